@@ -1,0 +1,1 @@
+"""Configuration, plugin loading, naming, deployment, life cycle: the only room that knows all the others."""

@@ -1,0 +1,1 @@
+"""Activation, delivery, message-driven handlers."""

@@ -1,0 +1,1 @@
+"""Managed-connection pools: decisions are pure, I/O happens outside the lock."""

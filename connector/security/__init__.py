@@ -1,0 +1,1 @@
+"""Behaviour on identities: scope, realms, registries, login chain, authentication data, roles, audit."""

@@ -1,0 +1,1 @@
+"""Reference, caller and call arguments become a sign-on plan."""

@@ -1,0 +1,168 @@
+"""The contracts that adapter, mapper and plugin authors write against; the standard library and `errors` only.
+
+Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
+"""
+
+from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.audit import AuditEvent, AuditLog, Outcome
+from connector.spi.authdata import AuthenticationData, AuthenticationDataStore, AuthenticationDataStoreProvider
+from connector.spi.callbacks import (
+    AuthenticationDataCallback,
+    Callback,
+    CallbackHandler,
+    CallerPrincipalCallback,
+    CallerSubjectCallback,
+    GroupPrincipalCallback,
+    ManagedConnectionFactoryCallback,
+    MappingPropertiesCallback,
+    NameCallback,
+    PasswordCallback,
+    PasswordValidationCallback,
+    UnsupportedCallback,
+)
+from connector.spi.capability import Capability
+from connector.spi.clock import Clock, SystemClock
+from connector.spi.connection import (
+    ConnectionDescription,
+    ConnectionEventListener,
+    ConnectionRequestInfo,
+    ManagedConnection,
+    ManagedConnectionFactory,
+)
+from connector.spi.credentials import (
+    BASIC_PASSWORD,
+    KERBV5,
+    Credential,
+    IdentityAssertion,
+    PasswordCredential,
+    same_factory,
+)
+from connector.spi.endpoint import ActivationSpec, MessageEndpoint, MessageEndpointFactory
+from connector.spi.explanation import Explanation, Step, Verdict
+from connector.spi.login import ALIAS_PROPERTY, ControlFlag, Dependency, LoginFailed, LoginModule
+from connector.spi.manager import ConnectionManager, Lease
+from connector.spi.message import Body, Message, PropertyValue
+from connector.spi.plan import RejectedSource, SignOnPlan, SignOnSource
+from connector.spi.principals import (
+    UNAUTHENTICATED,
+    GroupPrincipal,
+    Principal,
+    ServerPrincipal,
+    UnauthenticatedPrincipal,
+    UserPrincipal,
+)
+from connector.spi.properties import ConfigProperty
+from connector.spi.registry import IdentityService, UserRegistry, UserRegistryProvider, WritableUserRegistry
+from connector.spi.scope import Scope
+from connector.spi.secret import Secret
+from connector.spi.subject import Subject
+from connector.spi.work import (
+    IMMEDIATE,
+    INDEFINITE,
+    HintsContext,
+    SecurityContext,
+    TransactionContext,
+    Work,
+    WorkContext,
+    WorkContextErrorCode,
+    WorkErrorCode,
+    WorkEvent,
+    WorkEventKind,
+    WorkLike,
+    WorkListener,
+    WorkManager,
+)
+
+#: The version of these contracts; an adapter's `ra.toml` names the range that it was written for.
+SPI_VERSION = 1
+
+__all__ = [
+    "SPI_VERSION",
+    # identity
+    "Secret",
+    "Principal",
+    "UserPrincipal",
+    "GroupPrincipal",
+    "ServerPrincipal",
+    "UnauthenticatedPrincipal",
+    "UNAUTHENTICATED",
+    "Subject",
+    "Scope",
+    # credentials
+    "BASIC_PASSWORD",
+    "KERBV5",
+    "Credential",
+    "PasswordCredential",
+    "IdentityAssertion",
+    "same_factory",
+    "AuthenticationData",
+    "AuthenticationDataStore",
+    "AuthenticationDataStoreProvider",
+    "UserRegistry",
+    "WritableUserRegistry",
+    "UserRegistryProvider",
+    "IdentityService",
+    # login modules
+    "LoginModule",
+    "LoginFailed",
+    "ControlFlag",
+    "Dependency",
+    "ALIAS_PROPERTY",
+    "Callback",
+    "CallbackHandler",
+    "UnsupportedCallback",
+    "NameCallback",
+    "PasswordCallback",
+    "MappingPropertiesCallback",
+    "ManagedConnectionFactoryCallback",
+    "CallerSubjectCallback",
+    "AuthenticationDataCallback",
+    "CallerPrincipalCallback",
+    "GroupPrincipalCallback",
+    "PasswordValidationCallback",
+    # outbound
+    "Capability",
+    "ConfigProperty",
+    "ResourceAdapter",
+    "BootstrapContext",
+    "ManagedConnectionFactory",
+    "ManagedConnection",
+    "ConnectionEventListener",
+    "ConnectionRequestInfo",
+    "ConnectionDescription",
+    "ConnectionManager",
+    "Lease",
+    "SignOnPlan",
+    "SignOnSource",
+    "RejectedSource",
+    # inbound
+    "Work",
+    "WorkLike",
+    "WorkContext",
+    "SecurityContext",
+    "HintsContext",
+    "TransactionContext",
+    "WorkManager",
+    "WorkListener",
+    "WorkEvent",
+    "WorkEventKind",
+    "WorkErrorCode",
+    "WorkContextErrorCode",
+    "IMMEDIATE",
+    "INDEFINITE",
+    "ActivationSpec",
+    "MessageEndpoint",
+    "MessageEndpointFactory",
+    "Message",
+    "Body",
+    "PropertyValue",
+    # observation
+    "Explanation",
+    "Step",
+    "Verdict",
+    "AuditEvent",
+    "AuditLog",
+    "Outcome",
+    "Clock",
+    "SystemClock",
+]

@@ -1,0 +1,66 @@
+"""Authentication data: the list of aliases with user and password, and the stores that keep it (AUTHD)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from connector.spi.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationData:
+    """One entry of the list: an immutable snapshot of user and password together (AUTHD-1).
+
+    Attributes:
+        alias: The entry's unique name.
+        user: The user in the external system.
+        password: Its password.
+        description: For people.
+        version: Counts the entry's changes, from 1; a connection that was signed on with a lower one is superseded.
+    """
+
+    alias: str
+    user: str
+    password: Secret
+    description: str = ""
+    version: int = 1
+
+
+@runtime_checkable
+class AuthenticationDataStore(Protocol):
+    """Where the list rests. Each method may block for disk or network; all are safe to call from any thread.
+
+    A store that can't be read raises `connector.errors.AuthDataError`, with a reason that says what to do; it never
+    answers an empty list for an unreadable one. Changes are atomic: a kill at any instant leaves the old or the new.
+    """
+
+    @property
+    def read_only(self) -> bool:
+        """Whether `put`, `remove` and `rotate_key` are refused."""
+        ...
+
+    def load(self) -> Mapping[str, AuthenticationData]:
+        """All entries by alias, decrypted: one consistent snapshot."""
+        ...
+
+    def put(self, alias: str, user: str, password: Secret, description: str = "") -> AuthenticationData:
+        """Add or replace an entry; answers it with its new version."""
+        ...
+
+    def remove(self, alias: str) -> bool:
+        """Remove an entry; False if there was none."""
+        ...
+
+    def rotate_key(self) -> int:
+        """Re-encrypt everything under a new key, atomically (AUTHD-5). Answers the number of entries."""
+        ...
+
+
+class AuthenticationDataStoreProvider(Protocol):
+    """What an entry point in `connector.stores` is: makes a store from its settings."""
+
+    def __call__(self, settings: Mapping[str, Any]) -> AuthenticationDataStore:
+        """Make the store. `settings` is the `[auth_data]` table, with file paths made absolute."""
+        ...

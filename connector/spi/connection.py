@@ -1,0 +1,147 @@
+"""The outbound contract of an adapter: managed connection factory, managed connection, request info (POOL, TRUST)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from connector.spi.credentials import IdentityAssertion
+from connector.spi.secret import Secret
+from connector.spi.subject import Subject
+
+if TYPE_CHECKING:
+    from connector.spi.manager import ConnectionManager
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequestInfo:
+    """What an application passed when it asked for a connection. Adapters may subclass it with frozen fields.
+
+    Attributes:
+        user: User given in the call, or None.
+        password: Password given in the call, or None. User and password are one unit (SIGN-1).
+        properties: Further properties that make one connection unlike another, as sorted pairs.
+    """
+
+    user: str | None = None
+    password: Secret | None = field(default=None, compare=False)
+    properties: tuple[tuple[str, str], ...] = ()
+
+    def key(self) -> Hashable:
+        """What makes connections differ beyond the sign-on: goes into the pool key. Without user and password."""
+        return self.properties
+
+    def __hash__(self) -> int:
+        return hash((self.user, self.key()))
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDescription:
+    """What the external system says of itself (`test connection`).
+
+    Attributes:
+        product: Its name.
+        version: Its version.
+        user: The user actually signed on, as the external system sees it; None where it has no users.
+    """
+
+    product: str
+    version: str
+    user: str | None
+
+
+class ConnectionEventListener(Protocol):
+    """Who wants to know what befalls a managed connection: the pool."""
+
+    def connection_error_occurred(self, connection: ManagedConnection, cause: BaseException | None) -> None:
+        """The physical connection is broken. Does not block and does not raise; may come more than once."""
+        ...
+
+
+class ManagedConnection(ABC):
+    """One physical connection, signed on as one identity; compared by identity, never by content.
+
+    The pool calls its methods one at a time, never two at once, from whichever thread has or returns it.
+    """
+
+    _listener: ConnectionEventListener | None = None
+
+    def set_event_listener(self, listener: ConnectionEventListener | None) -> None:
+        """Called by the pool after creation."""
+        self._listener = listener
+
+    def connection_error_occurred(self, cause: BaseException | None = None) -> None:
+        """For the adapter: report that the physical connection is broken, just before raising to the application.
+
+        The pool will destroy it instead of pooling it. Does not block.
+        """
+        listener = self._listener
+        if listener is not None:
+            listener.connection_error_occurred(self, cause)
+
+    @abstractmethod
+    def cleanup(self) -> None:
+        """Take back everything that its user did to the session, the asserted identity included (TRUST-3).
+
+        Called on every return, before anybody else can get the connection; may block for a round trip. Raises
+        anything at all when the state is in doubt: the connection is then destroyed. Keeps the physical connection.
+        """
+
+    @abstractmethod
+    def destroy(self) -> None:
+        """Close the physical connection. Harmless when called twice; what it raises is logged and dropped."""
+
+    @abstractmethod
+    def describe(self) -> ConnectionDescription:
+        """Ask the external system who and what it is. Blocks for a round trip."""
+
+    def validate(self) -> bool:
+        """Whether it is still good. Only asked with Capability.VALIDATION. Blocks for a round trip."""
+        return True
+
+    def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+        """Sign on anew as another user in place. Only asked with Capability.REAUTHENTICATION.
+
+        If it raises, the identity is in doubt and the pool destroys the connection.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'reauthentication'!r} capability")
+
+    def switch_identity(self, asserted: IdentityAssertion) -> None:
+        """Assert the caller's identity on a clean trusted connection. Only asked with Capability.IDENTITY_SWITCH.
+
+        Must verify that the external system took it, and raise if not: the pool then destroys the connection.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
+
+
+class ManagedConnectionFactory(ABC):
+    """Makes the physical connections of one resource, and the connection factory that applications see.
+
+    Equal only to itself unless an adapter defines otherwise. Safe to use from several threads.
+    """
+
+    @abstractmethod
+    def create_connection_factory(self, manager: ConnectionManager) -> Any:
+        """What a look-up of one reference returns: it asks `manager` for leases. Called once a reference."""
+
+    @abstractmethod
+    def create_managed_connection(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> ManagedConnection:
+        """Open a physical connection, signed on with the subject's credential *for this factory*.
+
+        A null subject means the factory's own defaults, an empty one means nobody. Blocks for as long as connecting
+        takes. Raises LoginRefused where the system refused the credential, ConnectionFailed where it can't be reached,
+        SignOnError where it needs a credential and has none.
+        """
+
+    def match(
+        self, candidates: tuple[ManagedConnection, ...], subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> ManagedConnection | None:
+        """Choose among free connections of one partition. Only asked with Capability.MATCHING. Does not block."""
+        return candidates[-1] if candidates else None
+
+    def close(self) -> None:
+        """The container stops or the resource is removed: let go of what the factory itself holds."""

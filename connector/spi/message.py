@@ -1,0 +1,54 @@
+"""The message, as handlers, mediations and applications see it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from connector.spi.principals import Principal
+
+#: None, text, bytes, or whatever JSON can hold.
+Body: TypeAlias = Any
+PropertyValue: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message; immutable, `replace` gives a changed copy.
+
+    Attributes:
+        body: None, `str`, `bytes`, or a value that JSON can hold (dict, list, number, bool).
+        properties: Application properties: names to plain values.
+        destination: Where it is now, or where it is to go.
+        reply_to: Where a reply is wanted, or None.
+        correlation_id: Which request it answers, or None.
+        message_id: Unique; given by the messaging system when it accepts the message.
+        identity: Who sent it, as the messaging system established it: never what the client claims (BUS-8).
+        timestamp: When it was accepted, in seconds since 1970.
+        expires_at: When it may be dropped, in seconds since 1970, or None for never.
+        priority: 0 to 9; 4 is normal.
+        persistent: Whether it survives a restart.
+        delivery_count: How many deliveries have failed before this one.
+        group: The group within which order is kept, or None.
+    """
+
+    body: Body = None
+    properties: Mapping[str, PropertyValue] = field(default_factory=lambda: MappingProxyType({}))
+    destination: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    message_id: str | None = None
+    identity: Principal | None = None
+    timestamp: float | None = None
+    expires_at: float | None = None
+    priority: int = 4
+    persistent: bool = True
+    delivery_count: int = 0
+    group: str | None = None
+
+    def replace(self, **changes: Any) -> Message:
+        """A copy with some attributes changed."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,130 @@
+"""User registries: who exists in a realm, who belongs to which group, and whose password is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from connector.spi.secret import Secret
+from connector.spi.subject import Subject
+
+
+@runtime_checkable
+class UserRegistry(Protocol):
+    """The users and groups of one realm.
+
+    Methods may block for disk, network or password hashing (50 to 400 ms in `check_password`) and are safe to call
+    from any thread. A registry that can't be reached raises `connector.errors.AuthenticationFailed` with a reason of
+    its own: that is a temporary error, never a "no".
+    """
+
+    @property
+    def realm(self) -> str:
+        """The realm's name."""
+        ...
+
+    def check_password(self, user: str, password: Secret) -> bool:
+        """Whether user and password fit. An unknown user takes as long as a wrong password. Empty: always False."""
+        ...
+
+    def user_exists(self, user: str) -> bool:
+        """Whether the realm knows the user."""
+        ...
+
+    def group_exists(self, group: str) -> bool:
+        """Whether the realm knows the group."""
+        ...
+
+    def groups_of(self, user: str) -> frozenset[str]:
+        """The groups of a user; empty for an unknown one."""
+        ...
+
+    def unique_name(self, user: str) -> str:
+        """A name that stays the same when the display name changes; for a file registry the name itself."""
+        ...
+
+    def users(self) -> Iterable[str]:
+        """All users, sorted."""
+        ...
+
+    def groups(self) -> Iterable[str]:
+        """All groups, sorted."""
+        ...
+
+
+@runtime_checkable
+class WritableUserRegistry(UserRegistry, Protocol):
+    """A registry that the `connector users` commands can change; each change is atomic."""
+
+    def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
+        """Add a user; raises ConnectorError when it is there already or the name or password is unfit."""
+        ...
+
+    def remove_user(self, user: str) -> bool:
+        """Remove a user; False if there was none."""
+        ...
+
+    def set_password(self, user: str, password: Secret) -> None:
+        """Replace a user's password."""
+        ...
+
+    def set_groups(self, user: str, groups: Iterable[str]) -> None:
+        """Replace a user's groups; groups that don't exist yet come into being."""
+        ...
+
+
+class UserRegistryProvider(Protocol):
+    """What an entry point in `connector.registries` is: makes a registry from its settings."""
+
+    def __call__(self, realm: str, settings: Mapping[str, Any]) -> UserRegistry:
+        """Make the registry. `settings` is the `[realms.NAME]` table, with file paths made absolute."""
+        ...
+
+
+class IdentityService(Protocol):
+    """What adapters may ask about identities; reached through the bootstrap context.
+
+    `realm` is the container's own. Calls may block like the registry's.
+    """
+
+    @property
+    def realm(self) -> str:
+        """The container's realm."""
+        ...
+
+    @property
+    def trusted_realms(self) -> frozenset[str]:
+        """Foreign realms whose ready subjects and message identities count as they are (FLOW-3, BUS-9)."""
+        ...
+
+    @property
+    def security_enabled(self) -> bool:
+        """Whether administrative security is on (CONF-4)."""
+        ...
+
+    def authenticate(self, user: str, password: Secret) -> Subject:
+        """The user's subject with its groups. Raises AuthenticationFailed."""
+        ...
+
+    def assert_user(self, user: str) -> Subject:
+        """The subject of a user that the container's realm knows, without a password. Raises AuthenticationFailed."""
+        ...
+
+    def user_exists(self, user: str) -> bool:
+        """Whether the container's realm knows the user."""
+        ...
+
+    def group_exists(self, group: str) -> bool:
+        """Whether the container's realm knows the group."""
+        ...
+
+    def groups_of(self, user: str) -> frozenset[str]:
+        """The groups of a user in the container's realm."""
+        ...
+
+    def current_subject(self) -> Subject | None:
+        """The subject in force on the running thread or task; None where nobody has logged in.
+
+        Raises ScopeError where it was in force and is over.
+        """
+        ...

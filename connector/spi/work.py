@@ -1,0 +1,184 @@
+"""Work: what an adapter asks the container to run, in which context (FLOW-1, FLOW-2)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from connector.spi.callbacks import CallbackHandler
+from connector.spi.subject import Subject
+
+#: Start timeouts in seconds: not at all, and without limit.
+IMMEDIATE = 0.0
+INDEFINITE = float("inf")
+
+
+class Work(ABC):
+    """One piece of work, run once on a thread of the container; or give a plain callable or coroutine function."""
+
+    @abstractmethod
+    def run(self) -> Any:
+        """Do it. Under the subject that its security context establishes, and under no identity without one."""
+
+    def release(self) -> None:
+        """A hint from another thread, at shutdown, to come to an end soon. Must not block."""
+
+
+WorkLike: TypeAlias = Work | Callable[[], Any] | Callable[[], Coroutine[Any, Any, Any]]
+
+
+class WorkContext(ABC):
+    """Something that has to be set up around a work; at most one of each supported type."""
+
+    #: For the log.
+    name: ClassVar[str] = "work context"
+
+    def context_setup_complete(self) -> None:
+        """Called after the context was set up, before `run`."""
+
+    def context_setup_failed(self, error_code: WorkContextErrorCode) -> None:
+        """Called when it could not be set up; `run` is not called."""
+
+
+class SecurityContext(WorkContext):
+    """Establishes the execution subject of a work (FLOW-3)."""
+
+    name = "security"
+
+    @abstractmethod
+    def setup_security_context(
+        self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
+    ) -> None:
+        """Say who the caller is: by callbacks to `handler`, or by filling `execution_subject` from a ready subject.
+
+        Never both. Called on the thread that will run the work, before `run`; may block. Doing nothing means the
+        unauthenticated caller. Raising means failure: `run` is then not called.
+        """
+
+
+class HintsContext(WorkContext):
+    """Hints on how to run a work; unknown ones are ignored.
+
+    Attributes:
+        work_name: A name for the log, or None.
+        long_running: Whether it may take long: runs apart from short work.
+    """
+
+    name = "hints"
+
+    def __init__(self, work_name: str | None = None, *, long_running: bool = False) -> None:
+        self.work_name = work_name
+        self.long_running = long_running
+
+
+class TransactionContext(WorkContext):
+    """Imports a transaction; needs a container that supports it (`WorkManager.is_context_supported`)."""
+
+    name = "transaction"
+
+
+class WorkErrorCode(Enum):
+    """Why a work was rejected, or completed with an error, for other than context reasons."""
+
+    INTERNAL = "internal"
+    UNDEFINED = "undefined"
+    START_TIMED_OUT = "start-timed-out"
+    CONCURRENT_WORK_DISALLOWED = "concurrent-work-disallowed"
+    RECREATE_FAILED = "recreate-failed"
+
+
+class WorkContextErrorCode(Enum):
+    """Why a work's context could not be set up: a family of its own (in the original the numbers collide)."""
+
+    UNSUPPORTED_CONTEXT_TYPE = "unsupported-context-type"
+    DUPLICATE_CONTEXTS = "duplicate-contexts"
+    CONTEXT_SETUP_FAILED = "context-setup-failed"
+    CONTEXT_SETUP_UNSUPPORTED = "context-setup-unsupported"
+
+
+class WorkEventKind(Enum):
+    """The stations of a work."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    STARTED = "started"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEvent:
+    """What a listener is told.
+
+    Attributes:
+        kind: Which station.
+        work: The work as submitted.
+        error: The rejection or completion error; None for success.
+        start_delay: Seconds from acceptance to start, with STARTED; else None.
+        result: What `run` returned, with COMPLETED and no error.
+    """
+
+    kind: WorkEventKind
+    work: WorkLike
+    error: BaseException | None = None
+    start_delay: float | None = None
+    result: Any = None
+
+
+class WorkListener(Protocol):
+    """Is told of a work's stations, from any thread; must not block, what it raises is logged and dropped."""
+
+    def __call__(self, event: WorkEvent) -> None:
+        """Take one event."""
+        ...
+
+
+class WorkManager(Protocol):
+    """Runs work on the container's threads or event loop. Safe to call from any thread.
+
+    A work never inherits the identity of whoever submits it. A bad context is no rejection: the work is accepted,
+    started, and completed with an error, `run` is never called (FLOW-2).
+    """
+
+    def do_work(
+        self,
+        work: WorkLike,
+        *,
+        contexts: Sequence[WorkContext] = (),
+        start_timeout: float = INDEFINITE,
+        listener: WorkListener | None = None,
+    ) -> Any:
+        """Run and wait for the end; answers what `run` returned.
+
+        Blocks until completion. Raises WorkRejected (not started within `start_timeout` seconds, or stopping),
+        WorkCompletedWithError (with what `run` raised as its cause).
+        """
+        ...
+
+    def start_work(
+        self,
+        work: WorkLike,
+        *,
+        contexts: Sequence[WorkContext] = (),
+        start_timeout: float = INDEFINITE,
+        listener: WorkListener | None = None,
+    ) -> float:
+        """Run and wait for the start; answers the seconds from acceptance to start. Raises WorkRejected."""
+        ...
+
+    def schedule_work(
+        self,
+        work: WorkLike,
+        *,
+        contexts: Sequence[WorkContext] = (),
+        start_timeout: float = INDEFINITE,
+        listener: WorkListener | None = None,
+    ) -> None:
+        """Run some time; returns once it is accepted. A later rejection is told to the listener only."""
+        ...
+
+    def is_context_supported(self, context_type: type[WorkContext]) -> bool:
+        """Whether contexts of exactly this type can be set up."""
+        ...

@@ -1,0 +1,1 @@
+"""The work manager, work contexts and the security inflow."""
