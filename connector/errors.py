@@ -208,7 +208,7 @@ class ScopeError(SecurityError):
 
 
 class AuthDataError(SecurityError):
-    """The authentication data can't be read or written: unreadable or torn vault, missing or wrong key, unknown alias."""
+    """The authentication data can't be read or written: torn vault, missing or wrong key, unknown alias."""
 
 
 class SignOnError(SecurityError):
@@ -227,7 +227,7 @@ class ResourceError(ConnectorError):
 
 
 class ConnectionFailed(ResourceError):
-    """The external system can't be reached or refused the connection; `retryable` says whether trying later may help."""
+    """The external system can't be reached or refused; `retryable` says whether trying later may help."""
 
     exit_code = 3
     retryable: bool = True

@@ -14,7 +14,7 @@ ALIAS_PROPERTY = "alias"
 
 
 class ControlFlag(Enum):
-    """What a module's success or failure means for the chain; the exact table is in `connector.security.login_outcome`."""
+    """What a module's success or failure means for the chain (`connector.security.login_outcome` has the table)."""
 
     REQUIRED = "required"
     REQUISITE = "requisite"
