@@ -1,0 +1,51 @@
+# Everything a newcomer needs: python3 and make. The virtual environment is .venv; each target installs what it needs.
+PYTHON ?= python3
+DB ?= postgresql
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SHELL := /bin/bash
+
+.PHONY: help demo test check bench docs clean wheel-check
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 can't make virtual environments here: install its venv module (Debian: python3-venv)"; exit 2; }
+
+# One stamp for each set of extras; pyproject.toml is what they depend on.
+$(VENV)/.installed-%: pyproject.toml | $(BIN)/python
+	@echo "setting up .venv for $* …"
+	@$(PIP) -e '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-demo  ## the weather service: one identity round the whole circle (DB=sqlite: without PostgreSQL)
+	@$(BIN)/python examples/weather/demo.py --db $(DB)
+
+test: $(VENV)/.installed-test  ## every test, with coverage by branch
+	@rm -f .coverage*
+	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS); status=$$?; \
+	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status
+
+check: $(VENV)/.installed-check  ## lint, format, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks/results.json
+	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+docs: $(VENV)/.installed-docs  ## the documentation, warnings are errors
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html && echo "docs/_build/html/index.html"
+
+wheel-check: $(VENV)/.installed-test  ## the built wheel without any adapter imports the core
+	@$(BIN)/pytest tests/packaging -q
+
+clean:  ## what the targets made
+	rm -rf $(VENV) build dist docs/_build .coverage* .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

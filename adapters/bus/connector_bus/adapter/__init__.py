@@ -1,0 +1,1 @@
+"""The resource adapter to the bus: sign-on, connections, activations and commands."""

@@ -1,0 +1,54 @@
+"""An endpoint activation: one handler that consumes from one queue (CHAIN-6, FLOW-8)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from connector.spi import MessageEndpointFactory, PasswordCredential
+from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.delivery import Delivery
+from connector_bus.engine.consumer import Consumer
+from connector_bus.policy.roles import Role
+
+
+@final
+class Activation:
+    """Consumes for one handler, up to its concurrency at once.
+
+    Args:
+        bus: The bus.
+        destination: The queue's name.
+        factory: The handler's endpoints.
+    """
+
+    def __init__(self, bus: Bus, destination: str, factory: MessageEndpointFactory) -> None:
+        self._bus = bus
+        self._destination = destination
+        self._factory = factory
+        self._consumer: Consumer | None = None
+
+    def start(self) -> None:
+        """Sign on, check the receiver role, begin. Blocks for the registry.
+
+        Raises what makes an activation fail at once, not at its first message: SignOnError CF-BUS-010 (no alias),
+        LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or -021, NameNotFound CF-BUS-030, AuthDataError.
+        """
+        given = self._factory.sign_on()
+        held = () if given is None else given.credentials_of(PasswordCredential)
+        subject = self._bus.sign_on.with_credential(next(iter(held), None))
+        destination = self._bus.engine.destinations.get(self._destination)
+        self._bus.access.require(subject, Role.RECEIVER, destination.resource)
+        consumer = Consumer(
+            destination.queue,
+            self._factory.concurrency,
+            lambda entry: Delivery(self._bus, consumer, entry, self._factory).schedule(),
+            self._bus.engine.alarm,
+        )
+        self._consumer = consumer
+        consumer.start()
+
+    def stop(self, grace: float) -> bool:
+        """No delivery begins after this; waits up to `grace` seconds for those under way, and answers whether they
+        ended. One that did not may still settle its message.
+        """
+        return self._consumer is None or self._consumer.stop(grace)

@@ -1,0 +1,98 @@
+"""The bus's administrative operations, as plain data (BUS-12, BUS-16). The container has checked the admin role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from connector.errors import MessagingError, NameNotFound, Reason
+from connector.spi import UNAUTHENTICATED, Message, Subject
+from connector_bus.adapter.bus import Bus
+from connector_bus.policy.roles import Role
+
+BUS_UNKNOWN = Reason(
+    "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
+)
+COMMAND_UNKNOWN = Reason("CF-BUS-060", "the bus adapter has no command {command}", "There are: {known}.")
+ARGUMENT_UNFIT = Reason("CF-BUS-061", "the argument {argument} is {found}", "Give {allowed}.")
+
+
+def find_bus(buses: Mapping[str, Bus], name: str) -> Bus:
+    """The bus of a name. Raises NameNotFound CF-BUS-016."""
+    if name not in buses:
+        raise NameNotFound(BUS_UNKNOWN, bus=name, known=", ".join(sorted(buses)) or "none")
+    return buses[name]
+
+
+def run(command: str, arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
+    """Carry one out. Raises MessagingError CF-BUS-060 or -061, NameNotFound CF-BUS-016 or -030."""
+    operation = _OPERATIONS.get(command.removeprefix("bus."))
+    if operation is None:
+        raise MessagingError(COMMAND_UNKNOWN, command=command, known=", ".join(sorted(_OPERATIONS)))
+    return operation(arguments, buses)
+
+
+def _show(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
+    wanted = arguments.get("bus")
+    shown = buses.values() if wanted is None else [find_bus(buses, str(wanted))]
+    return {"buses": [_shown(bus) for bus in shown]}
+
+
+def _shown(bus: Bus) -> dict[str, Any]:
+    destinations = []
+    for destination in bus.engine.destinations.durable.values():
+        ready, in_delivery = destination.queue.counts()
+        unmediated = 0 if destination.unmediated is None else sum(destination.unmediated.counts())
+        destinations.append(
+            {"name": destination.name, "depth": ready, "in_delivery": in_delivery, "awaiting_mediation": unmediated}
+        )
+    return {
+        "bus": bus.name,
+        "security": bus.access.active,
+        "exception_destination": bus.settings.exception_destination,
+        "destinations": destinations,
+        "discarded_replies": bus.engine.discarded_replies,
+        "expired": bus.engine.expired,
+    }
+
+
+def _messages(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
+    bus = find_bus(buses, str(arguments.get("bus")))
+    name = str(arguments.get("destination") or bus.settings.exception_destination)
+    destination = bus.engine.destinations.get(name)
+    messages = [_listed(message) for message in bus.engine.peek(destination)]
+    return {"bus": bus.name, "destination": name, "messages": messages}
+
+
+def _listed(message: Message) -> dict[str, Any]:
+    """Without the body: administering a bus is no right to read what people send on it."""
+    return {
+        "message_id": message.message_id,
+        "identity": str(message.identity or UNAUTHENTICATED),
+        "timestamp": message.timestamp,
+        "reply_to": message.reply_to,
+        "correlation_id": message.correlation_id,
+        "priority": message.priority,
+        "delivery_count": message.delivery_count,
+        "properties": dict(message.properties),
+    }
+
+
+def _explain(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
+    bus = find_bus(buses, str(arguments.get("bus")))
+    role = str(arguments.get("role"))
+    if role not in list(Role):
+        allowed = ", ".join(Role)
+        raise MessagingError(ARGUMENT_UNFIT, argument="role", found=repr(role), allowed=allowed)
+    destination, user = arguments.get("destination"), arguments.get("user")
+    resource = None if destination is None else bus.engine.destinations.get(str(destination)).resource
+    subject = Subject.unauthenticated() if user is None else bus.context.identity.assert_user(str(user))
+    explanation = bus.access.explain(subject, Role(role), resource)
+    return {**explanation.to_dict(), "in_force": bus.access.active}
+
+
+_OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = {
+    "show": _show,
+    "messages": _messages,
+    "explain": _explain,
+}

@@ -1,0 +1,174 @@
+"""The connection that applications use: send, receive, browse, request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Any, final
+
+from connector.errors import MessagingError, Reason, RequestFailed
+from connector.spi import Body, Lease, Message, PropertyValue
+from connector_bus.adapter.managed import BusManagedConnection
+from connector_bus.engine.delivery_unit import unit_in_force
+from connector_bus.engine.failure import is_fault
+
+NO_REPLY = Reason(
+    "CF-BUS-034",
+    "no reply to the request to {destination} on bus {bus} within {timeout} seconds",
+    "See whether somebody consumes there; a reply that comes later is discarded.",
+)
+REQUEST_FAILED = Reason(
+    "CF-BUS-038",
+    "the request to {destination} on bus {bus} failed with {fault_code}: {fault_text}",
+    "The request stands in the exception destination with the same reason.",
+)
+TIME_TO_LIVE_UNFIT = Reason("CF-BUS-039", "a time to live of {found} seconds is not possible", "Give more than 0.")
+
+_NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
+
+
+@final
+class BusConnection:
+    """A handle on a connection to the bus; use it from one thread or task at a time, and close it.
+
+    Everything is checked for, and messages carry, the identity that the connection was signed on as; a name in a
+    Message that is passed counts for nothing (BUS-4). Any use after `close` raises HandleClosed.
+    """
+
+    __slots__ = ("_lease",)
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def send(
+        self,
+        destination: str,
+        body: Body | Message = None,
+        *,
+        properties: Mapping[str, PropertyValue] | None = None,
+        reply_to: str | None = None,
+        correlation_id: str | None = None,
+        priority: int | None = None,
+        time_to_live: float | None = None,
+        group: str | None = None,
+    ) -> str:
+        """Send a message; when this returns it is kept for good, and it answers the message's id.
+
+        Within a transacted delivery of this bus it is sent with the delivery's commit, or never. Blocks for the disk.
+
+        Args:
+            destination: Where to.
+            body: The body, or a whole Message; the arguments given beside it win over what it holds.
+            properties: Application properties.
+            reply_to: Where a reply is wanted.
+            correlation_id: Which request it answers.
+            priority: 0 to 9; 4 is normal.
+            time_to_live: Seconds until it may be dropped; None for never.
+            group: The group within which order is kept.
+
+        Raises:
+            AccessDenied: CF-BUS-020, not a sender there.
+            NameNotFound: CF-BUS-030, with a suggestion.
+            MessagingError: CF-BUS-031 to -033, -039 (unfit), -037 (delivery over), -052, -053 (store).
+        """
+        physical = self._physical()
+        message = body if isinstance(body, Message) else Message(body)
+        given = {
+            "properties": properties,
+            "reply_to": reply_to,
+            "correlation_id": correlation_id,
+            "priority": priority,
+            "group": group,
+            "expires_at": self._expiry(physical, time_to_live),
+        }
+        message = message.replace(**{name: value for name, value in given.items() if value is not None})
+        return physical.bus.engine.send(physical.subject, destination, message)
+
+    def receive(self, destination: str, timeout: float | None = None) -> Message | None:
+        """Take the next message; None if none came within `timeout` seconds (None: wait without limit).
+
+        It is acknowledged by this; within a transacted delivery of this bus only with the delivery's commit.
+        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError CF-BUS-036 when the bus stops.
+        """
+        physical = self._physical()
+        return physical.bus.engine.receive(physical.subject, destination, timeout, physical)
+
+    def browse(self, destination: str) -> Iterator[Message]:
+        """What could be received now, in order, without taking it. Rights are checked at once.
+
+        The iterator blocks for the disk. Raises AccessDenied CF-BUS-022 or -023, NameNotFound CF-BUS-030.
+        """
+        physical = self._physical()
+        return physical.bus.engine.browse(physical.subject, destination, physical)
+
+    def request(
+        self,
+        destination: str,
+        body: Body | Message = None,
+        *,
+        timeout: float | None,
+        properties: Mapping[str, PropertyValue] | None = None,
+    ) -> Message:
+        """Send a request and wait for its reply on a queue of its own.
+
+        Sent at once even within a transacted delivery: nobody could answer before the commit. Blocks for up to
+        `timeout` seconds (None: without limit). The request itself does not expire with the wait: it is served or
+        ends in the exception destination, and only its late reply is discarded.
+
+        Raises:
+            RequestFailed: CF-BUS-038 with the code and text of the failure on the other side.
+            MessagingError: CF-BUS-034 where no reply came in time; and everything that `send` raises.
+        """
+        physical = self._physical()
+        reply_to = physical.new_reply_queue()
+        try:
+            with unit_in_force(None):
+                self.send(destination, body, properties=properties, reply_to=reply_to)
+                reply = physical.bus.engine.receive(physical.subject, reply_to, timeout, physical)
+        finally:
+            physical.drop_reply_queue(reply_to)
+        if reply is None:
+            raise MessagingError(NO_REPLY, destination=destination, bus=physical.bus.name, timeout=timeout)
+        if is_fault(reply):
+            fault: dict[str, Any] = reply.body
+            raise RequestFailed(
+                REQUEST_FAILED,
+                destination=destination,
+                bus=physical.bus.name,
+                fault_code=fault["code"],
+                fault_text=fault["text"],
+            )
+        return reply
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._lease.closed
+
+    def close(self) -> None:
+        """Give the connection back; its reply queues go. Harmless when called twice."""
+        self._lease.close()
+
+    def __enter__(self) -> BusConnection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _physical(self) -> BusManagedConnection:
+        physical = self._lease.physical
+        assert isinstance(physical, BusManagedConnection)
+        return physical
+
+    @staticmethod
+    def _expiry(physical: BusManagedConnection, time_to_live: float | None) -> float | None:
+        if time_to_live is None:
+            return None
+        if not time_to_live > 0:
+            raise MessagingError(TIME_TO_LIVE_UNFIT, found=time_to_live)
+        return physical.bus.engine.clock.time() + time_to_live
+
+    def __repr__(self) -> str:
+        return f"<BusConnection, {'closed' if self.closed else 'open'}>"

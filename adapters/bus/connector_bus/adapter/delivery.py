@@ -1,0 +1,173 @@
+"""One delivery of one message to a handler, as a work under the identity in the message (FLOW-3, FLOW-5, FLOW-8)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, final
+
+from connector.errors import WorkRejected
+from connector.spi import (
+    CallbackHandler,
+    CallerPrincipalCallback,
+    GroupPrincipalCallback,
+    IdentityService,
+    Message,
+    MessageEndpointFactory,
+    SecurityContext,
+    Subject,
+    UnauthenticatedPrincipal,
+    UserPrincipal,
+    Work,
+    WorkEvent,
+    WorkEventKind,
+)
+from connector_bus.adapter.bus import Bus
+from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry
+from connector_bus.store.record import StoredMessage
+
+_LOG = logging.getLogger("connector_bus.adapter")
+
+
+@final
+class Delivery(Work):
+    """Delivers, replies, settles; a failure is redelivered or ends in the exception destination, never lost.
+
+    One object a delivery, used by one thread at a time: first the work manager's, and where the security context
+    could not be set up that of a second work, which books the failure.
+    """
+
+    def __init__(self, bus: Bus, consumer: Consumer, entry: Entry, factory: MessageEndpointFactory) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._entry = entry
+        self._factory = factory
+        self._stored: StoredMessage | None = None
+        self._ran = False
+
+    def schedule(self) -> None:
+        """Hand it to the work manager; does not block. One that is not taken goes back to the queue for a while."""
+        context = MessageSecurityContext(self, self._bus.context.identity)
+        try:
+            self._bus.context.work_manager.schedule_work(self, contexts=(context,), listener=self._listen)
+        except WorkRejected as refusal:
+            _LOG.warning("bus %s: a delivery of %s must wait: %s", self._bus.name, self._queue.name, refusal.code)
+            self._consumer.refused(self._entry)
+
+    def fetch(self) -> StoredMessage:
+        """The message, read at its first use. Blocks for the disk. Raises MessagingError."""
+        if self._stored is None:
+            self._stored = self._bus.engine.fetch(self._queue.name, self._entry)
+        return self._stored
+
+    def run(self) -> None:
+        """Deliver under the identity that the security context has established, and settle."""
+        self._ran = True
+        settlement = DeliveryUnit(self._bus.engine)
+        try:
+            self._deliver(settlement)
+        except BaseException as error:
+            for queue, entry in settlement.close()[1]:
+                queue.release(entry)  # what a transacted handler had received goes back with everything else
+            if not isinstance(error, Exception):
+                self._queue.release(self._entry)
+                raise
+            self._failed(error)
+        finally:
+            self._consumer.done(self._entry)
+
+    def _deliver(self, settlement: DeliveryUnit) -> None:
+        engine = self._bus.engine
+        message = self.fetch().message().replace(delivery_count=self._entry.attempts)
+        endpoint = self._factory.create_endpoint()
+        try:
+            with unit_in_force(settlement if self._factory.transacted else None):
+                reply = endpoint.deliver(message)
+        finally:
+            endpoint.release()
+        if reply is not None and message.reply_to is not None:
+            # The reply and the removal are one unit even where the handler's own sends are not in it.
+            with unit_in_force(settlement):
+                self._reply(message, message.reply_to, reply)
+        sends, receipts = settlement.close()
+        engine.commit(sends, (*receipts, (self._queue, self._entry)))
+
+    def _reply(self, request: Message, reply_to: str, reply: Any) -> None:
+        """Send the reply as the execution subject."""
+        subject = self._bus.context.identity.current_subject() or Subject.unauthenticated()
+        answer = reply if isinstance(reply, Message) else Message(reply)
+        correlation = answer.correlation_id or request.message_id
+        self._bus.engine.send(subject, reply_to, answer.replace(correlation_id=correlation))
+
+    def _failed(self, error: BaseException) -> None:
+        self._bus.failures.failed(
+            self._queue,
+            self._entry,
+            error,
+            limit=self._factory.max_redeliveries,
+            delay=self._factory.redelivery_delay,
+        )
+
+    def _listen(self, event: WorkEvent) -> None:
+        if event.kind is WorkEventKind.REJECTED:
+            self._consumer.refused(self._entry)
+        elif event.kind is WorkEventKind.COMPLETED and event.error is not None and not self._ran:
+            self._context_failed(event.error)
+
+    def _context_failed(self, error: BaseException) -> None:
+        """The caller could not be established, so `run` was never called: a failed delivery like any other.
+
+        A listener must not block, and booking the failure writes to disk: so that is a work of its own.
+        """
+
+        def book() -> None:
+            try:
+                self._failed(error)
+            finally:
+                self._consumer.done(self._entry)
+
+        def listen(event: WorkEvent) -> None:
+            if event.kind is WorkEventKind.REJECTED:
+                self._consumer.refused(self._entry)
+
+        try:
+            self._bus.context.work_manager.schedule_work(book, listener=listen)
+        except WorkRejected:
+            self._consumer.refused(self._entry)
+
+    @property
+    def _queue(self) -> MessageQueue:
+        return self._consumer.queue
+
+    def __repr__(self) -> str:
+        return f"<Delivery of {self._entry!r} to {self._factory.application}/{self._factory.activation}>"
+
+
+@final
+class MessageSecurityContext(SecurityContext):
+    """Says that the caller is whoever the message is from (FLOW-5): a name that the engine established."""
+
+    def __init__(self, delivery: Delivery, identity: IdentityService) -> None:
+        self._delivery = delivery
+        self._identity = identity
+
+    def setup_security_context(
+        self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
+    ) -> None:
+        """Assert the message's identity with the groups that the registry gives it; nothing for a nameless one."""
+        sender = self._delivery.fetch().header.identity
+        if sender is None or isinstance(sender, UnauthenticatedPrincipal):
+            return
+        if not isinstance(sender, UserPrincipal) or sender.realm != self._identity.realm:
+            # Never the bare name: in our realm it could be somebody else's.
+            handler.handle([CallerPrincipalCallback(execution_subject, sender)])
+            return
+        groups = sorted(self._identity.groups_of(sender.name))
+        handler.handle(
+            [
+                CallerPrincipalCallback(execution_subject, sender.name),
+                GroupPrincipalCallback(execution_subject, groups),
+            ]
+        )

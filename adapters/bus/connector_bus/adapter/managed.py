@@ -1,0 +1,79 @@
+"""The managed connection: who is signed on, whom it acts for now, and its reply queues."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+from typing import final
+
+from connector.spi import UNAUTHENTICATED, ConnectionDescription, IdentityAssertion, ManagedConnection, Subject
+from connector_bus.adapter.bus import Bus
+from connector_bus.engine.engine import new_connection_id
+from connector_bus.settings import REPLY_PREFIX
+
+
+@final
+class BusManagedConnection(ManagedConnection):
+    """One connection to a bus in this process; used by one thread at a time, as the pool promises.
+
+    Attributes:
+        bus: The bus.
+        subject: Whom it acts for: all checks and the identity in its messages are this subject's.
+
+    Mutable state: `subject`, changed by `switch_identity` and `cleanup`; `_reply_queues`; `_alive`.
+    """
+
+    def __init__(self, bus: Bus, system: Subject) -> None:
+        self.bus = bus
+        self.subject = system
+        self._system = system
+        self._id = new_connection_id()
+        self._numbers = itertools.count(1)
+        self._reply_queues: set[str] = set()
+        self._alive = True
+
+    def switch_identity(self, asserted: IdentityAssertion) -> None:
+        """Act for another caller, if the user signed on is trusted with that. Blocks for the registry.
+
+        Raises AccessDenied CF-BUS-012 to -015; the connection then still acts for the user signed on.
+        """
+        self.subject = self.bus.sign_on.asserted(self._system, asserted)
+
+    def cleanup(self) -> None:
+        """Act for the user signed on again; reply queues go, and late replies with them. Does not block."""
+        self.subject = self._system
+        for name in list(self._reply_queues):
+            self.drop_reply_queue(name)
+
+    def destroy(self) -> None:
+        """The end. Harmless when called twice."""
+        self.cleanup()
+        self._alive = False
+
+    def describe(self) -> ConnectionDescription:
+        """Product, version, and whom it acts for. Does not block."""
+        version = importlib.metadata.version("connector-framework")
+        return ConnectionDescription(f"service integration bus {self.bus.name}", version, self._user())
+
+    def validate(self) -> bool:
+        """Whether it has not been destroyed: in process there is no wire to break."""
+        return self._alive
+
+    def new_reply_queue(self) -> str:
+        """Make a reply queue that only this connection consumes from; no name comes twice."""
+        name = f"{REPLY_PREFIX}.{self._id}.{next(self._numbers)}"
+        self.bus.engine.destinations.add_reply_queue(name, self)
+        self._reply_queues.add(name)
+        return name
+
+    def drop_reply_queue(self, name: str) -> None:
+        """Take a reply queue away; what comes later is discarded and counted."""
+        self._reply_queues.discard(name)
+        self.bus.engine.discarded(self.bus.engine.destinations.remove_reply_queue(name))
+
+    def _user(self) -> str | None:
+        caller = self.subject.caller
+        return None if caller is None or caller == UNAUTHENTICATED else caller.name
+
+    def __repr__(self) -> str:
+        return f"<BusManagedConnection to {self.bus.name} for {self.subject.caller}>"

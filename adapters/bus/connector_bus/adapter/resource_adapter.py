@@ -1,0 +1,114 @@
+"""The resource adapter to the buses of this container."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+from connector.spi import ActivationSpec, BootstrapContext, Clock, MessageEndpointFactory, ResourceAdapter
+from connector_bus.adapter import commands
+from connector_bus.adapter.activation import Activation
+from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.configuration import read_buses
+from connector_bus.adapter.factory import BusManagedConnectionFactory
+from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.settings import BusSettings
+
+#: Seconds that deliveries and mediations under way are waited for when they are stopped.
+STOP_GRACE = 5.0
+
+_LOG = logging.getLogger("connector_bus.adapter")
+
+
+@final
+class BusResourceAdapter(ResourceAdapter):
+    """Runs the buses of `[buses]` in this process, and connects applications and handlers to them (BUS).
+
+    Args:
+        make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
+
+    Safe to use from any thread once started. Mutable state: `_alarm` and `_buses`, set by `start`;
+    `_activations`, changed under `_lock`.
+    """
+
+    def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
+        self._make_alarm = make_alarm
+        self._alarm: Alarm | None = None
+        self._buses: dict[str, Bus] = {}
+        self._lock = threading.Lock()
+        self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
+
+    def start(self, context: BootstrapContext) -> None:
+        """Read the configuration, open the stores, start the mediations. Blocks for disk and registry.
+
+        Raises ConfigError (all mistakes of the section; CF-BUS-006 or -007 for a mediation), MessagingError CF-BUS-050,
+        -051 or -054 for a store that can't be used. What had been started is then stopped again.
+        """
+        settings = read_buses(context.sections.get("buses") or {}, context.identity)
+        self._alarm = self._make_alarm(context.clock)
+        try:
+            for each in settings.values():
+                _warn(each, admin_security=context.identity.security_enabled)
+                self._buses[each.name] = Bus(each, context, self._alarm)
+            for bus in self._buses.values():
+                bus.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End everything; deliveries and mediations under way get some seconds. Nothing is lost: what is not settled
+        is there again after the next start.
+        """
+        with self._lock:
+            activations, self._activations = list(self._activations.values()), {}
+        for activation in activations:
+            activation.stop(STOP_GRACE)
+        if self._alarm is not None:
+            self._alarm.close()
+        for bus in self._buses.values():
+            bus.stop(STOP_GRACE)
+
+    def create_managed_connection_factory(
+        self, resource: str, properties: Mapping[str, Any]
+    ) -> BusManagedConnectionFactory:
+        """The factory of one resource. Raises NameNotFound CF-BUS-016 for an unknown bus."""
+        return BusManagedConnectionFactory(resource, self._bus(properties))
+
+    def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
+        """Begin to deliver messages of a queue to a handler, under the identities in the messages.
+
+        Blocks for the registry. Raises SignOnError CF-BUS-010, LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or
+        -021, NameNotFound CF-BUS-016 or -030 (CHAIN-6).
+        """
+        activation = Activation(self._bus(spec.properties), str(spec.properties.get("destination")), endpoint_factory)
+        activation.start()
+        with self._lock:
+            self._activations[endpoint_factory, spec] = activation
+
+    def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
+        """End it; blocks for at most five seconds for deliveries under way. Harmless when it is not active."""
+        with self._lock:
+            activation = self._activations.pop((endpoint_factory, spec), None)
+        if activation is not None and not activation.stop(STOP_GRACE):
+            _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
+
+    def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
+        """`show`, `messages` or `explain`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
+        return commands.run(command, arguments, self._buses)
+
+    def _bus(self, properties: Mapping[str, Any]) -> Bus:
+        return commands.find_bus(self._buses, str(properties.get("bus")))
+
+    def __repr__(self) -> str:
+        return f"<BusResourceAdapter with buses {', '.join(sorted(self._buses)) or 'none'}>"
+
+
+def _warn(settings: BusSettings, *, admin_security: bool) -> None:
+    """Every start says what is open (CONF-4, BUS-4)."""
+    if not settings.security:
+        _LOG.warning("bus %s is not secured: no role is checked, messages carry no identity", settings.name)
+    elif not admin_security:
+        _LOG.warning("the security of bus %s has no effect: administrative security is off", settings.name)

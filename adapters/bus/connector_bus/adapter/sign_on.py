@@ -1,0 +1,97 @@
+"""Who may come in: authentication and the connector role, one stable code for each failure (CHAIN-5, CHAIN-6)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from connector.errors import AccessDenied, AuthenticationFailed, LoginRefused, Reason, SignOnError
+from connector.spi import IdentityAssertion, IdentityService, PasswordCredential, Subject
+from connector_bus.engine.access import AccessControl
+from connector_bus.policy.roles import Role
+from connector_bus.settings import BusSettings
+
+NO_USER = Reason(
+    "CF-BUS-010",
+    "no user was given for a connection to the secured bus {bus}",
+    "Give the reference or activation an alias, or pass user and password.",
+)
+LOGIN_REFUSED = Reason(
+    "CF-BUS-011",
+    "user {user} could not sign on to bus {bus}: {cause}",
+    "Correct the authentication data; after a change in the registry only a new connection helps.",
+)
+ASSERTION_REFUSED = Reason(
+    "CF-BUS-013",
+    "{user} may not assert other callers on bus {bus}",
+    'Add it to identity_assertion of [buses."{bus}"], if it is to be trusted with every caller.',
+)
+ASSERTED_UNKNOWN = Reason(
+    "CF-BUS-014",
+    "the asserted caller {user} is no user of realm {realm}: {cause}",
+    "Only users that the container's registry knows can be asserted.",
+)
+ASSERTED_FOREIGN = Reason(
+    "CF-BUS-015",
+    "the asserted caller {user} is of the foreign realm {realm}",
+    "Only users of the container's own realm can be asserted on a bus connection.",
+)
+
+_NOBODY = Subject.unauthenticated()
+
+
+@final
+class SignOn:
+    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry."""
+
+    def __init__(self, settings: BusSettings, access: AccessControl, identity: IdentityService) -> None:
+        self._settings = settings
+        self._access = access
+        self._identity = identity
+
+    def with_credential(self, credential: PasswordCredential | None) -> Subject:
+        """The subject of whoever comes with this credential; nobody without bus security (BUS-4).
+
+        Raises SignOnError CF-BUS-010 (none given), LoginRefused CF-BUS-011, AccessDenied CF-BUS-012.
+        """
+        if not self._access.active:
+            return _NOBODY
+        subject = _NOBODY if credential is None else self._authenticated(credential)
+        try:
+            self._access.require(subject, Role.CONNECTOR)
+        except AccessDenied as denial:
+            if credential is None:
+                # Somebody who gave no name is told to give one; that Everyone might be let in is the second thought.
+                raise SignOnError(NO_USER, explanation=denial.explanation, bus=self._settings.name) from None
+            raise
+        self._access.connected(subject)
+        return subject
+
+    def asserted(self, system: Subject, assertion: IdentityAssertion) -> Subject:
+        """The subject of a caller that a trusted user asserts; it needs the connector role like everybody (TRUST-1).
+
+        Raises AccessDenied CF-BUS-013, -014, -015 or CF-BUS-012.
+        """
+        if not self._access.active:
+            return _NOBODY
+        caller = system.caller
+        if not system.is_authenticated or caller is None or caller.name not in self._settings.identity_assertion:
+            raise AccessDenied(ASSERTION_REFUSED, user=str(caller), bus=self._settings.name)
+        if assertion.realm != self._identity.realm:
+            raise AccessDenied(ASSERTED_FOREIGN, user=assertion.user, realm=assertion.realm)
+        try:
+            subject = self._identity.assert_user(assertion.user)
+        except AuthenticationFailed as failure:
+            raise AccessDenied(
+                ASSERTED_UNKNOWN, user=assertion.user, realm=assertion.realm, cause=failure.text
+            ) from failure
+        self._access.require(subject, Role.CONNECTOR)
+        self._access.connected(subject)
+        return subject
+
+    def _authenticated(self, credential: PasswordCredential) -> Subject:
+        try:
+            return self._identity.authenticate(credential.user, credential.password)
+        except AuthenticationFailed as failure:
+            raise LoginRefused(
+                LOGIN_REFUSED, user=credential.user, bus=self._settings.name, cause=failure.text
+            ) from failure

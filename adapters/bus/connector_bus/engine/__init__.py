@@ -1,0 +1,1 @@
+"""The messaging engine: destinations, dispatch, delivery units, mediations and what happens to failures."""

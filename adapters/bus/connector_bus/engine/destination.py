@@ -1,0 +1,123 @@
+"""Destinations: the durable ones of the configuration, and the reply queues that come and go with their connections."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Iterable
+from typing import final
+
+from connector.errors import NameNotFound, Reason
+from connector.spi import Clock
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry
+from connector_bus.settings import REPLY_PREFIX, DestinationSettings
+
+DESTINATION_UNKNOWN = Reason(
+    "CF-BUS-030",
+    "bus {bus} has no destination {destination}{suggestion}",
+    'Define it under [buses."{bus}".destinations], or correct the name.',
+)
+
+ExpiryListener = Callable[[list[Entry]], None]
+
+
+@final
+class Destination:
+    """One queue with its two sides: what its mediations have yet to see, and what consumers can have.
+
+    Attributes:
+        name: Its name.
+        resource: Its name in the policy; for reply queues that of their prefix.
+        settings: The configuration, None for a reply queue.
+        owner: The connection that alone may consume from it; None for a durable one.
+        queue: What consumers take from.
+        unmediated: What the mediations take from; None without mediations.
+    """
+
+    __slots__ = ("name", "owner", "queue", "resource", "settings", "unmediated")
+
+    def __init__(
+        self, name: str, settings: DestinationSettings | None, owner: object, clock: Clock, on_expired: ExpiryListener
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.owner = owner
+        self.resource = REPLY_PREFIX if settings is None else name
+        self.queue = MessageQueue(name, clock, on_expired)
+        mediated = settings is not None and bool(settings.mediations)
+        self.unmediated = MessageQueue(name, clock, on_expired) if mediated else None
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is a reply queue, whose messages are never stored."""
+        return self.settings is None
+
+    def side(self, *, mediated: bool) -> MessageQueue:
+        """The queue for a message that the mediations have seen, or have not."""
+        return self.queue if mediated or self.unmediated is None else self.unmediated
+
+    def close(self) -> None:
+        """End all waiting on it."""
+        self.queue.close()
+        if self.unmediated is not None:
+            self.unmediated.close()
+
+
+@final
+class DestinationTable:
+    """All destinations of one bus by name. Safe to use from any thread; nothing in it blocks.
+
+    Mutable state: `_temporary`, changed under `_lock`; the durable destinations stay as configured.
+    """
+
+    def __init__(
+        self, bus: str, settings: Iterable[DestinationSettings], clock: Clock, on_expired: ExpiryListener
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._on_expired = on_expired
+        self.durable = {each.name: Destination(each.name, each, None, clock, on_expired) for each in settings}
+        self._lock = threading.Lock()
+        self._temporary: dict[str, Destination] = {}
+
+    def find(self, name: str) -> Destination | None:
+        """The destination, or None; None is also the answer for a reply queue that is gone."""
+        return self.durable.get(name) or self._temporary.get(name)
+
+    def get(self, name: str) -> Destination:
+        """The destination. Raises NameNotFound CF-BUS-030 with a suggestion."""
+        found = self.find(name)
+        if found is None:
+            close = difflib.get_close_matches(name, self.durable, n=1)
+            suggestion = f" (did you mean {close[0]}?)" if close else ""
+            raise NameNotFound(DESTINATION_UNKNOWN, bus=self._bus, destination=name, suggestion=suggestion)
+        return found
+
+    def add_reply_queue(self, name: str, owner: object) -> Destination:
+        """Make a reply queue that only `owner` may consume from."""
+        destination = Destination(name, None, owner, self._clock, self._on_expired)
+        with self._lock:
+            self._temporary[name] = destination
+        return destination
+
+    def remove_reply_queue(self, name: str) -> int:
+        """Take a reply queue away; answers how many messages are discarded with it. Harmless when it is gone."""
+        with self._lock:
+            destination = self._temporary.pop(name, None)
+        if destination is None:
+            return 0
+        destination.close()
+        return sum(destination.queue.counts())
+
+    def close(self) -> None:
+        """End all waiting on all of them."""
+        with self._lock:
+            temporary, self._temporary = list(self._temporary.values()), {}
+        for destination in (*self.durable.values(), *temporary):
+            destination.close()
+
+
+def is_reply_queue(name: str) -> bool:
+    """Whether a name is one of a reply queue, living or gone."""
+    return name.startswith(f"{REPLY_PREFIX}.")

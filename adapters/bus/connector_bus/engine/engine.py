@@ -1,0 +1,248 @@
+"""The messaging engine of one bus: send, receive, browse, commit (BUS-1, BUS-8, BUS-11).
+
+Theory of operation
+-------------------
+A message is first committed to the store and then shown to its queue; it is first removed from the store and then from
+its queue. So a crash at any instant leaves either a message that was not acknowledged, or one that will be delivered
+(again). `commit` is the only place where that happens. Reply queues live in memory and die with their connection; what
+arrives for one that is gone is discarded and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import final
+
+from connector.errors import AccessDenied, MessagingError, Reason
+from connector.spi import Clock, Message, Principal, Subject
+from connector_bus.engine.access import AccessControl
+from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.delivery_unit import Receipt, current_unit
+from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.roles import Role
+from connector_bus.settings import BusSettings
+from connector_bus.store.message_store import MessageStore
+from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+
+REPLY_QUEUE_PRIVATE = Reason(
+    "CF-BUS-023",
+    "{destination} on bus {bus} is the reply queue of another connection",
+    "Only the connection that made a temporary queue consumes from it.",
+)
+MESSAGE_GONE = Reason(
+    "CF-BUS-055",
+    "message {sequence} of {destination} is no longer in the store",
+    "Something other than the bus has changed its store.",
+)
+
+_LOG = logging.getLogger("connector_bus.engine")
+
+
+@final
+class BusEngine:
+    """One bus. Safe to use from any thread.
+
+    Args:
+        settings: The bus.
+        store: Where its messages rest; closed by `stop`.
+        access: Its role checks.
+        clock: The time.
+        alarm: For what is due later; closed by whoever made it.
+
+    Attributes:
+        settings, access, store, clock, alarm: As given.
+        destinations: All destinations.
+        discarded_replies: How many replies came too late.
+
+    Mutable state: `discarded_replies`, `expired`, changed under `_lock`; everything else has its own lock.
+    """
+
+    def __init__(
+        self, settings: BusSettings, store: MessageStore, access: AccessControl, clock: Clock, alarm: Alarm
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.access = access
+        self.clock = clock
+        self.alarm = alarm
+        self.destinations = DestinationTable(settings.name, settings.destinations.values(), clock, self._expired)
+        self._lock = threading.Lock()
+        self.discarded_replies = 0
+        self.expired = 0
+        self._sequences = itertools.count(store.last_sequence() + 1)
+
+    @property
+    def name(self) -> str:
+        """The name of the bus."""
+        return self.settings.name
+
+    def load(self) -> None:
+        """Put what the store holds on its queues. Blocks for disk; once, before any use.
+
+        Messages of a destination that is no longer configured stay in the store, and a warning says so.
+        """
+        orphans: dict[str, int] = {}
+        for line in self.store.index():
+            destination = self.destinations.find(line.destination)
+            if destination is None:
+                orphans[line.destination] = orphans.get(line.destination, 0) + 1
+                continue
+            entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+            destination.side(mediated=line.mediated).add((entry,))
+        for name, count in orphans.items():
+            _LOG.warning("bus %s keeps %d message(s) of %s, which is not configured any more", self.name, count, name)
+
+    def stop(self) -> None:
+        """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
+        self.destinations.close()
+        self.store.close()
+
+    def send(self, subject: Subject, name: str, message: Message) -> str:
+        """Accept a message for a destination; answers its id. Within a transacted delivery it waits for the commit.
+
+        Blocks for the disk otherwise. Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError.
+        """
+        destination = self.target(name)
+        if destination is not None:
+            self.access.require(subject, Role.SENDER, destination.resource)
+        stored = self.accept(message, name, self.access.identity_of(subject))
+        unit = current_unit(self)
+        if unit is not None:
+            unit.enlist(sends=(stored,))
+        else:
+            self.commit((stored,))
+        assert stored.header.message_id is not None
+        return stored.header.message_id
+
+    def target(self, name: str) -> Destination | None:
+        """Where a message for a name goes; None for a reply queue that is gone. Raises NameNotFound CF-BUS-030."""
+        return self.destinations.find(name) if is_reply_queue(name) else self.destinations.get(name)
+
+    def accept(
+        self,
+        message: Message,
+        name: str,
+        identity: Principal,
+        *,
+        message_id: str | None = None,
+        timestamp: float | None = None,
+        mediated: bool | None = None,
+        hops: int = 0,
+    ) -> StoredMessage:
+        """Stamp a message for a destination; nothing is stored yet. Ids and time are new unless given."""
+        destination = self.target(name)
+        if mediated is None:
+            mediated = destination is None or destination.unmediated is None
+        time = self.clock.time() if timestamp is None else timestamp
+        stamp = Stamp(next(self._sequences), message_id or new_message_id(), identity, time, name, mediated, hops)
+        return stamped(message, stamp)
+
+    def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt] = ()) -> None:
+        """Store arrivals and remove what was received, as one unit; then show it to the queues. Blocks for the disk.
+
+        Raises MessagingError CF-BUS-052 or -053: then nothing of it has happened.
+        """
+        durable = tuple(stored for stored in sends if not is_reply_queue(stored.destination))
+        removed = tuple(entry.sequence for _, entry in receipts if entry.stored is None)
+        self.store.commit(StoreUnit(insert=durable, remove=removed))
+        for queue, entry in receipts:
+            queue.remove(entry)
+        for stored in sends:
+            self._show(stored)
+
+    def next_sequence(self) -> int:
+        """A number for a message that keeps everything else."""
+        return next(self._sequences)
+
+    def fetch(self, name: str, entry: Entry) -> StoredMessage:
+        """The message of a claimed entry. Blocks for the disk. Raises MessagingError CF-BUS-055."""
+        stored = entry.stored or self.store.read(entry.sequence)
+        if stored is None:
+            raise MessagingError(MESSAGE_GONE, sequence=entry.sequence, destination=name)
+        return stored
+
+    def receive(self, subject: Subject, name: str, timeout: float | None, consumer: object = None) -> Message | None:
+        """Take the next message off a queue; None if none came within `timeout` seconds (None: without limit).
+
+        Blocks for that long. It is acknowledged by this; within a transacted delivery only with its commit.
+        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
+        """
+        destination = self._consumable(subject, name, consumer, Role.RECEIVER)
+        queue = destination.queue
+        entry = queue.receive(timeout)
+        if entry is None:
+            return None
+        try:
+            stored = self.fetch(name, entry)
+            unit = current_unit(self)
+            if unit is not None and not destination.is_temporary:
+                unit.enlist(receipts=((queue, entry),))
+            else:
+                self.commit((), ((queue, entry),))
+        except BaseException:
+            queue.release(entry)
+            raise
+        return stored.message()
+
+    def browse(self, subject: Subject, name: str, consumer: object = None) -> Iterator[Message]:
+        """The messages that could be received now, in order, without taking them. Rights are checked at once.
+
+        The iterator blocks for the disk at each message; those taken meanwhile are left out.
+        """
+        destination = self._consumable(subject, name, consumer, Role.BROWSER)
+        return self.peek(destination)
+
+    def peek(self, destination: Destination) -> Iterator[Message]:
+        """Browse without a check: for administration."""
+        for entry in destination.queue.entries():
+            if entry.expires_at is not None and entry.expires_at <= self.clock.time():
+                continue
+            stored = entry.stored or self.store.read(entry.sequence)
+            if stored is not None:
+                yield stored.message()
+
+    def _consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
+        destination = self.destinations.get(name)
+        if not destination.is_temporary:
+            self.access.require(subject, role, destination.resource)
+        elif destination.owner is not consumer:
+            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
+        return destination
+
+    def _show(self, stored: StoredMessage) -> None:
+        destination = self.destinations.find(stored.destination)
+        kept = stored if destination is not None and destination.is_temporary else None
+        header = stored.header
+        entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
+        shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
+        if not shown and is_reply_queue(stored.destination):
+            self.discarded(1)
+
+    def discarded(self, replies: int) -> None:
+        """Count replies that came too late."""
+        with self._lock:
+            self.discarded_replies += replies
+
+    def _expired(self, entries: list[Entry]) -> None:
+        with self._lock:
+            self.expired += len(entries)
+        removed = tuple(entry.sequence for entry in entries if entry.stored is None)
+        # Not waited for: if it is not written, the message is past its time after a restart as well.
+        with contextlib.suppress(MessagingError):
+            self.store.submit(StoreUnit(remove=removed))
+
+    def __repr__(self) -> str:
+        return f"<BusEngine {self.name}>"
+
+
+def new_connection_id() -> str:
+    """An identifier that nobody can guess: it is what keeps reply queues apart."""
+    return uuid.uuid4().hex

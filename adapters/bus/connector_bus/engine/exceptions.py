@@ -1,0 +1,114 @@
+"""What the engine does when a delivery fails: again, or to the exception destination with the reason (BUS-11)."""
+
+from __future__ import annotations
+
+import logging
+from typing import final
+
+from connector.errors import ConnectorError
+from connector.spi import Principal
+from connector_bus.engine.destination import is_reply_queue
+from connector_bus.engine.engine import BusEngine
+from connector_bus.engine.failure import FailureNote, exception_record, fault_message, is_fault
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.roles import Role
+from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+
+_LOG = logging.getLogger("connector_bus.engine")
+
+#: Seconds before the next attempt where even the failure could not be written down, or where there is no other place:
+#: without a pause the engine would be busy with nothing but failing.
+STUCK_PAUSE = 30.0
+
+
+@final
+class FailureHandling:
+    """Redelivery and exception destination of one bus. Safe to use from any thread.
+
+    Args:
+        engine: The engine.
+        server: The identity of the faults that it sends.
+    """
+
+    def __init__(self, engine: BusEngine, server: Principal) -> None:
+        self._engine = engine
+        self._server = server
+
+    def failed(
+        self,
+        queue: MessageQueue,
+        entry: Entry,
+        error: BaseException,
+        *,
+        limit: int,
+        delay: float = 0.0,
+        permanent: bool = False,
+    ) -> None:
+        """One delivery of a claimed entry has failed; afterwards it is no longer claimed by the caller.
+
+        Up to `limit` failures it is delivered again after `delay` seconds; then, or at once if `permanent`, it goes to
+        the exception destination and the requester, if any, gets a fault. Blocks for the disk; never raises a
+        ConnectorError: what can't be written is logged, and tried again later.
+        """
+        entry.attempts += 1
+        note = FailureNote.of(error)
+        try:
+            if permanent or entry.attempts > limit:
+                if queue.name != self._engine.settings.exception_destination:
+                    self._bury(queue, entry, note)
+                    return
+                delay = max(delay, STUCK_PAUSE)
+            self._engine.store.commit(StoreUnit(attempts={entry.sequence: entry.attempts}))
+        except ConnectorError as failure:
+            _LOG.error("bus %s: a failed message of %s stays there: %s", self._engine.name, queue.name, failure)
+            delay = max(delay, STUCK_PAUSE)
+        if delay > 0:
+            self._engine.alarm.call_later(delay, lambda: queue.release(entry))
+        else:
+            queue.release(entry)
+
+    def _bury(self, queue: MessageQueue, entry: Entry, note: FailureNote) -> None:
+        engine = self._engine
+        stored = engine.fetch(queue.name, entry)
+        record = exception_record(
+            stored,
+            note,
+            sequence=engine.next_sequence(),
+            to=engine.settings.exception_destination,
+            attempts=entry.attempts,
+            now=engine.clock.time(),
+        )
+        fault = self._fault(stored, note)
+        engine.commit((record,) if fault is None else (record, fault), ((queue, entry),))
+        _LOG.warning(
+            "bus %s: message %s of %s goes to %s after %d attempt(s): %s",
+            engine.name,
+            stored.header.message_id,
+            queue.name,
+            engine.settings.exception_destination,
+            entry.attempts,
+            note.code,
+        )
+
+    def _fault(self, stored: StoredMessage, note: FailureNote) -> StoredMessage | None:
+        reply_to = stored.header.reply_to
+        if reply_to is None or is_fault(stored.header):
+            return None
+        if not self._may_be_told(stored, reply_to):
+            return None
+        return self._engine.accept(fault_message(stored, note), reply_to, self._server)
+
+    def _may_be_told(self, stored: StoredMessage, reply_to: str) -> bool:
+        """Whether the sender may itself send there: else naming it as reply-to would borrow the engine's authority."""
+        if is_reply_queue(reply_to):
+            return True
+        access = self._engine.access
+        try:
+            destination = self._engine.destinations.get(reply_to)
+            access.require(access.subject_of(stored.header.identity), Role.SENDER, destination.resource)
+        except ConnectorError as refusal:
+            _LOG.warning("bus %s: no fault is sent to %s: %s", self._engine.name, reply_to, refusal.code)
+            return False
+        return True

@@ -1,0 +1,77 @@
+"""How a message becomes the engine's: checked, encoded, and stamped with what no client may claim (BUS-4, BUS-8)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from connector.errors import MessagingError, Reason
+from connector.spi import Message, Principal, PropertyValue
+from connector_bus.store.content import Content
+from connector_bus.store.record import StoredMessage
+
+PROPERTY_UNFIT = Reason(
+    "CF-BUS-032",
+    "the message property {name} can't be sent: {found}",
+    "Names are text; values are text, whole or broken numbers, true or false, or None.",
+)
+PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the engine alone says of a message; it replaces whatever stood in the client's.
+
+    Attributes:
+        sequence: The engine's number.
+        message_id: Unique.
+        identity: Whom it comes from.
+        timestamp: When it was accepted, in seconds since 1970.
+        destination: Where it goes.
+        mediated: Whether it is past the mediations of its destination.
+        hops: How many destinations it has passed.
+    """
+
+    sequence: int
+    message_id: str
+    identity: Principal
+    timestamp: float
+    destination: str
+    mediated: bool
+    hops: int = 0
+
+
+def new_message_id() -> str:
+    """An identifier that is unique without asking anybody."""
+    return f"ID:{uuid.uuid4().hex}"
+
+
+def stamped(message: Message, stamp: Stamp) -> StoredMessage:
+    """Make the engine's form of a message; does not block.
+
+    Raises MessagingError CF-BUS-031, -032 or -033 for a body, property or priority that can't be kept.
+    """
+    if message.priority not in range(10):
+        raise MessagingError(PRIORITY_UNFIT, found=repr(message.priority))
+    header = message.replace(
+        body=None,
+        properties=MappingProxyType(_checked(message.properties)),
+        destination=stamp.destination,
+        message_id=stamp.message_id,
+        identity=stamp.identity,
+        timestamp=stamp.timestamp,
+        persistent=True,
+        delivery_count=0,
+    )
+    return StoredMessage(stamp.sequence, header, Content.encode(message.body), stamp.mediated, stamp.hops)
+
+
+def _checked(properties: Mapping[Any, Any]) -> dict[str, PropertyValue]:
+    """The properties, as they come from applications that no type checker has seen."""
+    for name, value in properties.items():
+        if not isinstance(name, str) or not isinstance(value, str | int | float | bool | None):
+            raise MessagingError(PROPERTY_UNFIT, name=name, found=f"a value of type {type(value).__name__}")
+    return dict(properties)

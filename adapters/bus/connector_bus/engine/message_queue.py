@@ -1,0 +1,134 @@
+"""A queue: its state behind one lock, and the hand-over outside it. Nobody polls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import final
+
+from connector.errors import MessagingError, Reason
+from connector.spi import Clock
+from connector_bus.engine.queue_state import Entry, Matches, QueueState, Taker
+
+QUEUE_CLOSED = Reason(
+    "CF-BUS-036",
+    "{queue} is closed",
+    "The bus has stopped, or the temporary queue is gone with its connection.",
+)
+
+
+@final
+class MessageQueue:
+    """One queue of one destination. Safe to use from any thread.
+
+    Args:
+        name: The destination's name.
+        clock: For expiry.
+        on_expired: Told of entries that left because they are past their time; must not block.
+
+    Mutable state: `_state` and `_closed`, changed under `_lock` by `_change` and `close` only.
+    """
+
+    def __init__(self, name: str, clock: Clock, on_expired: Callable[[list[Entry]], None]) -> None:
+        self.name = name
+        self._clock = clock
+        self._on_expired = on_expired
+        self._lock = threading.Lock()
+        self._state = QueueState()
+        self._closed = False
+
+    def add(self, entries: Iterable[Entry]) -> bool:
+        """Messages arrive; waiting takers are served at once. False if the queue is closed. Does not block."""
+
+        def arrive(state: QueueState) -> None:
+            for entry in entries:
+                state.add(entry)
+
+        return self._change(arrive)
+
+    def want(self, taker: Taker) -> None:
+        """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed."""
+        if not self._change(lambda state: state.want(taker)):
+            raise MessagingError(QUEUE_CLOSED, queue=self.name)
+
+    def withdraw(self, taker: Taker) -> bool:
+        """Take a wish back; False if it has been served: the taker then holds an entry. Does not block."""
+        with self._lock:
+            return self._state.withdraw(taker)
+
+    def release(self, entry: Entry) -> None:
+        """A delivery failed and the entry is to be delivered again. Does not block."""
+        self._change(lambda state: state.release(entry))
+
+    def remove(self, entry: Entry) -> None:
+        """A delivery is settled. Does not block."""
+        with self._lock:
+            self._state.remove(entry)
+
+    def receive(self, timeout: float | None) -> Entry | None:
+        """Claim the next entry; None if none came within `timeout` seconds (None: wait without limit).
+
+        Blocks for up to `timeout`. Raises MessagingError CF-BUS-036 when the queue closes meanwhile.
+        """
+        waiter = _Waiter()
+        self.want(waiter)
+        if not waiter.arrived.wait(timeout) and self.withdraw(waiter):
+            return None
+        # Withdrawing came too late: the entry was matched to us and its hand-over is a matter of microseconds.
+        waiter.arrived.wait()
+        if waiter.entry is None:
+            self.want(waiter)  # refused: the queue has closed
+        return waiter.entry
+
+    def entries(self) -> list[Entry]:
+        """A snapshot of what can be taken, in order. Does not block."""
+        with self._lock:
+            return self._state.entries()
+
+    def counts(self) -> tuple[int, int]:
+        """How many entries are ready, and how many are in delivery."""
+        with self._lock:
+            return self._state.ready, self._state.claimed
+
+    def close(self) -> None:
+        """End all waiting; entries stay where they are. Harmless when called twice."""
+        with self._lock:
+            self._closed = True
+            takers = self._state.drop_takers()
+        for taker in takers:
+            if isinstance(taker, _Waiter):
+                taker.arrived.set()
+
+    def _change(self, change: Callable[[QueueState], None]) -> bool:
+        with self._lock:
+            if self._closed:
+                return False
+            change(self._state)
+            matches = self._state.match(self._clock.time())
+        self._carry_out(matches)
+        return True
+
+    def _carry_out(self, matches: Matches) -> None:
+        if matches.expired:
+            self._on_expired(matches.expired)
+        for taker, entry in matches.taken:
+            taker.take(entry)
+
+    def __repr__(self) -> str:
+        ready, claimed = self.counts()
+        return f"<MessageQueue {self.name}: {ready} ready, {claimed} in delivery>"
+
+
+@final
+class _Waiter:
+    """A `receive` that waits."""
+
+    __slots__ = ("arrived", "entry")
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.entry: Entry | None = None
+
+    def take(self, entry: Entry) -> None:
+        self.entry = entry
+        self.arrived.set()

@@ -1,0 +1,148 @@
+"""What is on a queue and who waits for it: the decisions, without lock and without I/O.
+
+Theory of operation
+-------------------
+An *entry* is a message at rest. It is *ready*, or *claimed* by one delivery; a claim ends by `remove` (settled) or
+`release` (back to ready, at its old place). A *taker* is one wish for one message: a waiting `receive`, or one free
+place of a consumer. Takers are served in the order in which they came; entries go by priority, then by age. `match`
+pairs the two and is called after every change; what it answers is carried out outside the lock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+from connector_bus.store.record import StoredMessage
+
+
+@final
+class Entry:
+    """One message on a queue, as far as dispatch needs it.
+
+    Attributes:
+        sequence: Its number.
+        priority: 0 to 9, higher first.
+        expires_at: Seconds since 1970, or None.
+        attempts: Failed deliveries so far; changed only by whoever has claimed it.
+        stored: The message itself where it is not in the store (temporary queues), else None.
+    """
+
+    __slots__ = ("attempts", "expires_at", "priority", "sequence", "stored")
+
+    def __init__(
+        self,
+        sequence: int,
+        priority: int,
+        expires_at: float | None = None,
+        attempts: int = 0,
+        stored: StoredMessage | None = None,
+    ) -> None:
+        self.sequence = sequence
+        self.priority = priority
+        self.expires_at = expires_at
+        self.attempts = attempts
+        self.stored = stored
+
+    def __lt__(self, other: Entry) -> bool:
+        return (-self.priority, self.sequence) < (-other.priority, other.sequence)
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.sequence}, priority {self.priority}, {self.attempts} failed attempts>"
+
+
+class Taker(Protocol):
+    """One wish for one message."""
+
+    def take(self, entry: Entry) -> None:
+        """Here it is, claimed. Called once, outside the queue's lock, from any thread. Must not block or raise."""
+        ...
+
+
+@dataclass(slots=True)
+class Matches:
+    """What `match` decided.
+
+    Attributes:
+        taken: Takers with the entries that are now claimed for them.
+        expired: Entries that are past their time; they have left the queue.
+    """
+
+    taken: list[tuple[Taker, Entry]] = field(default_factory=list)
+    expired: list[Entry] = field(default_factory=list)
+
+
+@final
+class QueueState:
+    """The state of one queue; not safe for threads by itself, its owner holds a lock."""
+
+    __slots__ = ("_claimed", "_ready", "_takers")
+
+    def __init__(self) -> None:
+        self._ready: list[Entry] = []
+        self._claimed: dict[int, Entry] = {}
+        self._takers: deque[Taker] = deque()
+
+    def add(self, entry: Entry) -> None:
+        """A message arrives."""
+        heapq.heappush(self._ready, entry)
+
+    def want(self, taker: Taker) -> None:
+        """A wish is queued."""
+        self._takers.append(taker)
+
+    def withdraw(self, taker: Taker) -> bool:
+        """Take a wish back; False if it has been served already (its entry is then claimed)."""
+        try:
+            self._takers.remove(taker)
+        except ValueError:
+            return False
+        return True
+
+    def release(self, entry: Entry) -> None:
+        """End a claim without settling: the entry is ready again. One that isn't claimed is left alone."""
+        if self._claimed.pop(entry.sequence, None) is not None:
+            heapq.heappush(self._ready, entry)
+
+    def remove(self, entry: Entry) -> None:
+        """End a claim by settling: the entry is gone."""
+        self._claimed.pop(entry.sequence, None)
+
+    def match(self, now: float) -> Matches:
+        """Serve takers while there are both; `now` is in seconds since 1970."""
+        matches = Matches()
+        while self._ready and self._takers:
+            entry = heapq.heappop(self._ready)
+            if entry.expires_at is not None and entry.expires_at <= now:
+                matches.expired.append(entry)
+                continue
+            self._claimed[entry.sequence] = entry
+            matches.taken.append((self._takers.popleft(), entry))
+        return matches
+
+    def drop_takers(self) -> list[Taker]:
+        """Forget all wishes, when the engine stops; answers them."""
+        takers = list(self._takers)
+        self._takers.clear()
+        return takers
+
+    def entries(self) -> list[Entry]:
+        """The ready entries in the order in which they would be taken."""
+        return sorted(self._ready)
+
+    @property
+    def ready(self) -> int:
+        """How many entries can be taken."""
+        return len(self._ready)
+
+    @property
+    def claimed(self) -> int:
+        """How many are in delivery, or wait for their redelivery."""
+        return len(self._claimed)
+
+    @property
+    def waiting(self) -> int:
+        """How many wishes are open."""
+        return len(self._takers)

@@ -1,0 +1,69 @@
+"""The settings of a bus: what `[buses]` says, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments
+from connector_bus.policy.holders import Holder
+
+#: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
+REPLY_PREFIX = "_TEMP.reply"
+
+
+@dataclass(frozen=True, slots=True)
+class MediationSettings:
+    """One mediation of a destination.
+
+    Attributes:
+        handler: `module:function`.
+        properties: What the deployer tells the handler.
+    """
+
+    handler: str
+    properties: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSettings:
+    """One queue.
+
+    Attributes:
+        name: Its name.
+        inherits: Whether the bus's default roles are added to its own.
+        roles: Its own holders by role.
+        mediations: In order.
+        max_redeliveries: How often a message is given to a failing mediation again.
+    """
+
+    name: str
+    inherits: bool = True
+    roles: Assignments = field(default_factory=lambda: MappingProxyType({}))
+    mediations: tuple[MediationSettings, ...] = ()
+    max_redeliveries: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """One bus.
+
+    Attributes:
+        name: Its name.
+        security: Whether roles are checked; has no effect without administrative security.
+        connectors: Who may connect.
+        defaults: The default resource's holders by role.
+        identity_assertion: Signed-on users who may assert other callers.
+        exception_destination: Where undeliverable messages go.
+        destinations: By name; the exception destination is among them.
+    """
+
+    name: str
+    security: bool = True
+    connectors: frozenset[Holder] = NEW_BUS_CONNECTORS
+    defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
+    identity_assertion: frozenset[str] = frozenset()
+    exception_destination: str = ""
+    destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,106 @@
+"""A message at rest and its row in the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from connector.spi import (
+    UNAUTHENTICATED,
+    Message,
+    Principal,
+    ServerPrincipal,
+    UnauthenticatedPrincipal,
+    UserPrincipal,
+)
+from connector_bus.store.content import Content, ContentKind
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One message as the engine keeps it.
+
+    Attributes:
+        sequence: The engine's number for it: order within a priority, and the key of its row.
+        header: The message without its body; `delivery_count` is the number of failed deliveries.
+        content: The body, encoded.
+        mediated: Whether the mediations of its destination have seen it.
+        hops: How many destinations it has passed; bounds routing in circles.
+    """
+
+    sequence: int
+    header: Message
+    content: Content
+    mediated: bool = True
+    hops: int = 0
+
+    def message(self) -> Message:
+        """The whole message with a freshly decoded body."""
+        return self.header.replace(body=self.content.decode())
+
+    @property
+    def destination(self) -> str:
+        """Where it is."""
+        destination = self.header.destination
+        assert destination is not None, "a stored message always has a destination"
+        return destination
+
+
+def to_row(stored: StoredMessage) -> dict[str, Any]:
+    """The values of the message's row."""
+    header = stored.header
+    identity = header.identity or UNAUTHENTICATED
+    return {
+        "sequence": stored.sequence,
+        "destination": stored.destination,
+        "message_id": header.message_id,
+        "identity_kind": _kind_of(identity),
+        "identity_name": identity.name,
+        "identity_realm": identity.realm,
+        "reply_to": header.reply_to,
+        "correlation_id": header.correlation_id,
+        "accepted_at": header.timestamp,
+        "expires_at": header.expires_at,
+        "priority": header.priority,
+        "attempts": header.delivery_count,
+        "group_id": header.group,
+        "mediated": stored.mediated,
+        "hops": stored.hops,
+        "properties": json.dumps(dict(header.properties), ensure_ascii=False),
+        "content_kind": stored.content.kind.value,
+        "content": stored.content.data,
+    }
+
+
+def from_row(row: Mapping[str, Any]) -> StoredMessage:
+    """The message of a row."""
+    header = Message(
+        properties=MappingProxyType(json.loads(row["properties"])),
+        destination=row["destination"],
+        reply_to=row["reply_to"],
+        correlation_id=row["correlation_id"],
+        message_id=row["message_id"],
+        identity=_principal(row["identity_kind"], row["identity_name"], row["identity_realm"]),
+        timestamp=row["accepted_at"],
+        expires_at=row["expires_at"],
+        priority=row["priority"],
+        delivery_count=row["attempts"],
+        group=row["group_id"],
+    )
+    content = Content(ContentKind(row["content_kind"]), row["content"])
+    return StoredMessage(row["sequence"], header, content, bool(row["mediated"]), row["hops"])
+
+
+def _kind_of(identity: Principal) -> str:
+    if isinstance(identity, ServerPrincipal):
+        return "server"
+    return "unauthenticated" if isinstance(identity, UnauthenticatedPrincipal) else "user"
+
+
+def _principal(kind: str, name: str, realm: str) -> Principal:
+    if kind == "server":
+        return ServerPrincipal(name, realm)
+    return UserPrincipal(name, realm) if kind == "user" else UNAUTHENTICATED

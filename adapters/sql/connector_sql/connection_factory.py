@@ -1,0 +1,68 @@
+"""What a look-up of an SQL reference returns."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from sqlalchemy.engine import Connection, Engine
+
+from connector.spi import ConnectionManager, ConnectionRequestInfo, Explanation, Secret
+from connector_sql.engine import PinnedConnection, ReferenceEngine
+from connector_sql.lease_pool import LeasePool
+from connector_sql.settings import SqlSettings
+
+
+@final
+class SqlConnectionFactory:
+    """Connections of one resource reference, signed on as the reference's configuration says for each caller.
+
+    Safe to use from several threads; what it gives is for one thread at a time.
+
+    Args:
+        manager: The reference's way to sign-on and pool.
+        settings: The resource.
+    """
+
+    def __init__(self, manager: ConnectionManager, settings: SqlSettings) -> None:
+        self._manager = manager
+        self._pool = LeasePool(manager, settings.dialect)
+        self._engine = ReferenceEngine(self._pool, settings.dialect, settings.template.url)
+
+    def get_connection(self, user: str | None = None, password: str | Secret | None = None) -> Connection:
+        """Borrow a connection for the caller on the running thread or task; use it in a `with` block.
+
+        Args:
+            user: Sign on as this user, where the reference is signed on by the application (SIGN-1).
+            password: The user's password.
+
+        Returns:
+            A SQLAlchemy Connection. Two open at once are two physical connections. It stays the caller's who obtained
+            it: used in a later transaction by another one it raises IdentityMismatch. After closing it raises
+            SQLAlchemy's ResourceClosedError.
+
+        Blocks up to the pool's connection timeout, plus connecting. Raises SignOnError, ScopeError, LoginRefused,
+        ConnectionFailed, PoolTimeout, PoolClosed.
+        """
+        request: ConnectionRequestInfo | None = None
+        if user is not None or password is not None:
+            secret = Secret(password) if isinstance(password, str) else password
+            request = ConnectionRequestInfo(user, secret)
+        return PinnedConnection(self._engine, self._pool.lease(request))
+
+    @property
+    def engine(self) -> Engine:
+        """An ordinary SQLAlchemy Engine, for ORM sessions and libraries: each checkout signs on as the caller of that
+        moment. One Session is for one caller: it raises IdentityMismatch when the next transaction would be another's.
+        """
+        return self._engine
+
+    def explain(self, caller: Any = None) -> Explanation:
+        """Where the sign-on comes from, step by step, without connecting and without any secret (SIGN-8).
+
+        Args:
+            caller: A user name, a Subject, or None for the present caller.
+        """
+        return self._manager.explain(None, caller=caller)
+
+    def __repr__(self) -> str:
+        return f"<SqlConnectionFactory {self._manager.reference!r} to {self._manager.resource!r}>"

@@ -1,0 +1,105 @@
+"""A facade in the shape of a SQLAlchemy pool over one reference's connection manager. It keeps nothing itself."""
+
+from __future__ import annotations
+
+from typing import NoReturn, cast, final
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import Pool, PoolProxiedConnection
+
+from connector.spi import ConnectionManager, ConnectionRequestInfo, Lease, SignOnPlan
+from connector_sql.leased_connection import LeasedConnection
+from connector_sql.managed_connection import SqlManagedConnection
+from connector_sql.session_guard import watch_sessions
+
+#: How often a `checkout` listener may send a connection away (`DisconnectionError`), as SQLAlchemy allows it.
+_CHECKOUT_ATTEMPTS = 3
+
+
+@final
+class LeasePool(Pool):
+    """What an Engine of ours calls its pool: each checkout signs on as the caller of that moment.
+
+    SQLAlchemy's pool events `checkout`, `reset`, `checkin`, `invalidate`, `soft_invalidate`, `detach` and
+    `close_detached` happen as usual. `connect` happens once for each Engine and session: again after a session was
+    reset for another caller, since what a listener had set is gone then. `first_connect` and `close` don't happen:
+    physical connections belong to the resource, not to one Engine. There is no pre-ping: validation is the resource's
+    pool's. Safe to use from several threads.
+
+    Args:
+        manager: The reference's connection manager.
+        dialect: The resource's dialect.
+    """
+
+    def __init__(self, manager: ConnectionManager, dialect: Dialect) -> None:
+        super().__init__(_never_called, dialect=dialect, reset_on_return=None)
+        self.manager = manager
+
+    def connect(self) -> PoolProxiedConnection:
+        """Borrow a connection for the caller of the moment; see `lease`."""
+        return self.lease()
+
+    def lease(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> LeasedConnection:
+        """Borrow a connection.
+
+        Args:
+            request: User and password given in the call, if any.
+            plan: Borrow by this very plan, whoever the caller is.
+
+        Blocks and raises like `ConnectionManager.allocate`.
+        """
+        watch_sessions()
+        for attempt in range(1, _CHECKOUT_ATTEMPTS + 1):
+            lease = self.manager.allocate(request, plan=plan)
+            try:
+                return self._hand_out(lease, request)
+            except DisconnectionError as error:
+                # A listener's way to say that the connection is dead: another one, by the same plan.
+                plan = lease.plan
+                lease.invalidate(error)
+                if attempt == _CHECKOUT_ATTEMPTS:
+                    raise
+            except BaseException as error:
+                lease.invalidate(error)
+                raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _hand_out(self, lease: Lease, request: ConnectionRequestInfo | None) -> LeasedConnection:
+        physical = cast("SqlManagedConnection", lease.physical)
+        leased = LeasedConnection(self, lease, physical, request)
+        dispatch, record = self.dispatch, physical.record
+        if dispatch.connect and self not in record.announced:
+            dispatch.connect(leased.dbapi_connection, record)
+            record.announced.add(self)
+        if dispatch.checkout:
+            dispatch.checkout(leased.dbapi_connection, record, leased)
+        return leased
+
+    def dispose(self) -> None:
+        """Nothing: free connections belong to the resource and serve its other references as well."""
+
+    def recreate(self) -> LeasePool:
+        """Itself; called by `Engine.dispose()`."""
+        return self
+
+    def status(self) -> str:
+        """One line for people."""
+        return f"leases of {self.manager.reference} from the pool of {self.manager.resource}"
+
+    def _invalidate(
+        self, connection: PoolProxiedConnection, exception: BaseException | None = None, _checkin: bool = True
+    ) -> None:
+        # SQLAlchemy would now distrust every older connection. Whether one failure condemns the others is the purge
+        # policy of the resource's pool; only the failed one is reported.
+        if isinstance(connection, LeasedConnection) and _checkin:
+            connection.report_failure(exception)
+
+    def __repr__(self) -> str:
+        return f"<LeasePool: {self.status()}>"
+
+
+def _never_called() -> NoReturn:
+    raise AssertionError("physical connections are opened by the resource's factory only")

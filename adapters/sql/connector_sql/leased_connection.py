@@ -1,0 +1,213 @@
+"""What SQLAlchemy holds while a connection is lent: a lease in the shape of SQLAlchemy's pooled connection.
+
+It carries the lease back to our pool, which is the only one, and lets SQLAlchemy's pool events happen on the way. When
+it is garbage-collected unclosed, so is the lease, whose own finaliser gives the physical connection to the pool to
+destroy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.pool import PoolProxiedConnection, PoolResetState
+
+from connector.errors import HandleClosed, Reason
+from connector.spi import ConnectionRequestInfo, Lease, SignOnPlan
+from connector_sql.physical_record import PhysicalRecord
+
+if TYPE_CHECKING:
+    from connector_sql.lease_pool import LeasePool
+    from connector_sql.managed_connection import SqlManagedConnection
+
+USED_AFTER_CLOSE = Reason(
+    "CF-SQL-040",
+    "the raw connection of reference {reference}, lent to {user}, was used after it had been given back.",
+    "Ask the connection factory for a new connection; keep none beyond its `with` block.",
+)
+
+
+@final
+class LeasedConnection(PoolProxiedConnection):
+    """One lease, as `Engine.raw_connection()` answers it. Use it from one thread at a time.
+
+    Cursors made here die when it is closed. The driver's own connection (`driver_connection`, or a cursor's
+    `connection`) is beyond our reach: whoever keeps that one keeps the session.
+
+    Args:
+        pool: The facade that it was borrowed through.
+        lease: The lease.
+        physical: The lease's managed connection.
+        request: What the application passed in the call.
+
+    Attributes:
+        plan: The sign-on plan, which the handle above is pinned to.
+        request: See above.
+        dbapi_connection: The driver's connection; None after `close`.
+    """
+
+    __slots__ = ("plan", "request", "dbapi_connection", "_pool", "_lease", "_physical", "_record", "_detached")
+
+    def __init__(
+        self,
+        pool: LeasePool,
+        lease: Lease,
+        physical: SqlManagedConnection,
+        request: ConnectionRequestInfo | None,
+    ) -> None:
+        self.plan: SignOnPlan = lease.plan
+        self.request = request
+        self._pool = pool
+        # The mutable state; emptied by `_let_go` only, so that of two closings one has effect:
+        self._lease: Lease | None = lease
+        self._physical = physical
+        self._record: PhysicalRecord = physical.record
+        self.dbapi_connection = physical.dbapi_connection
+        self._detached = False
+        self._record.lent = True
+
+    # --- what SQLAlchemy asks -------------------------------------------------------------------------------------
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it is still open."""
+        return self._lease is not None
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the physical connection will be closed instead of pooled."""
+        return self._detached
+
+    @property
+    def driver_connection(self) -> Any:  # type: ignore[override]  # as SQLAlchemy's own classes do it
+        """The driver's own connection; None after `close`."""
+        return self._record.driver_connection if self._lease is not None else None
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """A dictionary that lives as long as the session's state; another caller never sees it."""
+        return self._record.info
+
+    @property
+    def record_info(self) -> dict[Any, Any]:
+        """As `info`."""
+        return self._record.record_info
+
+    @property
+    def _connection_record(self) -> PhysicalRecord:
+        # SQLAlchemy's dialects put their callbacks there.
+        return self._record
+
+    def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
+        """A driver's cursor that dies with the lease. Raises HandleClosed after `close`."""
+        self._check_open()
+        return self._physical.cursor(*args, **kwargs)
+
+    def commit(self) -> None:
+        """Commit. Blocks for a round trip. Raises HandleClosed after `close`."""
+        self._check_open()
+        self._physical.dbapi_connection.commit()
+
+    def rollback(self) -> None:
+        """Roll back. Blocks for a round trip. Raises HandleClosed after `close`."""
+        self._check_open()
+        self._physical.rollback()
+
+    def __getattr__(self, name: str) -> Any:
+        # Private names are never the driver's to answer; without this a half-made object would recurse.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        self._check_open()
+        return getattr(self._physical.dbapi_connection, name)
+
+    # --- the ends that a lease can come to -------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Give the connection back: events, rollback, clean-up. Harmless when called twice. Blocks for round trips."""
+        self._give_back(transaction_was_reset=False)
+
+    def _close_special(self, transaction_reset: bool = False) -> None:
+        """Called by SQLAlchemy's Connection, which has ended its transaction already."""
+        self._give_back(transaction_was_reset=transaction_reset)
+
+    def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
+        """Destroy the physical connection, at once or, `soft`, when it comes back. Blocks for closing it."""
+        if self._lease is None:
+            return
+        dispatch = self._pool.dispatch
+        if soft:
+            dispatch.soft_invalidate(self.dbapi_connection, self._record, e)
+            self._physical.connection_error_occurred(e)
+            return
+        try:
+            dispatch.invalidate(self.dbapi_connection, self._record, e)
+        finally:
+            lease = self._let_go()
+            if lease is not None:
+                lease.invalidate(e)
+
+    def report_failure(self, cause: BaseException | None) -> None:
+        """The physical connection is broken: the pool won't keep it, however it comes back. Does not block."""
+        self._physical.connection_error_occurred(cause)
+
+    def detach(self) -> None:
+        """Have the physical connection closed instead of pooled when it comes back. It counts in the pool till then."""
+        self._check_open()
+        if not self._detached:
+            self._detached = True
+            self._pool.dispatch.detach(self.dbapi_connection, self._record)
+
+    def _give_back(self, *, transaction_was_reset: bool) -> None:
+        if self._lease is None:
+            return
+        try:
+            self._say_goodbye(transaction_was_reset)
+        except BaseException as error:
+            # Whatever a listener or the driver raised: what state the session is in, nobody knows.
+            lease = self._let_go()
+            if lease is not None:
+                lease.invalidate(error)
+            if not isinstance(error, Exception):
+                raise
+            self._pool.logger.error("a connection could not be reset and is destroyed: %s", type(error).__name__)
+            return
+        detached = self._detached
+        lease = self._let_go()
+        if lease is None:
+            return
+        if detached:
+            lease.invalidate()
+        else:
+            lease.close()
+
+    def _say_goodbye(self, transaction_was_reset: bool) -> None:
+        dispatch, raw, record = self._pool.dispatch, self.dbapi_connection, self._record
+        if dispatch.reset:
+            state = PoolResetState(
+                transaction_was_reset=transaction_was_reset, terminate_only=self._detached, asyncio_safe=True
+            )
+            dispatch.reset(raw, record, state)
+        if record.finalize_callback:
+            if not transaction_was_reset:
+                self._physical.rollback()  # an isolation level can be set between transactions only
+            while record.finalize_callback:
+                record.finalize_callback.pop()(self._physical.dbapi_connection)
+        if self._detached:
+            dispatch.close_detached(raw)
+        elif dispatch.checkin:
+            dispatch.checkin(raw, record)
+
+    def _let_go(self) -> Lease | None:
+        lease, self._lease = self._lease, None
+        self.dbapi_connection = None
+        return lease
+
+    def _check_open(self) -> None:
+        if self._lease is None:
+            raise HandleClosed(
+                USED_AFTER_CLOSE, reference=self.plan.reference, user=self.plan.effective_user or "the default user"
+            )
+
+    def __repr__(self) -> str:
+        condition = "open" if self._lease is not None else "closed"
+        return f"<LeasedConnection of {self.plan.reference} as {self.plan.effective_user}, {condition}>"

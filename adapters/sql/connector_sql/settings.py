@@ -1,0 +1,137 @@
+"""The settings of one SQL resource: declared properties turned into a checked, frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy.engine import URL, Dialect, Engine, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from connector.errors import ConfigError, Reason
+
+URL_WRONG = Reason(
+    "CF-SQL-002",
+    "the url of resource {resource} can't be used: {why}.",
+    "Give a SQLAlchemy URL that names the driver, for example postgresql+psycopg://db.example/ledger.",
+)
+PASSWORD_IN_URL = Reason(
+    "CF-SQL-003",
+    "the url of resource {resource} holds a password.",
+    "Take it out; use an authentication alias, or the properties user and password.",
+)
+RESERVED_ARGUMENT = Reason(
+    "CF-SQL-004",
+    "connect_args of resource {resource} may not hold {names}: sign-on and session reset depend on it.",
+    "Take it out; user and password come from an authentication alias or the properties of those names.",
+)
+NEEDS_POSTGRESQL = Reason(
+    "CF-SQL-005",
+    "{setting} of resource {resource} needs PostgreSQL with the driver psycopg, the url names {found}.",
+    "Use a postgresql+psycopg:// url, or leave the property out.",
+)
+DRIVER_MISSING = Reason(
+    "CF-SQL-006",
+    "the driver {driver} for resource {resource} can't be loaded: {why}.",
+    "Install it; for PostgreSQL with: pip install 'connector-framework[postgresql]'.",
+)
+
+#: What a driver calls the password in a URL's query or among its arguments.
+_PASSWORD_NAMES = frozenset({"password", "passwd", "pwd", "passfile"})
+_RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold"}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSettings:
+    """What one resource is configured as; holds no password.
+
+    Attributes:
+        resource: The resource's global name.
+        url: Where the database is; perhaps a user, never a password.
+        template: An Engine made for its URL and dialect only, shared by all references; nobody connects through it.
+        connect_args: Further arguments for the driver.
+        asserts_roles: Whether a caller's identity can be asserted by SET ROLE (TRUST-2).
+        verify_login_role: Whether the trusted login role's own rights are checked.
+        discards: Whether the whole session of a connection that asserted nobody is reset on return.
+    """
+
+    resource: str
+    url: URL
+    template: Engine
+    connect_args: Mapping[str, Any]
+    asserts_roles: bool
+    verify_login_role: bool
+    discards: bool
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect, one for all references of the resource."""
+        return self.template.dialect
+
+
+def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
+    """Check a resource's properties together; loads the driver, does not connect.
+
+    Args:
+        resource: The resource's global name.
+        properties: As `ra.toml` declares them, validated one by one. `user` and `password` are the resolver's matter
+            (SIGN-1) and not looked at.
+
+    Raises ConfigError.
+    """
+    url = _parse(resource, properties["url"])
+    connect_args = dict(properties.get("connect_args") or {})
+    reserved = sorted(_RESERVED.intersection(connect_args))
+    if reserved:
+        raise ConfigError(RESERVED_ARGUMENT, resource=resource, names=", ".join(reserved))
+    template = _template(resource, url)
+    dialect = template.dialect
+    is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
+    identity = properties.get("identity") or "automatic"
+    discards = properties.get("reset") == "discard"
+    for setting, wanted in (("identity", identity == "set-role"), ("reset", discards)):
+        if wanted and not is_psycopg:
+            found = f"{dialect.name}+{dialect.driver}"
+            raise ConfigError(NEEDS_POSTGRESQL, resource=resource, setting=setting, found=found)
+    verify = properties.get("verify_login_role")
+    return SqlSettings(
+        resource=resource,
+        url=url,
+        template=template,
+        connect_args=MappingProxyType(connect_args),
+        asserts_roles=is_psycopg and identity != "none",
+        verify_login_role=True if verify is None else bool(verify),
+        discards=discards,
+    )
+
+
+def _parse(resource: str, text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        # Not chained: SQLAlchemy's message repeats the URL, and a password may stand in it.
+        raise _url_wrong(resource, "it is no SQLAlchemy URL") from None
+    if url.password is not None or _PASSWORD_NAMES.intersection(url.query):
+        raise ConfigError(PASSWORD_IN_URL, resource=resource)
+    return url
+
+
+def _template(resource: str, url: URL) -> Engine:
+    try:
+        template = create_engine(url, poolclass=NullPool)
+    except NoSuchModuleError as error:
+        raise _url_wrong(resource, f"SQLAlchemy knows no database {url.drivername}") from error
+    except ImportError as error:
+        raise ConfigError(DRIVER_MISSING, resource=resource, driver=url.drivername, why=error) from error
+    except ArgumentError as error:
+        raise _url_wrong(resource, str(error)) from error
+    if template.dialect.is_async:
+        raise _url_wrong(resource, f"{url.drivername} is a driver for asyncio only")
+    return template
+
+
+def _url_wrong(resource: str, why: str) -> ConfigError:
+    return ConfigError(URL_WRONG, resource=resource, why=why)

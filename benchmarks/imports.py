@@ -1,0 +1,22 @@
+"""What `import connector` adds to the start of an interpreter."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.harness import Result, against_limit, process_seconds
+
+LIMIT_MS = 60.0
+
+
+def run(*, quick: bool) -> list[Result]:
+    """Measure, each import next to a bare start."""
+    rounds = 5 if quick else 21
+    bare = [sys.executable, "-c", "pass"]
+    importing = [sys.executable, "-c", "import connector"]
+    process_seconds(importing)  # compiles, which is not what is measured
+    added = []
+    for _ in range(rounds):
+        start = process_seconds(bare)
+        added.append((process_seconds(importing) - start) * 1e3)
+    return [against_limit("import", added, LIMIT_MS, unit="ms", note="over a bare interpreter")]

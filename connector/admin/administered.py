@@ -1,0 +1,125 @@
+"""What the command line and the admin endpoint need of a container: one narrow view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from connector.spi import AuditLog, Explanation, Message, Scope, Secret, Subject
+
+
+class AdministeredBus(Protocol):
+    """A bus connection, signed on as one user (interfaces.md)."""
+
+    def send(self, destination: str, body: Any, /) -> Any:
+        """Send; answers the message id."""
+        ...
+
+    def receive(self, destination: str, /, timeout: float | None = None) -> Message | None:
+        """Receive and acknowledge; None after `timeout` seconds."""
+        ...
+
+    def browse(self, destination: str, /) -> Iterable[Message]:
+        """Look at the messages without taking them."""
+        ...
+
+    def request(self, destination: str, body: Any, /, *, timeout: float) -> Message:
+        """Send and wait for the reply, at most `timeout` seconds."""
+        ...
+
+
+class ConnectionReport(Protocol):
+    """What a connection test found out."""
+
+    @property
+    def product(self) -> Any: ...  # noqa: D102 - read-only attributes of outbound.TestResult, documented there
+    @property
+    def version(self) -> Any: ...  # noqa: D102 - see above
+    @property
+    def user(self) -> Any: ...  # noqa: D102 - see above
+
+
+class ListedPlugin(Protocol):
+    """One line of `connector plugins`: read-only attributes, documented at container.plugins.PluginInfo."""
+
+    @property
+    def group(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def distribution(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def version(self) -> str: ...  # noqa: D102 - see the class
+    @property
+    def state(self) -> Any: ...  # noqa: D102 - see the class
+    @property
+    def reason(self) -> Any: ...  # noqa: D102 - see the class
+    @property
+    def provides(self) -> Any: ...  # noqa: D102 - see the class
+
+
+class AdministeredContainer(Protocol):
+    """The part of `connector.Container` that administration uses; documented there. Safe to use from any thread."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - documented at Container
+    @property
+    def realm(self) -> str: ...  # noqa: D102 - documented at Container
+    @property
+    def security(self) -> bool: ...  # noqa: D102 - documented at Container
+    @property
+    def state_folder(self) -> Path: ...  # noqa: D102 - documented at Container
+    @property
+    def configuration_path(self) -> Path: ...  # noqa: D102 - documented at Container
+    @property
+    def audit(self) -> AuditLog: ...  # noqa: D102 - documented at Container
+
+    def lookup(self, name: str, /) -> Any:
+        """The connection factory of that global name, application-managed. Raises NameNotFound."""
+        ...
+
+    def application(self, name: str, /) -> Any:
+        """The application's name space, with a `lookup` of its own. Raises NameNotFound."""
+        ...
+
+    def login(self, user: str, password: Secret, /) -> AbstractContextManager[Scope]:
+        """A scope of that user on the running thread. Raises AuthenticationFailed."""
+        ...
+
+    def explain(self, reference: str, /, *, caller: str | None = None) -> Explanation:
+        """How the sign-on of a reference comes about."""
+        ...
+
+    def test_connection(
+        self, reference: str, /, *, caller: str | None = None, password: Secret | None = None
+    ) -> ConnectionReport:
+        """Connect once, outside the pool."""
+        ...
+
+    def update_auth_data(self) -> frozenset[str]:
+        """Read the authentication data again; answers the changed aliases."""
+        ...
+
+    def plugins(self) -> Iterable[ListedPlugin]:
+        """All plugins found."""
+        ...
+
+    def findings(self) -> Iterable[Any]:
+        """The security posture: Finding(severity, code, place, text, action)."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """State for people, as plain data."""
+        ...
+
+    def admin_roles_of(self, subject: Subject, /) -> frozenset[str]:
+        """The admin roles, closed upwards."""
+        ...
+
+    def bus_connection(
+        self, bus: str, /, user: str | None = None, password: Secret | None = None
+    ) -> AbstractContextManager[AdministeredBus]:
+        """A connection to a bus of this container, signed on as the user or as nobody."""
+        ...

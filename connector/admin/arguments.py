@@ -1,0 +1,79 @@
+"""The arguments of an operation, checked: they may come from another process over the socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from connector.errors import ConfigError, Reason
+from connector.spi import Secret
+
+ARGUMENT_WRONG = Reason(
+    "CF-ADM-030",
+    "the argument {name!r} must be {expected}, and is {found}.",
+    "Use the `connector` command of the same version as the container.",
+)
+
+
+@final
+class Arguments:
+    """Typed access to plain data from outside.
+
+    Args:
+        plain: The arguments by name. Passwords are taken out of it into `Secret`s as they are read.
+
+    A value of a wrong type raises ConfigError CF-ADM-030, which names the type and never the value.
+    """
+
+    __slots__ = ("_plain",)
+
+    def __init__(self, plain: Mapping[str, Any]) -> None:
+        self._plain = dict(plain)
+
+    def text(self, name: str) -> str:
+        """A required, non-empty text."""
+        value = self._plain.get(name)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(name, "a text", value)
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A text or None."""
+        return None if self._plain.get(name) is None else self.text(name)
+
+    def free_text(self, name: str) -> str:
+        """A text that may be missing or empty."""
+        return self.text(name) if self._plain.get(name) else ""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; missing is empty."""
+        value = self._plain.get(name, [])
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
+            raise self._wrong(name, "a list of texts", value)
+        return tuple(value)
+
+    def seconds(self, name: str) -> float:
+        """A finite duration in seconds, not negative and at most a day."""
+        value = self._plain.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 86_400:
+            raise self._wrong(name, "a number of seconds from 0 to 86400", value)
+        return float(value)
+
+    def password(self, name: str) -> Secret:
+        """A required, non-empty password; taken out."""
+        value = self._plain.pop(name, None)
+        if not isinstance(value, str) or not value:
+            raise self._wrong(name, "a text", value)
+        return Secret(value)
+
+    def anything(self, name: str) -> Any:
+        """A value as it is; None where there is none."""
+        return self._plain.get(name)
+
+    @staticmethod
+    def _wrong(name: str, expected: str, value: object) -> ConfigError:
+        found = "missing" if value is None else "empty" if value == "" else f"of type {type(value).__name__}"
+        return ConfigError(ARGUMENT_WRONG, name=name, expected=expected, found=found)
+
+    def __repr__(self) -> str:
+        return f"<Arguments {', '.join(self._plain) or 'none'}>"

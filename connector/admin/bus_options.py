@@ -1,0 +1,85 @@
+"""What `send`, `receive`, `browse` and `request` have in common: the caller's login, the body, printing a message."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from connector.admin.operations import Login
+from connector.admin.output import print_line
+from connector.admin.password_input import PasswordSource, password_options
+from connector.errors import ConfigError, Reason
+
+STDIN_TAKEN = Reason(
+    "CF-ADM-016",
+    "standard input can't give both the body and the password.",
+    "Give the password with --password-file FILE.",
+)
+USER_MISSING = Reason("CF-ADM-017", "a password was given without a user.", "Say with --as USER whose password it is.")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def bus_arguments(command: _Command) -> _Command:
+    """Give a command BUS, DESTINATION, `--as` and the password options."""
+    command = password_options(command)
+    command = click.option("--as", "user", metavar="USER", help="The user to sign on to the bus as.")(command)
+    command = click.argument("destination")(command)
+    return click.argument("bus")(command)
+
+
+def timeout_option(default: float) -> Callable[[_Command], _Command]:
+    """Give a command `--timeout` in seconds."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, 86_400),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait.",
+    )
+
+
+def bus_login(
+    user: str | None, password_stdin: bool, password_file: Path | None, *, body: str | None = None
+) -> Login | None:
+    """The login for the bus, or None without `--as`; may ask for the password.
+
+    Raises ConfigError: a password without a user, no way to a password, or standard input wanted twice.
+    """
+    if password_stdin and body == "-":
+        raise ConfigError(STDIN_TAKEN)
+    if user is None:
+        if password_stdin or password_file is not None:
+            raise ConfigError(USER_MISSING)
+        return None
+    return Login(user, PasswordSource(password_stdin, password_file).read(f"password of {user}"))
+
+
+def message_body(text: str | None) -> Any:
+    """The body that an argument stands for: `-` is standard input; JSON if it parses, else text; None if absent."""
+    if text == "-":
+        text = sys.stdin.read()
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def print_message(message: dict[str, Any]) -> None:
+    """Print a message for people: where it comes from on the first line, then its body."""
+    stamp = message["timestamp"]
+    when = "" if stamp is None else f" at {datetime.fromtimestamp(stamp, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    print_line(f"{message['message_id'] or 'message'} from {message['identity'] or 'nobody'}{when}")
+    for name, value in message["properties"].items():
+        print_line(f"  {name}: {value}")
+    body = message["body"]
+    print_line(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False))

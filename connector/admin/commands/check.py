@@ -1,0 +1,44 @@
+"""`connector check`: the configuration and the security posture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector.admin.exit_codes import ExitCode
+from connector.admin.output import print_json, print_line
+from connector.admin.route import Route
+from connector.admin.settings import AdminCommand, settings_of
+
+
+@click.command(cls=AdminCommand)
+@click.argument("configuration", required=False, type=click.Path(path_type=Path))
+@click.pass_context
+def check(context: click.Context, configuration: Path | None) -> None:
+    """Check the configuration file, then the security posture of the container. Role: monitor.
+
+    Mistakes in the file end the check with exit code 2. Where no container runs, one is opened to be looked at.
+    Findings of severity `error` make the exit code 1.
+    """
+    settings = settings_of(context)
+    if configuration is not None:
+        settings.config = configuration
+    found: list[dict[str, Any]] = Route.of(context).call("findings", {})
+    if settings.json:
+        print_json(found)
+    else:
+        _print(found)
+    if any(finding["severity"] == "error" for finding in found):
+        context.exit(ExitCode.REFUSED)
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    for finding in found:
+        print_line(f"{finding['severity']}: {finding['code']}: {finding['place']}: {finding['text']}")
+        if finding["action"]:
+            print_line(f"  {finding['action']}")
+    errors = sum(finding["severity"] == "error" for finding in found)
+    warnings = sum(finding["severity"] == "warning" for finding in found)
+    print_line(f"The configuration is valid; {errors} error(s), {warnings} warning(s) in the posture.")

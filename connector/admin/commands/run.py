@@ -1,0 +1,91 @@
+"""`connector run`: a container until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.admin.dispatch import Dispatcher
+from connector.admin.endpoint import AdminEndpoint
+from connector.admin.operations import Target
+from connector.admin.output import print_json, print_line
+from connector.admin.profile import load_profile
+from connector.admin.settings import AdminCommand, settings_of
+
+if TYPE_CHECKING:
+    from connector.container.container import Container
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command(cls=AdminCommand)
+@click.argument("configuration", required=False, type=click.Path(path_type=Path))
+@click.pass_context
+def run(context: click.Context, configuration: Path | None) -> None:
+    """Run the container with its admin socket; prints one line when it is ready.
+
+    Ctrl-C or SIGTERM stops it in reverse order within five seconds: messages in work are finished or given back, none
+    is lost. A second Ctrl-C stops at once.
+    """
+    from connector.container.container import Container  # `run --help` needs none of it
+
+    settings = settings_of(context)
+    if configuration is not None:
+        settings.config = configuration
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    profile = load_profile(settings.config)
+    endpoints: list[AdminEndpoint] = []
+
+    def attach(container: Container) -> AdminEndpoint:
+        dispatcher = Dispatcher(Target(profile.stores, container), container.audit)
+        endpoints.append(AdminEndpoint(container.state_folder, dispatcher))
+        return endpoints[-1]
+
+    with stop_signals() as wait_for_stop, Container.open(profile.path, attach=attach) as container:
+        _print_ready(container, endpoints[0].path, as_json=settings.json)
+        wait_for_stop()
+        if not settings.json:
+            print_line(f"container {container.name} stops")
+
+
+def _print_ready(container: Container, socket: Path, *, as_json: bool) -> None:
+    if as_json:
+        ready = {"ready": container.name, "security": container.security, "realm": container.realm}
+        print_json({**ready, "admin_socket": str(socket)})
+        return
+    security = "on" if container.security else "OFF"
+    print_line(f"container {container.name} is ready (security {security}, realm {container.realm}, socket {socket})")
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], None]]:
+    """While the `with` lasts, the first SIGINT or SIGTERM asks to stop, and the next one interrupts the stopping.
+
+    Yields:
+        Waits until asked to stop. A signal during the start is not lost: the wait then ends at once, so that a
+        container is never left half started. For the main thread.
+    """
+    asked = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    def wait() -> None:
+        asked.wait()
+
+    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    try:
+        yield wait
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

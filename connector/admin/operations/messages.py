@@ -1,0 +1,90 @@
+"""Operations on a bus, signed on as the caller: send, receive, browse, request. The bus checks its own roles."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import AbstractContextManager
+from typing import Any
+
+from connector.admin.administered import AdministeredBus
+from connector.admin.operations.request import Request
+from connector.admin.operations.target import Target
+from connector.spi import Message
+
+#: The longest wait of one receive, in seconds: so often it is looked whether anybody still waits for the answer.
+SLICE = 0.5
+#: How many messages `browse` answers unless told otherwise.
+BROWSE_LIMIT = 100
+
+
+def _connection(target: Target, request: Request) -> AbstractContextManager[AdministeredBus]:
+    bus = request.arguments.text("bus")
+    login = request.login
+    if login is None:
+        return target.container.bus_connection(bus, None, None)
+    return target.container.bus_connection(bus, login.user, login.password)
+
+
+def send(target: Target, request: Request) -> dict[str, Any]:
+    """Send one message; answers its id."""
+    destination = request.arguments.text("destination")
+    with _connection(target, request) as connection:
+        message_id = connection.send(destination, request.arguments.anything("body"))
+    return {"destination": destination, "message_id": None if message_id is None else str(message_id)}
+
+
+def receive(target: Target, request: Request) -> dict[str, Any] | None:
+    """Take one message, or None after the timeout.
+
+    A message is acknowledged as it is received. So the wait goes in slices, and none begins once the caller has gone:
+    otherwise a command that was interrupted would swallow the next message.
+    """
+    destination, left = request.arguments.text("destination"), request.arguments.seconds("timeout")
+    with _connection(target, request) as connection:
+        while not request.abandoned():
+            message = connection.receive(destination, timeout=min(SLICE, left))
+            left -= SLICE
+            if message is not None:
+                return plain_message(message)
+            if left <= 0:
+                break
+    return None
+
+
+def browse(target: Target, request: Request) -> list[dict[str, Any]]:
+    """Look at the first messages without taking them."""
+    destination = request.arguments.text("destination")
+    found: list[dict[str, Any]] = []
+    with _connection(target, request) as connection:
+        for message in connection.browse(destination):
+            if len(found) == BROWSE_LIMIT or request.abandoned():
+                break
+            found.append(plain_message(message))
+    return found
+
+
+def request(target: Target, request: Request) -> dict[str, Any]:
+    """Send and wait for the reply. Raises RequestFailed for a fault, and the bus's own error after the timeout."""
+    arguments = request.arguments
+    destination, timeout = arguments.text("destination"), arguments.seconds("timeout")
+    with _connection(target, request) as connection:
+        reply = connection.request(destination, arguments.anything("body"), timeout=timeout)
+    return plain_message(reply)
+
+
+def plain_message(message: Message) -> dict[str, Any]:
+    """A message as plain data; a body of bytes becomes `{"base64": …}`."""
+    body = message.body
+    if isinstance(body, bytes):
+        body = {"base64": base64.b64encode(body).decode("ascii")}
+    return {
+        "message_id": message.message_id,
+        "destination": message.destination,
+        "identity": None if message.identity is None else str(message.identity),
+        "timestamp": message.timestamp,
+        "reply_to": message.reply_to,
+        "correlation_id": message.correlation_id,
+        "delivery_count": message.delivery_count,
+        "properties": dict(message.properties),
+        "body": body,
+    }

@@ -1,0 +1,44 @@
+"""One request to an operation: its arguments, the caller's login, and whether anybody still waits for the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from connector.admin.arguments import Arguments
+from connector.spi import Secret
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Login:
+    """User and password of whoever asks; one unit, and no repr shows the password.
+
+    Attributes:
+        user: The user.
+        password: Its password.
+    """
+
+    user: str
+    password: Secret
+
+
+def _nobody_leaves() -> bool:
+    return False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What an operation gets.
+
+    Attributes:
+        arguments: Checked as they are read.
+        login: The caller's login, or None. The endpoint has checked it, but for bus operations, where the bus does.
+        abandoned: Whether the one who asked has gone, or the container stops: a long wait then ends early. Cheap.
+    """
+
+    arguments: Arguments
+    login: Login | None = None
+    abandoned: Callable[[], bool] = _nobody_leaves

@@ -1,0 +1,100 @@
+"""Operations on users and authentication data; on a running container they take effect at once (AUTHD-3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.admin.operations.request import Request
+from connector.admin.operations.target import Target
+from connector.errors import NameNotFound, Reason
+
+USER_UNKNOWN = Reason(
+    "CF-ADM-042", "realm {realm} has no user {user!r}.", "See `connector users list`; nothing was changed."
+)
+ALIAS_UNKNOWN = Reason(
+    "CF-ADM-043", "there is no authentication alias {alias!r}.", "See `connector auth-data list`; nothing was changed."
+)
+
+
+# --- users: the registry of a running container re-reads its file when it has changed -------------------------------
+
+
+def list_users(target: Target, _request: Request) -> list[dict[str, Any]]:
+    """All users with their groups."""
+    registry = target.stores.open_registry()
+    return [{"user": user, "groups": sorted(registry.groups_of(user))} for user in registry.users()]
+
+
+def add_user(target: Target, request: Request) -> dict[str, Any]:
+    """Add a user. Raises what the registry has against the name, the password or a user that exists."""
+    user, groups = request.arguments.text("user"), request.arguments.texts("groups")
+    target.stores.writable_registry().add_user(user, request.arguments.password("password"), groups)
+    return {"user": user, "groups": sorted(groups)}
+
+
+def remove_user(target: Target, request: Request) -> dict[str, Any]:
+    """Remove a user. Raises NameNotFound (CF-ADM-042)."""
+    user = request.arguments.text("user")
+    if not target.stores.writable_registry().remove_user(user):
+        raise NameNotFound(USER_UNKNOWN, realm=target.stores.realm, user=user)
+    return {"user": user}
+
+
+def set_password(target: Target, request: Request) -> dict[str, Any]:
+    """Replace a user's password. Raises what the registry has against it."""
+    user = request.arguments.text("user")
+    target.stores.writable_registry().set_password(user, request.arguments.password("password"))
+    return {"user": user}
+
+
+def set_groups(target: Target, request: Request) -> dict[str, Any]:
+    """Replace a user's groups. Raises what the registry has against it."""
+    user, groups = request.arguments.text("user"), request.arguments.texts("groups")
+    target.stores.writable_registry().set_groups(user, groups)
+    return {"user": user, "groups": sorted(groups)}
+
+
+# --- authentication data ---------------------------------------------------------------------------------------------
+
+
+def list_auth_data(target: Target, _request: Request) -> list[dict[str, Any]]:
+    """All entries, without their passwords."""
+    entries = target.stores.open_auth_data().load()
+    return [
+        {"alias": entry.alias, "user": entry.user, "description": entry.description, "version": entry.version}
+        for _, entry in sorted(entries.items())
+    ]
+
+
+def set_auth_data(target: Target, request: Request) -> dict[str, Any]:
+    """Add or replace an entry."""
+    arguments = request.arguments
+    alias, user = arguments.text("alias"), arguments.text("user")
+    store = target.stores.writable_auth_data()
+    entry = store.put(alias, user, arguments.password("password"), arguments.free_text("description"))
+    return {"alias": alias, "user": user, "version": entry.version, **_in_force(target)}
+
+
+def remove_auth_data(target: Target, request: Request) -> dict[str, Any]:
+    """Remove an entry. Raises NameNotFound (CF-ADM-043)."""
+    alias = request.arguments.text("alias")
+    if not target.stores.writable_auth_data().remove(alias):
+        raise NameNotFound(ALIAS_UNKNOWN, alias=alias)
+    return {"alias": alias, **_in_force(target)}
+
+
+def rotate_key(target: Target, _request: Request) -> dict[str, Any]:
+    """Re-encrypt everything under a new key (AUTHD-5)."""
+    return {"entries": target.stores.writable_auth_data().rotate_key(), **_in_force(target)}
+
+
+def refresh_auth_data(target: Target, _request: Request) -> dict[str, Any]:
+    """Have the running container read its authentication data again."""
+    return _in_force(target)
+
+
+def _in_force(target: Target) -> dict[str, Any]:
+    """Let a running container take the change over; says whether there is one, and which aliases have changed."""
+    if target.running is None:
+        return {"running": False, "changed": []}
+    return {"running": True, "changed": sorted(target.running.update_auth_data())}

@@ -1,0 +1,73 @@
+"""What operations work on: the stores of a profile and, where one runs, the container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from connector.admin.administered import AdministeredContainer
+from connector.errors import ConfigError, Reason
+from connector.spi import AuthenticationDataStore, UserRegistry, WritableUserRegistry
+
+REGISTRY_READ_ONLY = Reason(
+    "CF-ADM-040",
+    "the user registry of realm {realm} can't be changed from here.",
+    "Change its users where they live; only a registry such as `file` is kept by the connector commands.",
+)
+STORE_READ_ONLY = Reason(
+    "CF-ADM-041",
+    "the authentication data store of this container is read-only.",
+    "Change the entries where they come from, then run `connector auth-data refresh`.",
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """A profile's user registry and authentication data, opened when they are needed; both may block for I/O.
+
+    Attributes:
+        realm: The container's realm.
+        open_registry: Opens the realm's user registry.
+        open_auth_data: Opens the authentication data store.
+    """
+
+    realm: str
+    open_registry: Callable[[], UserRegistry]
+    open_auth_data: Callable[[], AuthenticationDataStore]
+
+    def writable_registry(self) -> WritableUserRegistry:
+        """The registry, to change it. Raises ConfigError (CF-ADM-040) for one that can't be changed."""
+        registry = self.open_registry()
+        if not isinstance(registry, WritableUserRegistry):
+            raise ConfigError(REGISTRY_READ_ONLY, realm=self.realm)
+        return registry
+
+    def writable_auth_data(self) -> AuthenticationDataStore:
+        """The store, to change it. Raises ConfigError (CF-ADM-041) for a read-only one."""
+        store = self.open_auth_data()
+        if store.read_only:
+            raise ConfigError(STORE_READ_ONLY)
+        return store
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one operation works on.
+
+    Attributes:
+        stores: The profile's stores.
+        running: The container, or None where an operation on the stores is carried out while none runs.
+    """
+
+    stores: Stores
+    running: AdministeredContainer | None = None
+
+    @property
+    def container(self) -> AdministeredContainer:
+        """The container, for operations that need one."""
+        if self.running is None:
+            raise RuntimeError("an operation that needs a container was carried out without one")
+        return self.running

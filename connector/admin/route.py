@@ -1,0 +1,154 @@
+"""The way of a command to its operation: through the socket of a running container, or carried out here (CONF-7)."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, final
+
+import click
+
+from connector.admin import password_input
+from connector.admin.access import LOGIN_NEEDED, Access
+from connector.admin.administered import AdministeredContainer
+from connector.admin.arguments import Arguments
+from connector.admin.audit_record import admin_event, claimed_caller
+from connector.admin.client import AdminClient
+from connector.admin.failure import Failure, RemoteFailure
+from connector.admin.operations import Login, Operation, Request, Target, operation_named
+from connector.admin.password_input import PasswordSource
+from connector.admin.profile import Profile, load_profile
+from connector.admin.settings import CommandSettings, settings_of
+from connector.security.audit import FileAuditLog
+from connector.spi import AuditLog
+
+_LOGIN_OPTIONS = "--login-password-file FILE"
+
+
+@final
+class Route:
+    """Takes operations where they belong, for one run of the program. Use it on one thread.
+
+    Where a container runs on the profile's state folder its admin endpoint decides, by login and role. Where none
+    runs, whoever can read and write the profile's files may: operations on the stores work on the files, the others
+    open the container for as long as the operation takes.
+
+    Args:
+        settings: The shared options.
+    """
+
+    def __init__(self, settings: CommandSettings) -> None:
+        self._settings = settings
+        # Mutable: loaded and asked for once.
+        self._profile: Profile | None = None
+        self._login: Login | None = None
+
+    @classmethod
+    def of(cls, context: click.Context) -> Route:
+        """The route of a command's context."""
+        return cls(settings_of(context))
+
+    @property
+    def profile(self) -> Profile:
+        """The configuration's profile. Raises ConfigError."""
+        if self._profile is None:
+            self._profile = load_profile(self._settings.config)
+        return self._profile
+
+    def is_running(self) -> bool:
+        """Whether a container with an admin endpoint runs on the profile's state folder."""
+        client = AdminClient.find(self.profile.state_folder)
+        if client is None:
+            return False
+        client.close()
+        return True
+
+    def call(
+        self, operation: str, arguments: Mapping[str, Any], *, login: Login | None = None, wait: float = 0.0
+    ) -> Any:
+        """Have an operation carried out; answers its plain result.
+
+        Args:
+            operation: Its name.
+            arguments: Plain data.
+            login: Whom to sign on to the bus as, for bus operations; others are asked for as `--login` says.
+            wait: Seconds that the operation itself may take.
+
+        Raises:
+            RemoteFailure: A running container refused or failed.
+            ConnectorError: What was carried out here refused or failed.
+        """
+        wanted = operation_named(operation)
+        if not self.is_running():
+            return self._carry_out(wanted, arguments, login)
+        # The administrator of --login is no user of the bus: there it is --as, or nobody. A prompt comes before the
+        # connection is made, which waits for its request only for seconds.
+        asking = login if wanted.access is Access.BUS else self._administrator()
+        try:
+            return self._ask(wanted, arguments, asking, wait)
+        except RemoteFailure as refusal:
+            if refusal.failure.code != LOGIN_NEEDED.code or not password_input.is_terminal():
+                raise
+        self._login = self._ask_for_login()
+        return self._ask(wanted, arguments, self._login, wait)
+
+    def _ask(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None, wait: float) -> Any:
+        client = AdminClient.find(self.profile.state_folder)
+        if client is None:  # it has stopped since: now the files are their owner's again
+            return self._carry_out(operation, arguments, login)
+        with client:
+            return client.call(operation.name, arguments, login, wait=wait)
+
+    def _administrator(self) -> Login | None:
+        user = self._settings.login
+        if self._login is None and user is not None:
+            source = PasswordSource(file=self._settings.login_password_file, options=_LOGIN_OPTIONS)
+            self._login = Login(user, source.read(f"password of {user}"))
+        return self._login
+
+    def _ask_for_login(self) -> Login:
+        user = click.prompt("The container asks for an administrator", default=getpass.getuser(), err=True)
+        return Login(user, PasswordSource(options=_LOGIN_OPTIONS).read(f"password of {user}"))
+
+    def _carry_out(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None) -> Any:
+        request = Request(Arguments(arguments), login)
+        profile = self.profile
+        if operation.offline:
+            return _run(operation, request, Target(profile.stores), profile.name, open_audit(profile.state_folder))
+        with open_container(profile.path) as container:
+            return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
+
+
+def _run(operation: Operation, request: Request, target: Target, container: str, audit: AuditLog) -> Any:
+    """Carry an operation out here, on the authority of whoever owns the files, and record it."""
+    uid = os.geteuid()
+
+    def record(error: BaseException | None, reason: str) -> None:
+        who = claimed_caller(operation, request.login, uid)
+        arguments = request.arguments
+        audit.record(
+            admin_event(operation, arguments, who=who, uid=uid, container=container, error=error, reason=reason)
+        )
+
+    try:
+        result = operation.run(target, request)
+    except Exception as error:
+        record(error, Failure.of(error).code)
+        raise
+    record(None, "file ownership")
+    return result
+
+
+def open_audit(state_folder: Path) -> AuditLog:
+    """The audit log of a profile while no container runs."""
+    return FileAuditLog(state_folder / "audit.log")
+
+
+def open_container(path: Path) -> AbstractContextManager[AdministeredContainer]:
+    """Open the container of a configuration, without an admin endpoint. Raises what `Container.open` raises."""
+    from connector.container.container import Container  # the commands that need none start faster
+
+    return Container.open(path)

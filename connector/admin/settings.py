@@ -1,0 +1,95 @@
+"""The options that every command understands, before or after its name: `--json`, `--config`, `--login`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import click
+
+DEFAULT_CONFIGURATION = Path("connector.toml")
+
+
+@final
+@dataclass(slots=True)
+class CommandSettings:
+    """What the options before and after the command's name add up to; one for each run of the program.
+
+    Attributes:
+        json: Whether programs read the output.
+        config: The container's configuration file.
+        login: The administrator that a running container is asked as; None: without login, until it asks for one.
+        login_password_file: Where that user's password stands; None: it is prompted for.
+    """
+
+    json: bool = False
+    config: Path = DEFAULT_CONFIGURATION
+    login: str | None = None
+    login_password_file: Path | None = None
+
+
+def settings_of(context: click.Context) -> CommandSettings:
+    """The settings of this run."""
+    return context.ensure_object(CommandSettings)
+
+
+def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
+    # The later one wins: an option after the command's name is parsed after the one before it. Absent ones are None
+    # or False, and must not take back what stood before the command's name.
+    if value and option.name is not None:
+        setattr(settings_of(context), option.name, value)
+
+
+def shared_options(*, with_environment: bool) -> list[click.Parameter]:
+    """The shared options, made anew for each command.
+
+    Args:
+        with_environment: Whether the environment is read: by the group only, or its values, which are read again for
+            the command, would win over options that stand before the command's name.
+    """
+
+    def variable(name: str) -> str | None:
+        return name if with_environment else None
+
+    common: dict[str, Any] = {"expose_value": False, "callback": _remember}
+    return [
+        click.Option(["--json"], is_flag=True, help="Output for programs: one JSON value.", **common),
+        click.Option(
+            ["--config", "-c"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            envvar=variable("CONNECTOR_CONFIG"),
+            help="The container's configuration; else $CONNECTOR_CONFIG or ./connector.toml.",
+            **common,
+        ),
+        click.Option(
+            ["--login"],
+            metavar="USER",
+            envvar=variable("CONNECTOR_LOGIN"),
+            help="The administrator to ask a running container as; else $CONNECTOR_LOGIN or a prompt.",
+            **common,
+        ),
+        click.Option(
+            ["--login-password-file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            envvar=variable("CONNECTOR_LOGIN_PASSWORD_FILE"),
+            help="Where its password stands; else $CONNECTOR_LOGIN_PASSWORD_FILE or a prompt.",
+            **common,
+        ),
+    ]
+
+
+class AdminCommand(click.Command):
+    """A command that understands the shared options as well."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params = [*self.params, *shared_options(with_environment=False)]
+
+
+class AdminGroup(click.Group):
+    """A group of such commands, for example `users`."""
+
+    command_class = AdminCommand

@@ -1,0 +1,146 @@
+"""The shape of `connector.toml`: one model for each section of the core (CONF-1, CONF-2).
+
+A field's default is the documented one. Sections that plugins own are declared in their `ra.toml` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, empty
+from connector.errors import Reason
+
+NOT_IN_THIS_VERSION = Reason(
+    "CF-CONF-013",
+    "the key {key!r}, which this version doesn't support yet",
+    "Leave it out: this version would not act on it.",
+)
+
+ResourceKind = Literal["connection-factory", "activation", "destination"]
+Flag = Literal["required", "requisite", "sufficient", "optional"]
+AdminHolder = Annotated[str, Field(pattern=r"^(user|group):.+$")]
+AdminHolders = Annotated[tuple[AdminHolder, ...], Field(strict=False)]
+
+
+def _not_empty(chain: tuple[StackEntry, ...]) -> tuple[StackEntry, ...]:
+    if not chain:
+        raise ValueError("a list that is not empty")
+    return chain
+
+
+class ContainerSection(Section):
+    """`[container]`: `security` is administrative security, which `application_security` follows unless set (CONF-4).
+
+    `realm` may be left out where one realm only is defined; `state` is a folder, relative to the file.
+    """
+
+    name: Name
+    security: bool = True
+    application_security: bool | None = None
+    realm: Name | None = None
+    state: Name = "state"
+
+
+class RealmSection(Section):
+    """`[realms.NAME]` with another registry than the built-in one, whose own the further keys are."""
+
+    model_config = ConfigDict(extra="allow")
+
+    registry: Name = "file"
+    trusted_inbound: Names = ()
+
+
+class FileRealmSection(RealmSection):
+    """`[realms.NAME]` with the built-in registry: a file of users."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Name
+
+
+class AuthDataSection(Section):
+    """`[auth_data]` with another store than the built-in file, whose own the further keys are (AUTHD-2)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    store: Name = "file"
+
+
+class FileAuthDataSection(AuthDataSection):
+    """`[auth_data]` with the built-in encrypted file: the vault, and where its key comes from (AUTHD-1)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Name
+    key: Name
+
+
+class StackEntry(Section):
+    """One link of a login configuration: a module of the group `connector.mappers`, its flag and options (SIGN-4)."""
+
+    module: Name
+    flag: Flag
+    options: FreeTable = Field(default_factory=empty)
+
+
+class LoginSection(Section):
+    """`[login.NAME]`: the ordered stack of login modules."""
+
+    # Not `min_length`: that would count a link with a mistake as none, and report a second mistake.
+    stack: Annotated[tuple[StackEntry, ...], Field(strict=False), AfterValidator(_not_empty)]
+
+
+class PoolSection(Section):
+    """`pool = {…}` of a connection factory: the total limit, and how long to wait for a connection, in seconds."""
+
+    refused: ClassVar[Mapping[str, Reason]] = dict.fromkeys(
+        (
+            "min_size",
+            "per_identity",
+            "aged_timeout",
+            "unused_timeout",
+            "reap_time",
+            "validation",
+            "purge_policy",
+        ),
+        NOT_IN_THIS_VERSION,
+    )
+
+    max_size: Annotated[int, Field(ge=1)] = 10
+    connection_timeout: Duration = 30.0
+
+
+class ResourceSection(Section):
+    """`[resources.NAME]`: one connection factory, activation specification or destination (CONF-2)."""
+
+    adapter: Name
+    kind: ResourceKind = "connection-factory"
+    component_alias: Name | None = None
+    properties: Mapping[str, Any] = Field(default_factory=empty)
+    pool: PoolSection = PoolSection()
+
+
+class AdminSection(Section):
+    """`[admin]`: who holds which admin role, as `user:NAME` or `group:NAME` (CONF-4)."""
+
+    monitor: AdminHolders = ()
+    operator: AdminHolders = ()
+    configurator: AdminHolders = ()
+    administrator: AdminHolders = ()
+
+
+class PluginsSection(Section):
+    """`[plugins]`: which plugins may load (allow, deny), and whether a broken one stops the start (OPS-3)."""
+
+    allow: Names | None = None
+    deny: Names = ()
+    strict: bool = False
+
+
+#: The core's own top-level sections.
+CORE_SECTIONS = frozenset(
+    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins"}
+)

@@ -1,0 +1,130 @@
+"""Checking `[resources]` and the sections that adapters own against their `ra.toml`, importing none (CONF-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, get_args
+
+from connector.container.configuration.adapter_properties import PropertyChecker, allowed_of, types_of
+from connector.container.configuration.key_paths import KeyPath
+from connector.container.configuration.model import CORE_SECTIONS, NOT_IN_THIS_VERSION, ResourceKind, ResourceSection
+from connector.container.configuration.plugin_checks import check_plugin
+from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
+from connector.container.configuration.settings import ResourceSettings
+from connector.container.configuration.shape import shaped, table_of_tables
+from connector.container.plugins.catalogue import PluginCatalogue
+from connector.container.plugins.contracts import ADAPTERS
+from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.errors import Reason
+from connector.spi import Capability, ConfigProperty
+
+SECTION_UNKNOWN = Reason("CF-CONF-015", "the unknown section [{section}]", "Remove it or correct its name.{failed}")
+ADAPTER_NOT_INBOUND = Reason(
+    "CF-CONF-042", "an activation of the adapter {adapter!r}, which has no inbound side", "Use another adapter."
+)
+SETTING_MISPLACED = Reason(
+    "CF-CONF-043", "the key {key!r} for a resource of kind {kind!r}, where it means nothing", "Remove it."
+)
+SECTION_WRONG = Reason("CF-CONF-035", "{value} in place of the section's content", "{doc}")
+
+_CONNECTION_FACTORY = "connection-factory"
+# Described in the specification of the file; whoever owns them comes with a later version.
+_LATER_SECTIONS = frozenset({"chains", "tls"})
+# What has a meaning for some kinds of resources only.
+_MISPLACED = {"activation": ("pool",), "destination": ("pool", "component_alias")}
+
+
+def check_resources(
+    data: Mapping[str, Any], catalogue: PluginCatalogue, checker: PropertyChecker
+) -> Mapping[str, ResourceSettings]:
+    """`[resources]`, each with its adapter's properties checked and converted. Blocks for secrets in files."""
+    problems = checker.problems
+    adapters = catalogue.adapters
+    checked: dict[str, ResourceSettings] = {}
+    for name, table in table_of_tables(data, "resources", problems).items():
+        path = ("resources", name)
+        said = shaped(ResourceSection, table, path, problems)
+        section = said.section
+        if section is None:
+            continue
+        kind_known = "kind" not in said.broken
+        for key in _MISPLACED.get(section.kind, ()):
+            if key in section.model_fields_set:
+                problems.add(SETTING_MISPLACED, (*path, key), allowed="nothing here", key=key, kind=section.kind)
+        properties: Mapping[str, Any] = {}
+        if check_plugin(catalogue, ADAPTERS, section.adapter, (*path, "adapter"), problems, what="adapter"):
+            descriptor = adapters[section.adapter]
+            _check_kind(section, descriptor, path, problems)
+            if kind_known and "properties" not in said.broken:
+                declared = descriptor.properties_of(section.kind)
+                properties = checker.table(section.properties, declared, (*path, "properties"))
+        checked[name] = ResourceSettings(
+            name, section.adapter, section.kind, section.component_alias, properties, section.pool
+        )
+    return MappingProxyType(checked)
+
+
+def _check_kind(
+    section: ResourceSection, descriptor: AdapterDescriptor, path: KeyPath, problems: ProblemCollector
+) -> None:
+    if section.kind == "activation" and Capability.INBOUND not in descriptor.capabilities:
+        problems.add(
+            ADAPTER_NOT_INBOUND, (*path, "kind"), allowed="an adapter with inbound delivery", adapter=section.adapter
+        )
+
+
+def check_sections(
+    data: Mapping[str, Any], catalogue: PluginCatalogue, checker: PropertyChecker
+) -> Mapping[str, Mapping[str, Any]]:
+    """By adapter, the sections that it owns and that the data has; notes sections that nobody owns."""
+    problems = checker.problems
+    checked: dict[str, Mapping[str, Any]] = {}
+    owned: set[str] = set()
+    for name, descriptor in sorted(catalogue.adapters.items()):
+        present = {s: prop for s, prop in descriptor.sections.items() if s not in CORE_SECTIONS and s in data}
+        owned.update(set(descriptor.sections) - CORE_SECTIONS)
+        if present:
+            sections = {s: _section(data[s], prop, (s,), checker) for s, prop in present.items()}
+            checked[name] = MappingProxyType(sections)
+    known = CORE_SECTIONS | owned
+    for section in sorted(set(data) - known):
+        if section in _LATER_SECTIONS:
+            problems.add(NOT_IN_THIS_VERSION, (section,), allowed=listed(known), key=section)
+        else:
+            problems.add(
+                SECTION_UNKNOWN,
+                (section,),
+                allowed=listed(known),
+                hint=did_you_mean(section, known),
+                section=section,
+                failed=_failed_adapters(catalogue),
+            )
+    return MappingProxyType(checked)
+
+
+def _section(value: Any, prop: ConfigProperty, path: KeyPath, checker: PropertyChecker) -> Any:
+    if isinstance(value, Mapping) and "table" in types_of(prop):
+        return checker.table(value, prop.properties, path) if prop.properties else value
+    shown = checker.problems.describe(value, path)
+    checker.problems.add(SECTION_WRONG, path, allowed=allowed_of(prop), value=shown, doc=prop.doc)
+    return MappingProxyType({})
+
+
+def _failed_adapters(catalogue: PluginCatalogue) -> str:
+    """A section may be unknown because the adapter that owns it could not be described."""
+    failed = [f"{i.name} ({i.state}: {i.reason})" for i in catalogue.plugins if i.group == ADAPTERS and not i.usable]
+    return f" It may belong to an adapter that can't be used: {'; '.join(failed)}." if failed else ""
+
+
+def resource_kinds(data: Mapping[str, Any]) -> Mapping[str, str | None]:
+    """The kind of each resource that is named at all, None where that is wrong: what is reported once needn't be
+    reported again for all that binds to it.
+    """
+    resources = data.get("resources")
+    tables = resources if isinstance(resources, Mapping) else {}
+    kinds: dict[str, str | None] = {}
+    for name, table in tables.items():
+        kind = table.get("kind", _CONNECTION_FACTORY) if isinstance(table, Mapping) else None
+        kinds[name] = kind if kind in get_args(ResourceKind) else None
+    return kinds

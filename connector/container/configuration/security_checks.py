@@ -1,0 +1,122 @@
+"""Checking `[container]`, `[realms]`, `[auth_data]` and `[admin]` (CONF-1, CONF-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from connector.container.configuration.model import (
+    AdminSection,
+    AuthDataSection,
+    ContainerSection,
+    FileAuthDataSection,
+    FileRealmSection,
+    RealmSection,
+)
+from connector.container.configuration.plugin_checks import check_plugin
+from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
+from connector.container.configuration.settings import AuthDataSettings, ContainerSettings, RealmSettings
+from connector.container.configuration.shape import shaped, table_of_tables
+from connector.container.plugins.catalogue import PluginCatalogue
+from connector.container.plugins.contracts import REGISTRIES, STORES
+from connector.errors import Reason
+
+REALM_UNDEFINED = Reason(
+    "CF-CONF-050", "the realm {realm!r}, which is not defined", "Define it: [realms.{realm}] with its registry."
+)
+REALM_UNCLEAR = Reason(
+    "CF-CONF-051", "no realm, with {count} realms defined", "Define one realm, or say which one: realm = NAME."
+)
+APPLICATION_SECURITY_ALONE = Reason(
+    "CF-CONF-052",
+    "application_security on with administrative security off",
+    "Switch security on, or leave application_security out (CONF-4).",
+)
+
+_FILE = "file:"
+
+
+def check_container(data: Mapping[str, Any], folder: Path, problems: ProblemCollector) -> ContainerSettings | None:
+    """`[container]`; None where it can't be used."""
+    path = ("container",)
+    said = shaped(ContainerSection, data.get("container", {}), path, problems)
+    realms = table_of_tables(data, "realms", problems)
+    section = said.section
+    if section is None:
+        return None
+    if section.application_security and not section.security:
+        problems.add(APPLICATION_SECURITY_ALONE, (*path, "application_security"), allowed="off, or security on")
+    realm = section.realm
+    if realm is None and len(realms) == 1:
+        realm = next(iter(realms))
+    if realm is None and "realm" not in said.broken:
+        problems.add(REALM_UNCLEAR, (*path, "realm"), allowed=listed(realms), count=len(realms))
+    elif realm is not None and realm not in realms:
+        hint = did_you_mean(realm, realms)
+        problems.add(REALM_UNDEFINED, (*path, "realm"), allowed=listed(realms), hint=hint, realm=realm)
+    chosen = section.application_security
+    return ContainerSettings(
+        name=section.name,
+        security=section.security,
+        application_security=section.security if chosen is None else chosen,
+        realm=realm or "",
+        state=folder / section.state,
+    )
+
+
+def check_realms(
+    data: Mapping[str, Any], folder: Path, catalogue: PluginCatalogue, problems: ProblemCollector
+) -> Mapping[str, RealmSettings]:
+    """`[realms]`."""
+    checked: dict[str, RealmSettings] = {}
+    for name, table in table_of_tables(data, "realms", problems).items():
+        path = ("realms", name)
+        model: type[RealmSection] = FileRealmSection if _built_in(table, "registry") else RealmSection
+        section = shaped(model, table, path, problems).section
+        if section is not None:
+            check_plugin(catalogue, REGISTRIES, section.registry, (*path, "registry"), problems, what="user registry")
+            settings = provider_settings({"registry": section.registry, **table}, folder)
+            checked[name] = RealmSettings(name, section.registry, section.trusted_inbound, settings)
+    return MappingProxyType(checked)
+
+
+def check_auth_data(
+    data: Mapping[str, Any], folder: Path, catalogue: PluginCatalogue, problems: ProblemCollector
+) -> AuthDataSettings:
+    """`[auth_data]`; without it the environment is the store, which needs no set-up and may be empty."""
+    path = ("auth_data",)
+    if "auth_data" not in data:
+        return AuthDataSettings("env", MappingProxyType({"store": "env"}))
+    table = data["auth_data"]
+    model: type[AuthDataSection] = FileAuthDataSection if _built_in(table, "store") else AuthDataSection
+    section = shaped(model, table, path, problems).section
+    if section is None:
+        return AuthDataSettings("env", MappingProxyType({}))
+    check_plugin(catalogue, STORES, section.store, (*path, "store"), problems, what="authentication-data store")
+    return AuthDataSettings(section.store, provider_settings({"store": section.store, **table}, folder))
+
+
+def _built_in(table: Any, key: str) -> bool:
+    """Whether the provider is the built-in one, whose keys are known here."""
+    return not isinstance(table, Mapping) or table.get(key, "file") == "file"
+
+
+def check_admin(data: Mapping[str, Any], problems: ProblemCollector) -> Mapping[str, tuple[str, ...]]:
+    """`[admin]`: the holders of each admin role."""
+    section = shaped(AdminSection, data.get("admin", {}), ("admin",), problems).section or AdminSection()
+    return MappingProxyType({role: getattr(section, role) for role in AdminSection.model_fields})
+
+
+def provider_settings(table: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """A provider's table with file paths made absolute: the key `path`, and values that begin with `file:`."""
+    settings: dict[str, Any] = {}
+    for key, value in table.items():
+        if key == "path" and isinstance(value, str):
+            settings[key] = str(folder / value)
+        elif isinstance(value, str) and value.startswith(_FILE):
+            settings[key] = f"{_FILE}{folder / value.removeprefix(_FILE)}"
+        else:
+            settings[key] = value
+    return MappingProxyType(settings)

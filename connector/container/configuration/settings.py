@@ -1,0 +1,152 @@
+"""The loaded configuration: everything checked, paths absolute, defaults filled in, nothing changeable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connector.container.configuration.application import ActivationSection, ReferenceSection, RoleSection
+from connector.container.configuration.key_paths import KeyPath
+from connector.container.configuration.model import LoginSection, PluginsSection, PoolSection
+from connector.container.configuration.origins import Origins
+from connector.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSettings:
+    """`[container]`.
+
+    Attributes:
+        name: The container's name.
+        security: Administrative security.
+        application_security: Role checks on handlers; follows `security` unless set (CONF-4).
+        realm: The container's own realm, one of `ContainerConfiguration.realms`.
+        state: The folder for what the container keeps, absolute.
+    """
+
+    name: str
+    security: bool
+    application_security: bool
+    realm: str
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RealmSettings:
+    """`[realms.NAME]`.
+
+    Attributes:
+        name: The realm.
+        registry: The provider in `connector.registries`.
+        trusted_inbound: Foreign realms whose ready subjects count (FLOW-3).
+        settings: The whole table for the provider, file paths absolute; may hold secrets, hence not in the repr.
+    """
+
+    name: str
+    registry: str
+    trusted_inbound: tuple[str, ...]
+    settings: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthDataSettings:
+    """`[auth_data]`.
+
+    Attributes:
+        store: The provider in `connector.stores`; `env` where the file has no `[auth_data]`.
+        settings: The whole table for the provider, file paths absolute; may hold secrets, hence not in the repr.
+    """
+
+    store: str
+    settings: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSettings:
+    """`[resources.NAME]`.
+
+    Attributes:
+        name: The global name.
+        adapter: The adapter's name.
+        kind: `connection-factory`, `activation` or `destination`.
+        component_alias: The component-managed alias, or None.
+        properties: The adapter's properties, checked and converted.
+        pool: The pool's settings.
+    """
+
+    name: str
+    adapter: str
+    kind: str
+    component_alias: str | None
+    properties: Mapping[str, Any]
+    pool: PoolSection
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSettings:
+    """One application: its descriptor with what the deployment says of it on top (CONF-3).
+
+    Attributes:
+        name: The application's name.
+        descriptor: The descriptor's file, absolute.
+        handlers: Modules that hold message-driven handlers.
+        path: Absolute folders to add to the import path.
+        unsecured: `refuse` or `allow` (FLOW-7).
+        roles: Role bindings by role.
+        references: Resource references by name.
+        activations: Activations by name.
+    """
+
+    name: str
+    descriptor: Path
+    handlers: tuple[str, ...]
+    path: tuple[str, ...]
+    unsecured: str
+    roles: Mapping[str, RoleSection]
+    references: Mapping[str, ReferenceSection]
+    activations: Mapping[str, ActivationSection]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerConfiguration:
+    """A container's whole configuration. Immutable, safe to share between threads.
+
+    Attributes:
+        path: The file, absolute.
+        container: `[container]`.
+        realms: `[realms]` by name.
+        auth_data: `[auth_data]`.
+        login: `[login]` by name; without the built-in configurations.
+        resources: `[resources]` by global name.
+        applications: `[applications]` by name, merged with their descriptors.
+        admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
+        plugins: `[plugins]`; the catalogue that loading was given obeys it already.
+        sections: By adapter, the sections that it owns and that the file has, checked.
+        warnings: What is allowed and worth a finding of `connector check`.
+    """
+
+    path: Path
+    container: ContainerSettings
+    realms: Mapping[str, RealmSettings]
+    auth_data: AuthDataSettings
+    login: Mapping[str, LoginSection]
+    resources: Mapping[str, ResourceSettings]
+    applications: Mapping[str, ApplicationSettings]
+    admin: Mapping[str, tuple[str, ...]]
+    plugins: PluginsSection
+    sections: Mapping[str, Mapping[str, Any]]
+    warnings: tuple[Problem, ...]
+    origins: Origins = field(repr=False)
+
+    def origin(self, key_path: KeyPath) -> tuple[str, int | None]:
+        """Who said a key: file and line; `"environment"` or `"overrides"` without a line where one of these did.
+
+        Args:
+            key_path: From the top, an application's keys under `applications` and its name, for example
+                `("applications", "orders", "references", "jdbc/ledger", "bind")`. For a key that nobody wrote (a
+                default) the place of its nearest parent is answered.
+        """
+        place = self.origins.of(key_path)
+        return place.file, place.line

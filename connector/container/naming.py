@@ -1,0 +1,85 @@
+"""Names: what an application looks up, and what stands behind a reference (CONF-3)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, final
+
+from connector.errors import NameNotFound, Reason
+from connector.outbound.manager import ReferenceConnectionManager
+from connector.signon.reference import ResAuth, ResourceReference
+
+NAME_UNKNOWN = Reason(
+    "CF-CTR-010",
+    "no {kind} {name!r} in {place}{suggestion}.",
+    "Known: {known}.",
+)
+
+
+def unknown(kind: str, name: str, place: str, known: Iterable[str]) -> NameNotFound:
+    """The error for a name that nothing is bound to, with the nearest known name as a suggestion."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    suggestion = f" (did you mean {near[0]!r}?)" if near else ""
+    return NameNotFound(
+        NAME_UNKNOWN, kind=kind, name=name, place=place, suggestion=suggestion, known=", ".join(names) or "none"
+    )
+
+
+@final
+class Application:
+    """One application's own name space.
+
+    Args:
+        name: The application's name.
+        references: Its resource references by name.
+        connect: Makes the connection manager and the connection factory of a reference; called once each.
+
+    Safe to use from any thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        references: Mapping[str, ResourceReference],
+        connect: Callable[[ResourceReference], tuple[ReferenceConnectionManager, Any]],
+    ) -> None:
+        self.name = name
+        self._references = dict(references)
+        self._connect = connect
+        # Mutable: reference name → (manager, factory). Filled once each; a race makes one too many, which is dropped.
+        self._bound: dict[str, tuple[ReferenceConnectionManager, Any]] = {}
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of its references, sorted."""
+        return tuple(sorted(self._references))
+
+    def lookup(self, name: str) -> Any:
+        """The connection factory behind a resource reference; the same object each time. Does not connect.
+
+        Raises NameNotFound.
+        """
+        return self._bind(name)[1]
+
+    def manager(self, name: str) -> ReferenceConnectionManager:
+        """The connection manager behind a reference, for `explain` and `test connection`. Raises NameNotFound."""
+        return self._bind(name)[0]
+
+    def _bind(self, name: str) -> tuple[ReferenceConnectionManager, Any]:
+        bound = self._bound.get(name)
+        if bound is None:
+            reference = self._references.get(name)
+            if reference is None:
+                raise unknown("resource reference", name, f"application {self.name!r}", self._references)
+            bound = self._bound.setdefault(name, self._connect(reference))
+        return bound
+
+    def __repr__(self) -> str:
+        return f"<Application {self.name}: {', '.join(self.references) or 'no references'}>"
+
+
+def direct_references(resources: Iterable[str]) -> dict[str, ResourceReference]:
+    """The references that look-ups by global name use: application-managed and shareable (CONF-3)."""
+    return {name: ResourceReference(name=name, resource=name, res_auth=ResAuth.APPLICATION) for name in resources}

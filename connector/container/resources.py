@@ -1,0 +1,89 @@
+"""Resources at run time: each with its adapter, factory, sign-on target and pool (CONF-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from connector.container.configuration.settings import ResourceSettings
+from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.outbound.manager import ReferenceConnectionManager
+from connector.pool.pool import ManagedConnectionPool
+from connector.pool.settings import PoolSettings
+from connector.security.authdata import AuthDataService
+from connector.signon.reference import ResourceReference, SignOnTarget
+from connector.signon.resolver import SignOnResolver
+from connector.spi import Clock, ManagedConnectionFactory, ResourceAdapter, Secret, Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One connection-factory resource.
+
+    Attributes:
+        name: Its global name.
+        adapter: The adapter's name.
+        factory: The managed connection factory.
+        target: What sign-on needs to know of it.
+        pool: Its managed connections.
+    """
+
+    name: str
+    adapter: str
+    factory: ManagedConnectionFactory
+    target: SignOnTarget
+    pool: ManagedConnectionPool
+
+
+def make_resource(
+    name: str, configured: ResourceSettings, adapter: ResourceAdapter, descriptor: AdapterDescriptor, clock: Clock
+) -> Resource:
+    """Make one resource from its validated configuration; does not connect. Raises what the adapter raises."""
+    properties = dict(configured.properties)
+    factory = adapter.create_managed_connection_factory(name, properties)
+    password = properties.get("password")
+    target = SignOnTarget(
+        resource=name,
+        factory=factory,
+        component_alias=configured.component_alias,
+        user=properties.get("user"),
+        password=password if isinstance(password, Secret) else None,
+        mechanisms=frozenset(descriptor.mechanisms),
+        capabilities=descriptor.capabilities,
+    )
+    settings = PoolSettings(max_size=configured.pool.max_size, connection_timeout=configured.pool.connection_timeout)
+    pool = ManagedConnectionPool(name, factory, settings, capabilities=descriptor.capabilities, clock=clock)
+    return Resource(name, configured.adapter, factory, target, pool)
+
+
+@final
+class ReferenceBinder:
+    """Binds references to resources: the one place where connection managers are made.
+
+    Args:
+        resources: All connection-factory resources by global name.
+        resolver: The sign-on.
+        auth_data: The authentication data.
+        subject_of: Makes the subject of a user who isn't logged in, for `explain`.
+    """
+
+    def __init__(
+        self,
+        resources: Mapping[str, Resource],
+        resolver: SignOnResolver,
+        auth_data: AuthDataService,
+        subject_of: Callable[[str], Subject],
+    ) -> None:
+        self._resources = resources
+        self._resolver = resolver
+        self._auth_data = auth_data
+        self._subject_of = subject_of
+
+    def connect(self, reference: ResourceReference) -> tuple[ReferenceConnectionManager, Any]:
+        """The connection manager and the connection factory of one reference. Does not connect."""
+        resource = self._resources[reference.resource]
+        manager = ReferenceConnectionManager(
+            reference, resource.target, self._resolver, resource.pool, self._auth_data, subject_of=self._subject_of
+        )
+        return manager, resource.factory.create_connection_factory(manager)

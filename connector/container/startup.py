@@ -1,0 +1,209 @@
+"""Starting a container: everything in order, each step with its reverse, nothing half started (CONF-1).
+
+Order: state folder, audit, realm, authentication data, work manager, adapters, resources, applications, activations.
+Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse order and the
+error goes on. Stopping is the same stack unwound.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from connector.container import deployment, login_configurations
+from connector.container.activations import Deployed, start_activation
+from connector.container.bootstrap import AdapterBootstrap
+from connector.container.configuration.application import ReferenceSection
+from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.naming import Application, direct_references
+from connector.container.plugins.catalogue import PluginCatalogue
+from connector.container.plugins.hooks import HookCaller
+from connector.container.resources import ReferenceBinder, Resource, make_resource
+from connector.container.state import StateFolder
+from connector.endpoint.declaration import declared_handlers
+from connector.errors import ConnectorError
+from connector.security.audit import FileAuditLog
+from connector.security.authdata import AuthDataService
+from connector.security.identity import ContainerIdentity
+from connector.security.roles import RoleMap
+from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
+from connector.signon.resolver import SignOnResolver
+from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.work.event_loop import EventLoopThread
+from connector.work.manager import ContainerWorkManager
+
+log = logging.getLogger("connector.container")
+
+#: Seconds that running works get to come to an end when the container stops (issue A: stop within five seconds).
+STOP_TIMEOUT = 4.0
+
+
+@dataclass
+class Parts:
+    """What a running container consists of; filled by `start` in order, read by `Container`."""
+
+    configuration: ContainerConfiguration
+    catalogue: PluginCatalogue
+    stack: ExitStack
+    clock: Clock = field(default_factory=SystemClock)
+    state: StateFolder = field(init=False)
+    hooks: HookCaller = field(init=False)
+    audit: FileAuditLog = field(init=False)
+    identity: ContainerIdentity = field(init=False)
+    auth_data: AuthDataService = field(init=False)
+    loop: EventLoopThread = field(init=False)
+    work_manager: ContainerWorkManager = field(init=False)
+    binder: ReferenceBinder = field(init=False)
+    role_maps: dict[str, RoleMap] = field(default_factory=dict)
+    adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    direct: Application = field(init=False)
+    activations: list[Deployed] = field(default_factory=list)
+
+    @property
+    def role_checks(self) -> bool:
+        """Whether roles on handlers are checked (CONF-4)."""
+        core = self.configuration.container
+        return core.security and core.application_security
+
+
+def start(parts: Parts) -> None:
+    """Start everything, in order. Raises what the first failing step raises; the caller unwinds the stack."""
+    _open_state(parts)
+    _open_security(parts)
+    _open_work(parts)
+    _start_adapters(parts)
+    _make_resources(parts)
+    _make_applications(parts)
+    _deploy_handlers(parts)
+    name = parts.configuration.container.name
+    parts.hooks.container_started(name)
+    parts.stack.callback(parts.hooks.container_stopping, name)
+
+
+def _open_state(parts: Parts) -> None:
+    parts.state = StateFolder(parts.configuration.container.state)
+    parts.state.acquire()
+    parts.stack.callback(parts.state.release)
+    parts.hooks = HookCaller(parts.catalogue)
+    parts.audit = FileAuditLog(parts.state.folder / "audit.log", parts.clock, parts.hooks.audit_event)
+    parts.stack.callback(parts.audit.close)
+
+
+def _open_security(parts: Parts) -> None:
+    configuration = parts.configuration
+    core = configuration.container
+    if not core.security:
+        log.warning(
+            "administrative security is off: bus security and role checks have no effect, commands need no login "
+            "(CONF-4); set `security = true` in [container]"
+        )
+    realm = configuration.realms[core.realm]
+    registry = parts.catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
+    parts.identity = ContainerIdentity(
+        registry,
+        trusted_realms=frozenset(realm.trusted_inbound),
+        security_enabled=core.security,
+        audit=parts.audit,
+    )
+    store = parts.catalogue.load("connector.stores", configuration.auth_data.store)(configuration.auth_data.settings)
+    parts.auth_data = AuthDataService(store, parts.audit)
+
+
+def _open_work(parts: Parts) -> None:
+    core = parts.configuration.container
+    parts.loop = EventLoopThread(f"connector-{core.name}-loop")
+    parts.stack.callback(parts.loop.close)
+    parts.work_manager = ContainerWorkManager(
+        parts.identity, container=core.name, realm=core.realm, clock=parts.clock, loop=parts.loop
+    )
+    parts.stack.callback(parts.work_manager.shutdown, STOP_TIMEOUT)
+
+
+def _start_adapters(parts: Parts) -> None:
+    configuration = parts.configuration
+    wanted = {resource.adapter for resource in configuration.resources.values()} | set(configuration.sections)
+    for name in sorted(wanted):
+        adapter: ResourceAdapter = parts.catalogue.load("connector.adapters", name)()
+        context = AdapterBootstrap(
+            container_name=configuration.container.name,
+            work_manager=parts.work_manager.for_adapter(name),
+            identity=parts.identity,
+            state_folder=parts.state.adapter_folder(name),
+            sections=configuration.sections.get(name, {}),
+            audit=parts.audit,
+            clock=parts.clock,
+        )
+        adapter.start(context)
+        parts.stack.callback(_stop_quietly, f"adapter {name}", adapter.stop)
+        parts.adapters[name] = adapter
+
+
+def _make_resources(parts: Parts) -> None:
+    for name, configured in parts.configuration.resources.items():
+        if configured.kind != "connection-factory":
+            continue
+        descriptor = parts.catalogue.adapters[configured.adapter]
+        resource = make_resource(name, configured, parts.adapters[configured.adapter], descriptor, parts.clock)
+        parts.stack.callback(_stop_quietly, f"factory of {name}", resource.factory.close)
+        parts.stack.callback(_stop_quietly, f"pool of {name}", resource.pool.close)
+        parts.resources[name] = resource
+    login = login_configurations.build(parts.configuration.login, parts.catalogue)
+    resolver = SignOnResolver(parts.auth_data, login, parts.audit)
+    parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
+    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+
+
+def _make_applications(parts: Parts) -> None:
+    for name, application in parts.configuration.applications.items():
+        references = {key: make_reference(key, one) for key, one in application.references.items()}
+        parts.applications[name] = Application(name, references, parts.binder.connect)
+
+
+def make_reference(name: str, configured: ReferenceSection) -> ResourceReference:
+    """A resource reference from its validated configuration (CONF-3)."""
+    return ResourceReference(
+        name=name,
+        resource=configured.bind,
+        res_auth=ResAuth(configured.res_auth),
+        shareable=configured.sharing == "Shareable",
+        login=configured.login,
+        alias=configured.alias,
+        mapping_properties=dict(configured.mapping_properties),
+        on_no_credential=OnNoCredential(configured.on_no_credential),
+    )
+
+
+def _deploy_handlers(parts: Parts) -> None:
+    core = parts.configuration.container
+    switch = "administrative security" if not core.security else "application security"
+    planned: list[tuple[str, deployment.PlannedHandler]] = []
+    for name, application in parts.configuration.applications.items():
+        modules = deployment.import_handlers(name, application.handlers, application.path, str(application.descriptor))
+        declared = [handler for module in modules for handler in declared_handlers(module)]
+        for handler in deployment.plan_handlers(application, declared, role_checks=parts.role_checks, switch=switch):
+            if handler.roles_allowed and not handler.roles_checked:
+                log.warning(
+                    "application %r: the roles of handler %r are unchecked: %s is off and the deployment says "
+                    "unsecured = 'allow' (FLOW-7)",
+                    name,
+                    handler.name,
+                    switch,
+                )
+            planned.append((name, handler))
+        parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
+    # Only when every application can be deployed does the first message flow.
+    for name, handler in planned:
+        start_activation(parts, name, handler)
+
+
+def _stop_quietly(what: str, stop: Any) -> None:
+    """Stop one part; what it raises must not keep the others from stopping."""
+    try:
+        stop()
+    except Exception as error:  # noqa: BLE001 - foreign code; the others must be stopped all the same
+        text = str(error) if isinstance(error, ConnectorError) else type(error).__name__
+        log.error("stopping the %s failed: %s", what, text)

@@ -1,0 +1,71 @@
+"""The state folder and its lock: one container on a folder at a time (CF-CTR-001)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, final
+
+from connector.errors import Reason, StateInUse
+
+STATE_IN_USE = Reason(
+    "CF-CTR-001",
+    "the state folder {folder} belongs to a running container (process {pid}).",
+    "Use that container, stop it, or give this one another `state` in [container].",
+)
+
+
+@final
+class StateFolder:
+    """The container's own folder, mode 0700, locked for as long as the container lives.
+
+    The lock is the operating system's (`flock`): a killed process leaves none behind.
+
+    Args:
+        folder: Made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock; does not wait. Raises StateInUse."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (self.folder / "container.lock").open("a+", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            lock.close()
+            raise StateInUse(STATE_IN_USE, folder=self.folder, pid=pid) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def release(self) -> None:
+        """Give the lock back. Harmless when called twice."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def adapter_folder(self, adapter: str) -> Path:
+        """An adapter's own folder within, mode 0700."""
+        folder = self.folder / adapter
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a container holds the folder's lock just now. Does not block."""
+    try:
+        with (folder / "container.lock").open("r", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

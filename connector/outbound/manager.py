@@ -1,0 +1,188 @@
+"""One reference's connection manager: current scope → sign-on plan → pool (SIGN, POOL-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, final
+
+from connector.errors import IdentityMismatch, Reason
+from connector.outbound.plan_cache import PlanCache, anybody, keying
+from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
+from connector.signon.found import credentials_given
+from connector.signon.reference import ResourceReference, SignOnTarget
+from connector.signon.resolver import AuthenticationDataSource, SignOnResolver
+from connector.spi import ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
+
+FOREIGN_PLAN = Reason(
+    "CF-OUT-001",
+    "reference {reference!r} was asked for a connection by a plan of reference {other!r} to resource {resource!r}.",
+    "A plan is good only for the connection manager that made it; report it to the adapter's author.",
+)
+SUPERSEDED_PLAN = Reason(
+    "CF-OUT-002",
+    "reference {reference!r}: the connection of {user!r} can't be replaced: its alias {alias!r} has changed since.",
+    "Close the handle and get a new connection, which signs on with the newest authentication data.",
+)
+
+
+class LeaseSource(Protocol):
+    """What a connection manager needs of a pool."""
+
+    def take(self, plan: SignOnPlan) -> Lease:
+        """Lend a connection by a plan; see `connector.pool.pool.ManagedConnectionPool.take`."""
+        ...
+
+
+@final
+class ReferenceConnectionManager:
+    """Implements `connector.spi.ConnectionManager` for one reference. Safe to use from any thread.
+
+    The plan of a caller is made once and kept for as long as nothing that it depends on can have changed; see
+    `plan_cache`. A refusal is never kept.
+
+    Args:
+        reference: Whose.
+        target: The resource that the reference is bound to.
+        resolver: Makes plans.
+        pool: The resource's managed connections.
+        auth_data: Whose generation makes plans stale.
+        subject_of: Makes the subject of a user name, for `explain` of somebody who isn't logged in; without it a name
+            stands for a user without groups, `name@realm` giving the realm.
+
+    May import login modules.
+    """
+
+    def __init__(
+        self,
+        reference: ResourceReference,
+        target: SignOnTarget,
+        resolver: SignOnResolver,
+        pool: LeaseSource,
+        auth_data: AuthenticationDataSource,
+        *,
+        subject_of: Callable[[str], Subject] | None = None,
+    ) -> None:
+        self._reference = reference
+        self._target = target
+        self._resolver = resolver
+        self._pool = pool
+        self._auth_data = auth_data
+        self._subject_of = subject_of or _user_without_groups
+        self._key_of = keying(resolver.plan_dependencies(reference))
+        self._plans = PlanCache()
+        # Mutable: the fast path of SIGN-3, the one plan that serves everybody with the generation that it was made
+        # under. A tuple, swapped as a whole: whichever thread writes last, generation and plan belong together.
+        self._for_everybody: tuple[int, SignOnPlan] | None = None
+
+    @property
+    def reference(self) -> str:
+        """The reference's name."""
+        return self._reference.name
+
+    @property
+    def resource(self) -> str:
+        """The global name of the resource."""
+        return self._target.resource
+
+    @property
+    def target(self) -> SignOnTarget:
+        """The resource as sign-on sees it."""
+        return self._target
+
+    def allocate(self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None) -> Lease:
+        """Borrow a connection signed on for the caller on the running thread or task.
+
+        Blocks up to the pool's connection timeout, plus the time that login modules and connecting take.
+
+        Args:
+            request: What the application passed in the call.
+            plan: Borrow by this very plan again, whoever the caller is now: to replace the broken connection of an
+                open handle.
+
+        Raises:
+            ScopeError: the caller's login or work has ended.
+            SignOnError: there is nothing to sign on with.
+            IdentityMismatch: the given plan is of another reference, or its authentication data has changed since.
+            PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
+        """
+        if plan is None:
+            plan = self.current_plan(request)
+        else:
+            current_scope()  # a leftover task may not go on by an old plan either
+            self._check_still_good(plan)
+        return self._pool.take(plan)
+
+    def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
+        """The plan that `allocate` would use now.
+
+        Blocks only where login modules have to be asked. Raises ScopeError and SignOnError.
+        """
+        scope = CURRENT_SCOPE.get()
+        if scope is not None and not scope.open:
+            current_scope()  # raises with the scope's story; asked here only, to keep the hit path short
+        kept = self._for_everybody
+        if kept is not None and request is None and kept[0] == self._auth_data.generation:
+            return kept[1]
+        return self._plan_of(None if scope is None else scope.subject, request)
+
+    def _plan_of(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> SignOnPlan:
+        """The plan kept for a caller, or a new one."""
+        key_of = self._key_of
+        if key_of is None or (request is not None and credentials_given(request)):
+            return self._resolver.resolve(self._reference, self._target, request, caller)
+        key = key_of(caller)
+        if request is not None:
+            key = (key, type(request), request.key())
+        generation = self._auth_data.generation  # read before the plan is made: see PlanCache.put
+        plan = self._plans.get(key, generation)
+        if plan is None:
+            made = self._resolver.resolve(self._reference, self._target, request, caller)
+            plan = self._plans.put(key, generation, made)
+        if key_of is anybody and request is None:
+            self._for_everybody = (generation, plan)
+        return plan
+
+    def explain(
+        self, request: ConnectionRequestInfo | None = None, *, caller: str | Subject | None = None
+    ) -> Explanation:
+        """How the sign-on would come about, without connecting and without any secret (SIGN-8).
+
+        Blocks where login modules have to be asked: nothing is taken from the kept plans.
+
+        Args:
+            request: What the application would pass in the call.
+            caller: For whom: a user name, a subject, or None for the caller on the running thread or task.
+
+        Raises:
+            ScopeError: the caller on this thread or task has left.
+        """
+        if caller is None:
+            subject = current_subject()
+        else:
+            subject = self._subject_of(caller) if isinstance(caller, str) else caller
+        return self._resolver.explain(self._reference, self._target, request, subject)
+
+    def _check_still_good(self, plan: SignOnPlan) -> None:
+        if plan.reference != self.reference or plan.resource != self.resource:
+            raise IdentityMismatch(FOREIGN_PLAN, reference=self.reference, other=plan.reference, resource=plan.resource)
+        credential = plan.subject.password_credential(self._target.factory) if plan.subject is not None else None
+        if credential is None or credential.alias is None:
+            return
+        newest = self._auth_data.get(credential.alias)
+        if newest is None or newest.version > plan.version:
+            # Resolving anew would be for the caller of the moment, who need not be the one whom the handle belongs to.
+            raise IdentityMismatch(
+                SUPERSEDED_PLAN,
+                reference=self.reference,
+                user=plan.effective_user,
+                alias=credential.alias,
+                explanation=plan.explanation,
+            )
+
+    def __repr__(self) -> str:
+        return f"<ReferenceConnectionManager {self.reference!r} to {self.resource!r}>"
+
+
+def _user_without_groups(name: str) -> Subject:
+    user, _, realm = name.partition("@")
+    return Subject.of_user(user, realm)

@@ -1,0 +1,71 @@
+"""What a pool tells about itself: immutable snapshots, free of secrets (POOL-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """One instant of a pool. What is counted since the pool was made never goes down.
+
+    Attributes:
+        max_size: The limit over all identities.
+        size: Physical connections now, free or in use.
+        free: Those that wait for a borrower.
+        in_use: Those that are lent.
+        changing: Places held by connections that are being opened or closed now; `size + changing <= max_size`.
+        waiting: Borrowers that wait now.
+        created: Connections opened, since the pool was made.
+        destroyed: Connections taken out of the pool to be closed.
+        replaced: Those among them that gave way to another identity or to a newer credential.
+        broken: Connections that reported an error.
+        abandoned: Leases that were never closed and were found by the garbage collector.
+        failed_logins: Times that the external system refused a credential.
+        waits: Borrowers that had to wait.
+        wait_seconds_total: Seconds that they waited, together.
+        timeouts: Those that waited in vain.
+        by_identity: Connections now by the user that each acts as: the effective user of its borrower while lent, else
+            the user that it is signed on as.
+    """
+
+    max_size: int
+    size: int
+    free: int
+    in_use: int
+    changing: int
+    waiting: int
+    created: int
+    destroyed: int
+    replaced: int
+    broken: int
+    abandoned: int
+    failed_logins: int
+    waits: int
+    wait_seconds_total: float
+    timeouts: int
+    by_identity: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PooledConnection:
+    """One line of a pool's contents.
+
+    Attributes:
+        user: The user signed on as; None where the factory decided.
+        alias: The authentication alias of the credential, if it has one.
+        version: The credential's version.
+        in_use: Whether it is lent.
+        effective_user: Whom its borrower acts as; None while free.
+        reference: The resource reference it was lent by; None while free.
+        doomed: Why it will be closed when it comes back; None if it will not.
+    """
+
+    user: str | None
+    alias: str | None
+    version: int
+    in_use: bool
+    effective_user: str | None
+    reference: str | None
+    doomed: str | None

@@ -1,0 +1,123 @@
+"""Authentication data from environment variables, for deployments that inject secrets (AUTHD-2).
+
+``CONNECTOR_AUTH_DATA__LEDGER_BATCH__USER``, ``…__PASSWORD`` or ``…__PASSWORD_FILE``, and optionally
+``…__DESCRIPTION`` make the entry ``ledger-batch``.  Variables have no small letters and no hyphens, so the aliases of
+this store have no capitals and no underscores: what stands between the double underscores is turned to lower case,
+and a single underscore to a hyphen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Never, NoReturn, final
+
+from connector.errors import AuthDataError, Reason
+from connector.spi import AuthenticationData, Secret
+
+STORE_READ_ONLY = Reason(
+    "CF-AUTHD-030",
+    "authentication data come from the environment and can't be changed from here.",
+    "Change them where the container is started, or use the store `file`.",
+)
+FIELD_UNKNOWN = Reason(
+    "CF-AUTHD-031", "the environment variable {name} names no field of an entry.", "Fields are {allowed}."
+)
+ENTRY_INCOMPLETE = Reason(
+    "CF-AUTHD-032",
+    "the alias {alias!r} in the environment ({prefix}__{variable}__…) is no whole entry.",
+    "Set its USER, and one of PASSWORD and PASSWORD_FILE.",
+)
+PASSWORD_FILE_UNREADABLE = Reason(
+    "CF-AUTHD-033", "the file in {name} can't be read: {why}.", "Correct the path or give this process access."
+)
+
+_FIELDS = ("USER", "PASSWORD", "PASSWORD_FILE", "DESCRIPTION")
+
+
+@final
+class EnvironmentStore:
+    """Implements :class:`connector.spi.AuthenticationDataStore`, read-only.
+
+    Versions are always 1, since the environment has no memory; `AuthDataService` raises them when a password file
+    changes.
+
+    Args:
+        prefix: What the variables' names begin with.
+        environment: The environment; the process's own where None.
+
+    Safe to use from any thread.
+    """
+
+    def __init__(self, prefix: str = "CONNECTOR_AUTH_DATA", environment: Mapping[str, str] | None = None) -> None:
+        self._prefix = prefix
+        self._environment = os.environ if environment is None else environment
+
+    @property
+    def read_only(self) -> bool:
+        """Always True."""
+        return True
+
+    def load(self) -> Mapping[str, AuthenticationData]:
+        """All entries by alias. Blocks for password files.
+
+        Raises:
+            AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), or a password file
+                that can't be read (033).
+        """
+        found: dict[str, dict[str, str]] = {}
+        for name, value in sorted(self._environment.items()):
+            if name.startswith(f"{self._prefix}__"):
+                variable, _, field = name.removeprefix(f"{self._prefix}__").rpartition("__")
+                if field not in _FIELDS or not variable:
+                    raise AuthDataError(FIELD_UNKNOWN, name=name, allowed=", ".join(_FIELDS))
+                found.setdefault(variable, {})[field] = value
+        entries = (self._entry(variable, fields) for variable, fields in found.items())
+        return MappingProxyType({entry.alias: entry for entry in entries})
+
+    def put(self, alias: str, user: str, password: Secret, description: str = "") -> AuthenticationData:
+        """Refused (CF-AUTHD-030)."""
+        self._refuse()
+
+    def remove(self, alias: str) -> bool:
+        """Refused (CF-AUTHD-030)."""
+        self._refuse()
+
+    def rotate_key(self) -> int:
+        """Refused (CF-AUTHD-030)."""
+        self._refuse()
+
+    def _entry(self, variable: str, fields: Mapping[str, str]) -> AuthenticationData:
+        alias = variable.lower().replace("_", "-")
+        if "USER" not in fields or ("PASSWORD" in fields) == ("PASSWORD_FILE" in fields):
+            raise AuthDataError(ENTRY_INCOMPLETE, alias=alias, prefix=self._prefix, variable=variable)
+        if "PASSWORD" in fields:
+            password = Secret(fields["PASSWORD"])
+        else:
+            password = _password_file(f"{self._prefix}__{variable}__PASSWORD_FILE", Path(fields["PASSWORD_FILE"]))
+        return AuthenticationData(alias, fields["USER"], password, fields.get("DESCRIPTION", ""))
+
+    def _refuse(self) -> Never:
+        raise AuthDataError(STORE_READ_ONLY)
+
+    def __repr__(self) -> str:
+        return f"<EnvironmentStore {self._prefix}>"
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("an EnvironmentStore can't be pickled or copied: its environment holds passwords")
+
+
+def env_store(settings: Mapping[str, Any]) -> EnvironmentStore:
+    """The provider of the store `env`: makes it from the `[auth_data]` table; `prefix` is optional. Does not block."""
+    return EnvironmentStore(str(settings.get("prefix") or "CONNECTOR_AUTH_DATA"))
+
+
+def _password_file(name: str, path: Path) -> Secret:
+    """The file's text without the one end of line that editors add; undecodable bytes are kept as they are."""
+    try:
+        text = path.read_text("utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise AuthDataError(PASSWORD_FILE_UNREADABLE, name=name, why=error.strerror) from error
+    return Secret(text.removesuffix("\n").removesuffix("\r"))

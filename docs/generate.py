@@ -1,0 +1,116 @@
+"""Writes the generated pages: `errors.md` from the error catalogue and `cli.md` from the command line's own help.
+
+    python docs/generate.py          # write them
+    python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from connector import errors
+
+HERE = Path(__file__).parent
+PACKAGES = ("connector", "connector_sql", "connector_bus", "connector_default", "connector_trusted")
+FAMILIES = {
+    "CONF": "Configuration", "PLUG": "Plugins", "SEC": "Identity, realms, roles", "AUTHD": "Authentication data",
+    "LOGIN": "Login chain", "SIGN": "Sign-on", "POOL": "Pool", "OUT": "Outbound", "WORK": "Work", "ENDP": "Endpoints",
+    "CTR": "Container", "ADM": "Command line and administration", "SQL": "SQL adapter", "BUS": "Service integration bus",
+    "MAP": "Mapping modules",
+}  # fmt: skip
+
+
+def load_everything() -> None:
+    """Import all modules, so that every reason is in the catalogue."""
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
+            if not found.name.endswith("__main__"):
+                importlib.import_module(found.name)
+
+
+def errors_page() -> str:
+    """The table of codes and the tree of classes."""
+    lines = [
+        "# Errors",
+        "",
+        "Generated from the code by `docs/generate.py`. Every refusal has a stable code, says what was found and what",
+        "to do, and never holds a secret; where a decision led to it, the error carries its explanation.",
+        "",
+        "## Classes: whose fault it is",
+        "",
+        "```text",
+        *_tree(errors.ConnectorError, 0),
+        "```",
+        "",
+        "The number is the command line's exit code.",
+        "",
+    ]
+    by_family: dict[str, list[errors.Reason]] = {}
+    for reason in errors.catalogue():
+        _, family, *_ = reason.code.split("-")
+        by_family.setdefault(family, []).append(reason)
+    for family, reasons in sorted(by_family.items()):
+        lines += [f"## {FAMILIES.get(family, family)}", "", "| code | what was found | what to do |", "|---|---|---|"]
+        lines += [f"| `{r.code}` | {_cell(r.text)} | {_cell(r.action)} |" for r in reasons]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _tree(kind: type[errors.ConnectorError], depth: int) -> Iterator[str]:
+    first = (inspect.getdoc(kind) or "").splitlines()[0]
+    yield f"{'    ' * depth}{kind.__name__} ({kind.exit_code}): {first}"
+    for child in kind.__subclasses__():
+        yield from _tree(child, depth + 1)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("{", "*").replace("}", "*")
+
+
+def cli_page() -> str:
+    """The help of every command, as the command line prints it."""
+    from connector.admin.main import cli
+
+    lines = ["# Command line", "", "Generated from the code by `docs/generate.py`.", ""]
+    context = click.Context(cli, info_name="connector", terminal_width=100, max_content_width=100)
+    for path, command, inner in _commands(cli, context, "connector"):
+        lines += [f"## `{path}`", "", "```text", command.get_help(inner).rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(
+    command: click.Command, context: click.Context, path: str
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    yield path, command, context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
+                inner = click.Context(child, info_name=name, parent=context, terminal_width=100, max_content_width=100)
+                yield from _commands(child, inner, f"{path} {name}")
+
+
+def main() -> int:
+    """Write the pages, or with `--check` compare them."""
+    load_everything()
+    pages = {HERE / "errors.md": errors_page(), HERE / "cli.md": cli_page()}
+    if "--check" in sys.argv:
+        stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
+        if stale:
+            print(f"stale: {', '.join(stale)}; run python docs/generate.py", file=sys.stderr)
+        return bool(stale)
+    for path, text in pages.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""`make demo`: one identity travels the whole circle; exits non-zero if any step differs from what it should be.
+
+    python examples/weather/demo.py [--db postgresql|sqlite] [--profile FOLDER]
+
+What is printed is read back from where it happened: the answers, the database, the exception destination, the security
+audit log, and what the mediation logs of itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sqlite3
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from connector import Container
+from connector.errors import ConnectorError, RequestFailed
+from demo_profile import Profile, make_profile
+from weather import export
+from weather_postgresql import PostgreSQLServer
+
+EXCEPTIONS = "_SYSTEM.Exception.Destination.weather"
+
+
+class StepDiffers(Exception):
+    """A step of the demo did not go as it should."""
+
+
+class Story:
+    """Prints what happened, and fails where it differs from what should have."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def tell(self, hop: str, line: str) -> None:
+        """One line of the story."""
+        print(f"  {hop:<11} {line}", flush=True)
+
+    def expect(self, what: str, found: object, wanted: object) -> None:
+        """A step that must come out so, or the demo fails."""
+        self.steps += 1
+        if found != wanted:
+            raise StepDiffers(f"{what}: found {found!r}, wanted {wanted!r}")
+
+
+class RouteLog(logging.Handler):
+    """Keeps what the mediation says of itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line."""
+        self.lines.append(record.getMessage())
+
+
+class AuditTrail:
+    """Reads on in the container's audit log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read = 0
+
+    def news(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        lines = self._path.read_text().splitlines()
+        fresh, self._read = lines[self._read :], len(lines)
+        return [json.loads(line) for line in fresh]
+
+
+class Demo:
+    """The weather service, started from a fresh profile."""
+
+    def __init__(self, profile: Profile, container: Container, server: PostgreSQLServer | None) -> None:
+        self.profile = profile
+        self.container = container
+        self.server = server
+        self.story = Story()
+        self.audit = AuditTrail(container.state_folder / "audit.log")
+        self.route = RouteLog()
+        logging.getLogger("weather").addHandler(self.route)
+
+    def ask(self, user: str, location: str, day: str) -> str:
+        """What a client does: log in, ask."""
+        with self.container.login(user, self.profile.passwords[user]):
+            return export.ask(self.container.application("export"), location, day)
+
+    def the_circle(self, user: str, day: str, wanted: str, *, in_full: bool) -> None:
+        """One request round the whole circle, with the identity that was in force at each hop."""
+        self.audit.news()
+        self.route.lines.clear()
+        answer = self.ask(user, "UK", day)
+        seen = {(e["action"], e["resource"]): e for e in self.audit.news() if e["who"] in {user, f"{user}@weather"}}
+        who = f"{user}@weather"
+        login, bus = seen[("login", "realm weather")], seen[("sign-on", "jms/weather")]
+        connect, deliver = seen[("bus.connect", "weather")], seen[("deliver", "uk-weather:jms/forecast-requests")]
+        self.story.expect("sign-on to the bus", bus["reason"], "login configuration")
+        if in_full:
+            tell = self.story.tell
+            tell("client", f"{who} logs in by password ({login['outcome']}) and asks for UK, {day}")
+            tell("bus", f"{who} by {bus['reason']}, asserted by weather-applications; let in by {connect['reason']}")
+            tell("mediation", self.route.lines[0])
+            tell("handler", f"runs as {deliver['who']}, the identity in the message; allowed: {deliver['reason']}")
+            tell("client", f"prints {answer}")
+            tell("database", self.how_the_log_is_signed_on(seen))
+        else:
+            self.story.tell("client", f"{who} takes the same way, asks for UK, {day} and prints {answer}")
+        self.story.expect("outcomes", {e["outcome"] for e in seen.values()}, {"success"})
+        self.story.expect("mediation", self.route.lines, [f"forecast.requests: {who}'s request goes on to forecast.uk"])
+        self.story.expect("handler", (deliver["who"], deliver["reason"]), (who, "in role forecaster"))
+        self.story.expect(f"the answer to {user}", answer, wanted)
+
+    def how_the_log_is_signed_on(self, seen: dict[tuple[str, str], dict[str, Any]]) -> str:
+        """By the audit log, where the handler used it at all."""
+        log = seen.get(("sign-on", "jdbc/forecast-log"), {"who": "nobody", "reason": "nothing"})
+        by = "login configuration" if self.server is not None else "factory default"
+        self.story.expect("sign-on to the log", (log["who"], log["reason"]), ("alice@weather", by))
+        return f"jdbc/log is signed on for {log['who']} by {log['reason']}"
+
+    def the_log(self) -> None:
+        """What the database has to say of who wrote, through one pool."""
+        query = "SELECT asked_by, connected_as, caller, day FROM forecast_log ORDER BY id"
+        pool = self.container.status()["resources"]["jdbc/forecast-log"]["pool"]
+        if self.server is not None:
+            rows = [tuple(row) for row in self.server.run_sql(query, database="weather")]
+            for asked_by, connected_as, _, day in rows:
+                self.story.tell("database", f"row: current_user={asked_by}, session_user={connected_as}, {day}")
+            wanted: list[tuple[str | None, ...]] = [
+                ("alice", "forecast_pool", "alice", "Tuesday"),
+                ("bob", "forecast_pool", "bob", "Friday"),
+            ]
+        else:
+            with sqlite3.connect(self.profile.configuration.parent / "forecast-log.db") as connection:
+                rows = connection.execute(query).fetchall()
+            connection.close()
+            for _, _, caller, day in rows:
+                self.story.tell("database", f"row: caller={caller}, {day}")
+            self.story.tell("", "SQLite has no users: who wrote is the handler's word, not the database's")
+            wanted = [(None, None, "alice", "Tuesday"), (None, None, "bob", "Friday")]
+        self.story.tell("pool", f"{pool['created']} physical connection served both callers")
+        self.story.expect("rows, each written by its caller", rows, wanted)
+        self.story.expect("physical connections", pool["created"], 1)
+
+    def the_refusals(self) -> None:
+        """A caller without the role and a request without a route: refused, told why, and kept."""
+        for user, location, code in (("carol", "UK", "CF-ENDP-010"), ("alice", "Atlantis", "CF-BUS-040")):
+            try:
+                answer = self.ask(user, location, "Tuesday")
+            except RequestFailed as error:
+                self.story.tell("refused", f"{user}, {location}: {error.details['fault_code']}")
+                self.story.tell("", f"{error.details['fault_text']}")
+                self.story.expect(f"the code for {user}", error.details["fault_code"], code)
+            else:
+                raise StepDiffers(f"{user} got {answer!r} for {location}, and should have been refused")
+        admin = self.profile.passwords["admin"]
+        with self.container.lookup("jms/weather").get_connection("admin", admin) as bus:
+            kept = list(bus.browse(EXCEPTIONS))
+        for message in kept:
+            told = message.properties
+            self.story.tell(
+                "kept",
+                f"{message.identity}'s {message.body}: {told['exception_reason']} at {told['exception_destination']} "
+                f"after {told['exception_attempts']} attempt(s)",
+            )
+        found = sorted((str(message.identity), message.properties["exception_reason"]) for message in kept)
+        self.story.expect("kept", found, [("alice@weather", "CF-BUS-040"), ("carol@weather", "CF-ENDP-010")])
+
+    def run(self) -> None:
+        """The whole demo."""
+        self.the_circle("alice", "Tuesday", "Sunny", in_full=True)
+        self.the_circle("bob", "Friday", "Cloudy", in_full=False)
+        self.the_log()
+        self.the_refusals()
+
+
+def start(options: argparse.Namespace, stack: ExitStack) -> Demo:
+    """Database, profile, container: on the stack, to be stopped in reverse order."""
+    server = None
+    if options.db == "postgresql":
+        server = stack.enter_context(PostgreSQLServer())
+        ((version,),) = server.run_sql("SHOW server_version")
+        print(f"Forecast log: PostgreSQL {version} on {server.host}:{server.port}, SCRAM, as an unprivileged user")
+    else:
+        print("Forecast log: SQLite, which has no users, so it can't enforce who writes (PostgreSQL does)")
+    profile = make_profile(options.profile, server)
+    return Demo(
+        profile, stack.enter_context(Container.open(profile.configuration, overrides=profile.overrides)), server
+    )
+
+
+def main() -> int:
+    """Run the demo; 0 if every step came out as it should."""
+    here = Path(__file__).parent
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--db", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--profile", type=Path, default=here.parent.parent / "build" / "weather")
+    options = parser.parse_args()
+    logging.getLogger("weather").setLevel(logging.INFO)
+    # Refusals are warnings to an operator; here they are part of the story, and told from where they are kept.
+    logging.getLogger("connector_bus").setLevel(logging.ERROR)
+    started = time.monotonic()
+    print("The weather service: one identity travels the whole circle", flush=True)
+    try:
+        with ExitStack() as stack:
+            demo = start(options, stack)
+            demo.run()
+    except StepDiffers as error:
+        print(f"DIFFERS: {error}", file=sys.stderr)
+        return 1
+    except ConnectorError as error:
+        print(f"FAILED: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"All {demo.story.steps} steps came out as they should ({time.monotonic() - started:.1f} s).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Queue state, consumers and the alarm by themselves."""
+
+from __future__ import annotations
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support_bus import ManualAlarm, ManualClock
+
+from connector.spi import SystemClock
+from connector_bus.engine.alarm import ThreadAlarm
+from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry, QueueState
+
+
+class Wish:
+    def take(self, entry: Entry) -> None:
+        raise AssertionError("the state only says what is to be done")
+
+
+@given(st.lists(st.sampled_from(["add", "urgent", "want", "withdraw", "release", "settle"]), max_size=40))
+def test_no_entry_is_lost_or_claimed_twice_and_wishes_never_wait_beside_ready_entries(steps: list[str]) -> None:
+    state = QueueState()
+    wishes: list[Wish] = []
+    claimed: list[Entry] = []
+    added = settled = 0
+    for step in steps:
+        if step in ("add", "urgent"):
+            added += 1
+            state.add(Entry(added, 9 if step == "urgent" else 4))
+        elif step == "want":
+            wishes.append(Wish())
+            state.want(wishes[-1])
+        elif step == "withdraw" and wishes:
+            assert state.withdraw(wishes.pop())
+        elif step == "release" and claimed:
+            state.release(claimed.pop(0))
+        elif step == "settle" and claimed:
+            state.remove(claimed.pop(0))
+            settled += 1
+        ready = state.entries()
+        for wish, entry in state.match(0.0).taken:
+            assert wish is wishes.pop(0)
+            assert entry is ready.pop(0)
+            assert entry not in claimed
+            claimed.append(entry)
+        assert state.ready == 0 or state.waiting == 0
+        assert state.ready + state.claimed + settled == added
+        assert state.claimed == len(claimed)
+
+
+def test_releasing_what_is_not_claimed_changes_nothing() -> None:
+    state = QueueState()
+    state.release(Entry(1, 4))
+    assert (state.ready, state.claimed) == (0, 0)
+
+
+def test_a_wish_that_was_served_can_t_be_withdrawn() -> None:
+    state, wish = QueueState(), Wish()
+    state.want(wish)
+    state.add(Entry(1, 4))
+    state.match(0.0)
+    assert not state.withdraw(wish)
+
+
+def make_queue() -> tuple[MessageQueue, ManualAlarm]:
+    clock = ManualClock()
+    return MessageQueue("q", clock, lambda entries: None), ManualAlarm(clock)
+
+
+def test_a_stopped_consumer_gives_back_what_reaches_it_too_late() -> None:
+    queue, alarm = make_queue()
+    begun: list[Entry] = []
+    consumer = Consumer(queue, 1, begun.append, alarm)
+    consumer.start()
+    (place,) = consumer._places
+    assert consumer.stop(0)
+    queue.want(place)  # as if the hand-over had begun before `stop` could withdraw the wish
+    queue.add([Entry(1, 4)])
+    assert begun == []
+    assert queue.counts() == (1, 0)
+
+
+def test_a_consumer_that_is_stopped_says_whether_its_deliveries_ended() -> None:
+    queue, alarm = make_queue()
+    begun: list[Entry] = []
+    consumer = Consumer(queue, 1, begun.append, alarm)
+    consumer.start()
+    queue.add([Entry(1, 4)])
+    assert not consumer.stop(0)
+    consumer.done(begun[0])
+    consumer.done(begun[0])
+    assert consumer.stop(0)
+    assert consumer.in_delivery == 0
+
+
+def test_a_closed_queue_takes_no_more_messages() -> None:
+    queue, _ = make_queue()
+    queue.close()
+    assert not queue.add([Entry(1, 4)])
+
+
+def test_the_alarm_calls_back_in_time_s_order_and_survives_a_callback_that_raises() -> None:
+    alarm, called, done = ThreadAlarm(SystemClock()), [], threading.Event()
+
+    def broken() -> None:
+        called.append("broken")
+        raise ValueError
+
+    def last() -> None:
+        called.append("last")
+        done.set()
+
+    alarm.call_later(0.02, last)
+    alarm.call_later(0.0, broken)
+    assert done.wait(30)
+    alarm.close()
+    alarm.close()
+    alarm.call_later(0.0, broken)
+    assert called == ["broken", "last"]

@@ -1,0 +1,57 @@
+"""Shared by the whole suite: the secret scan, and what "missing" means in CI."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from support_secrets import MARKER
+
+from connector import Secret
+
+
+@pytest.fixture
+def marker() -> Secret:
+    """The password that must never be seen. Use it wherever a test needs one."""
+    return Secret(MARKER)
+
+
+class SecretWatch(logging.Handler):
+    """Looks at every log record of the whole suite, rendered with its traceback as any handler would."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.NOTSET)
+        self.setFormatter(logging.Formatter("%(name)s %(message)s"))
+        self.leaks: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if MARKER in self.format(record):
+            self.leaks.append(f"a log record of {record.name}")
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_a_log() -> Iterator[None]:
+    """After each test: the marker password was in no log record, whatever its level (AUTHD-4)."""
+    watch = SecretWatch()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(watch)
+    root.setLevel(logging.DEBUG)
+    yield
+    root.removeHandler(watch)
+    root.setLevel(level)
+    assert not watch.leaks, f"the marker password was seen in {', '.join(watch.leaks)}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """What a test printed, and the report of a failing one, must not show the marker either."""
+    report = yield
+    shown = [title for title, text in report.sections if MARKER in text]
+    if MARKER in report.longreprtext:
+        shown.append("its traceback")
+    if shown and item.get_closest_marker("shows_marker") is None:
+        report.outcome = "failed"
+        report.longrepr = f"the marker password is visible in {', '.join(shown)}"
+    return report

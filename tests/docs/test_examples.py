@@ -1,0 +1,76 @@
+"""The documentation's examples run as tests, each page in a folder of its own, from top to bottom.
+
+A block of TOML or Python whose first line is `# file: NAME` is written to that file; other Python runs, in one name
+space a page; console lines that begin with `$ ` run in a shell and must exit with 0 (or with what `# exit N` says).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in {"errors.md", "cli.md"})
+
+
+class Block(NamedTuple):
+    """One fenced block."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The fenced blocks of a page, in order."""
+    text = page.read_text()
+    for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield Block(found[1], found[2], text[: found.start(2)].count("\n") + 1)
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run one console line as a reader would, with our commands on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CONNECTOR", "COVERAGE"))} | {"PATH": path}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_of_the_page_do_what_they_say(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    names: dict[str, object] = {"__name__": f"docs_{page.stem}"}
+    for block in blocks(page):
+        file = re.match(r"# file: (\S+)\n", block.text)
+        if file:
+            target = tmp_path / file[1]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+        elif block.language == "python":
+            # padded, so that a traceback names the page's own line
+            code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
+            exec(code, names)  # noqa: S102 - the documentation is ours
+        elif block.language == "console":
+            for line in re.findall(r"^\$ (.*)$", block.text, re.MULTILINE):
+                command, _, wanted = line.partition("  # exit ")
+                done = shell(command, tmp_path)
+                where = f"{page.name}:{block.line}: {command}"
+                assert done.returncode == int(wanted or 0), f"{where}\n{done.stdout}{done.stderr}"
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "generate.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,136 @@
+"""Fakes for the tests of the rooms work and endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from connector.errors import AuthenticationFailed, Reason
+from connector.security.scope import current_subject
+from connector.spi import (
+    CallbackHandler,
+    Secret,
+    SecurityContext,
+    Subject,
+    WorkContext,
+    WorkContextErrorCode,
+    WorkEvent,
+)
+
+NO = Reason("CF-TEST-100", "user or password is wrong", "")
+
+#: Must never be seen in any output.
+MARKER = "marker-password-7f3a"
+
+
+class FakeIdentity:
+    """An identity service over a dictionary: user → groups; everybody's password is the marker."""
+
+    def __init__(
+        self,
+        users: Mapping[str, Iterable[str]],
+        *,
+        realm: str = "home",
+        trusted: Iterable[str] = ("partners",),
+        groups: Iterable[str] = (),
+    ) -> None:
+        self._users = {user: frozenset(groups) for user, groups in users.items()}
+        self._groups = frozenset(groups).union(*self._users.values()) if self._users else frozenset(groups)
+        self._realm = realm
+        self._trusted = frozenset(trusted)
+
+    @property
+    def realm(self) -> str:
+        return self._realm
+
+    @property
+    def trusted_realms(self) -> frozenset[str]:
+        return self._trusted
+
+    @property
+    def security_enabled(self) -> bool:
+        return True
+
+    def authenticate(self, user: str, password: Secret) -> Subject:
+        if user not in self._users or password != Secret(MARKER):
+            raise AuthenticationFailed(NO)
+        return self.assert_user(user)
+
+    def assert_user(self, user: str) -> Subject:
+        return Subject.of_user(user, self._realm, self._users[user])
+
+    def user_exists(self, user: str) -> bool:
+        return user in self._users
+
+    def group_exists(self, group: str) -> bool:
+        return group in self._groups
+
+    def groups_of(self, user: str) -> frozenset[str]:
+        return self._users.get(user, frozenset())
+
+    def current_subject(self) -> Subject | None:
+        return current_subject()
+
+
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+
+class Notices:
+    """A work context's notices, remembered."""
+
+    def __init__(self) -> None:
+        self.complete = 0
+        self.failed: list[WorkContextErrorCode] = []
+
+
+class SaidContext(SecurityContext):
+    """A security context that does what a function says."""
+
+    def __init__(self, say: Callable[[CallbackHandler, Subject], Any]) -> None:
+        self._say = say
+        self.notices = Notices()
+
+    def setup_security_context(
+        self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
+    ) -> None:
+        self._say(handler, execution_subject)
+
+    def context_setup_complete(self) -> None:
+        self.notices.complete += 1
+
+    def context_setup_failed(self, error_code: WorkContextErrorCode) -> None:
+        self.notices.failed.append(error_code)
+
+
+class StrangeContext(WorkContext):
+    """A context of a type that nobody supports."""
+
+    def __init__(self) -> None:
+        self.notices = Notices()
+
+    def context_setup_failed(self, error_code: WorkContextErrorCode) -> None:
+        self.notices.failed.append(error_code)
+
+
+class Recorder:
+    """A work listener that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[WorkEvent] = []
+
+    def __call__(self, event: WorkEvent) -> None:
+        self.events.append(event)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event.kind.value for event in self.events]

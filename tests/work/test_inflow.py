@@ -1,0 +1,276 @@
+"""FLOW-3: who a work runs as, from what its security context said."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support_inflow_oracle import GROUPS, REALM, TRUSTED, USERS, Said, expected
+from support_work import MARKER, FakeIdentity, SaidContext
+
+from connector.errors import SubjectRejected
+from connector.spi import (
+    UNAUTHENTICATED,
+    Callback,
+    CallbackHandler,
+    CallerPrincipalCallback,
+    GroupPrincipal,
+    GroupPrincipalCallback,
+    NameCallback,
+    PasswordCredential,
+    PasswordValidationCallback,
+    Principal,
+    Secret,
+    ServerPrincipal,
+    Subject,
+    UnsupportedCallback,
+    UserPrincipal,
+)
+from connector.work.inflow import Heard, InflowDecision, RealmFacts, decide_inflow
+from connector.work.inflow_handler import InflowCallbackHandler, establish_subject
+
+IDENTITY = FakeIdentity(USERS, realm=REALM, trusted=TRUSTED, groups=GROUPS)
+
+
+def establish(say: Any) -> InflowDecision:
+    return establish_subject(SaidContext(say), IDENTITY)
+
+
+def caller_of(decision: InflowDecision) -> Principal | None:
+    assert decision.subject is not None
+    return decision.subject.caller
+
+
+# --- any order, any number, against the oracle -------------------------------------------------------------------
+
+names = st.sampled_from(["alice", "bob", "carol", "mallory", ""])
+realms = st.sampled_from([REALM, "partners", "elsewhere"])
+some_groups = st.lists(st.sampled_from(["staff", "auditors", "nosuch"]), max_size=3).map(tuple)
+anything_said = st.one_of(
+    st.builds(
+        Said,
+        st.just("caller"),
+        names,
+        realms,
+        st.sampled_from(["user", "plain", "group", "server"]),
+    ),
+    st.builds(Said, st.just("caller"), names, st.just(REALM), st.just("text")),
+    st.just(Said("caller", None, form="nobody")),
+    st.builds(Said, st.just("groups"), groups=some_groups),
+    st.builds(Said, st.just("password"), st.sampled_from(["alice", "bob"]), right=st.booleans()),
+    st.builds(Said, st.just("place"), names, realms, st.just("user")),
+    st.just(Said("place", "unauthenticated", "", "nobody")),
+    st.builds(Said, st.just("place-group"), st.none(), realms, groups=some_groups),
+)
+
+
+def callback_of(said: Said, subject: Subject) -> Callback | None:
+    """The callback for it; None for what is placed in the subject (done here)."""
+    if said.kind == "caller":
+        made: dict[str, Any] = {
+            "user": UserPrincipal,
+            "plain": Principal,
+            "group": GroupPrincipal,
+            "server": ServerPrincipal,
+            "text": lambda name, _realm: name,
+            "nobody": lambda _name, _realm: None,
+        }
+        return CallerPrincipalCallback(subject, made[said.form](said.name, said.realm))
+    if said.kind == "groups":
+        return GroupPrincipalCallback(subject, said.groups)
+    if said.kind == "password":
+        return PasswordValidationCallback(subject, said.name or "", Secret(MARKER if said.right else "wrong"))
+    if said.kind == "place":
+        subject.add_principal(UNAUTHENTICATED if said.form == "nobody" else UserPrincipal(said.name or "", said.realm))
+    for group in said.groups:
+        subject.add_principal(GroupPrincipal(group, said.realm))
+    return None
+
+
+def is_something(said: Said) -> bool:
+    return said.kind != "place-group" or bool(said.groups)
+
+
+@settings(deadline=None)
+@given(st.lists(anything_said.filter(is_something), max_size=5), st.data())
+def test_any_callbacks_in_any_order_and_any_calls_give_what_the_oracle_says(said: list[Said], data: Any) -> None:
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        batch: list[Callback] = []
+        for thing in said:
+            callback = callback_of(thing, subject)
+            if callback is not None:
+                batch.append(callback)
+            if data.draw(st.booleans()):
+                handler.handle(batch)
+                batch = []
+        handler.handle(batch)
+
+    foretold = expected(said)
+    if isinstance(foretold, str):
+        with pytest.raises(SubjectRejected) as caught:
+            establish(say)
+        assert caught.value.code == foretold
+        assert MARKER not in f"{caught.value}{caught.value.explanation}{caught.value.details}"
+        return
+    subject = establish(say).subject
+    assert subject is not None
+    assert subject.is_read_only
+    caller = subject.caller.name if subject.caller and subject.is_authenticated else None
+    assert (caller, subject.groups) == foretold
+
+
+@settings(deadline=None)
+@given(st.lists(anything_said.filter(is_something), max_size=4), st.randoms(use_true_random=False))
+def test_the_order_of_what_is_said_never_matters(said: list[Said], chance: Any) -> None:
+    def outcome(things: list[Said]) -> object:
+        def say(handler: CallbackHandler, subject: Subject) -> None:
+            handler.handle([c for thing in things if (c := callback_of(thing, subject)) is not None])
+
+        try:
+            subject = establish(say).subject
+        except SubjectRejected as error:
+            return error.code
+        return subject and (subject.caller, subject.groups)
+
+    shuffled = list(said)
+    chance.shuffle(shuffled)
+    assert outcome(shuffled) == outcome(said)
+
+
+# --- single sentences --------------------------------------------------------------------------------------------
+
+
+def test_a_security_context_that_says_nothing_gives_the_unauthenticated_subject() -> None:
+    assert caller_of(establish(lambda _handler, _subject: None)) == UNAUTHENTICATED
+
+
+def test_an_asserted_caller_has_the_registry_s_and_the_asserted_groups_and_the_private_credentials() -> None:
+    credential = PasswordCredential("alice", Secret(MARKER))
+
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        subject.add_credential(credential)
+        handler.handle([GroupPrincipalCallback(subject, ["auditors", "nosuch"])])
+        handler.handle([CallerPrincipalCallback(subject, "alice")])
+
+    decision = establish(say)
+    assert decision.subject is not None
+    assert decision.subject.caller == UserPrincipal("alice", REALM)
+    assert decision.subject.groups == {"staff", "clerks", "auditors"}
+    assert decision.subject.credentials == (credential,)
+    assert decision.dropped_groups == ("nosuch",)
+    assert "nosuch" in str(decision.explanation())
+
+
+def test_an_unknown_group_is_dropped_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        handler.handle([CallerPrincipalCallback(subject, "bob"), GroupPrincipalCallback(subject, ["nosuch"])])
+
+    with caplog.at_level(logging.WARNING, "connector.work"):
+        establish(say)
+    assert "nosuch" in caplog.text
+
+
+def test_the_password_is_taken_out_of_the_callback_right_or_wrong() -> None:
+    for password, right in ((MARKER, True), ("wrong", False)):
+        callback = PasswordValidationCallback(Subject(), "alice", Secret(password))
+        InflowCallbackHandler(IDENTITY, callback.subject).handle([callback])
+        assert callback.password is None
+        assert callback.result is right
+
+
+def test_a_callback_whose_password_was_taken_out_already_is_a_wrong_password() -> None:
+    callback = PasswordValidationCallback(Subject(), "alice", Secret(MARKER))
+    handler = InflowCallbackHandler(IDENTITY, callback.subject)
+    handler.handle([callback])
+    handler.handle([callback])
+    assert handler.close().passwords == (("alice", True), ("alice", False))
+
+
+def test_a_wrong_password_fails_the_set_up_even_where_the_context_ignores_it() -> None:
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        handler.handle([PasswordValidationCallback(subject, "alice", Secret("wrong"))])
+        handler.handle([CallerPrincipalCallback(subject, "alice")])
+
+    with pytest.raises(SubjectRejected, match="CF-WORK-020") as caught:
+        establish(say)
+    assert caught.value.__cause__ is not None  # the registry's own error
+
+
+def test_a_trusted_realm_cannot_put_its_user_into_our_groups() -> None:
+    def say(_handler: CallbackHandler, subject: Subject) -> None:
+        subject.add_principal(UserPrincipal("eve", "partners"))
+        subject.add_principal(GroupPrincipal("staff", REALM))
+        subject.add_principal(GroupPrincipal("buyers", "partners"))
+
+    decision = establish(say)
+    assert decision.subject is not None
+    assert decision.subject.principals == (UserPrincipal("eve", "partners"), GroupPrincipal("buyers", "partners"))
+    assert decision.dropped_groups == ("staff@home",)
+
+
+def test_one_plain_principal_in_the_subject_is_a_ready_subject_of_a_user() -> None:
+    decision = decide_inflow(Heard(placed=(Principal("alice", REALM),)), RealmFacts(REALM))
+    assert caller_of(decision) == UserPrincipal("alice", REALM)
+
+
+def test_credentials_without_a_caller_are_not_carried_by_the_unauthenticated_subject() -> None:
+    decision = establish(lambda _handler, subject: subject.add_credential(object()))
+    assert decision.subject is not None
+    assert decision.subject.credentials == ()
+
+
+def test_the_server_s_identity_cannot_be_asserted_by_a_callback() -> None:
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        handler.handle([CallerPrincipalCallback(subject, ServerPrincipal("engine", REALM))])
+
+    with pytest.raises(SubjectRejected, match="CF-WORK-027"):
+        establish(say)
+
+
+def test_nothing_of_a_failed_set_up_stays_in_the_execution_subject() -> None:
+    kept: list[Subject] = []
+
+    def say(handler: CallbackHandler, subject: Subject) -> None:
+        kept.append(subject)
+        subject.add_principal(UserPrincipal("alice", REALM))
+        subject.add_credential(object())
+        handler.handle([CallerPrincipalCallback(subject, "bob")])
+
+    with pytest.raises(SubjectRejected, match="CF-WORK-021"):
+        establish(say)
+    assert kept[0].is_empty
+
+
+def test_an_outbound_callback_is_unsupported_and_those_before_it_count() -> None:
+    subject = Subject()
+    handler = InflowCallbackHandler(IDENTITY, subject)
+    with pytest.raises(UnsupportedCallback, match="NameCallback"):
+        handler.handle([CallerPrincipalCallback(subject, "alice"), NameCallback()])
+    assert handler.close().callers == ("alice",)
+
+
+def test_callbacks_after_the_set_up_are_refused() -> None:
+    kept: list[CallbackHandler] = []
+    establish(lambda handler, _subject: kept.append(handler))
+    with pytest.raises(SubjectRejected, match="CF-WORK-030"):
+        kept[0].handle([CallerPrincipalCallback(Subject(), "alice")])
+
+
+def test_a_callback_with_another_subject_counts_for_the_execution_subject_and_is_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def say(handler: CallbackHandler, _subject: Subject) -> None:
+        handler.handle([CallerPrincipalCallback(Subject(), "alice")])
+
+    assert caller_of(establish(say)) == UserPrincipal("alice", REALM)
+    assert "another subject" in caplog.text
+
+
+def test_a_refusal_carries_its_explanation() -> None:
+    with pytest.raises(SubjectRejected) as caught:
+        establish(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "mallory")]))
+    assert "unknown user" in str(caught.value.explanation)
+    assert "connector users add mallory" in str(caught.value)
