@@ -30,7 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.only or ENTRIES:
         print(f"measuring {name} …", file=sys.stderr)
         results += importlib.import_module(f"benchmarks.{name}").run(quick=options.quick)
-    Console().print(table(results))
+    console = Console() if sys.stdout.isatty() else Console(width=150)
+    console.print(table(results))
+    for result in results:
+        if result.note:
+            console.print(f"[dim]{result.name} against {result.peer}: {result.note}[/dim]")
     if options.quick or options.only:
         print("not written: results.json is the outcome of a whole run", file=sys.stderr)
     else:
@@ -47,9 +51,8 @@ def table(results: list[Result]) -> Table:
     for result in results:
         sign = "≤" if result.better == "lower" else "≥"
         verdict = "[green]met[/green]" if result.met else "[red]missed[/red]"
-        note = f"\n[dim]{result.note}[/dim]" if result.note else ""
         shown.add_row(
-            result.name + note,
+            result.name,
             result.peer,
             _figures(result.ours),
             _figures(result.theirs),

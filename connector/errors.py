@@ -236,6 +236,7 @@ class ConnectionFailed(ResourceError):
 class LoginRefused(ConnectionFailed):
     """The external system was reached and refused the credential: trying again with it may lock the account."""
 
+    exit_code = 1
     retryable = False
 
 

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from connector.security.file_registry import FileUserRegistry
-from connector.security.vault import FileVault
-from connector.security.vault_key import generate_key
 from support_secrets import MARKER
 
 from connector import Container, Secret
+from connector.security.file_registry import FileUserRegistry
+from connector.security.vault import FileVault
+from connector.security.vault_key import generate_key
 
 CONFIGURATION = """
 [container]

@@ -118,7 +118,7 @@ class Route:
         profile = self.profile
         if operation.offline:
             return _run(operation, request, Target(profile.stores), profile.name, open_audit(profile.state_folder))
-        with open_container(profile.path) as container:
+        with open_container(profile.path, handlers=operation.handlers) as container:
             return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
 
 
@@ -147,8 +147,11 @@ def open_audit(state_folder: Path) -> AuditLog:
     return FileAuditLog(state_folder / "audit.log")
 
 
-def open_container(path: Path) -> AbstractContextManager[AdministeredContainer]:
-    """Open the container of a configuration, without an admin endpoint. Raises what `Container.open` raises."""
+def open_container(path: Path, *, handlers: bool) -> AbstractContextManager[AdministeredContainer]:
+    """Open the container of a configuration, without an admin endpoint. Raises what `Container.open` raises.
+
+    Without `handlers` none of its handlers gets a message: a command that only looks on takes none away.
+    """
     from connector.container.container import Container  # the commands that need none start faster
 
-    return Container.open(path)
+    return Container.open(path, activate=handlers)

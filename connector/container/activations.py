@@ -23,7 +23,7 @@ class Deployed:
     factory: HandlerEndpointFactory
 
 
-def start_activation(parts: Parts, application: str, handler: PlannedHandler) -> None:
+def start_activation(parts: Parts, application: str, handler: PlannedHandler, *, activate: bool) -> None:
     """Activate one handler. An activation that the adapter refuses is reported and can be tried again: the container
     starts all the same, since what refuses it (a missing alias, a role) can be put right while it runs.
     """
@@ -47,7 +47,8 @@ def start_activation(parts: Parts, application: str, handler: PlannedHandler) ->
     activation = Activation(parts.adapters[resource.adapter], factory, spec)
     parts.activations.append(Deployed(activation, factory))
     parts.stack.callback(activation.deactivate)
-    activation.activate()
+    if activate:
+        activation.activate()
 
 
 def activation_sign_on(parts: Parts, spec: ActivationSpec, alias: str | None) -> Callable[[], Subject | None]:

@@ -14,6 +14,7 @@ from connector.container import posture
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
 from connector.container.naming import Application, unknown
+from connector.container.operator_access import operator_factory
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.startup import Parts, start
@@ -21,7 +22,7 @@ from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.scope import current_subject, open_scope
-from connector.spi import Explanation, Scope, Secret, Subject
+from connector.spi import AuditLog, Explanation, Scope, Secret, Subject
 
 
 @final
@@ -46,6 +47,7 @@ class Container:
         overrides: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
         attach: Callable[[Container], Any] | None = None,
+        activate: bool = True,
     ) -> Container:
         """Start everything that the configuration file says; returns when it is ready.
 
@@ -55,6 +57,7 @@ class Container:
             environ: The environment for `CONNECTOR__…` overrides; the process's own by default.
             attach: Called with the ready container; what it returns is closed before anything else stops (the
                 command line attaches the admin endpoint so).
+            activate: Whether handlers get messages; a command that only looks on takes none away from them.
 
         Raises:
             ConfigError: the configuration or a deployment is wrong; nothing was started.
@@ -63,11 +66,11 @@ class Container:
             PluginError: a plugin that is needed can't be loaded.
         """
         file = Path(path).absolute()
-        catalogue = PluginCatalogue.discover()
+        catalogue = PluginCatalogue.discover(environ=environ)
         configuration = load_configuration(file, catalogue=catalogue, overrides=overrides, environ=environ)
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
-            start(parts)
+            start(parts, activate=activate)
             container = cls(file, parts)
             if attach is not None:
                 stack.callback(attach(container).close)
@@ -134,6 +137,11 @@ class Container:
         if separator and application in self._parts.applications:
             return self._parts.applications[application].manager(name)
         return self._parts.direct.manager(reference)
+
+    @property
+    def audit(self) -> AuditLog:
+        """The security audit log."""
+        return self._parts.audit
 
     # --- identity --------------------------------------------------------------------------------------------------
 
@@ -229,6 +237,16 @@ class Container:
         """Try the failed activations again, for example after a missing role was granted (CHAIN-6)."""
         for deployed in self._parts.activations:
             deployed.activation.retry()
+
+    def bus_connection(
+        self, bus: str, user: str | None = None, password: Secret | None = None
+    ) -> AbstractContextManager[Any]:
+        """A connection to a bus for an operator: signed on as the user given, or as nobody; no alias steps in.
+
+        Raises NameNotFound where no bus of that name is configured, LoginRefused and AccessDenied as the bus does.
+        """
+        connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
+        return connection
 
     # --- administration --------------------------------------------------------------------------------------------
 

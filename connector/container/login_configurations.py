@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from connector.container.configuration.login_checks import BUILT_IN_LOGINS
 from connector.container.configuration.model import LoginSection
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.security.login_chain import ChainEntry, LoginConfiguration
 from connector.spi import ControlFlag, LoginModule
-
-#: The built-in configurations and the mapper that each consists of; configuration can neither change nor stack them.
-BUILT_IN: Mapping[str, str] = {
-    "DefaultPrincipalMapping": "default",
-    "TrustedConnectionMapping": "trusted",
-}
 
 
 def module_maker(catalogue: PluginCatalogue, module: str) -> Callable[[], LoginModule]:
@@ -39,7 +34,7 @@ def build(configured: Mapping[str, LoginSection], catalogue: PluginCatalogue) ->
     """
     configurations = {
         name: LoginConfiguration(name, (ChainEntry(module, module_maker(catalogue, module), ControlFlag.REQUIRED, {}),))
-        for name, module in BUILT_IN.items()
+        for name, module in BUILT_IN_LOGINS.items()
     }
     for name, login in configured.items():
         configurations[name] = LoginConfiguration(

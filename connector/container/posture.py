@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.container.plugins.clash import check_import_name
+from connector.errors import PluginError
+
 if TYPE_CHECKING:
     from connector.container.startup import Parts
 
@@ -30,9 +33,24 @@ class Finding:
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first."""
-    found = [*_security(parts), *_handlers(parts), *_activations(parts), *_plugins(parts), *_configuration(parts)]
+    found = [
+        *_installation(),
+        *_security(parts),
+        *_handlers(parts),
+        *_activations(parts),
+        *_plugins(parts),
+        *_configuration(parts),
+    ]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def _installation() -> list[Finding]:
+    try:
+        check_import_name()
+    except PluginError as error:
+        return [Finding("error", error.code, "the Python environment", error.text, error.action)]
+    return []
 
 
 def _security(parts: Parts) -> list[Finding]:

@@ -16,6 +16,7 @@ from connector.container import deployment, login_configurations
 from connector.container.activations import Deployed, start_activation
 from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
+from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.naming import Application, direct_references
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -23,7 +24,7 @@ from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, make_resource
 from connector.container.state import StateFolder
 from connector.endpoint.declaration import declared_handlers
-from connector.errors import ConnectorError
+from connector.errors import ConfigError, ConnectorError
 from connector.security.audit import FileAuditLog
 from connector.security.authdata import AuthDataService
 from connector.security.identity import ContainerIdentity
@@ -61,6 +62,7 @@ class Parts:
     resources: dict[str, Resource] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     direct: Application = field(init=False)
+    operator_factories: dict[str, Any] = field(default_factory=dict)
     activations: list[Deployed] = field(default_factory=list)
 
     @property
@@ -70,15 +72,18 @@ class Parts:
         return core.security and core.application_security
 
 
-def start(parts: Parts) -> None:
-    """Start everything, in order. Raises what the first failing step raises; the caller unwinds the stack."""
+def start(parts: Parts, *, activate: bool = True) -> None:
+    """Start everything, in order; without `activate` no handler gets messages.
+
+    Raises what the first failing step raises; the caller unwinds the stack.
+    """
     _open_state(parts)
     _open_security(parts)
     _open_work(parts)
     _start_adapters(parts)
     _make_resources(parts)
     _make_applications(parts)
-    _deploy_handlers(parts)
+    _deploy_handlers(parts, activate=activate)
     name = parts.configuration.container.name
     parts.hooks.container_started(name)
     parts.stack.callback(parts.hooks.container_stopping, name)
@@ -137,24 +142,33 @@ def _start_adapters(parts: Parts) -> None:
             audit=parts.audit,
             clock=parts.clock,
         )
-        adapter.start(context)
+        try:
+            adapter.start(context)
+        except ConfigError as error:
+            raise placed(error, configuration) from None
         parts.stack.callback(_stop_quietly, f"adapter {name}", adapter.stop)
         parts.adapters[name] = adapter
 
 
 def _make_resources(parts: Parts) -> None:
+    parts.stack.callback(_close_resources, parts)
     for name, configured in parts.configuration.resources.items():
         if configured.kind != "connection-factory":
             continue
         descriptor = parts.catalogue.adapters[configured.adapter]
         resource = make_resource(name, configured, parts.adapters[configured.adapter], descriptor, parts.clock)
-        parts.stack.callback(_stop_quietly, f"factory of {name}", resource.factory.close)
-        parts.stack.callback(_stop_quietly, f"pool of {name}", resource.pool.close)
         parts.resources[name] = resource
     login = login_configurations.build(parts.configuration.login, parts.catalogue)
     resolver = SignOnResolver(parts.auth_data, login, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+
+
+def _close_resources(parts: Parts) -> None:
+    """Close all pools, then their factories: also those that came after the start."""
+    for name, resource in reversed(list(parts.resources.items())):
+        _stop_quietly(f"pool of {name}", resource.pool.close)
+        _stop_quietly(f"factory of {name}", resource.factory.close)
 
 
 def _make_applications(parts: Parts) -> None:
@@ -177,7 +191,7 @@ def make_reference(name: str, configured: ReferenceSection) -> ResourceReference
     )
 
 
-def _deploy_handlers(parts: Parts) -> None:
+def _deploy_handlers(parts: Parts, *, activate: bool) -> None:
     core = parts.configuration.container
     switch = "administrative security" if not core.security else "application security"
     planned: list[tuple[str, deployment.PlannedHandler]] = []
@@ -197,7 +211,7 @@ def _deploy_handlers(parts: Parts) -> None:
         parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
     # Only when every application can be deployed does the first message flow.
     for name, handler in planned:
-        start_activation(parts, name, handler)
+        start_activation(parts, name, handler, activate=activate)
 
 
 def _stop_quietly(what: str, stop: Any) -> None:

@@ -33,15 +33,16 @@ class StateFolder:
     def acquire(self) -> None:
         """Take the lock; does not wait. Raises StateInUse."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (self.folder / "container.lock").open("a+", encoding="ascii")
+        descriptor = os.open(self.folder / "container.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.fdopen(descriptor, "r+", encoding="ascii")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            lock.seek(0)
             pid = lock.read().strip() or "unknown"
             lock.close()
             raise StateInUse(STATE_IN_USE, folder=self.folder, pid=pid) from None
-        lock.truncate(0)
+        lock.seek(0)
+        lock.truncate()
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
@@ -57,15 +58,3 @@ class StateFolder:
         folder = self.folder / adapter
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a container holds the folder's lock just now. Does not block."""
-    try:
-        with (folder / "container.lock").open("r", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False

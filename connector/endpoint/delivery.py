@@ -62,7 +62,7 @@ def call_handler(
     except BaseException as error:
         if _is_the_users(error):
             raise
-        # The traceback goes to the application's own log only: it is the developer's exception, and nobody else sees it.
+        # It is the developer's own exception: its text and traceback go to the application's log, and nowhere else.
         _log.error("the handler %s raised", names["handler"], exc_info=error)
         cause = f"{type(error).__name__} {error.code}" if isinstance(error, ConnectorError) else type(error).__name__
         raise DeliveryError(HANDLER_RAISED, cause=cause, **names) from error

@@ -55,7 +55,7 @@ class PoolState(Generic[S]):
     Attributes:
         max_size: The limit over all identities.
         permits: Permits that are out.
-        entries: All entries that are not gone.
+        entries: All entries that are not gone, in the order in which they were opened.
         queue: The waiters.
         closed: Whether the pool is closed: nothing is free any more, nobody waits, all that is lent is doomed.
         created: Connections opened so far.
@@ -78,7 +78,7 @@ class PoolState(Generic[S]):
     def __init__(self, max_size: int) -> None:
         self.max_size = max_size
         self.permits = 0
-        self.entries: set[Entry] = set()
+        self.entries: dict[Entry, None] = {}
         self.queue: WaitQueue[S] = WaitQueue()
         self.closed = False
         self.created = self.destroyed = self.replaced = self.broken = self.failed_logins = 0
@@ -94,10 +94,13 @@ class PoolState(Generic[S]):
 
     def take_free(self, plan: SignOnPlan, thread: int) -> Entry | None:
         """Lend the plan's own most recently used free entry; None if there is none that may serve."""
-        partition = self._partitions.get(plan.partition)
-        if partition is None or not partition.free or partition.free[-1].version < plan.version:
+        try:
+            entry = self._partitions[plan.partition].free.pop()
+        except (KeyError, IndexError):
             return None
-        entry = partition.free.pop()
+        if entry.version < plan.version:
+            entry.partition.free.append(entry)
+            return None
         entry.plan = plan
         entry.thread = thread
         return entry
@@ -166,7 +169,7 @@ class PoolState(Generic[S]):
             partition = self._partitions[plan.partition] = Partition(plan.partition)
         entry = Entry(physical, partition, plan, alias, thread)
         partition.live += 1
-        self.entries.add(entry)
+        self.entries[entry] = None
         self.created += 1
         if alias is not None and entry.version < self._retired.get(alias, entry.version):
             entry.doomed = Doom.SUPERSEDED
@@ -230,7 +233,7 @@ class PoolState(Generic[S]):
         partition = entry.partition
         if entry.plan is None:
             partition.free.remove(entry)
-        self.entries.discard(entry)
+        del self.entries[entry]
         self.destroyed += 1
         partition.live -= 1
         if not partition.live:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
@@ -52,17 +53,12 @@ class FileAuditLog:
 
     def close(self) -> None:
         """Bring what was written to the disk. Blocks for it; never raises. Later events are still written."""
-        try:
+        with contextlib.suppress(OSError):
             descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            _log.error("the audit log %s can't be opened (%s)", self._path, error.strerror)
-            return
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def _append(self, line: str) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +74,7 @@ class FileAuditLog:
 
 @final
 class MemoryAuditLog:
-    """An audit log that only remembers, for tests and for containers without a state folder.
+    """An audit log that only remembers, for tests.
 
     Args:
         clock: Where time stamps come from.
@@ -125,6 +121,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Secret):
         return str(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, set | frozenset):

@@ -64,10 +64,9 @@ class FileUserRegistry:
         self._path = path
         self._cost = cost
         self._lock = threading.Lock()
-        # Mutable, changed by _current under the lock: what was understood last, and the file's stamp when it was read.
-        self._known: UsersDocument = UsersDocument()
-        self._stamp: _Stamp | None = None
-        self._known, self._stamp = self._first_reading()
+        # Mutable, changed by _current under the lock: the file's stamp when it was read last, with what was understood
+        # last; one tuple, so that readers need no lock.
+        self._read_last: tuple[_Stamp | None, UsersDocument] = self._first_reading()
 
     @property
     def realm(self) -> str:
@@ -148,28 +147,29 @@ class FileUserRegistry:
 
     def _current(self) -> UsersDocument:
         """What is in force: the file as it is, or as it was understood last."""
-        stamp = _stamp_of(self._path)
-        if stamp == self._stamp:
-            return self._known
+        stamp, known = self._read_last
+        if _stamp_of(self._path) == stamp:
+            return known
         with self._lock:
-            if stamp == self._stamp:
-                return self._known
-            # Remembered even where the reading fails: a wrong edit is reported once, not at every look-up.
-            self._stamp = stamp
+            stamp, (read, known) = _stamp_of(self._path), self._read_last
+            if stamp == read:  # another thread was first
+                return known
             try:
-                self._known = self._read()
+                known = self._read()
             except FileNotFoundError:
                 _log.error("the users file %s has gone; the users known last stay in force", self._path)
             except (ConfigError, OSError) as error:
                 _log.error("the users file %s: %s; the users known last stay in force", self._path, error)
-            return self._known
+            # The stamp is kept even where the reading failed: a wrong edit is reported once, not at every look-up.
+            self._read_last = stamp, known
+        return known
 
-    def _first_reading(self) -> tuple[UsersDocument, _Stamp | None]:
+    def _first_reading(self) -> tuple[_Stamp | None, UsersDocument]:
         stamp = _stamp_of(self._path)  # before the reading: a change in between shows as a newer stamp
         try:
-            return self._read(), stamp
+            return stamp, self._read()
         except FileNotFoundError:
-            return UsersDocument(), None
+            return None, UsersDocument()
         except OSError as error:
             raise ConfigError(USERS_FILE_UNREADABLE, path=self._path, why=error.strerror) from error
 

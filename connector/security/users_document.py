@@ -57,9 +57,10 @@ def read_users(content: bytes, file: str) -> UsersDocument | tuple[Problem, ...]
     """
     try:
         text = content.decode()
-        table = tomllib.loads(text)
     except UnicodeDecodeError:
         return (_problem(USERS_NOT_TEXT, file, "(the file)", "UTF-8"),)
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return (_broken_toml(str(error), file, text.count("\n") + 1),)
     problems: list[Problem] = []

@@ -143,6 +143,7 @@ class FileVault:
 
     def _open(self) -> tuple[VaultDocument, VaultKey]:
         """The document, found whole, and the key that it needs; an empty document for a vault that is not there yet."""
+        needed = found = ""
         for _ in range(_LOOKS):
             keys = self._key.keys()  # before the vault: a rotation puts the new key there before the vault needs it
             content = self._content()
@@ -153,8 +154,8 @@ class FileVault:
                 if key.key_id == document.key_id:
                     self._trusted(key, document, seal)
                     return document, key
-        found = ", ".join(key.key_id for key in keys)
-        raise AuthDataError(KEY_WRONG, path=self._path, needed=document.key_id, found=found)
+            needed, found = document.key_id, ", ".join(key.key_id for key in keys)
+        raise AuthDataError(KEY_WRONG, path=self._path, needed=needed, found=found)
 
     def _content(self) -> bytes | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,21 @@ def test_a_written_header_counts_more_than_an_implied_mention() -> None:
 def test_text_inside_a_multi_line_string_is_no_key() -> None:
     index = line_index('a = """\nb = 1\n""\\"""""\nc = 2\nd = \'\'\'\n[e]\'\'\'\'\nf = 1')
     assert index == {("a",): 1, ("c",): 4, ("d",): 5, ("f",): 7}
+
+
+def test_a_date_and_its_time_may_have_a_blank_between_them() -> None:
+    assert line_index("a = 1979-05-27 07:32:00Z\nb = [1979-05-27 07:32:00, 1]\n") == {
+        ("a",): 1,
+        ("b",): 2,
+        ("b", 0): 2,
+        ("b", 1): 2,
+    }
+
+
+@given(st.text(alphabet="a1=[]{}\"'.,#\n -:", max_size=40))
+def test_no_text_at_all_keeps_it_from_coming_to_an_end(text: str) -> None:
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        line_index(text)
 
 
 def test_windows_line_ends_count_once() -> None:

@@ -71,7 +71,7 @@ _TABLE = [
         "resources.a.properties.statement_timeout",
         "at least 1 (seconds)",
     ),
-    Wrong("wrong owned section", "[[offices]]\nopen = true", "CF-CONF-035", "offices", "a table"),
+    Wrong("wrong owned section", "[[offices]]\nopen = true", "CF-CONF-032", "offices", "a table"),
     Wrong("unknown in owned section", "[offices.main]\nopne = true", "CF-CONF-030", "offices.main.opne", "'open'?"),
     Wrong(
         "activation without inbound side",

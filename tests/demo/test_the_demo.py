@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support_servers import missing
+
 from weather_postgresql import installed_programs
 
 ROOT = Path(__file__).parents[2]

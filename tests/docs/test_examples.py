@@ -60,7 +60,7 @@ def test_the_examples_of_the_page_do_what_they_say(
         elif block.language == "python":
             # padded, so that a traceback names the page's own line
             code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
-            exec(code, names)  # noqa: S102 - the documentation is ours
+            exec(code, names)
         elif block.language == "console":
             for line in re.findall(r"^\$ (.*)$", block.text, re.MULTILINE):
                 command, _, wanted = line.partition("  # exit ")

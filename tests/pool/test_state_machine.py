@@ -36,7 +36,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.closing: list[Entry] = []
         self.asleep: list[Waiter[None]] = []
         self.awake: list[Waiter[None]] = []
-        self.gone: set[Entry] = set()
+        self.gone: dict[Entry, None] = {}
         self.version = 1
 
     # --- what borrowers do -------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.state.entries or self.gone)
     @rule(data=st.data())
     def breaks(self, data: st.DataObject) -> None:
-        every = sorted(self.state.entries | self.gone, key=id)
+        every = [*self.state.entries, *self.gone]
         entry = data.draw(st.sampled_from(every))
         if self.state.connection_error(entry):
             self.left(entry)
@@ -179,7 +179,7 @@ class PoolMachine(RuleBasedStateMachine):
         assert entry not in self.gone, "a connection would be closed twice"
         assert entry.gone
         assert not self.state.condemn(entry)
-        self.gone.add(entry)
+        self.gone[entry] = None
 
     def woke(self, woken: list[Waiter[None]]) -> None:
         for waiter in woken:
@@ -203,7 +203,7 @@ class PoolMachine(RuleBasedStateMachine):
         lent = {entry for entry, _ in self.lent} | set(self.granted(Entry))
         free = {entry for entry in self.state.entries if entry.plan is None}
         assert not lent & free
-        assert {entry for entry in lent if not entry.gone} | free == self.state.entries
+        assert {entry for entry in lent if not entry.gone} | free == set(self.state.entries)
         assert self.state.free_count() == len(free)
 
     @invariant()

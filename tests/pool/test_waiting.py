@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from support_pool import InThread, PoolBench, until
 
-from connector.errors import PoolClosed, PoolTimeout
+from connector.errors import LoginRefused, PoolClosed, PoolTimeout, Reason
 from connector.pool.entry import Permit
 from connector.pool.state import PoolState
 from connector.pool.waiting import HAND_OVER_AFTER, Waiter
 from connector.spi import ManagedConnection, SignOnPlan
+
+REFUSED = Reason("CF-TEST-731", "refused", "")
 
 
 def waiting(bench: PoolBench, count: int) -> None:
@@ -196,6 +198,13 @@ def test_a_woken_waiter_that_gives_up_passes_the_wake_up_on() -> None:
     case = Waiting(bench, bench.alice, bench.bob)
     case.state.settle(case.entry, now=0.0)
     assert case.state.withdraw(case.waiters[0]) == (None, [case.waiters[1]])
+
+
+def test_a_woken_waiter_that_is_refused_passes_the_wake_up_on() -> None:
+    bench = PoolBench()
+    case = Waiting(bench, bench.alice, bench.bob)
+    case.state.settle(case.entry, now=0.0)  # wakes alice's, who has not looked yet when her login is refused
+    assert case.state.refused(bench.alice, LoginRefused(REFUSED)) == [case.waiters[1]]
 
 
 def test_a_grant_that_comes_at_the_instant_of_giving_up_is_not_lost() -> None:

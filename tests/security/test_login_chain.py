@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support_login_oracle import expected
 from support_secrets import shows_marker
@@ -63,6 +63,7 @@ def raising(error: BaseException) -> Callable[[object], Any]:
     return raise_it
 
 
+@settings(deadline=None)
 @given(STACKS)
 def test_a_real_chain_does_what_the_oracle_says(stack: list[tuple[str, str, str]]) -> None:
     flags, logins, commits = ([part[i] for part in stack] for i in range(3))

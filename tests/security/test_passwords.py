@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.errors import SecurityError
@@ -21,6 +21,7 @@ from connector.spi import Secret
 CHEAP = ScryptCost(n=2, r=1, p=1)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 def test_the_same_password_fits_and_another_does_not(password: str) -> None:
     stored = hash_password(Secret(password), CHEAP)

@@ -285,4 +285,14 @@ def test_representations_name_the_caller_and_the_origin() -> None:
     with opened("alice") as scope:
         assert "alice@weather" in repr(scope)
         assert "login of alice" in repr(capture())
+        assert "bob@weather" in repr(opened("bob"))
     assert "closed" in repr(scope)
+
+
+def test_leaving_a_scope_twice_does_no_harm() -> None:
+    with opened("alice"):
+        inner = opened("bob")
+        inner.__enter__()
+        inner.__exit__(None, None, None)
+        inner.__exit__(None, None, None)
+        assert caller() == "alice@weather"

@@ -31,6 +31,7 @@ class Operation:
         access: What it asks of its caller.
         run: Carries it out and answers plain data for JSON, without secrets. May block. Raises ConnectorError.
         resource: The names of the arguments that say on what; they go to the audit log.
+        handlers: Whether a container that is opened for it has to deliver to its handlers meanwhile.
         offline: Whether it works on the stores alone, so that no container need be opened for it: then whoever owns
             the files may (CONF-7).
     """
@@ -40,6 +41,7 @@ class Operation:
     run: Callable[[Target, Request], Any]
     resource: tuple[str, ...] = ()
     offline: bool = False
+    handlers: bool = False
 
 
 _ALL = (
@@ -62,7 +64,7 @@ _ALL = (
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),
-    Operation("bus.request", Access.BUS, messages.request, ("bus", "destination")),
+    Operation("bus.request", Access.BUS, messages.request, ("bus", "destination"), handlers=True),
 )
 
 #: All operations by name.

@@ -77,7 +77,7 @@ class _Scanner:
         return found
 
     def _line(self) -> int:
-        return bisect_right(self._breaks, self._position - 1) + 1
+        return bisect_right(self._breaks, self._position) + 1
 
     def _key_parts(self) -> Iterator[tuple[str, int]]:
         """The parts of a dotted key, each with its line."""
@@ -121,15 +121,15 @@ class _Scanner:
 
     def _value(self, path: KeyPath) -> None:
         if self._take("{"):
-            while not self._take("}"):
+            while not (self._take("}") or self._at_end()):
                 self._key_and_value(path)
                 self._take(",")
         elif self._take("["):
             number = 0
-            while not self._take("]"):
+            while not (self._take("]") or self._at_end()):
                 self.lines[(*path, number)] = self._line()
                 self._value((*path, number))
                 self._take(",")
                 number += 1
-        else:
-            _ = self._skip(_MULTI_LINE) or self._skip(_QUOTED) or self._skip(_PLAIN)
+        elif not (self._skip(_MULTI_LINE) or self._skip(_QUOTED) or self._skip(_PLAIN)):
+            self._position += 1  # not in a text that tomllib accepts; a wrong line is better than a start that hangs

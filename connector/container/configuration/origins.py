@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from connector.container.configuration.key_paths import KeyPath
+from connector.container.configuration.key_paths import KeyPath, show_key_path
 
 #: What stands for a file where there is none.
 ENVIRONMENT = "environment"
@@ -52,6 +52,15 @@ class Origins:
     def has(self, path: KeyPath) -> bool:
         """Whether somebody wrote exactly this path."""
         return path in self._places
+
+    def of_shown(self, shown: str) -> Place:
+        """The same for a path as people read it, the way adapters report their sections' mistakes."""
+        best, place = 0, self._places[()]
+        for path, candidate in self._places.items():
+            text = show_key_path(path)
+            if len(text) > best and (shown == text or shown.startswith((f"{text}.", f"{text}["))):
+                best, place = len(text), candidate
+        return place
 
     def of(self, path: KeyPath) -> Place:
         """The place of a path, or of its nearest parent that has one."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, get_args
 
-from connector.container.configuration.adapter_properties import PropertyChecker, allowed_of, types_of
+from connector.container.configuration.adapter_properties import PropertyChecker
 from connector.container.configuration.key_paths import KeyPath
 from connector.container.configuration.model import CORE_SECTIONS, NOT_IN_THIS_VERSION, ResourceKind, ResourceSection
 from connector.container.configuration.plugin_checks import check_plugin
@@ -17,7 +17,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.contracts import ADAPTERS
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.errors import Reason
-from connector.spi import Capability, ConfigProperty
+from connector.spi import Capability
 
 SECTION_UNKNOWN = Reason("CF-CONF-015", "the unknown section [{section}]", "Remove it or correct its name.{failed}")
 ADAPTER_NOT_INBOUND = Reason(
@@ -26,7 +26,6 @@ ADAPTER_NOT_INBOUND = Reason(
 SETTING_MISPLACED = Reason(
     "CF-CONF-043", "the key {key!r} for a resource of kind {kind!r}, where it means nothing", "Remove it."
 )
-SECTION_WRONG = Reason("CF-CONF-035", "{value} in place of the section's content", "{doc}")
 
 _CONNECTION_FACTORY = "connection-factory"
 # Described in the specification of the file; whoever owns them comes with a later version.
@@ -85,8 +84,7 @@ def check_sections(
         present = {s: prop for s, prop in descriptor.sections.items() if s not in CORE_SECTIONS and s in data}
         owned.update(set(descriptor.sections) - CORE_SECTIONS)
         if present:
-            sections = {s: _section(data[s], prop, (s,), checker) for s, prop in present.items()}
-            checked[name] = MappingProxyType(sections)
+            checked[name] = checker.table({section: data[section] for section in present}, present, ())
     known = CORE_SECTIONS | owned
     for section in sorted(set(data) - known):
         if section in _LATER_SECTIONS:
@@ -101,14 +99,6 @@ def check_sections(
                 failed=_failed_adapters(catalogue),
             )
     return MappingProxyType(checked)
-
-
-def _section(value: Any, prop: ConfigProperty, path: KeyPath, checker: PropertyChecker) -> Any:
-    if isinstance(value, Mapping) and "table" in types_of(prop):
-        return checker.table(value, prop.properties, path) if prop.properties else value
-    shown = checker.problems.describe(value, path)
-    checker.problems.add(SECTION_WRONG, path, allowed=allowed_of(prop), value=shown, doc=prop.doc)
-    return MappingProxyType({})
 
 
 def _failed_adapters(catalogue: PluginCatalogue) -> str:

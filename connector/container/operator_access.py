@@ -1,0 +1,39 @@
+"""Connections for operators' commands: to a bus by its name, signed on as the user given and nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from connector.container.configuration.model import PoolSection
+from connector.container.configuration.settings import ResourceSettings
+from connector.container.naming import unknown
+from connector.container.resources import make_resource
+from connector.signon.reference import ResAuth, ResourceReference
+
+if TYPE_CHECKING:
+    from connector.container.startup import Parts
+
+#: The configuration section in which buses are defined; whichever adapter owns it reaches them.
+SECTION = "buses"
+
+
+def operator_factory(parts: Parts, bus: str) -> Any:
+    """The connection factory of a bus that has no alias to fall back on; made once a bus. Raises NameNotFound.
+
+    It is a resource like any other, bound directly (`res_auth = Application`), only that no configuration names it.
+    """
+    factory = parts.operator_factories.get(bus)
+    if factory is None:
+        adapter = next((name for name, sections in parts.configuration.sections.items() if SECTION in sections), None)
+        buses = parts.configuration.sections[adapter][SECTION] if adapter is not None else {}
+        if adapter is None or bus not in buses:
+            raise unknown("bus", bus, "the configuration", buses)
+        name = f"bus {bus}"
+        settings = ResourceSettings(name, adapter, "connection-factory", None, {"bus": bus}, PoolSection())
+        descriptor = parts.catalogue.adapters[adapter]
+        resource = make_resource(name, settings, parts.adapters[adapter], descriptor, parts.clock)
+        # A race makes one too many, which has opened nothing yet and is dropped.
+        parts.resources.setdefault(name, resource)
+        reference = ResourceReference(name=name, resource=name, res_auth=ResAuth.APPLICATION)
+        factory = parts.operator_factories.setdefault(bus, parts.binder.connect(reference)[1])
+    return factory
