@@ -1,7 +1,7 @@
 """Writes the generated pages: `errors.md` from the error catalogue and `cli.md` from the command line's own help.
 
-    python docs/generate.py          # write them
-    python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
+python docs/generate.py          # write them
+python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +17,25 @@ from pathlib import Path
 import click
 
 from connector import errors
+from connector.admin.main import main as main_command
 
 HERE = Path(__file__).parent
 PACKAGES = ("connector", "connector_sql", "connector_bus", "connector_default", "connector_trusted")
 FAMILIES = {
-    "CONF": "Configuration", "PLUG": "Plugins", "SEC": "Identity, realms, roles", "AUTHD": "Authentication data",
-    "LOGIN": "Login chain", "SIGN": "Sign-on", "POOL": "Pool", "OUT": "Outbound", "WORK": "Work", "ENDP": "Endpoints",
-    "CTR": "Container", "ADM": "Command line and administration", "SQL": "SQL adapter", "BUS": "Service integration bus",
-    "MAP": "Mapping modules",
-}  # fmt: skip
+    "CONF": "Configuration",
+    "PLUG": "Plugins",
+    "SEC": "Identity, realms, roles",
+    "AUTHD": "Authentication data",
+    "SIGN": "Sign-on",
+    "POOL": "Pool",
+    "OUT": "Outbound",
+    "WORK": "Work",
+    "ENDP": "Endpoints",
+    "CTR": "Container",
+    "ADM": "Command line and administration",
+    "SQL": "SQL adapter",
+    "BUS": "Service integration bus",
+}
 
 
 def load_everything() -> None:
@@ -72,16 +83,21 @@ def _tree(kind: type[errors.ConnectorError], depth: int) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("{", "*").replace("}", "*")
+    text = re.sub(r"\{(\w+)[^{}]*\}", r"*\1*", text)  # inserts, without their conversions
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("{{", "{").replace("}}", "}")
 
 
 def cli_page() -> str:
     """The help of every command, as the command line prints it."""
-    from connector.admin.main import cli
-
-    lines = ["# Command line", "", "Generated from the code by `docs/generate.py`.", ""]
-    context = click.Context(cli, info_name="connector", terminal_width=100, max_content_width=100)
-    for path, command, inner in _commands(cli, context, "connector"):
+    lines = [
+        "# Command line",
+        "",
+        "Generated from the code by `docs/generate.py`. On a running container commands go through its admin socket",
+        "(see the [security model](security-model.md)); where none runs they work on the profile's files.",
+        "",
+    ]
+    context = click.Context(main_command, info_name="connector", terminal_width=100, max_content_width=100)
+    for path, command, inner in _commands(main_command, context, "connector"):
         lines += [f"## `{path}`", "", "```text", command.get_help(inner).rstrip(), "```", ""]
     return "\n".join(lines)
 
@@ -105,7 +121,7 @@ def main() -> int:
     if "--check" in sys.argv:
         stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
         if stale:
-            print(f"stale: {', '.join(stale)}; run python docs/generate.py", file=sys.stderr)
+            sys.stderr.write(f"stale: {', '.join(stale)}; run python docs/generate.py\n")
         return bool(stale)
     for path, text in pages.items():
         path.write_text(text)

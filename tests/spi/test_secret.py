@@ -40,7 +40,7 @@ def test_it_is_no_dictionary_key(marker: Secret) -> None:
 
 def test_it_is_immutable(marker: Secret) -> None:
     with pytest.raises(AttributeError):
-        marker._value = "x"  # type: ignore[misc]
+        marker._value = "x"
 
 
 def test_only_text_can_be_a_secret() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from connector.spi import (
@@ -9,6 +11,7 @@ from connector.spi import (
     GroupPrincipal,
     IdentityAssertion,
     PasswordCredential,
+    Principal,
     Secret,
     ServerPrincipal,
     Subject,
@@ -17,7 +20,8 @@ from connector.spi import (
 
 
 def test_a_user_and_a_group_of_one_name_differ() -> None:
-    assert UserPrincipal("ops", "weather") != GroupPrincipal("ops", "weather")
+    user: Principal = UserPrincipal("ops", "weather")
+    assert user != GroupPrincipal("ops", "weather")
 
 
 def test_a_null_subject_and_an_empty_one_differ() -> None:
@@ -51,12 +55,13 @@ def test_an_identity_assertion_belongs_to_its_factory() -> None:
 
 def test_a_read_only_subject_refuses_every_change() -> None:
     subject = Subject.of_user("alice", "weather", ["clients"])
-    for change in (
+    changes: list[Callable[[], None]] = [
         lambda: subject.add_principal(UNAUTHENTICATED),
         lambda: subject.add_credential(object()),
         lambda: subject.remove_credential(object()),
         subject.clear,
-    ):
+    ]
+    for change in changes:
         with pytest.raises(RuntimeError, match="read-only"):
             change()
 
