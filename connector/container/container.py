@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
-from connector.container import posture
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
 from connector.container.naming import Application, unknown
@@ -23,6 +22,9 @@ from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.scope import current_subject, open_scope
 from connector.spi import AuditLog, Explanation, Scope, Secret, Subject
+
+if TYPE_CHECKING:
+    from connector.container.posture import Finding
 
 
 @final
@@ -79,9 +81,14 @@ class Container:
         return container
 
     def close(self) -> None:
-        """Stop everything, in reverse order; running handlers get some seconds. Harmless when called twice."""
+        """Stop everything, in reverse order, within five seconds; running handlers get some of them.
+
+        A handler that does not end in time is left behind on its daemon thread, and its message is delivered again
+        after the next start. Harmless when called twice. Raises nothing.
+        """
         if not self._closed:
             self._closed = True
+            self._parts.stopping.left()  # the seconds of the stop begin with its first step
             self._parts.stack.close()
 
     def __enter__(self) -> Container:
@@ -261,12 +268,16 @@ class Container:
         """All plugins found, with their state and the reason of a failure (OPS-3)."""
         return self._parts.catalogue.plugins
 
-    def findings(self) -> tuple[posture.Finding, ...]:
-        """What `connector check` has to say of configuration and security posture."""
+    def findings(self) -> tuple[Finding, ...]:
+        """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
+        from connector.container import posture  # not needed for a start
+
         return posture.findings(self._parts)
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""
+        from connector.container import posture  # not needed for a start
+
         return posture.status(self._parts)
 
 

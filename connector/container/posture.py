@@ -49,7 +49,7 @@ ACTIVATION_FAILED = Reason(
 )
 PLUGIN_UNUSABLE = Reason(
     "CF-CTR-033",
-    "the plugin of {distribution} {version} is {state}: {reason}",
+    "the plugin of {distribution} {version} is {state}: {why}",
     "Correct, uninstall or block it ([plugins] deny).",
 )
 ALIAS_MISSING = Reason(
@@ -123,7 +123,7 @@ def _plugins(parts: Parts) -> list[Finding]:
             distribution=plugin.distribution,
             version=plugin.version,
             state=plugin.state.value,
-            reason=plugin.reason,
+            why=plugin.reason,
         )
         for plugin in parts.catalogue.plugins
         if plugin.state in {PluginState.FAILED, PluginState.INCOMPATIBLE}

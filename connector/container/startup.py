@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.container import deployment, login_configurations
-from connector.container.activations import Deployed, start_activation
+from connector.container.activations import Deployed, end_activations, start_activation
 from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
@@ -23,6 +23,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, make_resource
 from connector.container.state import StateFolder
+from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
 from connector.endpoint.declaration import declared_handlers
 from connector.errors import ConfigError, ConnectorError
 from connector.security.audit import FileAuditLog
@@ -36,9 +37,6 @@ from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
 log = logging.getLogger("connector.container")
-
-#: Seconds that running works get to come to an end when the container stops (issue A: stop within five seconds).
-STOP_TIMEOUT = 4.0
 
 
 @dataclass
@@ -64,6 +62,10 @@ class Parts:
     direct: Application = field(init=False)
     operator_factories: dict[str, Any] = field(default_factory=dict)
     activations: list[Deployed] = field(default_factory=list)
+    stopping: StopDeadline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stopping = StopDeadline(self.clock)
 
     @property
     def role_checks(self) -> bool:
@@ -121,11 +123,11 @@ def _open_security(parts: Parts) -> None:
 def _open_work(parts: Parts) -> None:
     core = parts.configuration.container
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
-    parts.stack.callback(parts.loop.close)
+    parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
         parts.identity, container=core.name, realm=core.realm, clock=parts.clock, loop=parts.loop
     )
-    parts.stack.callback(parts.work_manager.shutdown, STOP_TIMEOUT)
+    parts.stack.callback(lambda: parts.work_manager.shutdown(parts.stopping.left(keep=AFTER_WORKS)))
 
 
 def _start_adapters(parts: Parts) -> None:
@@ -210,6 +212,7 @@ def _deploy_handlers(parts: Parts, *, activate: bool) -> None:
             planned.append((name, handler))
         parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
     # Only when every application can be deployed does the first message flow.
+    parts.stack.callback(end_activations, parts)
     for name, handler in planned:
         start_activation(parts, name, handler, activate=activate)
 

@@ -50,6 +50,8 @@ class StateFolder:
     def release(self) -> None:
         """Give the lock back. Harmless when called twice."""
         if self._lock is not None:
+            self._lock.seek(0)
+            self._lock.truncate()  # whoever reads the number of a process that is gone might signal another one
             self._lock.close()
             self._lock = None
 

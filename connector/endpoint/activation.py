@@ -54,6 +54,8 @@ class Activation:
         self._factory = factory
         self._spec = spec
         self._changing = threading.Lock()
+        self._ending = threading.Lock()  # taken once and for all, by whoever ends it first
+        self._ended = threading.Event()
         self._state = ActivationState.INACTIVE
         self._failure: ConnectorError | None = None
         self._attempts = 0
@@ -106,18 +108,25 @@ class Activation:
                 self._attempt()
             return self._state
 
+    def begin_end(self) -> threading.Event:
+        """Tell the adapter that it ends, for good; answers an event that is set when the adapter has come to its end.
+
+        Does not block and raises nothing. For whoever ends several at once, and then waits with `deactivate`.
+        """
+        if self._ending.acquire(blocking=False):
+            # On a thread of its own, so that an adapter that hangs doesn't hang the container's stop.
+            threading.Thread(target=self._end, name=f"deactivate-{self.name}", daemon=True).start()
+        return self._ended
+
     def deactivate(self, timeout: float = 5.0) -> bool:
         """End it for good; answers whether the adapter came to an end within `timeout` seconds.
 
         Blocks at most that long, also where an attempt to activate still hangs; raises nothing: what the adapter
         raises is logged by type. Afterwards endpoints refuse to deliver, whatever the adapter still does.
         """
-        ended = threading.Event()
-        # On a thread of its own, so that an adapter that hangs doesn't hang the container's stop.
-        threading.Thread(target=self._end, args=(ended,), name=f"deactivate-{self.name}", daemon=True).start()
-        in_time = ended.wait(timeout)
+        in_time = self.begin_end().wait(timeout)
         if not in_time:
-            _log.warning("the adapter of activation %s did not come to an end in %s seconds", self.name, timeout)
+            _log.warning("the adapter of activation %s did not come to an end in %.1f seconds", self.name, timeout)
         self._factory.close()
         return in_time
 
@@ -142,7 +151,7 @@ class Activation:
         _log.warning("the activation %s failed: %s", self.name, failure)
         return failure
 
-    def _end(self, ended: threading.Event) -> None:
+    def _end(self) -> None:
         with self._changing:
             was, self._state, self._failure = self._state, ActivationState.ENDED, None
             if was is ActivationState.ACTIVE:
@@ -150,7 +159,7 @@ class Activation:
                     self._adapter.deactivate_endpoint(self._factory, self._spec)
                 except Exception as error:  # noqa: BLE001 - the end of it can't be refused
                     _log.warning("the end of activation %s: the adapter raised %s", self.name, type(error).__name__)
-        ended.set()
+        self._ended.set()
 
     def __repr__(self) -> str:
         return f"<Activation {self.name} of {self.resource}, {self._state.value}>"

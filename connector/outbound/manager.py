@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, final
 
-from connector.errors import IdentityMismatch, Reason
+from connector.errors import (
+    ConfigError,
+    ConnectorError,
+    IdentityMismatch,
+    LoginRefused,
+    Reason,
+    SecurityError,
+    SignOnError,
+)
 from connector.outbound.plan_cache import PlanCache, anybody, keying
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
 from connector.signon.found import credentials_given
@@ -105,12 +113,36 @@ class ReferenceConnectionManager:
             IdentityMismatch: the given plan is of another reference, or its authentication data has changed since.
             PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
         """
-        if plan is None:
-            plan = self.current_plan(request)
-        else:
-            current_scope()  # a leftover task may not go on by an old plan either
-            self._check_still_good(plan)
-        return self._pool.take(plan)
+        try:
+            if plan is None:
+                plan = self.current_plan(request)
+            else:
+                current_scope()  # a leftover task may not go on by an old plan either
+                self._check_still_good(plan)
+            return self._pool.take(plan)
+        except ConnectorError as error:
+            self.refused(plan, error)
+            raise
+
+    def refused(self, plan: SignOnPlan | None, error: ConnectorError) -> None:
+        """Explain a connection that could not be had, and record it in the audit log if that is about identity or access.
+
+        Whoever is the caller now is the one whom it was refused to. Does not raise.
+
+        Args:
+            plan: The plan that did not lead to a connection; None if there was none. What sign-on itself refuses it has
+                recorded already.
+            error: Why; it gets the plan's explanation where it has none of its own.
+        """
+        if plan is not None and error.explanation is None:
+            error.explanation = plan.explanation
+        denied = isinstance(error, SecurityError | LoginRefused | IdentityMismatch)
+        recorded = plan is None and isinstance(error, SignOnError)
+        if recorded or not (denied or isinstance(error, ConfigError)):
+            return
+        scope = CURRENT_SCOPE.get()  # not `current_scope`: one who has left is the one to be named
+        caller = scope.subject if scope is not None else None
+        self._resolver.record_refusal(self._reference, caller, error, denied=denied)
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
         """The plan that `allocate` would use now.

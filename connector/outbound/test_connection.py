@@ -58,8 +58,7 @@ def test_connection(
     if isinstance(description, ConnectionDescription):
         return TestResult(description.product, description.version, description.user, plan)
     if isinstance(description, ConnectorError):
-        if description.explanation is None:
-            description.explanation = plan.explanation
+        manager.refused(plan, description)
         raise description
     raise ConnectionFailed(
         TEST_FAILED,

@@ -126,8 +126,9 @@ class ManagedConnectionPool:
                 self._state.waits += 1
                 self._state.wait_seconds += waited
         if isinstance(grant, LoginRefused):
-            # The same reason and details, but an error of this thread's own: a traceback belongs to one thread.
-            raise LoginRefused(grant.reason, explanation=grant.explanation, **grant.details) from grant
+            # The same reason and details, but an error of this thread's own: a traceback belongs to one thread, and an
+            # explanation to one caller, who may be another one that the same user opens connections for.
+            raise LoginRefused(grant.reason, **grant.details) from grant
         return grant
 
     def _refuse_late(self, waiter: Waiter[Lock], timeout: float) -> NoReturn:

@@ -67,14 +67,15 @@ class EnvironmentStore:
             AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), or a password file
                 that can't be read (033).
         """
+        # Names only: an error holds on to the variables of its frames, so no value is kept in one.
         found: dict[str, dict[str, str]] = {}
-        for name, value in sorted(self._environment.items()):
+        for name in sorted(self._environment):
             if name.startswith(f"{self._prefix}__"):
                 variable, _, field = name.removeprefix(f"{self._prefix}__").rpartition("__")
                 if field not in _FIELDS or not variable:
                     raise AuthDataError(FIELD_UNKNOWN, name=name, allowed=", ".join(_FIELDS))
-                found.setdefault(variable, {})[field] = value
-        entries = (self._entry(variable, fields) for variable, fields in found.items())
+                found.setdefault(variable, {})[field] = name
+        entries = (self._entry(variable, names) for variable, names in found.items())
         return MappingProxyType({entry.alias: entry for entry in entries})
 
     def put(self, alias: str, user: str, password: Secret, description: str = "") -> AuthenticationData:
@@ -89,15 +90,18 @@ class EnvironmentStore:
         """Refused (CF-AUTHD-030)."""
         self._refuse()
 
-    def _entry(self, variable: str, fields: Mapping[str, str]) -> AuthenticationData:
+    def _entry(self, variable: str, names: Mapping[str, str]) -> AuthenticationData:
+        """One entry; `names` has the environment variable of each field."""
         alias = variable.lower().replace("_", "-")
-        if "USER" not in fields or ("PASSWORD" in fields) == ("PASSWORD_FILE" in fields):
+        if "USER" not in names or ("PASSWORD" in names) == ("PASSWORD_FILE" in names):
             raise AuthDataError(ENTRY_INCOMPLETE, alias=alias, prefix=self._prefix, variable=variable)
-        if "PASSWORD" in fields:
-            password = Secret(fields["PASSWORD"])
+        value = self._environment.__getitem__
+        if "PASSWORD" in names:
+            password = Secret(value(names["PASSWORD"]))
         else:
-            password = _password_file(f"{self._prefix}__{variable}__PASSWORD_FILE", Path(fields["PASSWORD_FILE"]))
-        return AuthenticationData(alias, fields["USER"], password, fields.get("DESCRIPTION", ""))
+            password = _password_file(names["PASSWORD_FILE"], Path(value(names["PASSWORD_FILE"])))
+        description = value(names["DESCRIPTION"]) if "DESCRIPTION" in names else ""
+        return AuthenticationData(alias, value(names["USER"]), password, description)
 
     def _refuse(self) -> Never:
         raise AuthDataError(STORE_READ_ONLY)

@@ -95,21 +95,23 @@ class KeyFile:
         try:
             with self._path.open("rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)  # of the file that is read, not of the path
-                content = file.read()
+                keys = _parse(file.read()) if not mode & 0o077 else ()
         except FileNotFoundError:
             raise AuthDataError(KEY_FILE_MISSING, path=self._path) from None
         except OSError as error:
             raise AuthDataError(KEY_FILE_UNREADABLE, path=self._path, why=error.strerror) from error
         if mode & 0o077:
             raise AuthDataError(KEY_FILE_EXPOSED, path=self._path, mode=f"{mode:04o}")
-        return _parse(content, f"the key file {self._path}")
+        return _found(keys, f"the key file {self._path}")
 
     def replace(self, keys: tuple[VaultKey, ...]) -> None:
         """Replace the file atomically. Raises AuthDataError (CF-AUTHD-018)."""
         try:
             replace_file(self._path, "".join(f"{key.reveal()}\n" for key in keys).encode())
         except OSError as error:
-            raise AuthDataError(KEY_FILE_UNWRITABLE, path=self._path, why=error.strerror) from error
+            # Without its traceback, whose frames hold the text of the keys.
+            why = error.with_traceback(None)
+            raise AuthDataError(KEY_FILE_UNWRITABLE, path=self._path, why=error.strerror) from why
 
     def __repr__(self) -> str:
         return f"<KeyFile {self._path}>"
@@ -135,12 +137,13 @@ class KeyVariable:
             AuthDataError: Not set, unreadable or malformed (CF-AUTHD-013, 019, 014). The mode of a mounted secret is
                 its orchestrator's business and not checked.
         """
-        value, path = self._environment.get(self._name), self._environment.get(f"{self._name}_FILE")
-        if value is not None:
-            return _parse(value.encode("utf-8", "replace"), f"the environment variable {self._name}")
+        if self._name in self._environment:
+            keys = _parse(self._environment[self._name].encode("utf-8", "replace"))
+            return _found(keys, f"the environment variable {self._name}")
+        path = self._environment.get(f"{self._name}_FILE")
         if path is None:
             raise AuthDataError(KEY_VARIABLE_MISSING, name=self._name)
-        return _parse(_mounted(Path(path)), f"the file in {self._name}_FILE")
+        return _found(_parse(_mounted(Path(path))), f"the file in {self._name}_FILE")
 
     def replace(self, keys: tuple[VaultKey, ...]) -> None:
         """Always refused (CF-AUTHD-016): what is set outside can't be changed from here."""
@@ -197,11 +200,15 @@ def _mounted(path: Path) -> bytes:
         raise AuthDataError(MOUNTED_KEY_UNREADABLE, path=path, why=error.strerror) from error
 
 
-def _parse(content: bytes, source: str) -> tuple[VaultKey, ...]:
+def _parse(content: bytes) -> tuple[VaultKey, ...]:
+    """The keys; none of a text that is not whole. Raises nothing: an error would hold on to this frame and the text."""
     try:
-        keys = tuple(VaultKey(base64.b64decode(line, validate=True)) for line in content.split())
+        return tuple(VaultKey(base64.b64decode(line, validate=True)) for line in content.split())
     except (ValueError, binascii.Error):
-        keys = ()
+        return ()
+
+
+def _found(keys: tuple[VaultKey, ...], source: str) -> tuple[VaultKey, ...]:
     if not keys:
         raise AuthDataError(KEY_MALFORMED, source=source)
     return keys

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Protocol, final
 
-from connector.errors import ConfigError, Reason, SignOnError
+from connector.errors import ConfigError, ConnectorError, Reason, SignOnError
 from connector.security.login_configuration import LoginConfiguration
 from connector.signon.application import application_sign_on
 from connector.signon.callback_handler import SignOnCallbackHandler
@@ -115,6 +115,21 @@ class SignOnResolver:
         self._record(reference, caller, Outcome.SUCCESS, plan.source.value, plan.explanation)
         return plan
 
+    def record_refusal(
+        self, reference: ResourceReference, caller: Subject | None, error: ConnectorError, *, denied: bool
+    ) -> None:
+        """Record in the audit log that a connection was refused to a caller, by us or by the external system.
+
+        Args:
+            reference: Through which reference.
+            caller: To whom; None for no caller.
+            error: The refusal, with its explanation where it has one.
+            denied: Whether it is about the caller or the credential; if not, it is a mistake of configuration.
+        """
+        outcome = Outcome.DENIED if denied else Outcome.FAILURE
+        how = error.explanation if isinstance(error.explanation, Explanation) else None
+        self._record(reference, caller, outcome, error.code, how, action="connect")
+
     def explain(
         self,
         reference: ResourceReference,
@@ -176,10 +191,17 @@ class SignOnResolver:
         )
 
     def _record(
-        self, reference: ResourceReference, caller: Subject | None, outcome: Outcome, reason: str, how: Explanation
+        self,
+        reference: ResourceReference,
+        caller: Subject | None,
+        outcome: Outcome,
+        reason: str,
+        how: Explanation | None,
+        *,
+        action: str = "sign-on",
     ) -> None:
-        details = {"reference": reference.name, "explanation": how.to_dict()}
-        self._audit.record(AuditEvent("sign-on", caller_text(caller), reference.resource, outcome, reason, details))
+        details = {"reference": reference.name, "explanation": how.to_dict() if how is not None else None}
+        self._audit.record(AuditEvent(action, caller_text(caller), reference.resource, outcome, reason, details))
 
 
 def _check_default_mapping(configuration: LoginConfiguration | None) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sqlite3
 import sys
 import time
@@ -204,6 +205,8 @@ def main() -> int:
     logging.getLogger("weather").setLevel(logging.INFO)
     # Refusals are warnings to an operator; here they are part of the story, and told from where they are kept.
     logging.getLogger("connector_bus").setLevel(logging.ERROR)
+    # A terminated demo stops its servers as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     print("The weather service: one identity travels the whole circle", flush=True)
     try:

@@ -45,8 +45,9 @@ class SqlConnectionFactory:
         """
         request: ConnectionRequestInfo | None = None
         if user is not None or password is not None:
-            secret = Secret(password) if isinstance(password, str) else password
-            request = ConnectionRequestInfo(user, secret)
+            # Under the same name: from here on no frame of ours holds the plain text.
+            password = Secret(password) if isinstance(password, str) else password
+            request = ConnectionRequestInfo(user, password)
         return PinnedConnection(self._engine, self._pool.lease(request))
 
     @property

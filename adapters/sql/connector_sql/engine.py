@@ -13,16 +13,11 @@ from sqlalchemy.engine.base import OptionEngineMixin
 from sqlalchemy.exc import PendingRollbackError, ResourceClosedError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from connector.errors import ConnectorError, IdentityMismatch, Reason
+from connector.errors import ConnectorError
 from connector.spi import ConnectionRequestInfo, SignOnPlan
 from connector_sql.lease_pool import LeasePool
 from connector_sql.leased_connection import LeasedConnection
-
-CALLER_CHANGED = Reason(
-    "CF-SQL-041",
-    "a connection of reference {reference} was obtained as {first} and is used as {now}.",
-    "Ask the connection factory for a connection of the present caller's own.",
-)
+from connector_sql.same_caller import require_same_caller
 
 
 class PinnedConnection(Connection):
@@ -73,14 +68,8 @@ class PinnedConnection(Connection):
         super()._handle_dbapi_exception(e, *context, **options)
 
     def _require_same_caller(self) -> None:
-        plan = self._plan
-        if plan is None:
-            return
-        now = _facade(self.engine).manager.current_plan(self._request)
-        if now.sharing_key != plan.sharing_key:
-            raise IdentityMismatch(
-                CALLER_CHANGED, reference=plan.reference, first=plan.effective_user, now=now.effective_user
-            )
+        if self._plan is not None:
+            require_same_caller(_facade(self.engine).manager, self._plan, self._request)
 
 
 class ReferenceEngine(Engine):

@@ -104,6 +104,15 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         return connection
 
     def _connect(self, credential: PasswordCredential | None) -> DBAPIConnection:
+        opened = self._opened(credential)
+        if isinstance(opened, ConnectionFailed):
+            raise opened
+        return opened
+
+    def _opened(self, credential: PasswordCredential | None) -> DBAPIConnection | ConnectionFailed:
+        """The driver's connection, or the error to raise instead: a value, so that neither this frame nor the driver's,
+        which hold the password, hang on it for whoever prints tracebacks with their variables.
+        """
         url = self._settings.url
         if credential is not None:
             url = url.set(username=credential.user, password=credential.password.reveal())
@@ -115,9 +124,8 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         # TypeError, ValueError: an unknown connect argument, or one that the driver can't use.
         except (self._dialect.loaded_dbapi.Error, OSError, TypeError, ValueError) as error:
             if credential is not None and is_refusal(error):
-                # Not chained: what a driver says of a login it says with what it was given.
-                raise LoginRefused(LOGIN_REFUSED, resource=self._settings.resource, user=credential.user) from None
-            raise self._unreachable(error, credential) from None
+                return LoginRefused(LOGIN_REFUSED, resource=self._settings.resource, user=credential.user)
+            return self._unreachable(error, credential)
 
     def _unreachable(self, error: BaseException, credential: PasswordCredential | None) -> ConnectionFailed:
         """The driver's own words, unless the password is among them; then only what kind of error it was."""

@@ -15,6 +15,7 @@ from sqlalchemy.pool import PoolProxiedConnection, PoolResetState
 from connector.errors import HandleClosed, Reason
 from connector.spi import ConnectionRequestInfo, Lease, SignOnPlan
 from connector_sql.physical_record import PhysicalRecord
+from connector_sql.same_caller import require_same_caller
 
 if TYPE_CHECKING:
     from connector_sql.lease_pool import LeasePool
@@ -31,6 +32,8 @@ USED_AFTER_CLOSE = Reason(
 class LeasedConnection(PoolProxiedConnection):
     """One lease, as `Engine.raw_connection()` answers it. Use it from one thread at a time.
 
+    It stays the caller's who obtained it: another one gets no cursor once a transaction has been ended on it, so that a
+    pool that somebody puts over it can't hand one caller's connection to the next.
     Cursors made here die when it is closed. The driver's own connection (`driver_connection`, or a cursor's
     `connection`) is beyond our reach: whoever keeps that one keeps the session.
 
@@ -46,7 +49,17 @@ class LeasedConnection(PoolProxiedConnection):
         dbapi_connection: The driver's connection; None after `close`.
     """
 
-    __slots__ = ("plan", "request", "dbapi_connection", "_pool", "_lease", "_physical", "_record", "_detached")
+    __slots__ = (
+        "plan",
+        "request",
+        "dbapi_connection",
+        "_pool",
+        "_lease",
+        "_physical",
+        "_record",
+        "_detached",
+        "_ended",
+    )
 
     def __init__(
         self,
@@ -64,6 +77,7 @@ class LeasedConnection(PoolProxiedConnection):
         self._record: PhysicalRecord = physical.record
         self.dbapi_connection = physical.dbapi_connection
         self._detached = False
+        self._ended = False  # whether a transaction was, since the caller was last compared; set by commit and rollback
         self._record.lent = True
 
     # --- what SQLAlchemy asks -------------------------------------------------------------------------------------
@@ -99,18 +113,27 @@ class LeasedConnection(PoolProxiedConnection):
         return self._record
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
-        """A driver's cursor that dies with the lease. Raises HandleClosed after `close`."""
+        """A driver's cursor that dies with the lease.
+
+        Raises HandleClosed after `close`; after a commit or rollback IdentityMismatch where the caller has changed, and
+        what sign-on raises for a caller who has left.
+        """
         self._check_open()
+        if self._ended:
+            require_same_caller(self._pool.manager, self.plan, self.request)
+            self._ended = False
         return self._physical.cursor(*args, **kwargs)
 
     def commit(self) -> None:
         """Commit. Blocks for a round trip. Raises HandleClosed after `close`."""
         self._check_open()
+        self._ended = True
         self._physical.dbapi_connection.commit()
 
     def rollback(self) -> None:
         """Roll back. Blocks for a round trip. Raises HandleClosed after `close`."""
         self._check_open()
+        self._ended = True
         self._physical.rollback()
 
     def __getattr__(self, name: str) -> Any:

@@ -54,7 +54,15 @@ SESSION_BUSY = Reason(
 
 _WHO: Final = "SELECT current_user, session_user"
 #: What the driver keeps on its own side and an application may have changed.
-_DRIVER_SETTINGS: Final = ("autocommit", "isolation_level", "read_only", "deferrable")
+_DRIVER_SETTINGS: Final = (
+    "autocommit",
+    "isolation_level",
+    "read_only",
+    "deferrable",
+    "prepare_threshold",
+    "row_factory",
+    "cursor_factory",
+)
 
 
 class RoleSession:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _LINE = re.compile(r"\s*\(at line (\d+), column \d+\)")
 _END = re.compile(r"\s*\(at end of document\)")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A TOML file that was read.
 
@@ -31,13 +32,18 @@ class Document:
         file: The path as given, for messages.
         folder: The absolute folder that relative paths in the file start from.
         data: What it says.
-        lines: The line of each key path.
+        text: What stands in it.
     """
 
     file: str
     folder: Path
     data: Mapping[str, Any]
-    lines: Mapping[KeyPath, int]
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> Mapping[KeyPath, int]:
+        """The line of each key path; found when first asked for, since it costs more than parsing."""
+        return line_index(self.text)
 
 
 def read_document(path: Path) -> Document | Problem:
@@ -62,7 +68,7 @@ def parse_document(text: str, file: str, folder: Path) -> Document | Problem:
         line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
         cause = _END.sub(" at the end of the file", _LINE.sub("", message))
         return _problem(SYNTAX_WRONG, file, line, "TOML 1.0", cause=cause)
-    return Document(file, folder, data, line_index(text))
+    return Document(file, folder, data, text)
 
 
 def _problem(reason: Reason, file: str, line: int | None, allowed: str, **inserts: str) -> Problem:

@@ -17,7 +17,7 @@ V = TypeVar("V")
 class Section(BaseModel):
     """A table of the core: unknown keys are mistakes, values are never converted, nothing changes afterwards."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     #: Keys that are unknown for a reason worth telling, each with that reason.
     refused: ClassVar[Mapping[str, Reason]] = {}

@@ -78,9 +78,13 @@ def _read(file: Path) -> tuple[DescriptorFile | None, list[str]]:
     if isinstance(document, Problem):
         return None, [str(document)]
     origins = Origins(Place(FILE_NAME, None))
-    origins.record_all((path, Place(FILE_NAME, line)) for path, line in document.lines.items())
     problems = ProblemCollector(origins)
     said = shaped(DescriptorFile, document.data, (), problems).section
+    if problems.problems:
+        # Once more, with the lines, which are looked up only where there is something to tell.
+        origins.record_all((path, Place(FILE_NAME, line)) for path, line in document.lines.items())
+        problems = ProblemCollector(origins)
+        said = shaped(DescriptorFile, document.data, (), problems).section
     return said, [str(problem) for problem in problems.problems]
 
 

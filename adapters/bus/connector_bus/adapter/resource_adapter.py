@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
@@ -16,8 +17,11 @@ from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
 
-#: Seconds that deliveries and mediations under way are waited for when they are stopped.
-STOP_GRACE = 5.0
+#: Seconds that deliveries under way are waited for when their activation ends.
+DEACTIVATION_GRACE = 5.0
+#: Seconds that everything under way is waited for when the adapter stops: activations have had theirs, and the
+#: container as a whole stops within five.
+STOP_GRACE = 1.0
 
 _LOG = logging.getLogger("connector_bus.adapter")
 
@@ -59,17 +63,18 @@ class BusResourceAdapter(ResourceAdapter):
             raise
 
     def stop(self) -> None:
-        """End everything; deliveries and mediations under way get some seconds. Nothing is lost: what is not settled
+        """End everything; deliveries and mediations under way get a second. Nothing is lost: what is not settled
         is there again after the next start.
         """
         with self._lock:
             activations, self._activations = list(self._activations.values()), {}
+        end = time.monotonic() + STOP_GRACE
         for activation in activations:
-            activation.stop(STOP_GRACE)
+            activation.stop(max(0.0, end - time.monotonic()))
         if self._alarm is not None:
             self._alarm.close()
         for bus in self._buses.values():
-            bus.stop(STOP_GRACE)
+            bus.stop(max(0.0, end - time.monotonic()))
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
@@ -92,7 +97,7 @@ class BusResourceAdapter(ResourceAdapter):
         """End it; blocks for at most five seconds for deliveries under way. Harmless when it is not active."""
         with self._lock:
             activation = self._activations.pop((endpoint_factory, spec), None)
-        if activation is not None and not activation.stop(STOP_GRACE):
+        if activation is not None and not activation.stop(DEACTIVATION_GRACE):
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
 
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
