@@ -91,7 +91,7 @@ class AdminClient:
             with suppress(BrokenPipeError):
                 # A container that refuses before it has read everything has hung up, but its answer is there to read.
                 self._connection.sendall(line)
-            line = read_line(self._connection, RESPONSE_LIMIT)
+            line = read_line(self._connection, RESPONSE_LIMIT, ANSWER_TIMEOUT + wait)
             why = "it closed the connection"
         except OSError as error:
             line, why = b"", type(error).__name__

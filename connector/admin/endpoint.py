@@ -69,7 +69,8 @@ class AdminEndpoint:
             # Whoever hangs up between select and accept must not make accept wait for the next one.
             self._listener.settimeout(0)
         except OSError:
-            self._listener.close()
+            for each in (self._listener, self._waker, self._woken):
+                each.close()
             self._address.release()
             raise
         self._acceptor = threading.Thread(target=self._accept, name="connector-admin", daemon=True)
@@ -121,9 +122,9 @@ class AdminEndpoint:
     def _serve(self, connection: socket.socket) -> None:
         try:
             with connection:
-                connection.settimeout(TRANSFER_TIMEOUT)
                 answer = self._answer(connection)
                 if answer is not None:
+                    connection.settimeout(TRANSFER_TIMEOUT)
                     connection.sendall(answer)
         except OSError as error:
             # The other end went away or is too slow: nobody is left to tell.
@@ -138,7 +139,7 @@ class AdminEndpoint:
         uid = peer_uid(connection)
         try:
             _check_peer(uid)
-            line = read_line(connection, REQUEST_LIMIT)
+            line = read_line(connection, REQUEST_LIMIT, TRANSFER_TIMEOUT)
             if not line:
                 return None
             request = decode(line, "request")

@@ -14,7 +14,8 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.errors import ConnectorError, Reason
@@ -49,17 +50,24 @@ def encode(message: Mapping[str, Any], limit: int) -> bytes:
     return line
 
 
-def read_line(connection: socket.socket, limit: int) -> bytes:
-    """Read to the end of one line, or to the end of the stream; blocks up to the socket's timeout for each piece.
+def read_line(
+    connection: socket.socket, limit: int, timeout: float, monotonic: Callable[[], float] = time.monotonic
+) -> bytes:
+    """Read to the end of one line, or to the end of the stream; blocks up to `timeout` seconds for all of it.
 
     Raises:
         ProtocolError: More than `limit` bytes without an end.
-        TimeoutError: A piece did not come in time.
+        TimeoutError: The end did not come in time, however steadily pieces came.
         OSError: The connection broke.
     """
     pieces: list[bytes] = []
     size = 0
+    end = monotonic() + timeout
     while True:
+        left = end - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
         piece = connection.recv(65_536)
         pieces.append(piece)
         size += len(piece)

@@ -73,7 +73,7 @@ def import_handlers(application: str, modules: Iterable[str], path: Iterable[str
     for module in modules:
         try:
             imported.append(importlib.import_module(module))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that is a script must not end the container
             raise DeploymentError(
                 HANDLER_MODULE_BROKEN,
                 application=application,

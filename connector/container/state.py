@@ -7,12 +7,17 @@ import os
 from pathlib import Path
 from typing import IO, final
 
-from connector.errors import Reason, StateInUse
+from connector.errors import ConfigError, Reason, StateInUse
 
 STATE_IN_USE = Reason(
     "CF-CTR-001",
     "the state folder {folder} belongs to a running container (process {pid}).",
     "Use that container, stop it, or give this one another `state` in [container].",
+)
+STATE_UNUSABLE = Reason(
+    "CF-CTR-002",
+    "the state folder {folder} can't be used: {cause}.",
+    "Make it a folder that belongs to the container's user, or name another `state` in [container].",
 )
 
 
@@ -31,9 +36,12 @@ class StateFolder:
         self._lock: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock; does not wait. Raises StateInUse."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / "container.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock; does not wait. Raises StateInUse, ConfigError (CF-CTR-002)."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / "container.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(STATE_UNUSABLE, folder=self.folder, cause=error.strerror or type(error).__name__) from None
         lock = os.fdopen(descriptor, "r+", encoding="ascii")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

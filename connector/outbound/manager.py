@@ -125,7 +125,7 @@ class ReferenceConnectionManager:
             raise
 
     def refused(self, plan: SignOnPlan | None, error: ConnectorError) -> None:
-        """Explain a connection that could not be had, and record it in the audit log if that is about identity or access.
+        """Explain a connection that could not be had; record it in the audit log if that is about identity or access.
 
         Whoever is the caller now is the one whom it was refused to. Does not raise.
 

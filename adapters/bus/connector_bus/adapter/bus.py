@@ -44,7 +44,11 @@ class Bus:
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
         store = MessageStore(context.state_folder / _file_name(settings.name))
-        self.engine = BusEngine(settings, store, self.access, context.clock, alarm)
+        try:
+            self.engine = BusEngine(settings, store, self.access, context.clock, alarm)
+        except BaseException:
+            store.close()
+            raise
         server = ServerPrincipal(context.container_name, context.identity.realm)
         self.failures = FailureHandling(self.engine, server)
         self._mediators = self._make_mediators(chains)

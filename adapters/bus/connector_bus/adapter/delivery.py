@@ -65,6 +65,11 @@ class Delivery(Work):
     def run(self) -> None:
         """Deliver under the identity that the security context has established, and settle."""
         self._ran = True
+        if self._consumer.is_stopped:
+            # It waited for a thread until the activation ended: no failure of the message's, so none is counted.
+            self._queue.release(self._entry)
+            self._consumer.done(self._entry)
+            return
         settlement = DeliveryUnit(self._bus.engine)
         try:
             self._deliver(settlement)

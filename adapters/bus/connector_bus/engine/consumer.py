@@ -75,6 +75,11 @@ class Consumer:
             return self._idle.wait_for(lambda: not self._out, grace)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called: a delivery that has not begun by then had better not begin."""
+        return self._stopped
+
+    @property
     def in_delivery(self) -> int:
         """How many deliveries are under way."""
         return len(self._out)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from types import MappingProxyType, UnionType
+from typing import Any, Final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Principal, PropertyValue
@@ -18,7 +18,16 @@ PROPERTY_UNFIT = Reason(
     "the message property {name} can't be sent: {found}",
     "Names are text; values are text, whole or broken numbers, true or false, or None.",
 )
+HEADER_UNFIT = Reason(
+    "CF-BUS-035",
+    "a message with {name} of type {type} can't be sent",
+    "reply_to, correlation_id and group are text or None; expires_at is seconds since 1970 or None.",
+)
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
+
+_HEADERS: Final[Mapping[str, UnionType]] = MappingProxyType(
+    {"reply_to": str | None, "correlation_id": str | None, "group": str | None, "expires_at": int | float | None}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,9 @@ def new_message_id() -> str:
 def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     """Make the engine's form of a message; does not block.
 
-    Raises MessagingError CF-BUS-031, -032 or -033 for a body, property or priority that can't be kept.
+    Raises MessagingError CF-BUS-031, -032, -033 or -035 for a body, property, priority or header that can't be kept.
     """
+    _check_headers(message)
     if message.priority not in range(10):
         raise MessagingError(PRIORITY_UNFIT, found=repr(message.priority))
     header = message.replace(
@@ -67,6 +77,14 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
         delivery_count=0,
     )
     return StoredMessage(stamp.sequence, header, Content.encode(message.body), stamp.mediated, stamp.hops)
+
+
+def _check_headers(message: Message) -> None:
+    """What is wrong here would be found only once the message is on its queue, where nothing may fail any more."""
+    for name, allowed in _HEADERS.items():
+        value = getattr(message, name)
+        if not isinstance(value, allowed):
+            raise MessagingError(HEADER_UNFIT, name=name, type=type(value).__name__)
 
 
 def _checked(properties: Mapping[Any, Any]) -> dict[str, PropertyValue]:

@@ -96,7 +96,7 @@ class Mediation:
             result = self.handler(message, self.context)
         except ConnectorError:
             raise
-        except Exception as error:
+        except BaseException as error:  # `sys.exit` as well: it must not take the message along
             raise MessagingError(MEDIATION_FAILED, cause=type(error).__name__, **place) from error
         if result is None:
             return ()
@@ -130,7 +130,7 @@ def _load(bus: str, destination: str, settings: MediationSettings) -> Mediation:
     name = settings.handler
     try:
         handler = getattr(importlib.import_module(module_name), function_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Only the import's own errors are quoted: what a module raises while it is imported may hold anything.
         quoted = f": {error}" if isinstance(error, ImportError | AttributeError) else ""
         cause = f"{type(error).__name__}{quoted}"

@@ -81,7 +81,7 @@ class Mediator:
     def _run(self, entry: Entry) -> None:
         try:
             self._process(entry)
-        except Exception as error:  # noqa: BLE001 - whatever a mediation causes, its message must not be lost
+        except BaseException as error:  # noqa: BLE001 - whatever a mediation causes, its message must not be lost
             permanent = isinstance(error, AccessDenied | NameNotFound) or getattr(error, "code", "") in _PERMANENT
             self._failures.failed(self._queue, entry, error, limit=self._limit, permanent=permanent)
         finally:

@@ -23,8 +23,9 @@ from connector_bus.store.writer import GroupWriter
 
 STORE_TORN = Reason(
     "CF-BUS-054",
-    "the message store {file} is damaged or no database: {cause}",
-    "Put back a copy, or move the file away to begin with an empty store; it was not touched.",
+    "the message store {file} can't be used: {cause}",
+    "End what else has it open, or make it writable; of a damaged one put back a copy, or move it away to begin with "
+    "an empty store. It was not touched.",
 )
 STORE_UNREADABLE = Reason(
     "CF-BUS-056",

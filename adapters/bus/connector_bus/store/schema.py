@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
     insert,
     inspect,
     select,
@@ -33,7 +34,7 @@ STORE_NEWER = Reason(
 )
 STORE_FOREIGN = Reason(
     "CF-BUS-051",
-    "the file {file} is a database, but no message store: it has tables and no schema version",
+    "the file {file} is a database, but no message store: it has tables and no {missing}",
     "Give the container a state folder of its own; the file was not touched.",
 )
 
@@ -76,8 +77,11 @@ def prepare(connection: Connection, file: str) -> None:
         metadata.create_all(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
-    if schema_version.name not in tables:
-        raise MessagingError(STORE_FOREIGN, file=file)
-    found = connection.execute(select(schema_version.c.version)).scalar_one()
+    for table in (schema_version, messages):
+        if table.name not in tables:
+            raise MessagingError(STORE_FOREIGN, file=file, missing=f"table {table.name}")
+    found = connection.execute(select(func.max(schema_version.c.version))).scalar()
+    if found is None:
+        raise MessagingError(STORE_FOREIGN, file=file, missing="schema version")
     if found > SCHEMA_VERSION:
         raise MessagingError(STORE_NEWER, file=file, found=found, known=SCHEMA_VERSION)
