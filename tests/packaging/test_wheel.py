@@ -16,8 +16,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = _PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    "packages"
-]
 ARTEFACTS = [Path(package).name for package in PACKAGES if package != "connector"]
 
 CORE = """
