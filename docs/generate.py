@@ -1,4 +1,4 @@
-"""Writes the generated pages: `errors.md` from the error catalogue and `cli.md` from the command line's own help.
+"""Writes the generated pages: `errors.md` from the catalogue, `cli.md` from the commands' help, `configuration.md`.
 
 python docs/generate.py          # write them
 python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from configuration_page import configuration_page
 
 from connector import errors
 from connector.admin.main import main as main_command
@@ -117,7 +118,11 @@ def _commands(
 def main() -> int:
     """Write the pages, or with `--check` compare them."""
     load_everything()
-    pages = {HERE / "errors.md": errors_page(), HERE / "cli.md": cli_page()}
+    pages = {
+        HERE / "errors.md": errors_page(),
+        HERE / "cli.md": cli_page(),
+        HERE / "configuration.md": configuration_page(),
+    }
     if "--check" in sys.argv:
         stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
         if stale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
@@ -19,6 +20,27 @@ from connector.spi import (
     Subject,
     UserPrincipal,
 )
+
+
+def variables_showing(text: str, error: BaseException) -> list[str]:
+    """Where an error's frames hold a text: our own modules' and drivers', for whoever prints tracebacks with variables.
+
+    The test's own frames and pytest's are left out.
+    """
+    found: list[str] = []
+    chain: list[BaseException | None] = [error]
+    while chain:
+        one = chain.pop()
+        if one is None:
+            continue
+        chain += [one.__cause__, one.__context__]
+        for frame, line in traceback.walk_tb(one.__traceback__):
+            file = frame.f_code.co_filename
+            if "/tests/" not in file and "pytest" not in file:
+                held = (name for name, value in frame.f_locals.items() if text in repr(value))
+                found += [f"{file}:{line} {name}" for name in held]
+    return found
+
 
 RESULTS = {"P": ModuleResult.SUCCESS, "F": ModuleResult.FAILURE, "I": ModuleResult.IGNORED}
 

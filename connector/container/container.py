@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from connector.container.operator_access import operator_factory
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.startup import Parts, start
-from connector.errors import SecurityError
+from connector.errors import Reason, ScopeError, SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.scope import current_subject, open_scope
@@ -25,6 +26,13 @@ from connector.spi import AuditLog, Explanation, Scope, Secret, Subject
 
 if TYPE_CHECKING:
     from connector.container.posture import Finding
+
+
+LOGIN_IN_FORCE = Reason(
+    "CF-CTR-011",
+    "the {origin} was entered a second time while it is in force.",
+    "Log in once for each thread and each nested block.",
+)
 
 
 @final
@@ -38,6 +46,7 @@ class Container:
         self._path = path
         self._parts = parts
         self._closed = False
+        self._updating = threading.Lock()
 
     # --- life cycle ------------------------------------------------------------------------------------------------
 
@@ -229,14 +238,15 @@ class Container:
         Connections signed on with superseded credentials are retired, failed activations are tried again. When the
         store can't be read the last good data stay in force and AuthDataError is raised.
         """
-        before = self._parts.auth_data.snapshot()
-        changed = self._parts.auth_data.refresh()
-        for alias in changed:
-            data = self._parts.auth_data.get(alias)
-            # An alias that is gone has no newer version: whatever was signed on with its last one is superseded.
-            oldest_good = data.version if data is not None else before[alias].version + 1
-            for resource in self._parts.resources.values():
-                resource.pool.retire(alias, oldest_good)
+        with self._updating:  # one at a time, so that each compares with what the one before has put in force
+            before = self._parts.auth_data.snapshot()
+            changed = self._parts.auth_data.refresh()
+            for alias in changed:
+                data = self._parts.auth_data.get(alias)
+                # An alias that is gone has no newer version: whatever was signed on with its last one is superseded.
+                oldest_good = data.version if data is not None else before[alias].version + 1
+                for resource in list(self._parts.resources.values()):
+                    resource.pool.retire(alias, oldest_good)
         self.retry_activations()
         return changed
 
@@ -283,7 +293,10 @@ class Container:
 
 @final
 class LoginScope:
-    """The outcome of a login: `with` it, the user is the caller. Can be entered once at a time."""
+    """The outcome of a login: `with` it, the user is the caller. Can be entered again, but once at a time.
+
+    Raises ScopeError (CF-CTR-011) where it is entered while it is in force, here or on another thread.
+    """
 
     def __init__(self, container: Container, subject: Subject, origin: str) -> None:
         self.subject = subject
@@ -292,6 +305,8 @@ class LoginScope:
         self._entered: AbstractContextManager[Scope] | None = None
 
     def __enter__(self) -> Scope:
+        if self._entered is not None:
+            raise ScopeError(LOGIN_IN_FORCE, origin=self._origin)
         self._entered = self._container.run_as(self.subject, origin=self._origin)
         return self._entered.__enter__()
 

@@ -41,7 +41,9 @@ class StateFolder:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.folder / "container.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(STATE_UNUSABLE, folder=self.folder, cause=error.strerror or type(error).__name__) from None
+            raise ConfigError(
+                STATE_UNUSABLE, folder=self.folder, cause=error.strerror or type(error).__name__
+            ) from None
         lock = os.fdopen(descriptor, "r+", encoding="ascii")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

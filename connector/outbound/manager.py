@@ -114,11 +114,18 @@ class ReferenceConnectionManager:
             PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
         """
         try:
-            if plan is None:
-                plan = self.current_plan(request)
-            else:
+            if plan is not None:
                 current_scope()  # a leftover task may not go on by an old plan either
                 self._check_still_good(plan)
+                return self._pool.take(plan)
+            plan = self.current_plan(request)
+            try:
+                return self._pool.take(plan)
+            except LoginRefused:
+                # While it waited its credential may have been superseded, and then the newest one has not been tried.
+                if not self._is_superseded(plan):
+                    raise
+            plan = self.current_plan(request)
             return self._pool.take(plan)
         except ConnectorError as error:
             self.refused(plan, error)
@@ -197,19 +204,26 @@ class ReferenceConnectionManager:
     def _check_still_good(self, plan: SignOnPlan) -> None:
         if plan.reference != self.reference or plan.resource != self.resource:
             raise IdentityMismatch(FOREIGN_PLAN, reference=self.reference, other=plan.reference, resource=plan.resource)
-        credential = plan.subject.password_credential(self._target.factory) if plan.subject is not None else None
-        if credential is None or credential.alias is None:
-            return
-        newest = self._auth_data.get(credential.alias)
-        if newest is None or newest.version > plan.version:
+        if self._is_superseded(plan):
             # Resolving anew would be for the caller of the moment, who need not be the one whom the handle belongs to.
             raise IdentityMismatch(
                 SUPERSEDED_PLAN,
                 reference=self.reference,
                 user=plan.effective_user,
-                alias=credential.alias,
+                alias=self._alias_of(plan),
                 explanation=plan.explanation,
             )
+
+    def _is_superseded(self, plan: SignOnPlan) -> bool:
+        alias = self._alias_of(plan)
+        if alias is None:
+            return False
+        newest = self._auth_data.get(alias)
+        return newest is None or newest.version > plan.version
+
+    def _alias_of(self, plan: SignOnPlan) -> str | None:
+        credential = plan.subject.password_credential(self._target.factory) if plan.subject is not None else None
+        return credential.alias if credential is not None else None
 
     def __repr__(self) -> str:
         return f"<ReferenceConnectionManager {self.reference!r} to {self.resource!r}>"

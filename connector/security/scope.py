@@ -11,6 +11,10 @@ another context.  So taking the identity away does not rely on the reset: every 
 its owner closes it, and from then on `current_scope` refuses it wherever it is still seen.  The reset only brings back
 what was in force before.
 
+A plain generator has no context of its own: a scope that it holds open across a `yield` is in force for whoever
+iterates it, and one that is closed after the scope around it has ended brings that one back, closed and so refused.
+Don't yield within a login, except in a context manager.
+
 Opening and closing is one set and one reset; there is no lock and no registry of scopes.
 """
 

@@ -8,12 +8,11 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from connector import Secret
 from connector.security.file_registry import FileUserRegistry
 from connector.security.vault import FileVault
 from connector.security.vault_key import generate_key
 from weather_postgresql import PostgreSQLServer
-
-from connector import Secret
 
 HERE = Path(__file__).parent
 DESCRIPTORS = ("connector.toml", "export.toml", "uk-weather.toml")

@@ -21,7 +21,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """The command line on a profile where no container runs."""
     world, opened, audit = AdminWorld(tmp_path), [], MemoryAuditLog()
 
-    def open_container(path: Path) -> Any:
+    def open_container(path: Path, *, handlers: bool) -> Any:
         opened.append(path)
         return world.container
 

@@ -32,6 +32,17 @@ def test_a_login_is_in_force_within_its_block_and_nowhere_else(profile: ProfileF
         assert container.current_subject() is None
 
 
+def test_one_login_is_in_force_once_at_a_time(profile: ProfileFolder) -> None:
+    with profile.open() as container:
+        login = container.login("alice", profile.password)
+        with login, container.login("bob", profile.password):
+            with pytest.raises(ScopeError, match="CF-CTR-011"), login:
+                pass
+            assert "bob" in str(container.current_subject())
+        with login:
+            assert "alice" in str(container.current_subject())
+
+
 def test_a_nested_login_ends_with_its_own_block(profile: ProfileFolder) -> None:
     with profile.open() as container, container.login("alice", profile.password):
         with container.login("bob", profile.password):

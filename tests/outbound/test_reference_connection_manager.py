@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from contextvars import copy_context
 
 import pytest
 from support_secrets import shows_marker
@@ -11,6 +13,7 @@ from support_signon import (
     ALICE,
     BOB,
     AuthData,
+    LentByPlan,
     PlanPool,
     application,
     call,
@@ -22,13 +25,33 @@ from support_signon import (
     user_of,
 )
 
-from connector.errors import IdentityMismatch, ScopeError, SignOnError
+from connector.errors import (
+    AccessDenied,
+    ConfigError,
+    ConnectionFailed,
+    ConnectorError,
+    IdentityMismatch,
+    LoginRefused,
+    PoolTimeout,
+    Reason,
+    ScopeError,
+    SignOnError,
+)
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.security.audit import MemoryAuditLog
 from connector.security.login_configuration import LoginConfiguration
 from connector.security.scope import capture, no_scope, open_scope
 from connector.signon.reference import ResourceReference, SignOnTarget
-from connector.spi import BASIC_PASSWORD, Dependency, PasswordCredential, Secret, SignOnPlan, Subject
+from connector.spi import (
+    BASIC_PASSWORD,
+    Dependency,
+    Lease,
+    Outcome,
+    PasswordCredential,
+    Secret,
+    SignOnPlan,
+    Subject,
+)
 
 
 def _manager(
@@ -134,6 +157,110 @@ def test_a_kept_plan_is_audited_once() -> None:
         manager.allocate().close()
 
     assert len(audit.events) == 1
+
+
+REFUSED = Reason("CF-TEST-090", "the system of {resource} refused it.", "")
+
+
+class RefusingPool:
+    """A pool that raises for every plan that is older than `good`."""
+
+    def __init__(self, error: type[ConnectorError], *, good: int, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.tried: list[int] = []
+        self._error, self._good, self._meanwhile = error, good, meanwhile
+
+    def take(self, plan: SignOnPlan) -> Lease:
+        self.tried.append(plan.version)
+        self._meanwhile()
+        if plan.version < self._good:
+            raise self._error(REFUSED, resource=plan.resource)
+        return LentByPlan(plan)
+
+
+NEVER = 99
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (LoginRefused, Outcome.DENIED),
+        (AccessDenied, Outcome.DENIED),
+        (IdentityMismatch, Outcome.DENIED),
+        (SignOnError, Outcome.DENIED),
+        (ConfigError, Outcome.FAILURE),
+        (ConnectionFailed, None),
+        (PoolTimeout, None),
+    ],
+)
+def test_a_connection_that_is_refused_is_explained_and_audited(
+    error: type[ConnectorError], outcome: Outcome | None
+) -> None:
+    audit, data = MemoryAuditLog(), AuthData(trusted="door")
+    reference = container_managed("TrustedConnectionMapping", alias="trusted")
+    one, pool = resolver(data, audit=audit), RefusingPool(error, good=NEVER)
+    manager = ReferenceConnectionManager(reference, target(), one, pool, data)
+
+    with _login(ALICE), pytest.raises(error) as refused:
+        manager.allocate()
+
+    assert refused.value.explanation == manager.explain(caller=ALICE)
+    assert [event.outcome for event in audit.events[1:]] == ([outcome] if outcome is not None else [])
+    for event in audit.events[1:]:
+        assert (event.action, event.who, event.resource) == ("connect", "alice@weather", "jdbc/ledger")
+        assert event.reason == REFUSED.code
+        assert event.details["explanation"]["answer"] == refused.value.explanation.answer
+
+
+def test_what_sign_on_itself_refuses_is_audited_once() -> None:
+    audit = MemoryAuditLog()
+    manager = _manager(container_managed(alias="gone"), audit=audit)
+
+    with pytest.raises(SignOnError):
+        manager.allocate()
+
+    assert [event.action for event in audit.events] == ["sign-on"]
+
+
+def test_an_identity_that_is_over_is_audited_by_the_name_of_who_has_left() -> None:
+    audit = MemoryAuditLog()
+    manager = _manager(container_managed(alias="ledger"), audit=audit)
+    with _login(ALICE):
+        leftover = copy_context()
+
+    with pytest.raises(ScopeError):
+        leftover.run(manager.allocate)
+
+    assert [(event.who, event.outcome, event.reason) for event in audit.events] == [
+        ("alice@weather", Outcome.DENIED, "CF-SEC-001")
+    ]
+
+
+def test_who_waited_while_the_credential_was_superseded_signs_on_with_the_newest() -> None:
+    data = AuthData(trusted="door")
+
+    def rotate() -> None:
+        if pool.tried == [3]:
+            data.put("trusted", "door", version=4)
+
+    pool = RefusingPool(LoginRefused, good=4, meanwhile=rotate)
+    reference = container_managed("TrustedConnectionMapping", alias="trusted")
+    manager = ReferenceConnectionManager(reference, target(), resolver(data), pool, data)
+
+    with _login(ALICE):
+        lease = manager.allocate()
+
+    assert (lease.plan.version, lease.plan.effective_user) == (4, "alice")
+    assert pool.tried == [3, 4]
+
+
+def test_a_refused_credential_that_is_still_the_newest_is_not_tried_again() -> None:
+    data, pool = AuthData(ledger="door"), RefusingPool(LoginRefused, good=NEVER)
+    manager = ReferenceConnectionManager(container_managed(alias="ledger"), target(), resolver(data), pool, data)
+
+    with pytest.raises(LoginRefused):
+        manager.allocate()
+
+    assert pool.tried == [3]
 
 
 def test_requests_of_different_properties_have_plans_of_their_own() -> None:

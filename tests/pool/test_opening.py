@@ -69,7 +69,7 @@ def test_a_refused_login_fails_those_who_wait_for_the_same_identity_at_once_and_
         attempts.append("alice")
         bench.factory.on_create = nothing
         go_on.wait(20)
-        raise LoginRefused(REFUSED, user="alice")
+        raise LoginRefused(REFUSED, user="alice", explanation="of the first caller")
 
     bench.factory.on_create = refuse
     first = InThread(lambda: bench.pool.take(bench.alice))
@@ -87,6 +87,7 @@ def test_a_refused_login_fails_those_who_wait_for_the_same_identity_at_once_and_
         assert str(refusal.value) == str(original.value)
         assert refusal.value is not original.value
         assert refusal.value.__cause__ is original.value
+        assert refusal.value.explanation is None  # the first caller's need not be theirs
     lease: Any = bob.result()
     assert lease.physical.describe().user == "bob"
     lease.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support_secrets import MARKER, shows_marker
+from support_security import variables_showing
 
 from connector.errors import AuthDataError
 from connector.security.audit import MemoryAuditLog
@@ -24,6 +25,7 @@ def refused(broken: EnvironmentStore) -> AuthDataError:
     with pytest.raises(AuthDataError) as caught:
         broken.load()
     assert not shows_marker(caught.value)
+    assert variables_showing(MARKER, caught.value) == []
     return caught.value
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import copy
+import errno
 import pickle
 from pathlib import Path
 
 import pytest
+from support_security import variables_showing
 
 from connector.errors import AuthDataError
 from connector.security.vault_cipher import VaultKey
@@ -21,6 +23,7 @@ def refused(source: KeyFile | KeyVariable) -> AuthDataError:
     with pytest.raises(AuthDataError) as caught:
         source.keys()
     assert TEXT[:20] not in str(caught.value)
+    assert variables_showing(TEXT[:20], caught.value) == []
     return caught.value
 
 
@@ -129,3 +132,20 @@ def test_a_key_shows_itself_nowhere(tmp_path: Path) -> None:
 def test_a_key_has_32_bytes() -> None:
     with pytest.raises(ValueError):
         VaultKey(b"short")
+
+
+def test_a_key_file_that_cannot_be_written_shows_no_key_in_its_error(tmp_path: Path) -> None:
+    with pytest.raises(AuthDataError) as caught:
+        KeyFile(tmp_path / "no such folder" / "k").replace((VaultKey(RAW),))
+    assert caught.value.code == "CF-AUTHD-018"
+    assert variables_showing(TEXT[:20], caught.value) == []
+
+
+def test_a_full_disk_shows_no_key_in_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("connector.security.durable_file.os.fsync", full)
+    with pytest.raises(AuthDataError, match="No space left") as caught:
+        KeyFile(tmp_path / "k").replace((VaultKey(RAW),))
+    assert variables_showing(TEXT[:20], caught.value) == []

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from support_secrets import shows_marker
+from support_security import variables_showing
 from support_sql import Database, MakeReference, Reference
 
 from connector import Secret
@@ -49,6 +50,7 @@ def test_a_wrong_password_is_refused_with_its_code(
     assert refused.value.code == "CF-SQL-011"
     assert user in str(refused.value)
     assert shows_marker(refused.value) == []
+    assert variables_showing(marker.reveal(), refused.value) == []
     assert not refused.value.retryable
 
 
@@ -76,6 +78,7 @@ def test_an_unreachable_server_is_reported_without_the_password(make_reference: 
     assert failed.value.retryable
     assert "127.0.0.1:1/ledger" in str(failed.value)
     assert shows_marker(failed.value) == []
+    assert variables_showing(marker.reveal(), failed.value) == []
 
 
 def test_a_connect_argument_that_the_driver_does_not_know_is_reported(make_reference: MakeReference) -> None:

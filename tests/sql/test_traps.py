@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import String, text
-from sqlalchemy.exc import OperationalError, PendingRollbackError
+from sqlalchemy import String, create_engine, text
+from sqlalchemy.exc import OperationalError, PendingRollbackError, StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from support_sql import Database, Reference
 
@@ -115,6 +116,31 @@ def test_a_connection_is_not_used_in_a_transaction_of_another_caller(ledger: Ref
         assert refused.value.code == "CF-SQL-041"
         with connection.begin():
             assert connection.execute(WHO).scalar_one() == "alice"
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_raw_connection_gives_no_cursor_to_another_caller_after_a_transaction(ledger: Reference, end: str) -> None:
+    with closing(ledger.connections.engine.raw_connection()) as raw:
+        raw.cursor().execute("SELECT 1")
+        with ledger.called_by("bob"):
+            raw.cursor().execute("SELECT 1")  # still within alice's transaction
+            getattr(raw, end)()
+            with pytest.raises(IdentityMismatch) as refused:
+                raw.cursor()
+        assert refused.value.code == "CF-SQL-041"
+        cursor = raw.cursor()
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchone() == ("alice",)
+
+
+def test_an_engine_that_somebody_makes_over_our_pool_serves_no_other_caller(ledger: Reference) -> None:
+    ours = ledger.connections.engine
+    with create_engine(ours.url, pool=ours.pool).connect() as connection:
+        assert connection.execute(WHO).scalar_one() == "alice"
+        connection.commit()
+        with ledger.called_by("bob"), pytest.raises(StatementError) as refused:
+            connection.execute(WHO)
+        assert isinstance(refused.value.orig, IdentityMismatch)
 
 
 # --- 3: a cursor that is kept -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from psycopg.rows import dict_row
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from support_sql import Database, MakeReference, Reference
@@ -111,6 +112,7 @@ def test_an_isolation_level_and_driver_settings_are_taken_back(ledger: Reference
         raw = connections.engine.raw_connection()
         driver: Any = raw.driver_connection
         driver.autocommit = True
+        driver.row_factory = dict_row
         raw.close()
 
     with ledger.called_by("bob") as connections, connections.get_connection() as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, UnionType
+from types import MappingProxyType
 from typing import Any, Final
 
 from connector.errors import MessagingError, Reason
@@ -25,8 +25,9 @@ HEADER_UNFIT = Reason(
 )
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
 
-_HEADERS: Final[Mapping[str, UnionType]] = MappingProxyType(
-    {"reply_to": str | None, "correlation_id": str | None, "group": str | None, "expires_at": int | float | None}
+#: The types of the headers that clients set beside priority and properties; None is always possible.
+_HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
+    {"reply_to": (str,), "correlation_id": (str,), "group": (str,), "expires_at": (int, float)}
 )
 
 
@@ -83,7 +84,7 @@ def _check_headers(message: Message) -> None:
     """What is wrong here would be found only once the message is on its queue, where nothing may fail any more."""
     for name, allowed in _HEADERS.items():
         value = getattr(message, name)
-        if not isinstance(value, allowed):
+        if value is not None and not isinstance(value, allowed):
             raise MessagingError(HEADER_UNFIT, name=name, type=type(value).__name__)
 
 

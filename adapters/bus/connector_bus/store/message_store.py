@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from sqlalchemy import URL, Engine, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.exc import DatabaseError
 
 from connector.errors import MessagingError, Reason
@@ -68,7 +69,10 @@ class MessageStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.touch(mode=0o600)
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise MessagingError(STORE_TORN, file=str(path), cause=error.strerror) from None
         self._reading = _engine(path)
         self._writing = _engine(path)
         event.listen(self._writing, "begin", _begin_immediately)
@@ -96,15 +100,12 @@ class MessageStore:
 
     def read(self, sequence: int) -> StoredMessage | None:
         """One message, or None if it is gone. Raises MessagingError CF-BUS-056 where the file can't be read."""
-        try:
-            with self._reading.connect() as connection:
-                row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
-        except DatabaseError as error:
-            raise MessagingError(STORE_UNREADABLE, file=str(self._path), cause=str(error.orig)) from None
+        with self._read() as connection:
+            row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
 
     def index(self) -> Iterator[IndexLine]:
-        """All messages in the order of their sequence, without their bodies."""
+        """All messages in the order of their sequence, without their bodies. Raises MessagingError CF-BUS-056."""
         columns = messages.c
         line = select(
             columns.sequence,
@@ -114,13 +115,13 @@ class MessageStore:
             columns.attempts,
             columns.mediated,
         ).order_by(columns.sequence)
-        with self._reading.connect() as connection:
+        with self._read() as connection:
             for row in connection.execute(line):
                 yield IndexLine(*row)
 
     def last_sequence(self) -> int:
-        """The highest sequence in the store, 0 for an empty one."""
-        with self._reading.connect() as connection:
+        """The highest sequence in the store, 0 for an empty one. Raises MessagingError CF-BUS-056."""
+        with self._read() as connection:
             return int(connection.execute(select(func.coalesce(func.max(messages.c.sequence), 0))).scalar_one())
 
     @property
@@ -132,6 +133,14 @@ class MessageStore:
         """Write what was handed in and let go of the file. Harmless when called twice."""
         self._writer.close()
         self._dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        try:
+            with self._reading.connect() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise MessagingError(STORE_UNREADABLE, file=str(self._path), cause=str(error.orig)) from None
 
     def _prepare(self) -> str | None:
         """Check the file and its schema; answers what is wrong with the file itself, if anything is."""
