@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, final
 
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
+from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
 from connector.container.operator_access import operator_factory
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.startup import Parts, start
-from connector.errors import Reason, ScopeError, SecurityError
+from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.scope import current_subject, open_scope
@@ -26,13 +27,6 @@ from connector.spi import AuditLog, Explanation, Scope, Secret, Subject
 
 if TYPE_CHECKING:
     from connector.container.posture import Finding
-
-
-LOGIN_IN_FORCE = Reason(
-    "CF-CTR-011",
-    "the {origin} was entered a second time while it is in force.",
-    "Log in once for each thread and each nested block.",
-)
 
 
 @final
@@ -166,7 +160,7 @@ class Container:
 
         Blocks for the password check (50 to 400 ms); `login_async` is for tasks. Raises AuthenticationFailed.
         """
-        return LoginScope(self, self._authenticate(user, password), f"login of {user}")
+        return LoginScope(self.run_as, self._authenticate(user, password), f"login of {user}")
 
     @asynccontextmanager
     async def login_async(self, user: str, password: str | Secret) -> AsyncIterator[Scope]:
@@ -289,30 +283,3 @@ class Container:
         from connector.container import posture  # not needed for a start
 
         return posture.status(self._parts)
-
-
-@final
-class LoginScope:
-    """The outcome of a login: `with` it, the user is the caller. Can be entered again, but once at a time.
-
-    Raises ScopeError (CF-CTR-011) where it is entered while it is in force, here or on another thread.
-    """
-
-    def __init__(self, container: Container, subject: Subject, origin: str) -> None:
-        self.subject = subject
-        self._container = container
-        self._origin = origin
-        self._entered: AbstractContextManager[Scope] | None = None
-
-    def __enter__(self) -> Scope:
-        if self._entered is not None:
-            raise ScopeError(LOGIN_IN_FORCE, origin=self._origin)
-        self._entered = self._container.run_as(self.subject, origin=self._origin)
-        return self._entered.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        entered, self._entered = self._entered, None
-        if entered is not None:
-            entered.__exit__(kind, error, trace)
