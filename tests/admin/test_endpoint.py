@@ -23,7 +23,7 @@ from connector.admin.dispatch import Dispatcher
 from connector.admin.endpoint import AdminEndpoint
 from connector.admin.failure import RemoteFailure
 from connector.admin.operations import Login
-from connector.admin.wire import ProtocolError, is_trusted_peer
+from connector.admin.wire import ProtocolError, is_trusted_peer, read_line
 from connector.errors import AccessDenied, ConnectionFailed
 from connector.spi import Secret
 
@@ -245,3 +245,16 @@ def test_a_receive_whose_client_has_gone_ends_and_takes_no_message(
     assert gone.wait(10)
     endpoint.close()  # waits for the request's thread, which must have ended
     assert waits == [0.5]
+
+
+def test_a_request_that_trickles_in_is_cut_off_at_its_time_and_not_at_its_end() -> None:
+    here, there = socket.socketpair()
+    seconds = iter(range(100))
+
+    def monotonic() -> float:
+        there.sendall(b"x")  # another piece each time that the clock is read: no single piece is ever late
+        return float(next(seconds))
+
+    with here, there, pytest.raises(TimeoutError):
+        read_line(here, 1_000, 10.0, monotonic)
+    assert next(seconds) < 20

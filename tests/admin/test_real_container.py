@@ -131,3 +131,15 @@ def test_ctrl_c_stops_a_container_in_order(real: RealContainer) -> None:
     assert "is ready" in real.start()
     assert real.stop(signal.SIGINT) == 0
     assert real.outputs[-2] == "container weather stops\n"
+
+
+def test_a_thread_that_an_application_left_behind_does_not_keep_the_process(real: RealContainer) -> None:
+    (real.folder / "lingering.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, name='lingering').start()\n"
+    )
+    (real.folder / "app.toml").write_text('[application]\nhandlers = ["lingering"]\npath = ["."]\n')
+    with (real.folder / "connector.toml").open("a") as file:
+        file.write('[applications]\napp = "app.toml"\n')
+    assert "is ready" in real.start()
+    assert real.stop(signal.SIGTERM) == 0
+    assert "left behind: thread lingering" in real.outputs[-1]

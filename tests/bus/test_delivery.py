@@ -14,6 +14,7 @@ from support_bus import World, running, weather_bus
 
 from connector.errors import AccessDenied, DeliveryError, MessagingError, NameNotFound, Reason
 from connector.spi import Message, ServerPrincipal
+from connector_bus.adapter import resource_adapter
 
 DENIED = Reason("CF-TESTBUS-010", "{user} is in no allowed role", "")
 
@@ -315,3 +316,38 @@ def test_sends_on_another_bus_are_not_part_of_the_unit(tmp_path: Path) -> None:
         message = world.connect("alice", bus="other").receive("log", timeout=0)
         assert message is not None
         assert message.body == "kept"
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An activation's end waits for no delivery."""
+    monkeypatch.setattr(resource_adapter, "DEACTIVATION_GRACE", 0.0)
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_delivery_that_waited_for_its_thread_until_the_activation_ended_is_not_begun(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        seen: list[Message] = []
+        end = world.activate(seen.append)
+        world.connect("alice").send("requests", "x")
+        end()
+        world.works.pump()
+        assert seen == []
+        assert bodies(world.peek("requests")) == ["x"]
+        assert world.exceptions() == []
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_failure_after_the_activation_s_end_does_not_count_against_the_message(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        ends: list[Callable[[], None]] = []
+
+        def handler(message: Message) -> None:
+            ends.pop()()  # while it runs its activation ends, and with it what it would have needed
+            raise ValueError("the pool is closed")
+
+        ends.append(world.activate(handler, max_redeliveries=0))
+        world.connect("alice").send("requests", "x")
+        world.works.pump()
+        assert [(each.body, each.delivery_count) for each in world.peek("requests")] == [("x", 0)]
+        assert world.exceptions() == []

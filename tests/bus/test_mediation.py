@@ -41,6 +41,10 @@ def fail(message: Message, context: MediationContext) -> Message:
     raise KeyError("day")
 
 
+def leave(message: Message, context: MediationContext) -> Message:
+    raise SystemExit(0)
+
+
 def wrong(message: Message, context: MediationContext) -> Any:
     return {"not": "a message"}
 
@@ -147,7 +151,7 @@ def test_an_unknown_location_has_no_route_and_the_requester_is_told(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("handler", "code", "attempts"),
-    [(fail, "CF-BUS-041", 3), (wrong, "CF-BUS-042", 3), (astray, "CF-BUS-030", 1)],
+    [(fail, "CF-BUS-041", 3), (leave, "CF-BUS-041", 3), (wrong, "CF-BUS-042", 3), (astray, "CF-BUS-030", 1)],
 )
 def test_a_failing_mediation_ends_in_the_exception_destination(
     tmp_path: Path, handler: Callable[..., Any], code: str, attempts: int

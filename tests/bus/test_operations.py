@@ -262,3 +262,16 @@ def test_a_failing_handler_s_requester_is_told_at_once(tmp_path: Path) -> None:
         assert "CF-BUS-045" in str(caught.value)
         assert "internal detail" not in str(caught.value)
         stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("reply_to", 7), ("correlation_id", b"c"), ("group", ["g"]), ("expires_at", "soon")]
+)
+def test_a_header_of_a_wrong_type_is_refused_before_it_can_spoil_a_queue(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    with running(tmp_path) as world:
+        connection = world.connect("alice")
+        with pytest.raises(MessagingError, match=rf"CF-BUS-035.*{name}.*{type(value).__name__}"):
+            connection.send("requests", Message("x", **{name: value}))  # type: ignore[arg-type]
+        assert world.peek("requests") == []

@@ -153,3 +153,33 @@ def test_a_torn_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bus.db").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MessagingError, match="CF-BUS-054"):
         MessageStore(tmp_path / "bus.db")
+
+
+@pytest.mark.parametrize(
+    ("damage", "missing"), [("DELETE FROM schema_version", "schema version"), ("DROP TABLE messages", "table messages")]
+)
+def test_a_store_without_its_version_or_its_table_is_refused_with_what_is_missing(
+    tmp_path: Path, damage: str, missing: str
+) -> None:
+    MessageStore(tmp_path / "bus.db").close()
+    with sqlite3.connect(tmp_path / "bus.db") as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(MessagingError, match=f"CF-BUS-051.*{missing}"):
+        MessageStore(tmp_path / "bus.db")
+
+
+def test_a_store_in_a_place_where_none_can_be_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MessagingError, match="CF-BUS-054"):
+        MessageStore(tmp_path / "nowhere" / "bus.db")
+
+
+def test_damage_that_shows_only_when_it_is_read_has_a_code_as_well(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path / "bus.db")
+    with sqlite3.connect(tmp_path / "bus.db") as connection:
+        connection.execute("DROP TABLE messages")
+    connection.close()
+    for read in (store.last_sequence, lambda: list(store.index()), lambda: store.read(1)):
+        with pytest.raises(MessagingError, match="CF-BUS-056"):
+            read()
+    store.close()

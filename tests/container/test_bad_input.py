@@ -203,3 +203,18 @@ def test_nothing_is_half_started(profile: ProfileFolder, tmp_path: Path) -> None
     refused(profile, DeploymentError)
     # the lock is free again, and so is everything else: the folder can even be moved
     shutil.rmtree(profile.folder / "state")
+
+
+def test_a_handler_module_that_ends_the_process_is_refused_like_one_that_does_not_import(
+    profile: ProfileFolder,
+) -> None:
+    profile.handlers("import sys; sys.exit(0)")
+    error = refused(profile, DeploymentError)
+    assert (error.code, error.details["kind"]) == ("CF-CTR-020", "SystemExit")
+
+
+def test_a_state_folder_that_is_a_file_is_named(profile: ProfileFolder) -> None:
+    (profile.folder / "state").write_text("")
+    error = refused(profile, ConfigError)
+    assert error.code == "CF-CTR-002"
+    assert str(profile.folder / "state") in str(error)

@@ -157,3 +157,16 @@ def test_the_end_can_be_called_twice(activation: Activation, adapter: Adapter) -
     assert activation.deactivate(PATIENCE)
     assert activation.deactivate(PATIENCE)
     assert adapter.calls == ["activate", "deactivate"]
+
+
+def test_several_activations_can_be_told_to_end_before_the_first_is_waited_for(
+    activation: Activation, adapter: Adapter
+) -> None:
+    activation.activate()
+    adapter.hang = threading.Event()
+    ended = activation.begin_end()
+    assert not ended.is_set()
+    adapter.hang.set()
+    assert activation.deactivate(PATIENCE)
+    assert ended.is_set()
+    assert adapter.calls == ["activate", "deactivate"]

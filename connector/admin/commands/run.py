@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ import click
 
 from connector.admin.dispatch import Dispatcher
 from connector.admin.endpoint import AdminEndpoint
+from connector.admin.exit_codes import ExitCode
 from connector.admin.operations import Target
 from connector.admin.output import print_json, print_line
 from connector.admin.profile import load_profile
@@ -23,7 +27,11 @@ from connector.admin.settings import AdminCommand, settings_of
 if TYPE_CHECKING:
     from connector.container.container import Container
 
+log = logging.getLogger("connector.admin")
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds that threads which are left behind get to end by themselves; the stop itself takes up to four.
+LEFTOVER_TIMEOUT = 0.5
 
 
 @click.command(cls=AdminCommand)
@@ -49,11 +57,31 @@ def run(context: click.Context, configuration: Path | None) -> None:
         endpoints.append(AdminEndpoint(container.state_folder, dispatcher))
         return endpoints[-1]
 
+    before = set(threading.enumerate())
     with stop_signals() as wait_for_stop, Container.open(profile.path, attach=attach) as container:
         _print_ready(container, endpoints[0].path, as_json=settings.json)
         wait_for_stop()
         if not settings.json:
             print_line(f"container {container.name} stops")
+    _leave_behind([thread for thread in threading.enumerate() if thread not in before])
+
+
+def _leave_behind(threads: list[threading.Thread], wait: float = LEFTOVER_TIMEOUT) -> None:
+    """End the process in `wait` seconds even if threads that handlers have left behind never end.
+
+    Python waits without limit for threads that are no daemons, and for those of executors (`asyncio.to_thread`) even
+    where they are. Everything of the container's has stopped by now, so there is nothing to lose.
+    """
+    if not threads:
+        return
+
+    def watch() -> None:
+        time.sleep(wait)
+        log.warning("left behind: thread %s", ", ".join(thread.name for thread in threads if thread.is_alive()))
+        sys.stdout.flush()
+        os._exit(ExitCode.DONE)
+
+    threading.Thread(target=watch, name="connector-leave", daemon=True).start()
 
 
 def _print_ready(container: Container, socket: Path, *, as_json: bool) -> None:

@@ -107,6 +107,12 @@ class Delivery(Work):
         self._bus.engine.send(subject, reply_to, answer.replace(correlation_id=correlation))
 
     def _failed(self, error: BaseException) -> None:
+        if self._consumer.is_stopped:
+            # Most likely the stop's own doing: a pool that is closed, a coroutine that is cancelled. The message is
+            # delivered again after the next start, and must not be nearer to the exception destination by then.
+            _LOG.info("bus %s: a delivery of %s failed after its activation's end", self._bus.name, self._queue.name)
+            self._queue.release(self._entry)
+            return
         self._bus.failures.failed(
             self._queue,
             self._entry,
