@@ -6,10 +6,12 @@ nothing but this file. Adapter, mapper and plugin authors import `connector.spi`
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+# Not from `typing`: that alone would be most of what importing this package costs. Type checkers know the name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from connector.container.container import Container
     from connector.endpoint.declaration import MessageContext, message_driven
     from connector.errors import ConnectorError
@@ -48,6 +50,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'connector' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -39,6 +39,7 @@ from connector.spi import (
     Secret,
     SecurityContext,
     SignOnPlan,
+    SignOnSource,
     Subject,
     UserPrincipal,
     Work,
@@ -294,8 +295,9 @@ class FakeEndpointFactory:
 
 
 class FakeLease:
-    def __init__(self, physical: ManagedConnection) -> None:
+    def __init__(self, physical: ManagedConnection, plan: SignOnPlan) -> None:
         self._physical = physical
+        self.plan = plan
         self.closed = False
 
     @property
@@ -303,10 +305,6 @@ class FakeLease:
         if self.closed:
             raise HandleClosed(HANDLE_CLOSED)
         return self._physical
-
-    @property
-    def plan(self) -> SignOnPlan:
-        raise NotImplementedError
 
     def close(self) -> None:
         if not self.closed:
@@ -351,10 +349,23 @@ class FakeManager:
         physical = self._factory.create_managed_connection(credential(user, password, self._factory), request)
         if self._asserted is not None:
             physical.switch_identity(self._asserted)
-        return FakeLease(physical)
+        return FakeLease(physical, self.current_plan())
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
-        raise NotImplementedError
+        return SignOnPlan(
+            reference=self.reference,
+            resource=self.resource,
+            source=SignOnSource.LOGIN_CONFIGURATION,
+            rejected=(),
+            subject=None,
+            asserted=self._asserted,
+            request=None,
+            partition=self._user,
+            sharing_key=self._asserted,
+            version=0,
+            user=self._user,
+            explanation=self.explain(),
+        )
 
     def explain(self, request: ConnectionRequestInfo | None = None, *, caller: Any = None) -> Explanation:
         return Explanation("sign-on", "fake")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
 from support_container import HANDLERS, ProfileFolder, request
 
-from connector.errors import RequestFailed
+from connector.errors import IdentityMismatch, RequestFailed, SignOnError
 
 EXCEPTIONS = "_SYSTEM.Exception.Destination.shop"
 
@@ -61,6 +62,31 @@ def test_an_async_handler_is_the_same_circle(profile: ProfileFolder) -> None:
     with profile.open() as container:
         assert request(container, "alice", {"item": "tea"}, profile.password) == {"taken": "tea"}
     assert profile.rows() == [("alice", "tea")]
+
+
+def test_a_bus_connection_that_a_handler_leaves_to_a_thread_sends_nothing_in_its_callers_name(
+    profile: ProfileFolder,
+) -> None:
+    profile.handlers(
+        "from connector import message_driven\n"
+        "KEPT = []\n"
+        "@message_driven(activation='jms/orders', roles_allowed={'buyer'})\n"
+        "def take_order(message, context):\n"
+        "    KEPT.append(context.lookup('jms/shop').get_connection())\n"
+        "    KEPT[0].send('orders.copies', message.body)\n"
+        "    return {'taken': True}\n"
+    )
+    profile.edit("[applications]", '[buses.shop.destinations."orders.copies"]\ntype = "queue"\n\n[applications]')
+    with profile.open() as container:
+        request(container, "alice", {"item": "tea"}, profile.password)
+        (kept,) = sys.modules[profile.module].KEPT
+        with pytest.raises(SignOnError):
+            kept.send("orders.copies", {"item": "forged"})
+        with container.login("bob", profile.password), pytest.raises(IdentityMismatch, match="CF-BUS-017"):
+            kept.send("orders.copies", {"item": "forged"})
+        kept.close()
+        with container.bus_connection("shop", "admin", profile.password) as bus:
+            assert [(str(m.identity), m.body) for m in bus.browse("orders.copies")] == [("alice@shop", {"item": "tea"})]
 
 
 def test_stored_requests_survive_a_restart(profile: ProfileFolder) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, final
 
-from connector.errors import MessagingError, Reason, RequestFailed
-from connector.spi import Body, Lease, Message, PropertyValue
+from connector.errors import IdentityMismatch, MessagingError, Reason, RequestFailed
+from connector.spi import Body, ConnectionManager, Lease, Message, PropertyValue
 from connector_bus.adapter.managed import BusManagedConnection
 from connector_bus.engine.delivery_unit import unit_in_force
 from connector_bus.engine.failure import is_fault
@@ -22,6 +22,11 @@ REQUEST_FAILED = Reason(
     "the request to {destination} on bus {bus} failed with {fault_code}: {fault_text}",
     "The request stands in the exception destination with the same reason.",
 )
+CALLER_CHANGED = Reason(
+    "CF-BUS-017",
+    "a connection of reference {reference} was obtained as {first} and is used by another caller",
+    "Ask the connection factory for a connection of the present caller's own.",
+)
 TIME_TO_LIVE_UNFIT = Reason("CF-BUS-039", "a time to live of {found} seconds is not possible", "Give more than 0.")
 
 _NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
@@ -32,13 +37,16 @@ class BusConnection:
     """A handle on a connection to the bus; use it from one thread or task at a time, and close it.
 
     Everything is checked for, and messages carry, the identity that the connection was signed on as; a name in a
-    Message that is passed counts for nothing (BUS-4). Any use after `close` raises HandleClosed.
+    Message that is passed counts for nothing (BUS-4). Any use after `close` raises HandleClosed; where the connection
+    asserts its caller, any use by another caller or after the caller has left raises IdentityMismatch (CF-BUS-017),
+    ScopeError or SignOnError.
     """
 
-    __slots__ = ("_lease",)
+    __slots__ = ("_lease", "_manager")
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, manager: ConnectionManager) -> None:
         self._lease = lease
+        self._manager = manager
 
     def send(
         self,
@@ -160,6 +168,11 @@ class BusConnection:
     def _physical(self) -> BusManagedConnection:
         physical = self._lease.physical
         assert isinstance(physical, BusManagedConnection)
+        plan = self._lease.plan
+        # A connection that asserts its caller is that caller's while its scope lasts: kept by a thread that a handler
+        # left behind it would go on sending in the name of somebody who has left (FLOW-4).
+        if plan.asserted is not None and self._manager.current_plan().sharing_key != plan.sharing_key:
+            raise IdentityMismatch(CALLER_CHANGED, reference=plan.reference, first=plan.effective_user)
         return physical
 
     @staticmethod

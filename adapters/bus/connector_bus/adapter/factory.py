@@ -60,9 +60,9 @@ class BusConnectionFactory:
         Raises SignOnError, LoginRefused, AccessDenied CF-BUS-012 to -015, PoolTimeout, PoolClosed, ScopeError.
         """
         if user is None and password is None:
-            return BusConnection(self._manager.allocate())
+            return BusConnection(self._manager.allocate(), self._manager)
         secret = Secret(password) if isinstance(password, str) else password
-        return BusConnection(self._manager.allocate(ConnectionRequestInfo(user, secret)))
+        return BusConnection(self._manager.allocate(ConnectionRequestInfo(user, secret)), self._manager)
 
     def explain(self, caller: Any = None) -> Explanation:
         """Where the sign-on for a caller comes from, step by step, without connecting (SIGN-8)."""
