@@ -15,7 +15,6 @@ from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
-from connector.container.operator_access import operator_factory
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.startup import Parts, start
@@ -256,6 +255,8 @@ class Container:
 
         Raises NameNotFound where no bus of that name is configured, LoginRefused and AccessDenied as the bus does.
         """
+        from connector.container.operator_access import operator_factory  # not needed for a start
+
         connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
         return connection
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connector.container import deployment, login_configurations
-from connector.container.activations import Deployed, end_activations, start_activation
+from connector.container import login_configurations
 from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
@@ -24,7 +23,6 @@ from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
-from connector.endpoint.declaration import declared_handlers
 from connector.errors import ConfigError, ConnectorError
 from connector.security.audit import FileAuditLog
 from connector.security.authdata import AuthDataService
@@ -35,6 +33,9 @@ from connector.signon.resolver import SignOnResolver
 from connector.spi import Clock, ResourceAdapter, SystemClock
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
+
+if TYPE_CHECKING:
+    from connector.container.activations import Deployed
 
 log = logging.getLogger("connector.container")
 
@@ -85,7 +86,10 @@ def start(parts: Parts, *, activate: bool = True) -> None:
     _start_adapters(parts)
     _make_resources(parts)
     _make_applications(parts)
-    _deploy_handlers(parts, activate=activate)
+    if parts.configuration.applications:
+        from connector.container.handlers import deploy_handlers  # its rooms are not needed for a start without any
+
+        deploy_handlers(parts, activate=activate)
     name = parts.configuration.container.name
     parts.hooks.container_started(name)
     parts.stack.callback(parts.hooks.container_stopping, name)
@@ -191,30 +195,6 @@ def make_reference(name: str, configured: ReferenceSection) -> ResourceReference
         mapping_properties=dict(configured.mapping_properties),
         on_no_credential=OnNoCredential(configured.on_no_credential),
     )
-
-
-def _deploy_handlers(parts: Parts, *, activate: bool) -> None:
-    core = parts.configuration.container
-    switch = "administrative security" if not core.security else "application security"
-    planned: list[tuple[str, deployment.PlannedHandler]] = []
-    for name, application in parts.configuration.applications.items():
-        modules = deployment.import_handlers(name, application.handlers, application.path, str(application.descriptor))
-        declared = [handler for module in modules for handler in declared_handlers(module)]
-        for handler in deployment.plan_handlers(application, declared, role_checks=parts.role_checks, switch=switch):
-            if handler.roles_allowed and not handler.roles_checked:
-                log.warning(
-                    "application %r: the roles of handler %r are unchecked: %s is off and the deployment says "
-                    "unsecured = 'allow' (FLOW-7)",
-                    name,
-                    handler.name,
-                    switch,
-                )
-            planned.append((name, handler))
-        parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
-    # Only when every application can be deployed does the first message flow.
-    parts.stack.callback(end_activations, parts)
-    for name, handler in planned:
-        start_activation(parts, name, handler, activate=activate)
 
 
 def _stop_quietly(what: str, stop: Any) -> None:

@@ -97,7 +97,8 @@ def _identity(distribution: Distribution | None, known: dict[int, tuple[str, str
     if distribution is None:
         return "", ""
     if id(distribution) not in known:
-        known[id(distribution)] = (distribution.name or "", distribution.version or "")
+        metadata = distribution.metadata
+        known[id(distribution)] = (metadata["Name"] or "", metadata["Version"] or "")
     return known[id(distribution)]
 
 
