@@ -128,6 +128,11 @@ class Container:
         """The configuration file that it was started from."""
         return self._path
 
+    @property
+    def audit(self) -> AuditLog:
+        """The security audit log."""
+        return self._parts.audit
+
     # --- names -----------------------------------------------------------------------------------------------------
 
     def application(self, name: str) -> Application:
@@ -138,19 +143,17 @@ class Container:
         return application
 
     def lookup(self, name: str) -> Any:
-        """A connection factory by its global name: acts as `res_auth = Application`, shareable (CONF-3)."""
+        """A connection factory by its global name: acts as `res_auth = Application`, shareable (CONF-3).
+
+        Does not connect. Raises NameNotFound.
+        """
         return self._parts.direct.lookup(name)
 
     def _manager(self, reference: str) -> ReferenceConnectionManager:
         application, separator, name = reference.partition(":")
-        if separator and application in self._parts.applications:
-            return self._parts.applications[application].manager(name)
+        if separator and (application in self._parts.applications or reference not in self._parts.resources):
+            return self.application(application).manager(name)
         return self._parts.direct.manager(reference)
-
-    @property
-    def audit(self) -> AuditLog:
-        """The security audit log."""
-        return self._parts.audit
 
     # --- identity --------------------------------------------------------------------------------------------------
 
@@ -201,6 +204,9 @@ class Container:
         Args:
             reference: `application:reference`, or the global name of a resource.
             caller: A user of the realm; None for no identity.
+
+        Blocks as long as the login modules do. A refusal is explained, not raised; raises NameNotFound, and
+        AuthenticationFailed for a caller that the realm doesn't know.
         """
         manager = self._manager(reference)
         try:
@@ -216,6 +222,17 @@ class Container:
         """Sign on and connect for real, on a physical connection of its own that is closed again (POOL-6).
 
         Re-reads the authentication data first (AUTHD-3). Blocks for the time that connecting takes.
+
+        Args:
+            reference: `application:reference`, or the global name of a resource.
+            caller: A user of the realm; None for no identity.
+            password: The caller's; without it the caller is asserted, as an operator may.
+
+        Raises:
+            NameNotFound: no such reference.
+            AuthDataError: the authentication data can't be read.
+            AuthenticationFailed: the realm doesn't know the caller, or the password is wrong.
+            SignOnError, LoginRefused, ConnectionFailed: what the application would get, each by its own code.
         """
         self.update_auth_data()
         manager = self._manager(reference)
@@ -228,8 +245,9 @@ class Container:
     def update_auth_data(self) -> frozenset[str]:
         """Re-read the authentication data; answers the changed aliases (AUTHD-3).
 
-        Connections signed on with superseded credentials are retired, failed activations are tried again. When the
-        store can't be read the last good data stay in force and AuthDataError is raised.
+        Connections signed on with superseded credentials are retired, failed activations are tried again. Blocks for
+        the store, for closing free connections and for the activations. When the store can't be read the last good
+        data stay in force and AuthDataError is raised.
         """
         with self._updating:  # one at a time, so that each compares with what the one before has put in force
             before = self._parts.auth_data.snapshot()

@@ -96,7 +96,7 @@ def plan_handlers(
 
     Args:
         application: The application's merged configuration.
-        declared: What the handler modules declare .
+        declared: What the handler modules declare.
         role_checks: Whether roles are checked (CONF-4).
         switch: Which security switch is off, for the message.
 

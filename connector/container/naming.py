@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
+from connector.container.configuration.problems import did_you_mean, listed
 from connector.errors import NameNotFound, Reason
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.signon.reference import ResAuth, ResourceReference
 
 NAME_UNKNOWN = Reason(
     "CF-CTR-010",
-    "no {kind} {name!r} in {place}{suggestion}.",
-    "Known: {known}.",
+    "there is no {kind} {name!r} in {place}.",
+    "{hint}Known: {known}.",
 )
 
 
 def unknown(kind: str, name: str, place: str, known: Iterable[str]) -> NameNotFound:
     """The error for a name that nothing is bound to, with the nearest known name as a suggestion."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    suggestion = f" (did you mean {near[0]!r}?)" if near else ""
+    names = tuple(known)
+    near = did_you_mean(name, names)
     return NameNotFound(
-        NAME_UNKNOWN, kind=kind, name=name, place=place, suggestion=suggestion, known=", ".join(names) or "none"
+        NAME_UNKNOWN, kind=kind, name=name, place=place, hint=f"{near} " if near else "", known=listed(names)
     )
 
 
@@ -32,7 +31,7 @@ class Application:
     """One application's own name space.
 
     Args:
-        name: The application's name.
+        name: The application's name; empty for the name space of direct look-ups, which is the container's own.
         references: Its resource references by name.
         connect: Makes the connection manager and the connection factory of a reference; called once each.
 
@@ -72,12 +71,14 @@ class Application:
         if bound is None:
             reference = self._references.get(name)
             if reference is None:
+                if not self.name:
+                    raise unknown("connection factory", name, "this container", self._references)
                 raise unknown("resource reference", name, f"application {self.name!r}", self._references)
             bound = self._bound.setdefault(name, self._connect(reference))
         return bound
 
     def __repr__(self) -> str:
-        return f"<Application {self.name}: {', '.join(self.references) or 'no references'}>"
+        return f"<Application {self.name or '(direct look-ups)'}: {', '.join(self.references) or 'no references'}>"
 
 
 def direct_references(resources: Iterable[str]) -> dict[str, ResourceReference]:

@@ -179,11 +179,14 @@ def _close_resources(parts: Parts) -> None:
 
 def _make_applications(parts: Parts) -> None:
     for name, application in parts.configuration.applications.items():
-        references = {key: make_reference(key, one) for key, one in application.references.items()}
+        references = {
+            key: make_reference(key, one, parts.configuration.overridden(name, key))
+            for key, one in application.references.items()
+        }
         parts.applications[name] = Application(name, references, parts.binder.connect)
 
 
-def make_reference(name: str, configured: ReferenceSection) -> ResourceReference:
+def make_reference(name: str, configured: ReferenceSection, overridden: tuple[str, ...]) -> ResourceReference:
     """A resource reference from its validated configuration (CONF-3)."""
     return ResourceReference(
         name=name,
@@ -194,6 +197,7 @@ def make_reference(name: str, configured: ReferenceSection) -> ResourceReference
         alias=configured.alias,
         mapping_properties=dict(configured.mapping_properties),
         on_no_credential=OnNoCredential(configured.on_no_credential),
+        overridden=overridden,
     )
 
 

@@ -9,6 +9,7 @@ from connector.endpoint.delivery import call_handler
 from connector.endpoint.message_context import MessageContext
 from connector.endpoint.role_check import check_roles, explain_roles
 from connector.errors import AccessDenied, DeliveryError, Reason
+from connector.security.scope import current_subject
 from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class HandlerEndpoint:
             self._delivering = True
         try:
             factory.require_open()
-            subject = factory.current_subject()
+            subject = current_subject()
             if subject is None:
                 raise DeliveryError(NO_WORK, application=factory.application, activation=factory.activation)
             self._check(subject, message)

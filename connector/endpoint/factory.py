@@ -11,7 +11,6 @@ from connector.endpoint.delivery import CoroutineRunner
 from connector.endpoint.endpoint import HandlerEndpoint
 from connector.endpoint.role_check import ApplicationRoles
 from connector.errors import DeliveryError, Reason
-from connector.security.scope import current_subject as subject_of_the_scope
 from connector.spi import AuditLog, MessageEndpoint, Subject
 
 _log = logging.getLogger("connector.endpoint")
@@ -41,7 +40,6 @@ class HandlerEndpointFactory:
         loop: Where coroutine handlers run.
         audit: Where deliveries and refusals are recorded (`deliver`).
         sign_on: The subject that the adapter consumes with; may block.
-        current_subject: The subject in force on the running thread.
 
     Safe to use from any thread. The read-only attributes are for the endpoints.
     """
@@ -65,7 +63,6 @@ class HandlerEndpointFactory:
         loop: CoroutineRunner,
         audit: AuditLog,
         sign_on: Callable[[], Subject | None] = lambda: None,
-        current_subject: Callable[[], Subject | None] = subject_of_the_scope,
     ) -> None:
         self._application = application
         self._activation = activation
@@ -83,7 +80,6 @@ class HandlerEndpointFactory:
         self.lookup = lookup
         self.loop = loop
         self.audit = audit
-        self.current_subject = current_subject
 
     @property
     def application(self) -> str:

@@ -18,6 +18,7 @@ from tomlkit.items import Table
 from connector.errors import ConfigError, Reason, SecurityError
 from connector.security.durable_file import exclusive, replace_file
 from connector.security.passwords import DEFAULT_COST, ScryptCost, hash_password, verify_password
+from connector.security.plain_name import is_plain_name
 from connector.security.users_document import UsersDocument, read_users
 from connector.spi import Secret
 
@@ -230,6 +231,6 @@ def _entry(users: Table, user: str) -> Any:
 
 
 def _fit(name: str) -> str:
-    if not name or name != name.strip() or not name.isprintable():
+    if not is_plain_name(name):
         raise SecurityError(NAME_UNFIT, name=name)
     return name

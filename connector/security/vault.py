@@ -11,6 +11,7 @@ from typing import Any, final
 
 from connector.errors import AuthDataError, Reason
 from connector.security.durable_file import exclusive, replace_file
+from connector.security.plain_name import is_plain_name
 from connector.security.vault_cipher import VaultKey
 from connector.security.vault_document import (
     FORMAT_VERSION,
@@ -101,7 +102,7 @@ class FileVault:
         Raises:
             AuthDataError: The alias is unfit (CF-AUTHD-026), the vault can't be written (024), or as `load`.
         """
-        if not alias or alias != alias.strip() or not alias.isprintable():
+        if not is_plain_name(alias):
             raise AuthDataError(ALIAS_UNFIT, alias=alias)
         with self._writing():
             document, key = self._open()

@@ -41,6 +41,7 @@ class ResourceReference:
         alias: The authentication alias that the login configuration is to use, or None.
         mapping_properties: For the login modules; belong to this reference alone (SIGN-4). Copied, then read-only.
         on_no_credential: See `OnNoCredential`.
+        overridden: What the deployment says in place of the application's descriptor, each with its place, for people.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ResourceReference:
     alias: str | None = None
     mapping_properties: Mapping[str, str] = field(default_factory=dict, hash=False)
     on_no_credential: OnNoCredential = OnNoCredential.FAIL
+    overridden: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # The class is frozen, and so must its one container be: nobody changes another thread's mapping.

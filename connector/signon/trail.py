@@ -32,7 +32,10 @@ class SignOnTrail:
         self._caller = caller_text(caller)
         self._for = self._caller if caller_matters else "any caller"
         # Mutable: the steps so far, and the sources among them that were passed over. One thread only, so no lock.
-        self._steps: list[Step] = []
+        self._steps = [
+            Step("deployment", Verdict.NOTE, f"its {setting} wins over the descriptor")
+            for setting in reference.overridden
+        ]
         self._rejected: list[RejectedSource] = []
 
     @property

@@ -104,18 +104,17 @@ class InflowCallbackHandler:
         self._passwords.append((callback.user, callback.result))
 
 
-def establish_subject(
-    context: SecurityContext, identity: IdentityService, service_subject: Subject | None = None
-) -> InflowDecision:
+def establish_subject(context: SecurityContext, identity: IdentityService) -> InflowDecision:
     """Let a security context speak, and decide: the decision answered always has a subject (FLOW-3).
 
+    The context is given no service subject: the container has no credentials that an external system could ask of it.
     Blocks for as long as the context and the registry do. Raises SubjectRejected with the decision's explanation,
     UnsupportedCallback, and whatever the context or the registry raises. Safe to call from any thread.
     """
     execution_subject = Subject()
     handler = InflowCallbackHandler(identity, execution_subject)
     try:
-        context.setup_security_context(handler, execution_subject, service_subject)
+        context.setup_security_context(handler, execution_subject, None)
     finally:
         heard = handler.close()
         if not execution_subject.is_read_only:

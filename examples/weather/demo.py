@@ -23,7 +23,7 @@ from connector import Container
 from connector.errors import ConnectorError, RequestFailed
 from demo_profile import Profile, make_profile
 from weather import export
-from weather_postgresql import PostgreSQLServer
+from weather_postgresql import PostgreSQLServer, PostgreSQLUnavailable
 
 EXCEPTIONS = "_SYSTEM.Exception.Destination.weather"
 
@@ -216,6 +216,9 @@ def main() -> int:
     except StepDiffers as error:
         print(f"DIFFERS: {error}", file=sys.stderr)
         return 1
+    except PostgreSQLUnavailable as error:
+        print(f"FAILED: no PostgreSQL here: {error}\n  `make demo DB=sqlite` does without it.", file=sys.stderr)
+        return 3
     except ConnectorError as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return error.exit_code

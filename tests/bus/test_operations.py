@@ -11,6 +11,7 @@ from support_bus import REALM, running, weather_bus
 
 from connector.errors import AccessDenied, HandleClosed, MessagingError, NameNotFound, RequestFailed
 from connector.spi import Message, Outcome, ServerPrincipal, UserPrincipal
+from connector_bus.store.unit import StoreUnit
 
 ALONE = {"inherit_defaults": False, "roles": {"sender": ["user:alice"], "receiver": ["user:bob"]}}
 
@@ -262,6 +263,16 @@ def test_a_failing_handler_s_requester_is_told_at_once(tmp_path: Path) -> None:
         assert "CF-BUS-045" in str(caught.value)
         assert "internal detail" not in str(caught.value)
         stop()
+
+
+def test_a_message_that_was_taken_out_of_the_store_behind_the_bus_s_back_is_told(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        connection = world.connect("alice")
+        connection.send("uk", "x")
+        store = world.adapter._buses["weather"].engine.store
+        store.commit(StoreUnit(remove=tuple(line.sequence for line in store.index())))
+        with pytest.raises(MessagingError, match=r"CF-BUS-055.*uk"):
+            connection.receive("uk", timeout=0)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support_container import HANDLERS, ProfileFolder, request
+from support_plugins import install
 
 from connector.errors import ConfigError, DeploymentError, RequestFailed
 
@@ -56,6 +59,26 @@ def test_an_unknown_alias_is_a_finding_before_anybody_trips_over_it(profile: Pro
     with profile.open() as container:
         (finding,) = [f for f in container.findings() if f.severity == "error"]
         assert (finding.code, "nobody-knows" in finding.text) == ("CF-CTR-034", True)
+
+
+def test_a_failed_activation_is_a_finding_with_the_adapter_s_reason(profile: ProfileFolder) -> None:
+    profile.edit('roles = { receiver = ["user:shop-service"] }', "inherit_defaults = false")
+    with profile.open() as container:
+        (finding,) = [f for f in container.findings() if f.severity == "error"]
+    assert (finding.code, finding.place) == ("CF-CTR-032", "shop:jms/orders")
+    assert "CF-BUS-021" in finding.text
+
+
+def test_a_plugin_that_can_t_be_used_is_a_finding_and_stops_nothing(
+    profile: ProfileFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    install(site, "connector-echo", {"connector.adapters": {"echo": "echo_without_descriptor:Adapter"}})
+    monkeypatch.syspath_prepend(str(site))
+    with profile.open() as container:
+        (finding,) = container.findings()
+    assert (finding.severity, finding.code, finding.place) == ("warning", "CF-CTR-033", "connector.adapters:echo")
+    assert "connector-echo 1.0" in finding.text
 
 
 def test_a_mistake_that_the_bus_finds_in_its_section_has_file_and_line(profile: ProfileFolder) -> None:

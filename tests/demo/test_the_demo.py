@@ -52,3 +52,15 @@ def test_a_step_that_differs_makes_it_exit_non_zero(tmp_path: Path, monkeypatch:
     assert "prints Rain" in done.stdout
     assert done.returncode == 1
     assert "DIFFERS" in done.stderr
+
+
+def test_without_postgresql_it_says_how_to_do_without(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(DEMO.parent)!r}); sys.argv[1:] = ['--profile', {str(tmp_path / 'p')!r}]\n"
+        "import weather_postgresql; weather_postgresql.installed_programs = lambda: None\n"
+        "import demo; sys.exit(demo.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 3
+    assert "make demo DB=sqlite" in done.stderr
+    assert "Traceback" not in done.stderr

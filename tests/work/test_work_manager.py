@@ -358,6 +358,8 @@ def test_a_bad_context_is_accepted_started_and_completed_with_its_code_and_run_i
     with pytest.raises(WorkCompletedWithError) as caught:
         manager.do_work(ran.set, contexts=given, listener=recorder)
     assert caught.value.error_code is code
+    raised = code is WorkContextErrorCode.CONTEXT_SETUP_FAILED
+    assert caught.value.code == ("CF-WORK-011" if raised else "CF-WORK-010")
     assert recorder.kinds == ["accepted", "started", "completed"]
     assert recorder.events[-1].error is caught.value
     assert given[-1].notices.failed == [code]

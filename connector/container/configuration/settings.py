@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.container.configuration.application import ActivationSection, ReferenceSection, RoleSection
-from connector.container.configuration.key_paths import KeyPath
+from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.model import LoginSection, PluginsSection, PoolSection
 from connector.container.configuration.origins import Origins
 from connector.errors import Problem
@@ -125,6 +125,7 @@ class ContainerConfiguration:
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         sections: By adapter, the sections that it owns and that the file has, checked.
         warnings: What is allowed and worth a finding of `connector check`.
+        origins: Who said what; ask by `origin` and `overridden`.
     """
 
     path: Path
@@ -150,3 +151,20 @@ class ContainerConfiguration:
         """
         place = self.origins.of(key_path)
         return place.file, place.line
+
+    def overridden(self, application: str, reference: str) -> tuple[str, ...]:
+        """What the deployment says of an application's reference in place of its descriptor, in words (CONF-3).
+
+        Each as `alias (/etc/connector.toml:34)`; `environment` or `overrides` without a line where one of these did.
+        """
+        settings = self.applications[application]
+        section, descriptor = settings.references[reference], str(settings.descriptor)
+        root: KeyPath = ("applications", application, "references", reference)
+        said = []
+        for name in sorted(section.model_fields_set):
+            value = getattr(section, name)
+            for key in [(name, inner) for inner in value] if isinstance(value, Mapping) else [(name,)]:
+                file, line = self.origin((*root, *key))
+                if file != descriptor:
+                    said.append(f"{show_key_path(key)} ({file}{'' if line is None else f':{line}'})")
+        return tuple(said)

@@ -24,8 +24,6 @@ ASSERTER_UNFIT = Reason("CF-BUS-005", "{found}", "user:NAME: only a user that si
 MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
 NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
 
-_QUEUE_ROLES = POSSIBLE_ROLES[ResourceType.QUEUE]
-
 
 def read_buses(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
     """Read the section; asks the registry about role holders where the security of their bus is in force.

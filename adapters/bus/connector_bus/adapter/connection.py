@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, final
 
 from connector.errors import IdentityMismatch, MessagingError, Reason, RequestFailed
@@ -28,8 +28,6 @@ CALLER_CHANGED = Reason(
     "Ask the connection factory for a connection of the present caller's own.",
 )
 TIME_TO_LIVE_UNFIT = Reason("CF-BUS-039", "a time to live of {found} seconds is not possible", "Give more than 0.")
-
-_NO_PROPERTIES: Mapping[str, PropertyValue] = MappingProxyType({})
 
 
 @final
