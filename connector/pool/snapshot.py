@@ -32,6 +32,9 @@ def statistics_of(state: PoolState[Any]) -> PoolStatistics:
         wait_seconds_total=state.wait_seconds,
         timeouts=state.timeouts,
         by_identity=MappingProxyType(dict(Counter(_acting_user(entry) for entry in state.entries))),
+        used_by_identity=MappingProxyType(
+            dict(Counter(_acting_user(entry) for entry in state.entries if entry.plan is not None))
+        ),
     )
 
 
