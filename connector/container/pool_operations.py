@@ -83,13 +83,13 @@ class OperatedPool:
         if dry_run:
             connections = self.contents()
             lent = sum(connection.in_use for connection in connections)
-            return PurgeReport(self.resource, True, len(connections) - lent, lent)
+            return PurgeReport(self.resource, dry_run=True, closed=len(connections) - lent, on_return=lent)
         closed = self._resource.pool.purge()
         # Counted afterwards: what has come back since is closed already, and what was lent since is new and stays.
         on_return = sum(connection.in_use and connection.doomed is not None for connection in self.contents())
         details = {"closed": closed, "on_return": on_return}
         self._audit.record(AuditEvent("pool.purge", _caller(), self.resource, Outcome.SUCCESS, "asked for", details))
-        return PurgeReport(self.resource, False, closed, on_return)
+        return PurgeReport(self.resource, dry_run=False, closed=closed, on_return=on_return)
 
     def to_dict(self) -> dict[str, Any]:
         """Figures and contents as plain data, without secrets: see `PoolStatistics.to_dict` for the names."""
