@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, final
 
 from connector.container.naming import unknown
@@ -123,8 +123,7 @@ def _caller() -> str:
 
 
 def _figures(statistics: PoolStatistics) -> dict[str, Any]:
-    """By our own names, without what is told of elsewhere."""
-    names = ("max_size", "size", "free", "in_use", "changing", "waiting", "created", "destroyed", "replaced", "broken")
-    more = ("abandoned", "failed_logins", "waits", "wait_seconds_total", "timeouts")
-    figures = {name: getattr(statistics, name) for name in (*names, *more)}
-    return {**figures, "by_identity": dict(statistics.by_identity)}
+    """By our own names; of what is counted by something the counts by identity only, the rest are `measurements`."""
+    numbers = {field.name: getattr(statistics, field.name) for field in fields(statistics)}
+    plain = {name: value for name, value in numbers.items() if isinstance(value, int | float)}
+    return {**plain, "by_identity": dict(statistics.by_identity)}

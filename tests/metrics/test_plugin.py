@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -134,3 +135,9 @@ def test_without_the_library_a_configured_section_says_what_to_install(
         (finding,) = [found for found in container.findings() if found.place == "connector.plugins:metrics"]
     assert "CF-METR-003" in finding.text
     assert "connector-framework[metrics]" in finding.text
+
+
+def test_a_start_without_the_section_imports_neither_the_library_nor_a_server() -> None:
+    code = "import sys, connector_metrics; print({'prometheus_client', 'http.server'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
