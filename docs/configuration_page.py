@@ -15,9 +15,10 @@ from connector.spi import ConfigProperty
 HEAD = """# Configuration reference
 
 Generated from the code by `docs/generate.py`: the core's sections from their models, the others from the `ra.toml` of
-the adapter that owns them. Unknown keys are mistakes; all mistakes are reported at once, with file, line and what is
-allowed. Durations are texts such as `"250ms"`, `"30s"`, `"5m"`, `"1h"`, or numbers in seconds; sizes `"64KiB"`,
-`"10MB"`, or bytes. A secret is `"file:PATH"` or `"env:NAME"`; plain text is reported by `connector check`.
+the adapter, or the `plugin.toml` of the plugin, that owns them. Unknown keys are mistakes; all mistakes are reported at
+once, with file, line and what is allowed. Durations are texts such as `"250ms"`, `"30s"`, `"5m"`, `"1h"`, or numbers in
+seconds; sizes `"64KiB"`, `"10MB"`, or bytes. A secret is `"file:PATH"` or `"env:NAME"`; plain text is reported by
+`connector check`.
 Precedence: explicit overrides, environment (`CONNECTOR__SECTION__KEY`), file, default.
 """
 
@@ -51,7 +52,8 @@ def configuration_page() -> str:
     lines += ["## The application's descriptor", ""]
     for title, section in DESCRIPTOR:
         lines += _section(title, section)
-    for name, adapter in sorted(PluginCatalogue.discover().adapters.items()):
+    catalogue = PluginCatalogue.discover()
+    for name, adapter in sorted(catalogue.adapters.items()):
         lines += [f"## Adapter {name}", "", adapter.description, ""]
         for title, declared in (
             ("properties of a connection factory", adapter.connection_factory),
@@ -60,9 +62,16 @@ def configuration_page() -> str:
         ):
             if declared:
                 lines += [f"### {name}: {title}", "", *_table(declared)]
-        for owned, declared_section in adapter.sections.items():
-            lines += [f"### [{owned}]", "", declared_section.doc, "", *_table(declared_section.properties)]
+        lines += _owned(adapter.sections)
+    for name, plugin in sorted(catalogue.described.items()):
+        lines += [f"## Plugin {name}", "", plugin.description, ""]
+        lines += _owned(plugin.sections)
     return "\n".join(lines)
+
+
+def _owned(sections: Mapping[str, ConfigProperty]) -> Iterator[str]:
+    for name, section in sections.items():
+        yield from (f"### [{name}]", "", section.doc, "", *_table(section.properties))
 
 
 def _section(title: str, section: type[Section]) -> list[str]:

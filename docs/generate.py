@@ -21,7 +21,14 @@ from connector import errors
 from connector.admin.main import main as main_command
 
 HERE = Path(__file__).parent
-PACKAGES = ("connector", "connector_sql", "connector_bus", "connector_default", "connector_trusted")
+PACKAGES = (
+    "connector",
+    "connector_sql",
+    "connector_bus",
+    "connector_default",
+    "connector_trusted",
+    "connector_metrics",
+)
 FAMILIES = {
     "CONF": "Configuration",
     "PLUG": "Plugins",
@@ -36,6 +43,7 @@ FAMILIES = {
     "ADM": "Command line and administration",
     "SQL": "SQL adapter",
     "BUS": "Service integration bus",
+    "METR": "Metrics plugin",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from connector.spi import (
     Message,
     Scope,
     Secret,
+    SignOnPlan,
+    SignOnSource,
     Step,
     Subject,
     UserPrincipal,
@@ -45,6 +47,61 @@ class FakeTest:
     product: str = "FakeDB"
     version: str = "1.0"
     user: str | None = None
+    plan: SignOnPlan = field(default_factory=lambda: fake_plan("jdbc/ledger"))
+
+
+def fake_plan(resource: str) -> SignOnPlan:
+    """Signed on as `batch`, by the component alias."""
+    return SignOnPlan(
+        reference="ledger",
+        resource=resource,
+        source=SignOnSource.COMPONENT_ALIAS,
+        rejected=(),
+        subject=None,
+        asserted=None,
+        request=None,
+        partition="batch",
+        sharing_key="batch",
+        version=1,
+        user="batch",
+        explanation=Explanation("sign-on of ledger", "batch", (Step("component alias", Verdict.TAKEN),)),
+    )
+
+
+@dataclass
+class FakeReport:
+    closed: int
+    on_return: int
+    dry_run: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"resource": "jdbc/ledger", **asdict(self)}
+
+
+class FakePool:
+    """Implements connector.admin.administered.AdministeredPool: one connection free, one lent to alice."""
+
+    def __init__(self) -> None:
+        self.purges = 0
+
+    def purge(self, *, dry_run: bool = False) -> FakeReport:
+        self.purges += not dry_run
+        return FakeReport(1, 1, dry_run)
+
+    def to_dict(self) -> dict[str, Any]:
+        figures = {"max_size": 5, "size": 2, "free": 1, "in_use": 1, "waiting": 0, "timeouts": 0, "by_identity": {}}
+        connections = [
+            {"user": "batch", "alias": "ledger", "version": 3, "in_use": True, "effective_user": "alice"},
+            {"user": "batch", "alias": "ledger", "version": 3, "in_use": False},
+        ]
+        measurements = {"db.client.connection.max": [{"value": 5, "unit": "{connection}", "attributes": {}}]}
+        return {
+            "resource": "jdbc/ledger",
+            "adapter": "sql",
+            "statistics": {**figures, "wait_seconds_total": 0.12345},
+            "measurements": measurements,
+            "connections": connections,
+        }
 
 
 @dataclass
@@ -104,6 +161,7 @@ class FakeContainer:
         self.audit = MemoryAuditLog()
         self.bus = FakeBus()
         self.refreshes = 0
+        self.ledger = FakePool()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
 
@@ -140,6 +198,14 @@ class FakeContainer:
 
     def test_connection(self, reference: str, *, caller: str | None = None, password: Secret | None = None) -> FakeTest:
         return FakeTest(user=caller)
+
+    def pool(self, reference: str) -> FakePool:
+        if reference not in {"jdbc/ledger", "orders:jdbc/ledger"}:
+            raise NameNotFound(WRONG_NAME, name=reference)
+        return self.ledger
+
+    def pools(self) -> tuple[FakePool, ...]:
+        return (self.ledger,)
 
     def update_auth_data(self) -> frozenset[str]:
         self.refreshes += 1

@@ -47,6 +47,17 @@ _POST = """
     default = true
 """
 
+_GAUGE = """
+    [plugin]
+    name = "gauge"
+    spi = "1"
+    [sections.gauge]
+    type = "table"
+    [sections.gauge.properties.interval]
+    type = "duration"
+    default = "15s"
+"""
+
 #: The least that a container needs.
 MINIMAL = """
 [container]
@@ -67,6 +78,7 @@ def make_catalogue(site: Path) -> PluginCatalogue:
                 "post": "cf_test_post:Adapter",
                 "ancient": "cf_test_ancient:Adapter",
             },
+            "connector.plugins": {"gauge": "cf_test_gauge:plugin"},
             "connector.mappers": {
                 "default": "cf_test_mappers:Default",
                 "trusted": "cf_test_mappers:Trusted",
@@ -79,6 +91,8 @@ def make_catalogue(site: Path) -> PluginCatalogue:
             "cf_test_post/__init__.py": "raise RuntimeError('checking a configuration must not import adapters')",
             "cf_test_post/ra.toml": ra_toml("post", more=_POST),
             "cf_test_ancient/__init__.py": "",
+            "cf_test_gauge/__init__.py": "raise RuntimeError('checking a configuration must not import plugins')",
+            "cf_test_gauge/plugin.toml": _GAUGE,
         },
     )
     return PluginCatalogue.discover(entry_points=entry_points_of(site), environ={})

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from connector.spi import AuditLog, Explanation, Message, Scope, Secret, Subject
+from connector.spi import AuditLog, Explanation, Message, Scope, Secret, SignOnPlan, Subject
 
 
 class AdministeredBus(Protocol):
@@ -39,6 +39,8 @@ class ConnectionReport(Protocol):
     def version(self) -> Any: ...  # noqa: D102 - see above
     @property
     def user(self) -> Any: ...  # noqa: D102 - see above
+    @property
+    def plan(self) -> SignOnPlan: ...  # noqa: D102 - see above
 
 
 class ListedPlugin(Protocol):
@@ -58,6 +60,18 @@ class ListedPlugin(Protocol):
     def reason(self) -> Any: ...  # noqa: D102 - see the class
     @property
     def provides(self) -> Any: ...  # noqa: D102 - see the class
+
+
+class AdministeredPool(Protocol):
+    """One resource's pool; documented at container.pool_operations.OperatedPool."""
+
+    def purge(self, *, dry_run: bool = False) -> Any:
+        """Take out all connections, or only say which would go; answers what has a `to_dict`."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Figures and contents as plain data, without secrets."""
+        ...
 
 
 class AdministeredContainer(Protocol):
@@ -96,6 +110,14 @@ class AdministeredContainer(Protocol):
         self, reference: str, /, *, caller: str | None = None, password: Secret | None = None
     ) -> ConnectionReport:
         """Connect once, outside the pool."""
+        ...
+
+    def pool(self, reference: str, /) -> AdministeredPool:
+        """The pool of a resource, or behind a reference. Raises NameNotFound."""
+        ...
+
+    def pools(self) -> Iterable[AdministeredPool]:
+        """The pools of all resources."""
         ...
 
     def update_auth_data(self) -> frozenset[str]:

@@ -59,6 +59,13 @@ class Arguments:
             raise self._wrong(name, "a number of seconds from 0 to 86400", value)
         return float(value)
 
+    def flag(self, name: str) -> bool:
+        """True or false; missing is false."""
+        value = self._plain.get(name, False)
+        if not isinstance(value, bool):
+            raise self._wrong(name, "true or false", value)
+        return value
+
     def password(self, name: str) -> Secret:
         """A required, non-empty password; taken out."""
         value = self._plain.pop(name, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Failure:
         action: What to do about it; may be empty.
         exit_code: What the command ends with.
         explanation: The decision that led here, as plain data or None.
+        causes: What it was raised from, the nearest first, as far as that may be told; see `causes_of`.
     """
 
     code: str
@@ -38,6 +40,7 @@ class Failure:
     action: str
     exit_code: int
     explanation: Mapping[str, Any] | None = None
+    causes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -50,7 +53,7 @@ class Failure:
             return error.failure
         if isinstance(error, ConnectorError):
             explanation = error.explanation.to_dict() if isinstance(error.explanation, Explanation) else None
-            return cls(error.code, error.text, error.action, error.exit_code, explanation)
+            return cls(error.code, error.text, error.action, error.exit_code, explanation, causes_of(error))
         if isinstance(error, KeyboardInterrupt):
             return cls(INTERRUPTED.code, INTERRUPTED.text, INTERRUPTED.action, ExitCode.INTERRUPTED)
         kind = type(error).__qualname__
@@ -59,13 +62,14 @@ class Failure:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Failure:
         """The inverse of `to_dict`; what is missing or of a wrong type is replaced, so that it never raises."""
-        exit_code, explanation = plain.get("exit_code"), plain.get("explanation")
+        exit_code, explanation, causes = plain.get("exit_code"), plain.get("explanation"), plain.get("causes")
         return cls(
             str(plain.get("code", DEFECT.code)),
             str(plain.get("text", "")),
             str(plain.get("action", "")),
             exit_code if isinstance(exit_code, int) else ExitCode.REFUSED,
             explanation if isinstance(explanation, Mapping) else None,
+            tuple(str(cause) for cause in causes) if isinstance(causes, list) else (),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +82,8 @@ class Failure:
         }
         if self.explanation is not None:
             plain["explanation"] = self.explanation
+        if self.causes:
+            plain["causes"] = list(self.causes)
         return plain
 
     def to_json(self) -> str:
@@ -85,8 +91,32 @@ class Failure:
         return json.dumps({"error": self.to_dict()})
 
     def __str__(self) -> str:
+        causes = "".join(f"\n  caused by {cause}" for cause in self.causes)
         action = f"\n  {self.action}" if self.action else ""
-        return f"{self.code}: {self.text}{action}"
+        return f"{self.code}: {self.text}{causes}{action}"
+
+
+#: How many links of a chain of causes are told.
+MOST_CAUSES = 5
+
+
+def causes_of(error: BaseException) -> tuple[str, ...]:
+    """The chain of what an error was raised from, the nearest first.
+
+    Of one of ours code and text, of one of the operating system its standard words, of any other the type only: its
+    text may hold anything (AUTHD-4). What merely was being handled when it was raised is not its cause.
+    """
+    told: list[str] = []
+    cause = error.__cause__
+    while cause is not None and len(told) < MOST_CAUSES:
+        if isinstance(cause, ConnectorError):
+            told.append(f"{cause.code}: {cause.text}")
+        elif isinstance(cause, OSError) and cause.errno is not None:
+            told.append(f"{type(cause).__qualname__}: {os.strerror(cause.errno)}")
+        else:
+            told.append(type(cause).__qualname__)
+        cause = cause.__cause__
+    return tuple(told)
 
 
 class RemoteFailure(Exception):  # a failure that has been decided elsewhere: its Reason is declared over there

@@ -24,9 +24,9 @@ def print_json(data: Any) -> None:
     click.echo(json.dumps(data, default=str))
 
 
-def print_line(text: str) -> None:
-    """Print one line for people."""
-    click.echo(printable(text))
+def print_line(text: str, *, to_errors: bool = False) -> None:
+    """Print one line for people; to standard error where it belongs to a failure."""
+    click.echo(printable(text), err=to_errors)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, empty: str) -> None:
@@ -72,19 +72,19 @@ def print_result(data: Any, *, as_json: bool, for_people: str) -> None:
         print_line(for_people)
 
 
-def print_explanation(plain: Mapping[str, Any]) -> None:
+def print_explanation(plain: Mapping[str, Any], *, to_errors: bool = False) -> None:
     """Print an explanation (`Explanation.to_dict`) for people: the question, the steps indented, the answer."""
-    print_line(str(plain["question"]))
-    _print_steps(plain["steps"], 1)
-    print_line(f"=> {plain['answer']}")
+    print_line(str(plain["question"]), to_errors=to_errors)
+    _print_steps(plain["steps"], 1, to_errors=to_errors)
+    print_line(f"=> {plain['answer']}", to_errors=to_errors)
 
 
 _MARKS = {"taken": "+", "rejected": "-", "failed": "!", "note": "."}
 
 
-def _print_steps(steps: Iterable[Mapping[str, Any]], depth: int) -> None:
+def _print_steps(steps: Iterable[Mapping[str, Any]], depth: int, *, to_errors: bool) -> None:
     for step in steps:
         why = f": {step['why']}" if step.get("why") else ""
         mark = _MARKS.get(step["verdict"], "?")
-        print_line(f"{'  ' * depth}{mark} {step['what']} ({step['verdict']}){why}")
-        _print_steps(step.get("steps", ()), depth + 1)
+        print_line(f"{'  ' * depth}{mark} {step['what']} ({step['verdict']}){why}", to_errors=to_errors)
+        _print_steps(step.get("steps", ()), depth + 1, to_errors=to_errors)

@@ -22,8 +22,15 @@ from connector.admin.operations import Login, Operation, Request, Target, operat
 from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile, load_profile
 from connector.admin.settings import CommandSettings, settings_of
+from connector.errors import ConnectionFailed, Reason
 from connector.security.audit import FileAuditLog
 from connector.spi import AuditLog
+
+NOTHING_RUNS = Reason(
+    "CF-ADM-044",
+    "{operation}: no container runs on {state}.",
+    "Start it with `connector run`, or give the configuration of one that runs with --config.",
+)
 
 _LOGIN_OPTIONS = "--login-password-file FILE"
 
@@ -79,6 +86,7 @@ class Route:
 
         Raises:
             RemoteFailure: A running container refused or failed.
+            ConnectionFailed: The operation needs a running container, and none runs (CF-ADM-044).
             ConnectorError: What was carried out here refused or failed.
         """
         wanted = operation_named(operation)
@@ -116,6 +124,8 @@ class Route:
     def _carry_out(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None) -> Any:
         request = Request(Arguments(arguments), login)
         profile = self.profile
+        if operation.running:
+            raise ConnectionFailed(NOTHING_RUNS, operation=operation.name, state=profile.state_folder)
         if operation.offline:
             return _run(operation, request, Target(profile.stores), profile.name, open_audit(profile.state_folder))
         with open_container(profile.path, handlers=operation.handlers) as container:

@@ -17,6 +17,7 @@ from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
+from connector.container.pool_operations import OperatedPool, operated_pool
 from connector.container.startup import Parts, start
 from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
@@ -279,6 +280,20 @@ class Container:
         return connection
 
     # --- administration --------------------------------------------------------------------------------------------
+
+    def pool(self, reference: str) -> OperatedPool:
+        """The pool of a resource, to look at and to purge (POOL-6). Does not block, does not connect.
+
+        Args:
+            reference: `application:reference`, or the global name of a resource.
+
+        Raises NameNotFound.
+        """
+        return operated_pool(self._parts, reference)
+
+    def pools(self) -> tuple[OperatedPool, ...]:
+        """The pools of all resources of this instant, in the order of the configuration."""
+        return tuple(operated_pool(self._parts, name) for name in list(self._parts.resources))
 
     def run_command(self, adapter: str, command: str, arguments: Mapping[str, Any]) -> Any:
         """Have an adapter carry out one of the operations that its `ra.toml` lists. Raises NameNotFound."""

@@ -18,6 +18,7 @@ from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.naming import Application, direct_references
+from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, make_resource
@@ -90,16 +91,16 @@ def start(parts: Parts, *, activate: bool = True) -> None:
         from connector.container.handlers import deploy_handlers  # its rooms are not needed for a start without any
 
         deploy_handlers(parts, activate=activate)
-    name = parts.configuration.container.name
-    parts.hooks.container_started(name)
-    parts.stack.callback(parts.hooks.container_stopping, name)
+    # Before they hear of the start: what one of them has begun there ends even if another one is interrupted.
+    parts.stack.callback(parts.hooks.container_stopping)
+    parts.hooks.container_started(lambda plugin: observed_by(plugin, parts))
 
 
 def _open_state(parts: Parts) -> None:
     parts.state = StateFolder(parts.configuration.container.state)
     parts.state.acquire()
     parts.stack.callback(parts.state.release)
-    parts.hooks = HookCaller(parts.catalogue)
+    parts.hooks = HookCaller(parts.catalogue, parts.configuration.container.name)
     parts.audit = FileAuditLog(parts.state.folder / "audit.log", parts.clock, parts.hooks.audit_event)
     parts.stack.callback(parts.audit.close)
 

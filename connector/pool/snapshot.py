@@ -7,12 +7,21 @@ from types import MappingProxyType
 from typing import Any
 
 from connector.pool.entry import Entry
+from connector.pool.measurements import Durations
 from connector.pool.state import PoolState
 from connector.pool.statistics import PooledConnection, PoolStatistics
 
 
-def statistics_of(state: PoolState[Any]) -> PoolStatistics:
-    """All figures of one instant."""
+def statistics_of(
+    state: PoolState[Any], *, opening: Durations | None = None, use: Durations | None = None
+) -> PoolStatistics:
+    """All figures of one instant.
+
+    Args:
+        state: The pool's state.
+        opening: How long opening connections took, from a shell that measures it.
+        use: How long connections were lent, likewise.
+    """
     size = len(state.entries)
     free = state.free_count()
     return PoolStatistics(
@@ -32,6 +41,11 @@ def statistics_of(state: PoolState[Any]) -> PoolStatistics:
         wait_seconds_total=state.wait_seconds,
         timeouts=state.timeouts,
         by_identity=MappingProxyType(dict(Counter(_acting_user(entry) for entry in state.entries))),
+        used_by_identity=MappingProxyType(
+            dict(Counter(_acting_user(entry) for entry in state.entries if entry.plan is not None))
+        ),
+        opening=opening,
+        use=use,
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from connector.pool.measurements import Durations, by_name, measurements_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class PoolStatistics:
         timeouts: Those that waited in vain.
         by_identity: Connections now by the user that each acts as: the effective user of its borrower while lent, else
             the user that it is signed on as.
+        used_by_identity: Those among them that are lent.
+        opening: How long opening connections took; None where the pool does not measure it.
+        use: How long connections were lent; None where the pool does not measure it.
     """
 
     max_size: int
@@ -46,6 +53,17 @@ class PoolStatistics:
     wait_seconds_total: float
     timeouts: int
     by_identity: Mapping[str, int]
+    used_by_identity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    opening: Durations | None = None
+    use: Durations | None = None
+
+    def to_dict(self, pool: str) -> dict[str, list[dict[str, Any]]]:
+        """The snapshot for programs, by OpenTelemetry's names; see `measurements`.
+
+        Args:
+            pool: The pool's name, which is its resource's.
+        """
+        return by_name(measurements_of(self, pool))
 
 
 @dataclass(frozen=True, slots=True)

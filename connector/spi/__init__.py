@@ -42,6 +42,7 @@ from connector.spi.explanation import Explanation, Step, Verdict
 from connector.spi.login import ALIAS_PROPERTY, ControlFlag, Dependency, LoginFailed, LoginModule
 from connector.spi.manager import ConnectionManager, Lease
 from connector.spi.message import Body, Message, PropertyValue
+from connector.spi.observation import IDENTITY, Instrument, Measurement, ObservedContainer
 from connector.spi.plan import RejectedSource, SignOnPlan, SignOnSource
 from connector.spi.principals import (
     UNAUTHENTICATED,
@@ -163,6 +164,10 @@ __all__ = [
     "AuditEvent",
     "AuditLog",
     "Outcome",
+    "ObservedContainer",
+    "Measurement",
+    "Instrument",
+    "IDENTITY",
     "Clock",
     "SystemClock",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
-from support_admin import MARKER, Commands, FakeFinding
+from support_admin import MARKER, Commands, FakeFinding, fake_plan
 
 from connector.admin import password_input
 from connector.admin.commands import version as version_module
@@ -16,6 +16,7 @@ from connector.admin.endpoint import AdminEndpoint
 from connector.admin.main import main
 from connector.errors import ConnectionFailed, Reason
 
+UNREACHABLE = Reason("CF-TEST-ADM-011", "nobody answers.", "Look there.")
 DOWN = Reason("CF-TEST-ADM-010", "the database is down.", "Start it.")
 
 
@@ -55,7 +56,35 @@ def test_status_for_people_is_an_indented_list(commands: Commands) -> None:
 
 
 def test_test_connection_says_to_what_and_as_whom(commands: Commands) -> None:
-    assert "connected to FakeDB 1.0 as alice" in commands("test-connection", "r", "--as", "alice").stdout
+    assert commands("test-connection", "r", "--as", "alice").stdout.splitlines() == [
+        "r: connected to FakeDB 1.0 as alice",
+        "  signed on to jdbc/ledger as batch by component alias",
+    ]
+    plain = commands.json("test-connection", "r", "--as", "alice")
+    assert (plain["user"], plain["signed_on_as"], plain["source"]) == ("alice", "batch", "component alias")
+    assert plain["explanation"]["answer"] == "batch"
+
+
+def test_a_failing_test_connection_tells_its_causes_and_how_far_the_sign_on_came(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_reference: str, *, caller: str | None) -> None:
+        refused = ConnectionFailed(UNREACHABLE, explanation=fake_plan("jdbc/ledger").explanation)
+        raise refused from ConnectionRefusedError(111, f"as told by a driver that quotes {MARKER}")
+
+    monkeypatch.setattr(commands.world.container, "test_connection", fail)
+    result = commands("test-connection", "r")
+    assert result.stderr.splitlines() == [
+        "sign-on of ledger",
+        "  + component alias (taken)",
+        "=> batch",
+        "CF-TEST-ADM-011: nobody answers.",
+        "  caused by ConnectionRefusedError: Connection refused",
+        "  Look there.",
+    ]
+    told = json.loads(commands("test-connection", "r", "--json").stdout)["error"]
+    assert told["causes"] == ["ConnectionRefusedError: Connection refused"]
+    assert MARKER not in result.output
 
 
 def test_an_unreachable_system_has_an_exit_code_of_its_own(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

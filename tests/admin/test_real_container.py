@@ -104,6 +104,9 @@ def test_a_running_container_from_ready_to_stopped(real: RealContainer) -> None:
     refused = real.run("status")
     assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "CF-ADM-020")
     assert json.loads(real.run(*boss, "--json", "status").stdout)["name"] == "weather"
+    for pool in json.loads(real.run(*boss, "--json", "pool", "show").stdout):
+        purged = json.loads(real.run(*boss, "--json", "pool", "purge", pool["resource"]).stdout)
+        assert purged == {"resource": pool["resource"], "dry_run": False, "closed": 0, "on_return": 0}
     twice = real.run("run")
     assert (twice.returncode, twice.stderr.split(":")[0]) == (1, "CF-CTR-001")
 
@@ -123,7 +126,9 @@ def test_a_running_container_from_ready_to_stopped(real: RealContainer) -> None:
     assert real.stop(signal.SIGTERM) == 0
     assert not (real.folder / "state" / "admin.sock").exists()
     audit = (real.folder / "state" / "audit.log").read_text()
-    assert {"admin.users.add", "admin.bus.send"} <= {json.loads(line)["action"] for line in audit.splitlines()}
+    assert {"admin.users.add", "admin.bus.send", "admin.pool.show", "pool.purge"} <= {
+        json.loads(line)["action"] for line in audit.splitlines()
+    }
     assert MARKER not in audit + "".join(real.outputs)
 
 

@@ -228,3 +228,23 @@ def test_the_plugin_lists_of_the_file_are_applied_to_the_catalogue(deployment: D
 def test_strict_plugins_stop_the_start_and_name_the_broken_one(deployment: Deployment) -> None:
     with pytest.raises(PluginError, match="ancient"):
         deployment.load("[plugins]\nstrict = true\n")
+
+
+def test_a_plugins_own_section_is_checked_like_an_adapters(deployment: Deployment) -> None:
+    loaded = deployment.load("[gauge]\n")
+    assert loaded.plugin_sections == {"gauge": {"gauge": {"interval": 15.0}}}
+    assert loaded.sections == {}
+    assert deployment.load("").plugin_sections == {}
+
+
+def test_a_mistake_in_a_plugins_section_has_its_line(deployment: Deployment) -> None:
+    problem = deployment.problem("[gauge]\nintervall = 5\n")
+    assert (problem.code, problem.key_path) == ("CF-CONF-030", "gauge.intervall")
+    assert problem.line is not None
+    assert "'interval'" in problem.hint
+
+
+def test_a_section_of_a_blocked_plugin_is_unknown_and_says_why(deployment: Deployment) -> None:
+    problem = deployment.problem('[gauge]\n[plugins]\ndeny = ["gauge"]\n')
+    assert problem.code == "CF-CONF-015"
+    assert "gauge (blocked: the deny list names it)" in problem.hint

@@ -10,7 +10,8 @@ import pytest
 
 HEAVY = {
     "pydantic", "click", "rich", "cryptography", "tomlkit", "sqlalchemy", "psycopg", "keyring", "asyncio",
-    "connector_sql", "connector_bus", "connector_default", "connector_trusted",
+    "connector_sql", "connector_bus", "connector_default", "connector_trusted", "connector_metrics",
+    "prometheus_client",
 }  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_the_wheel_has_every_package_with_its_type_marker_and_declaration(wheel:
     for package in ("connector", *ARTEFACTS):
         assert f"{package}/__init__.py" in names
         assert f"{package}/py.typed" in names
-    assert {"connector_sql/ra.toml", "connector_bus/ra.toml"} <= names
+    assert {"connector_sql/ra.toml", "connector_bus/ra.toml", "connector_metrics/plugin.toml"} <= names
 
 
 def test_every_top_level_name_in_the_wheel_is_ours(wheel: Path) -> None:

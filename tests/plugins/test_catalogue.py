@@ -15,6 +15,7 @@ from connector.spi import Capability, ResourceAdapter
 
 _ADAPTERS = "connector.adapters"
 _MAPPERS = "connector.mappers"
+_PLUGINS = "connector.plugins"
 
 
 def discover(site: Path, **options: object) -> PluginCatalogue:
@@ -261,3 +262,48 @@ def test_our_own_plugins_are_installed_and_described() -> None:
     assert {"sql", "bus"} <= {i.name for i in own if i.group == _ADAPTERS}
     assert {"default", "trusted"} <= {i.name for i in own if i.group == _MAPPERS}
     assert [i for i in own if not i.usable] == []
+
+
+_GAUGE_TOML = '[plugin]\nname = "{name}"\nspi = "{spi}"\n[sections.gauge]\ntype = "table"\n'
+
+
+def install_plugin(site: Path, *, name: str = "gauge", spi: str = "1", text: str | None = None) -> PluginInfo:
+    files = {"cf_plugin_gauge/__init__.py": "raise RuntimeError('imported')"}
+    files["cf_plugin_gauge/plugin.toml"] = _GAUGE_TOML.format(name=name, spi=spi) if text is None else text
+    install(site, "connector-gauge", {_PLUGINS: {"gauge": "cf_plugin_gauge:plugin"}}, files)
+    return info(discover(site), "gauge", _PLUGINS)
+
+
+def test_a_plugin_is_listed_with_the_sections_that_it_owns_without_importing_it(site: Path) -> None:
+    listed = install_plugin(site)
+    assert (listed.state, listed.provides) == (PluginState.AVAILABLE, ("[gauge]",))
+    assert discover(site).described["gauge"].sections["gauge"].type == "table"
+    assert "cf_plugin_gauge" not in sys.modules
+
+
+def test_a_plugin_without_a_plugin_toml_owns_nothing_and_can_be_used(site: Path) -> None:
+    install(site, "connector-bare", {_PLUGINS: {"bare": "cf_plugin_bare"}}, {"cf_plugin_bare.py": ""})
+    catalogue = discover(site)
+    assert info(catalogue, "bare", _PLUGINS).usable
+    assert catalogue.described == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "state", "reason"),
+    [
+        ({"spi": "2-3"}, PluginState.INCOMPATIBLE, "written for SPI 2 to 3"),
+        ({"name": "other"}, PluginState.FAILED, "its plugin.toml names it 'other'"),
+        ({"text": "[plugin]\nname = 'gauge'\nspii = '1'\n"}, PluginState.FAILED, "plugin.toml:3"),
+        (
+            {"text": "[plugin]\nname = 'gauge'\nspi = '1'\n[sections.s]\ntype = 'integer'\ndefault = 'x'\n"},
+            PluginState.FAILED,
+            "sections.s: its default",
+        ),
+    ],
+)
+def test_a_wrong_plugin_toml_keeps_the_plugin_out_with_the_reason(
+    site: Path, options: dict[str, str], state: PluginState, reason: str
+) -> None:
+    listed = install_plugin(site, **options)
+    assert listed.state is state
+    assert reason in listed.reason

@@ -8,6 +8,7 @@ import pytest
 from support_pool import PoolBench
 
 from connector.pool import PooledConnection, PoolStatistics
+from connector.pool.measurements import Durations
 
 
 def test_a_new_pool_has_nothing() -> None:
@@ -44,3 +45,42 @@ def test_contents_name_user_alias_version_and_borrower() -> None:
             PooledConnection("bob", "bob-alias", 3, False, None, None, None),
             PooledConnection("system", "system-alias", 1, True, "alice", "jdbc/log", None),
         )
+
+
+def points(statistics: PoolStatistics, name: str, *attributes: str) -> dict[tuple[str, ...], float]:
+    told = statistics.to_dict("eis/fake")[name]
+    return {tuple(point["attributes"][attribute] for attribute in attributes): point["value"] for point in told}
+
+
+def test_the_figures_have_opentelemetrys_names_and_the_pools() -> None:
+    bench = PoolBench(max_size=4)
+    bench.pool.take(bench.bob).close()
+    with bench.pool.take(bench.alice):
+        now = bench.pool.statistics()
+    state, identity = "db.client.connection.state", "connector.identity"
+    assert points(now, "db.client.connection.count", state) == {("idle",): 1, ("used",): 1}
+    assert points(now, "db.client.connection.max", "db.client.connection.pool.name") == {("eis/fake",): 4}
+    assert points(now, "connector.pool.connections", identity, state) == {
+        ("alice", "idle"): 0,
+        ("alice", "used"): 1,
+        ("bob", "idle"): 1,
+        ("bob", "used"): 0,
+    }
+    assert points(now, "connector.pool.connections.opened") == {(): 2}
+
+
+def test_waits_are_a_sum_and_a_count_and_what_is_not_measured_is_left_out() -> None:
+    now = dataclasses.replace(PoolBench().pool.statistics(), waits=3, wait_seconds_total=1.5, timeouts=1, waiting=2)
+    told = now.to_dict("eis/fake")
+    (wait,) = told["db.client.connection.wait_time"]
+    assert (wait["value"], wait["count"], wait["unit"]) == (1.5, 3, "s")
+    assert told["db.client.connection.timeouts"][0]["value"] == 1
+    assert told["db.client.connection.pending_requests"][0]["value"] == 2
+    assert not {"db.client.connection.create_time", "db.client.connection.use_time"} & told.keys()
+
+
+def test_how_long_opening_and_use_took_is_told_where_it_is_measured() -> None:
+    now = dataclasses.replace(PoolBench().pool.statistics(), opening=Durations(2, 0.25), use=Durations(7, 3.0))
+    told = now.to_dict("eis/fake")
+    assert [(p["value"], p["count"]) for p in told["db.client.connection.create_time"]] == [(0.25, 2)]
+    assert [(p["value"], p["count"]) for p in told["db.client.connection.use_time"]] == [(3.0, 7)]

@@ -29,14 +29,23 @@ def lookup(target: Target, request: Request) -> dict[str, Any]:
 
 
 def test_connection(target: Target, request: Request) -> dict[str, Any]:
-    """Connect once, outside the pool, after the authentication data was read again (AUTHD-3)."""
+    """Connect once, outside the pool, after the authentication data was read again (AUTHD-3).
+
+    Answers what it reached, the user actually at work, and how the sign-on came about.
+    """
     reference = request.arguments.text("reference")
     result = target.container.test_connection(reference, caller=request.arguments.optional_text("caller"))
+    plan = result.plan
     return {
         "reference": reference,
+        "resource": plan.resource,
         "product": _plain(result.product),
         "version": _plain(result.version),
         "user": _plain(result.user),
+        "signed_on_as": plan.user,
+        "asserted": None if plan.asserted is None else plan.asserted.user,
+        "source": plan.source.value,
+        "explanation": plan.explanation.to_dict(),
     }
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import messages, show, stores
+from connector.admin.operations import messages, pools, show, stores
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -34,6 +34,7 @@ class Operation:
         handlers: Whether a container that is opened for it has to deliver to its handlers meanwhile.
         offline: Whether it works on the stores alone, so that no container need be opened for it: then whoever owns
             the files may (CONF-7).
+        running: Whether it has a meaning on a running container only: what it is about does not outlive the process.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Operation:
     resource: tuple[str, ...] = ()
     offline: bool = False
     handlers: bool = False
+    running: bool = False
 
 
 _ALL = (
@@ -51,6 +53,8 @@ _ALL = (
     Operation("findings", Access.MONITOR, show.findings),
     Operation("lookup", Access.AUTHENTICATED, show.lookup, ("reference",)),
     Operation("test-connection", Access.OPERATOR, show.test_connection, ("reference", "caller")),
+    Operation("pool.show", Access.MONITOR, pools.show_pools, ("reference",), running=True),
+    Operation("pool.purge", Access.OPERATOR, pools.purge_pool, ("reference", "dry_run"), running=True),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),

@@ -13,7 +13,13 @@ from connector.container.configuration.layers import read_layers
 from connector.container.configuration.login_checks import check_login
 from connector.container.configuration.model import PluginsSection
 from connector.container.configuration.problems import ProblemCollector
-from connector.container.configuration.resource_checks import check_resources, check_sections, resource_kinds
+from connector.container.configuration.resource_checks import (
+    check_nobodys_sections,
+    check_resources,
+    check_sections,
+    resource_kinds,
+    section_owners,
+)
 from connector.container.configuration.secret_sources import check_urls
 from connector.container.configuration.security_checks import (
     check_admin,
@@ -67,7 +73,10 @@ def load_configuration(
     admin = check_admin(data, problems)
     login = check_login(data, catalogue, problems)
     resources = check_resources(data, catalogue, checker)
-    sections = check_sections(data, catalogue, checker)
+    of_adapters, of_plugins = section_owners(catalogue)
+    sections = check_sections(data, of_adapters, checker)
+    plugin_sections = check_sections(data, of_plugins, checker)
+    check_nobodys_sections(data, catalogue, problems)
     # Names, not checked objects: a reference to something that is wrong elsewhere is not wrong itself.
     logins = frozenset(table_of_tables(data, "login", problems))
     applications = ApplicationChecker(folder, resource_kinds(data), logins, catalogue, problems).check(data)
@@ -85,6 +94,7 @@ def load_configuration(
         admin=admin,
         plugins=plugins,
         sections=sections,
+        plugin_sections=plugin_sections,
         warnings=problems.warnings,
         origins=layers.origins,
     )

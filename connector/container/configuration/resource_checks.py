@@ -1,4 +1,7 @@
-"""Checking `[resources]` and the sections that adapters own against their `ra.toml`, importing none (CONF-2)."""
+"""Checking `[resources]` and the sections that adapters and plugins own against their declarations (CONF-2).
+
+None of them is imported for it.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ from connector.container.configuration.problems import ProblemCollector, did_you
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.configuration.shape import shaped, table_of_tables
 from connector.container.plugins.catalogue import PluginCatalogue
-from connector.container.plugins.contracts import ADAPTERS
+from connector.container.plugins.contracts import ADAPTERS, PLUGINS
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.errors import Reason
-from connector.spi import Capability
+from connector.spi import Capability, ConfigProperty
 
 SECTION_UNKNOWN = Reason("CF-CONF-015", "the unknown section [{section}]", "Remove it or correct its name.{failed}")
 ADAPTER_NOT_INBOUND = Reason(
@@ -74,18 +77,32 @@ def _check_kind(
 
 
 def check_sections(
-    data: Mapping[str, Any], catalogue: PluginCatalogue, checker: PropertyChecker
+    data: Mapping[str, Any], owners: Mapping[str, Mapping[str, ConfigProperty]], checker: PropertyChecker
 ) -> Mapping[str, Mapping[str, Any]]:
-    """By adapter, the sections that it owns and that the data has; notes sections that nobody owns."""
-    problems = checker.problems
+    """By owner (an adapter or a plugin), the sections that it declares and that the data has, checked."""
     checked: dict[str, Mapping[str, Any]] = {}
-    owned: set[str] = set()
-    for name, descriptor in sorted(catalogue.adapters.items()):
-        present = {s: prop for s, prop in descriptor.sections.items() if s not in CORE_SECTIONS and s in data}
-        owned.update(set(descriptor.sections) - CORE_SECTIONS)
+    for name, declared in sorted(owners.items()):
+        present = {
+            section: prop for section, prop in declared.items() if section not in CORE_SECTIONS and section in data
+        }
         if present:
             checked[name] = checker.table({section: data[section] for section in present}, present, ())
-    known = CORE_SECTIONS | owned
+    return MappingProxyType(checked)
+
+
+def section_owners(
+    catalogue: PluginCatalogue,
+) -> tuple[Mapping[str, Mapping[str, ConfigProperty]], Mapping[str, Mapping[str, ConfigProperty]]]:
+    """The sections that adapters declare, and those that plugins do, each by its owner."""
+    return (
+        {name: adapter.sections for name, adapter in catalogue.adapters.items()},
+        {name: plugin.sections for name, plugin in catalogue.described.items()},
+    )
+
+
+def check_nobodys_sections(data: Mapping[str, Any], catalogue: PluginCatalogue, problems: ProblemCollector) -> None:
+    """Note sections that nobody owns."""
+    known = CORE_SECTIONS.union(*(declared for owners in section_owners(catalogue) for declared in owners.values()))
     for section in sorted(set(data) - known):
         if section in _LATER_SECTIONS:
             problems.add(NOT_IN_THIS_VERSION, (section,), allowed=listed(known), key=section)
@@ -96,15 +113,15 @@ def check_sections(
                 allowed=listed(known),
                 hint=did_you_mean(section, known),
                 section=section,
-                failed=_failed_adapters(catalogue),
+                failed=_failed_owners(catalogue),
             )
-    return MappingProxyType(checked)
 
 
-def _failed_adapters(catalogue: PluginCatalogue) -> str:
-    """A section may be unknown because the adapter that owns it could not be described."""
-    failed = [f"{i.name} ({i.state}: {i.reason})" for i in catalogue.plugins if i.group == ADAPTERS and not i.usable]
-    return f" It may belong to an adapter that can't be used: {'; '.join(failed)}." if failed else ""
+def _failed_owners(catalogue: PluginCatalogue) -> str:
+    """A section may be unknown because the adapter or plugin that owns it could not be described."""
+    owning = (ADAPTERS, PLUGINS)
+    failed = [f"{i.name} ({i.state}: {i.reason})" for i in catalogue.plugins if i.group in owning and not i.usable]
+    return f" It may belong to an adapter or plugin that can't be used: {'; '.join(failed)}." if failed else ""
 
 
 def resource_kinds(data: Mapping[str, Any]) -> Mapping[str, str | None]:

@@ -124,6 +124,7 @@ class ContainerConfiguration:
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         sections: By adapter, the sections that it owns and that the file has, checked.
+        plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
         origins: Who said what; ask by `origin` and `overridden`.
     """
@@ -138,6 +139,7 @@ class ContainerConfiguration:
     admin: Mapping[str, tuple[str, ...]]
     plugins: PluginsSection
     sections: Mapping[str, Mapping[str, Any]]
+    plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]
     origins: Origins = field(repr=False)
 

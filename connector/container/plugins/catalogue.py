@@ -15,6 +15,7 @@ from connector.container.plugins.contracts import breach_of_contract
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.found import FoundPlugin, found_plugins, installed_entry_points
 from connector.container.plugins.info import PluginInfo, PluginState
+from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.container.plugins.selection import Selection, strict_by_environment
 from connector.errors import PluginError, Reason
 
@@ -105,6 +106,14 @@ class PluginCatalogue:
         with self._lock:
             usable = {p.info.name: p.descriptor for p in self._found if p.descriptor is not None and p.info.usable}
             return MappingProxyType(usable)
+
+    @property
+    def described(self) -> Mapping[str, PluginDescriptor]:
+        """The plugins of the group `connector.plugins` that have a `plugin.toml` and can be used, by name."""
+        with self._lock:
+            return MappingProxyType(
+                {p.info.name: p.plugin for p in self._found if p.plugin is not None and p.info.usable}
+            )
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names in a group that can be used, sorted."""

@@ -1,4 +1,4 @@
-"""Finding and reading an adapter's `ra.toml` without importing the adapter (architecture rule 6)."""
+"""Finding and reading an adapter's `ra.toml`, or a plugin's `plugin.toml`, importing neither (architecture rule 6)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from connector.container.configuration.adapter_properties import default_fits
 from connector.container.configuration.document import read_document
 from connector.container.configuration.origins import Origins, Place
 from connector.container.configuration.problems import ProblemCollector
+from connector.container.configuration.sections import Section
 from connector.container.configuration.shape import shaped
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.descriptor_shape import DescriptorFile
+from connector.container.plugins.plugin_file import PluginDescriptor, PluginFile
 from connector.errors import PluginError, Problem, Reason
 from connector.spi import ConfigProperty
 
@@ -22,26 +25,34 @@ DESCRIPTOR_MISSING = Reason(
     "no ra.toml beside the module {module!r}",
     "Put one into the adapter's package, and into its wheel.",
 )
-DESCRIPTOR_WRONG = Reason("CF-PLUG-011", "ra.toml is wrong: {problems}", "Correct it; docs/design.md has the format.")
+DESCRIPTOR_WRONG = Reason("CF-PLUG-011", "{file} is wrong: {problems}", "Correct it; docs/design.md has the format.")
 
 FILE_NAME = "ra.toml"
 
+S = TypeVar("S", bound=Section)
+
 
 def locate_descriptor(module: str) -> Path:
-    """The `ra.toml` beside a module, or in the nearest package above it. Imports nothing. Blocks for the disk.
+    """An adapter's `ra.toml`; see `located`. Raises PluginError (CF-PLUG-010): There is none."""
+    file = located(module, FILE_NAME)
+    if file is None:
+        raise PluginError(DESCRIPTOR_MISSING, module=module)
+    return file
 
-    Only the top-level package is looked for by the import system: for anything below, that would import its parents.
 
-    Raises:
-        PluginError: There is none.
+def located(module: str, name: str) -> Path | None:
+    """The file of that name beside a module, or in the nearest package above it; None where there is none.
+
+    Imports nothing: only the top-level package is looked for by the import system, which for anything below would
+    import its parents. Blocks for the disk.
     """
     top, *inner = module.split(".")
     for root in _folders(top):
         for depth in range(len(inner), -1, -1):
-            file = root.joinpath(*inner[:depth], FILE_NAME)
+            file = root.joinpath(*inner[:depth], name)
             if file.is_file():
                 return file
-    raise PluginError(DESCRIPTOR_MISSING, module=module)
+    return None
 
 
 def _folders(top: str) -> list[Path]:
@@ -58,7 +69,7 @@ def read_descriptor(file: Path) -> AdapterDescriptor:
     Raises:
         PluginError: It can't be read, or says something wrong; the text has all mistakes with their lines.
     """
-    said, mistakes = _read(file)
+    said, mistakes = _read(file, DescriptorFile)
     descriptor = None if said is None else said.descriptor()
     if descriptor is not None:
         for kind, declared in (
@@ -67,25 +78,44 @@ def read_descriptor(file: Path) -> AdapterDescriptor:
             ("destination", descriptor.destination),
             ("sections", descriptor.sections),
         ):
-            mistakes += [f"{name}: its default is not what it declares" for name in _misfits(declared, kind)]
+            mistakes += _wrong_defaults(declared, kind)
     if descriptor is None or mistakes:
-        raise PluginError(DESCRIPTOR_WRONG, problems="; ".join(mistakes))
+        raise _wrong(file, mistakes)
     return descriptor
 
 
-def _read(file: Path) -> tuple[DescriptorFile | None, list[str]]:
+def read_plugin_descriptor(file: Path) -> PluginDescriptor:
+    """Read a `plugin.toml`. Blocks for the disk. Raises PluginError like `read_descriptor`."""
+    said, mistakes = _read(file, PluginFile)
+    descriptor = None if said is None else said.descriptor()
+    if descriptor is not None:
+        mistakes += _wrong_defaults(descriptor.sections, "sections")
+    if descriptor is None or mistakes:
+        raise _wrong(file, mistakes)
+    return descriptor
+
+
+def _wrong(file: Path, mistakes: list[str]) -> PluginError:
+    return PluginError(DESCRIPTOR_WRONG, file=file.name, problems="; ".join(mistakes))
+
+
+def _read(file: Path, model: type[S]) -> tuple[S | None, list[str]]:
     document = read_document(file)
     if isinstance(document, Problem):
         return None, [str(document)]
-    origins = Origins(Place(FILE_NAME, None))
+    origins = Origins(Place(file.name, None))
     problems = ProblemCollector(origins)
-    said = shaped(DescriptorFile, document.data, (), problems).section
+    said = shaped(model, document.data, (), problems).section
     if problems.problems:
         # Once more, with the lines, which are looked up only where there is something to tell.
-        origins.record_all((path, Place(FILE_NAME, line)) for path, line in document.lines.items())
+        origins.record_all((path, Place(file.name, line)) for path, line in document.lines.items())
         problems = ProblemCollector(origins)
-        said = shaped(DescriptorFile, document.data, (), problems).section
+        said = shaped(model, document.data, (), problems).section
     return said, [str(problem) for problem in problems.problems]
+
+
+def _wrong_defaults(declared: Mapping[str, ConfigProperty], kind: str) -> list[str]:
+    return [f"{name}: its default is not what it declares" for name in _misfits(declared, kind)]
 
 
 def _misfits(declared: Mapping[str, ConfigProperty], path: str) -> Iterator[str]:

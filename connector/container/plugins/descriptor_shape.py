@@ -1,4 +1,7 @@
-"""The shape of an `ra.toml` (docs/design.md has an example): pydantic models, and what they become."""
+"""The shape of an `ra.toml` (docs/design.md has an example): pydantic models, and what they become.
+
+Properties and versions look the same in a `plugin.toml`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,18 @@ def _capability(value: object) -> Capability:
         raise ValueError(f"one of {listed(known.value for known in Capability)}") from None
 
 
-class _Property(Section):
+SpiRange = Annotated[str, AfterValidator(_spi_range)]
+
+
+def spi_versions(spi: str) -> tuple[int, int]:
+    """The first and the last version of a range that was checked."""
+    first, _, last = spi.partition("-")
+    return int(first), int(last or first)
+
+
+class PropertyShape(Section):
+    """One declared property, which may be a table of further ones."""
+
     type: Annotated[str, AfterValidator(_types_known)] = "string"
     default: Any = None
     required: bool = False
@@ -47,10 +61,11 @@ class _Property(Section):
     minimum: float | None = None
     unit: str = ""
     doc: str = ""
-    items: _Property | None = None
-    properties: Mapping[str, _Property] = Field(default_factory=empty)
+    items: PropertyShape | None = None
+    properties: Mapping[str, PropertyShape] = Field(default_factory=empty)
 
     def declared(self, name: str) -> ConfigProperty:
+        """The property under its name, as the framework uses it."""
         return ConfigProperty(
             name=name,
             type=self.type,
@@ -61,12 +76,12 @@ class _Property(Section):
             unit=self.unit,
             doc=self.doc,
             items=None if self.items is None else self.items.declared(name),
-            properties=_declared(self.properties),
+            properties=declared(self.properties),
         )
 
 
 class _Kind(Section):
-    properties: Mapping[str, _Property] = Field(default_factory=empty)
+    properties: Mapping[str, PropertyShape] = Field(default_factory=empty)
 
 
 class _Command(Section):
@@ -78,7 +93,7 @@ class _Adapter(Section):
     name: Name
     vendor: str = ""
     version: str = ""
-    spi: Annotated[str, AfterValidator(_spi_range)]
+    spi: SpiRange
     description: str = ""
     capabilities: Annotated[tuple[Annotated[Capability, BeforeValidator(_capability)], ...], Field(strict=False)] = ()
     mechanisms: Names = ()
@@ -91,28 +106,28 @@ class DescriptorFile(Section):
     connection_factory: _Kind = Field(default_factory=_Kind)
     activation: _Kind = Field(default_factory=_Kind)
     destination: _Kind = Field(default_factory=_Kind)
-    sections: Mapping[str, _Property] = Field(default_factory=empty)
+    sections: Mapping[str, PropertyShape] = Field(default_factory=empty)
     commands: Mapping[str, _Command] = Field(default_factory=empty)
 
     def descriptor(self) -> AdapterDescriptor:
         """What the file says, as the framework uses it."""
-        first, _, last = self.adapter.spi.partition("-")
         commands = {name: CommandDescriptor(name, command.role, command.doc) for name, command in self.commands.items()}
         return AdapterDescriptor(
             name=self.adapter.name,
             vendor=self.adapter.vendor,
             version=self.adapter.version,
-            spi=(int(first), int(last or first)),
+            spi=spi_versions(self.adapter.spi),
             description=self.adapter.description,
             capabilities=frozenset(self.adapter.capabilities),
             mechanisms=self.adapter.mechanisms,
-            connection_factory=_declared(self.connection_factory.properties),
-            activation=_declared(self.activation.properties),
-            destination=_declared(self.destination.properties),
-            sections=_declared(self.sections),
+            connection_factory=declared(self.connection_factory.properties),
+            activation=declared(self.activation.properties),
+            destination=declared(self.destination.properties),
+            sections=declared(self.sections),
             commands=MappingProxyType(commands),
         )
 
 
-def _declared(properties: Mapping[str, _Property]) -> Mapping[str, ConfigProperty]:
+def declared(properties: Mapping[str, PropertyShape]) -> Mapping[str, ConfigProperty]:
+    """Declared properties by name, as the framework uses them."""
     return MappingProxyType({name: prop.declared(name) for name, prop in properties.items()})

@@ -9,10 +9,26 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 from connector import __version__
-from connector.container.plugins.contracts import ADAPTERS, GROUPS, MAPPERS, OWN_DISTRIBUTION, REGISTRIES, STORES
+from connector.container.plugins.contracts import (
+    ADAPTERS,
+    GROUPS,
+    MAPPERS,
+    OWN_DISTRIBUTION,
+    PLUGINS,
+    REGISTRIES,
+    STORES,
+)
 from connector.container.plugins.descriptor import AdapterDescriptor
-from connector.container.plugins.descriptor_file import locate_descriptor, read_descriptor
+from connector.container.plugins.descriptor_file import FILE_NAME as ADAPTER_FILE
+from connector.container.plugins.descriptor_file import (
+    locate_descriptor,
+    located,
+    read_descriptor,
+    read_plugin_descriptor,
+)
 from connector.container.plugins.info import PluginInfo, PluginState
+from connector.container.plugins.plugin_file import FILE_NAME as PLUGIN_FILE
+from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.errors import PluginError
 from connector.spi import SPI_VERSION
 
@@ -34,12 +50,14 @@ class FoundPlugin:
         entry: Its entry point.
         info: How far it has come.
         descriptor: What its `ra.toml` declares, if it is an adapter and that is right.
+        plugin: What its `plugin.toml` declares, if it has one and that is right.
         loaded: The imported object; None before.
     """
 
     entry: EntryPoint
     info: PluginInfo
     descriptor: AdapterDescriptor | None = None
+    plugin: PluginDescriptor | None = None
     loaded: Any = None
 
     @property
@@ -80,7 +98,7 @@ def found_plugins(entry_points: Iterable[EntryPoint]) -> list[FoundPlugin]:
     found.sort(key=lambda plugin: (GROUPS.index(plugin.info.group), plugin.info.name, plugin.info.distribution))
     _refuse_duplicates(found)
     for plugin in found:
-        if plugin.info.group == ADAPTERS and plugin.info.usable:
+        if plugin.info.usable and plugin.info.group in _DESCRIBED:
             _describe(plugin)
     return found
 
@@ -120,22 +138,43 @@ def _of(plugin: FoundPlugin) -> str:
 
 
 def _describe(plugin: FoundPlugin) -> None:
-    """Read an adapter's `ra.toml` and hold it against this framework."""
+    """Read what it declares and hold that against this framework."""
     try:
-        descriptor = read_descriptor(locate_descriptor(plugin.entry.module))
+        _DESCRIBED[plugin.info.group](plugin)
     except PluginError as error:
         plugin.fail(PluginState.FAILED, f"{error.code}: {error.text}")
-        return
-    if not descriptor.supports(SPI_VERSION):
-        first, last = descriptor.spi
-        plugin.fail(
-            PluginState.INCOMPATIBLE,
-            f"it was written for SPI {first if first == last else f'{first} to {last}'}, this is SPI {SPI_VERSION}",
-        )
-    elif descriptor.name != plugin.info.name:
-        plugin.fail(PluginState.FAILED, f"its ra.toml names it {descriptor.name!r}")
-    else:
+
+
+def _describe_adapter(plugin: FoundPlugin) -> None:
+    descriptor = read_descriptor(locate_descriptor(plugin.entry.module))
+    if _fits(plugin, descriptor, ADAPTER_FILE):
         plugin.descriptor = descriptor
-        sections = tuple(f"[{section}]" for section in sorted(descriptor.sections))
-        provides = (*sorted(capability.value for capability in descriptor.capabilities), *sections)
-        plugin.info = replace(plugin.info, provides=provides)
+        capabilities = sorted(capability.value for capability in descriptor.capabilities)
+        plugin.info = replace(plugin.info, provides=(*capabilities, *_shown(descriptor.sections)))
+
+
+def _describe_plugin(plugin: FoundPlugin) -> None:
+    file = located(plugin.entry.module, PLUGIN_FILE)
+    if file is None:
+        return
+    descriptor = read_plugin_descriptor(file)
+    if _fits(plugin, descriptor, PLUGIN_FILE):
+        plugin.plugin = descriptor
+        plugin.info = replace(plugin.info, provides=_shown(descriptor.sections))
+
+
+_DESCRIBED = {ADAPTERS: _describe_adapter, PLUGINS: _describe_plugin}
+
+
+def _fits(plugin: FoundPlugin, descriptor: AdapterDescriptor | PluginDescriptor, file: str) -> bool:
+    first, last = descriptor.spi
+    if not descriptor.supports(SPI_VERSION):
+        written = first if first == last else f"{first} to {last}"
+        plugin.fail(PluginState.INCOMPATIBLE, f"it was written for SPI {written}, this is SPI {SPI_VERSION}")
+    elif descriptor.name != plugin.info.name:
+        plugin.fail(PluginState.FAILED, f"its {file} names it {descriptor.name!r}")
+    return plugin.info.usable
+
+
+def _shown(sections: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"[{section}]" for section in sorted(sections))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from inspect import isclass
 from typing import Any, final
 
@@ -10,8 +11,8 @@ import pluggy
 
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.contracts import PLUGINS
-from connector.errors import PluginError
-from connector.spi import AuditEvent
+from connector.errors import ConnectorError, PluginError
+from connector.spi import AuditEvent, ObservedContainer
 from connector.spi.hooks import PROJECT_NAME, HookSpecifications
 
 log = logging.getLogger("connector.container")
@@ -21,15 +22,19 @@ log = logging.getLogger("connector.container")
 class HookCaller:
     """Tells the plugins of the group `connector.plugins` what happens.
 
-    Hooks run on the calling thread. What one raises is logged by its type (its text might quote anything) and dropped.
-    A plugin that can't be loaded, is a class instead of an object, or implements a hook that doesn't exist is recorded
-    in the catalogue and left out. Safe to call from any thread: nothing changes after construction.
+    Hooks run on the calling thread. What one raises is logged and dropped: an error of the framework's tree with its
+    text, which never holds a secret, any other by its type, since its text might quote anything. A plugin that can't be
+    loaded, is a class instead of an object, or implements a hook that doesn't exist is recorded in the catalogue and
+    left out. Safe to call from any thread: nothing changes after construction.
 
     Args:
         catalogue: Where the plugins are; they are loaded here.
+        container: The name of the container whose events they are.
     """
 
-    def __init__(self, catalogue: PluginCatalogue) -> None:
+    def __init__(self, catalogue: PluginCatalogue, container: str) -> None:
+        self._catalogue = catalogue
+        self._container = container
         self._managers: list[tuple[str, pluggy.PluginManager]] = []
         for name in catalogue.names(PLUGINS):
             try:
@@ -46,22 +51,35 @@ class HookCaller:
 
     def audit_event(self, event: AuditEvent) -> None:
         """Tell of an audit event that was written."""
-        self._call("connector_audit_event", event=event)
-
-    def container_started(self, container: str) -> None:
-        """Tell that the container of that name is ready."""
-        self._call("connector_container_started", container=container)
-
-    def container_stopping(self, container: str) -> None:
-        """Tell that the container of that name is about to stop."""
-        self._call("connector_container_stopping", container=container)
-
-    def _call(self, hook: str, **arguments: Any) -> None:
         for name, manager in self._managers:
-            try:
-                getattr(manager.hook, hook)(**arguments)
-            except Exception as error:  # noqa: BLE001  # a plugin's hook may raise anything
-                log.error("plugin %r: its hook %s raised %s; dropped", name, hook, type(error).__name__)
+            self._call(name, manager.hook.connector_audit_event, event=event, container=self._container)
+
+    def container_started(self, observed_by: Callable[[str], ObservedContainer]) -> None:
+        """Tell that the container is ready; a plugin that fails at this is recorded as failed in the catalogue.
+
+        Args:
+            observed_by: Makes what the plugin of a name may see of the container.
+        """
+        for name, manager in self._managers:
+            started = manager.hook.connector_container_started
+            failure = self._call(name, started, container=self._container, observed=observed_by(name))
+            if failure:
+                self._catalogue.record_failure(PLUGINS, name, failure)
+
+    def container_stopping(self) -> None:
+        """Tell that the container is about to stop."""
+        for name, manager in self._managers:
+            self._call(name, manager.hook.connector_container_stopping, container=self._container)
+
+    def _call(self, plugin: str, hook: pluggy.HookCaller, **arguments: Any) -> str:
+        """Call one plugin's hook; answers what it raised, as far as that may be told, or nothing."""
+        try:
+            hook(**arguments)
+        except Exception as error:  # noqa: BLE001  # a plugin's hook may raise anything
+            failure = str(error) if isinstance(error, ConnectorError) else type(error).__name__
+            log.error("plugin %r: its hook %s raised %s; dropped", plugin, hook.name, failure)
+            return failure
+        return ""
 
 
 def _registered(plugin: Any) -> tuple[str, pluggy.PluginManager | None]:

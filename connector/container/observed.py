@@ -1,0 +1,45 @@
+"""What plugins see of a running container: implements `connector.spi.ObservedContainer` (OPS-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, final
+
+from connector.container.resources import Resource
+from connector.pool.measurements import measurements_of
+from connector.spi import Measurement
+
+if TYPE_CHECKING:
+    from connector.container.startup import Parts
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RunningContainer:
+    """One plugin's view; see `connector.spi.ObservedContainer`. Safe to use from any thread.
+
+    Attributes:
+        name: The container's name.
+        sections: The plugin's own sections.
+    """
+
+    name: str
+    sections: Mapping[str, Any] = field(repr=False)  # may hold secrets
+    _resources: Mapping[str, Resource] = field(repr=False)  # of the running container: grows by operators' commands
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The figures of all pools at this instant."""
+        return tuple(
+            measurement
+            for name, resource in list(self._resources.items())
+            for measurement in measurements_of(resource.pool.statistics(), name)
+        )
+
+
+def observed_by(plugin: str, parts: Parts) -> RunningContainer:
+    """What the plugin of that name may see."""
+    configuration = parts.configuration
+    sections = configuration.plugin_sections.get(plugin, MappingProxyType({}))
+    return RunningContainer(configuration.container.name, sections, parts.resources)
