@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,6 @@ from connector.spi import (
     AuthenticationData,
     Capability,
     ManagedConnection,
-    ResourceAdapter,
     Secret,
     Subject,
 )
@@ -40,7 +38,7 @@ GRANT kit_carol, kit_dave TO kit_door WITH INHERIT FALSE, SET TRUE;
 class SqlBackend(Backend):
     """What both databases have in common: SQLAlchemy's handles."""
 
-    adapter: type[ResourceAdapter] = SqlResourceAdapter
+    adapter = SqlResourceAdapter
     whoami = "SELECT NULL"
 
     @contextmanager
@@ -60,7 +58,8 @@ class SqlBackend(Backend):
         cursor = connection.dbapi_connection.cursor()
         try:
             cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description is not None else []
+            described: Any = cursor.description
+            return [] if described is None else list(cursor.fetchall())
         finally:
             cursor.close()
 
@@ -115,9 +114,7 @@ class PostgreSQLBackend(SqlBackend):
         return ("kit_carol", "kit_dave")
 
     def unreachable(self) -> Mapping[str, Any]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return {"url": f"postgresql+psycopg://127.0.0.1:{probe.getsockname()[1]}/postgres"}
+        return {"url": "postgresql+psycopg://127.0.0.1:1/postgres"}
 
     def kill(self, connection: ManagedConnection) -> None:
         assert isinstance(connection, SqlManagedConnection)

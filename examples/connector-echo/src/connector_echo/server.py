@@ -67,7 +67,9 @@ class EchoServer(socketserver.ThreadingTCPServer):
 class _Session(socketserver.StreamRequestHandler):
     """One client: signed on as `_login`, working as `_acting`, with notes that `reset` forgets."""
 
-    server: EchoServer
+    @property
+    def _echo(self) -> EchoServer:
+        return cast(EchoServer, self.server)
 
     def setup(self) -> None:
         super().setup()
@@ -75,7 +77,7 @@ class _Session(socketserver.StreamRequestHandler):
         self._acting: str | None = None
         self._notes: list[str] = []
         self._closed = threading.Event()
-        self.server.opened(self.client_address[1], self.connection, self._closed)
+        self._echo.opened(self.client_address[1], self.connection, self._closed)
 
     def handle(self) -> None:
         commands: dict[str, Callable[..., Any]] = {
@@ -98,17 +100,17 @@ class _Session(socketserver.StreamRequestHandler):
         try:
             super().finish()
         finally:
-            self.server.closed(self.client_address[1])
+            self._echo.closed(self.client_address[1])
             cast(socket.socket, self.connection).close()
             self._closed.set()
 
     def _sign_on(self, user: str, password: str) -> None:
-        if self.server.users.get(user) != password:
+        if self._echo.users.get(user) != password:
             raise PermissionError("unknown user or wrong password")
         self._login = self._acting = user
 
     def _become(self, user: str) -> str:
-        if user not in self.server.trusted.get(self._login or "", frozenset()):
+        if user not in self._echo.trusted.get(self._login or "", frozenset()):
             raise PermissionError("not trusted with that user")
         self._acting = user
         return user
