@@ -130,7 +130,7 @@ class TestDescribesAnotherUser(Sabotage):
 
 
 class TestCleanupCloses(Sabotage):
-    breaks = ("OUT-CORE-020", "OUT-CORE-023", "OUT-POOL-001", "OUT-POOL-010")
+    breaks = ("OUT-CORE-020", "OUT-CORE-023", "OUT-POOL-001")
 
     class connection(Connection):
         def cleanup(self) -> None:
@@ -314,6 +314,17 @@ class TestHandlesLeak(Sabotage):
                     return Leaking(manager.allocate())
 
             return Connections()
+
+
+class TestSignsOnAsTheFirst(Sabotage):
+    breaks = ("OUT-SEC-020", "OUT-SEC-021", "OUT-POOL-010")
+
+    class factory(Factory):
+        first: PasswordCredential | None = None
+
+        def made_out(self, found: PasswordCredential) -> Subject:
+            self.first = self.first or found
+            return super().made_out(self.first)
 
 
 class TestConnectsAtOnce(Sabotage):

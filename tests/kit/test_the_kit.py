@@ -85,8 +85,6 @@ def test_every_requirement_of_the_kit_is_broken_by_some_saboteur_or_listed_here(
         "OUT-CORE-010",  # where it is broken nothing works
         "OUT-CORE-033",  # needs a server that lets nobody in
         "OUT-CORE-042",  # the echo adapter does not claim matching
-        "OUT-SEC-020",  # needs a server that mixes its sessions up
-        "OUT-SEC-021",  # the same
         "OUT-POOL-002",  # needs a handle that shares
     }
     broken = {each for saboteur in SABOTEURS.values() for each in getattr(saboteur, "breaks", ())}

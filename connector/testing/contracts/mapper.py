@@ -150,7 +150,7 @@ class MapperContract(Contract):
                 after = MapperLogin(backend, case, aliases=changed).result()
                 assert after == before, f"{case.name}: it depends on authentication data"
 
-    @requirement("MAP-022", "What it asks for and does not declare is neither an alias nor a password of the call.")
+    @requirement("MAP-022", "It declares an alias, or the password of the call, where it asks for one.")
     def test_it_declares_what_it_asks_for(self, backend: MapperBackend) -> None:
         declared = _declared(backend)
         for case in backend.cases:
