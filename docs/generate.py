@@ -1,4 +1,4 @@
-"""Writes the generated pages: `errors.md` from the catalogue, `cli.md` from the commands' help, `configuration.md`.
+"""Writes the generated pages: `errors.md`, `cli.md` from the commands' help, `configuration.md`, `kit.md`.
 
 python docs/generate.py          # write them
 python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 from configuration_page import configuration_page
+from kit_page import kit_page
 
 from connector import errors
 from connector.admin.main import main as main_command
@@ -39,6 +40,7 @@ FAMILIES = {
     "OUT": "Outbound",
     "WORK": "Work",
     "ENDP": "Endpoints",
+    "KIT": "Conformance kit",
     "CTR": "Container",
     "ADM": "Command line and administration",
     "SQL": "SQL adapter",
@@ -130,6 +132,7 @@ def main() -> int:
         HERE / "errors.md": errors_page(),
         HERE / "cli.md": cli_page(),
         HERE / "configuration.md": configuration_page(),
+        HERE / "kit.md": kit_page(),
     }
     if "--check" in sys.argv:
         stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]

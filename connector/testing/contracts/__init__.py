@@ -1,0 +1,1 @@
+"""The contracts, one profile a module. Assertions in here are rewritten by pytest."""

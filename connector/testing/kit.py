@@ -1,0 +1,17 @@
+"""The way without code: `pytest --pyargs connector.testing.kit --connector-adapter=mypkg:Backend`.
+
+`--connector-report=report.json` writes the report. Contracts that no option asks for are left out.
+"""
+
+from __future__ import annotations
+
+from connector.testing.contracts.mapper import MapperContract
+from connector.testing.contracts.outbound import OutboundContract
+
+
+class TestAdapter(OutboundContract):
+    """The adapter of `--connector-adapter`."""
+
+
+class TestMapper(MapperContract):
+    """The login module of `--connector-mapper`."""

