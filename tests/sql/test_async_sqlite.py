@@ -161,9 +161,6 @@ def test_an_invalidated_connection_is_destroyed(notes: Reference) -> None:
 def test_a_cursor_that_is_kept_is_dead_on_the_next_lease(notes: Reference) -> None:
     async def scene() -> None:
         async with notes.connections.get_async_connection() as connection:
-            raw = await connection.get_raw_connection()
-            cursor = await raw.driver_connection.cursor()  # the driver's own is beyond our reach
-            await cursor.close()
             kept = await connection.run_sync(lambda within: within.connection.cursor())
         async with notes.connections.get_async_connection() as connection:
             with pytest.raises(connection.dialect.loaded_dbapi.Error, match="closed"):

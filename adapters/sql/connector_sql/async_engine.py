@@ -6,6 +6,7 @@ caller and closing kept cursors are the very classes that threads use; only the 
 
 from __future__ import annotations
 
+from types import TracebackType
 from typing import cast, final
 
 from sqlalchemy.engine import Connection
@@ -94,5 +95,7 @@ class _AwaitedLease:
     def __enter__(self) -> _AwaitedLease:
         return self
 
-    def __exit__(self, *_raised: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
