@@ -24,6 +24,7 @@ from connector.errors import (
 from connector.spi import (
     UNAUTHENTICATED,
     ActivationSpec,
+    AsyncLease,
     AuditEvent,
     CallbackHandler,
     CallerPrincipalCallback,
@@ -350,6 +351,11 @@ class FakeManager:
         if self._asserted is not None:
             physical.switch_identity(self._asserted)
         return FakeLease(physical, self.current_plan())
+
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        raise NotImplementedError
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
         return SignOnPlan(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector import Secret
+from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
 from connector.pool.settings import PoolSettings
 from connector.spi import (
+    AsyncLease,
     AuditEvent,
     Capability,
     ConnectionRequestInfo,
@@ -87,14 +89,12 @@ class Reference:
         self._passwords = passwords or {}
         if shares is None:
             self.factory = SqlManagedConnectionFactory(read_settings(RESOURCE, properties), self.audit)
-            self.pool = ManagedConnectionPool(
-                RESOURCE,
-                self.factory,
-                PoolSettings(max_size=max_size, connection_timeout=0.0),
-                capabilities=frozenset({Capability.VALIDATION, Capability.IDENTITY_SWITCH}),
-            )
+            settings = PoolSettings(max_size=max_size, connection_timeout=0.0)
+            able = frozenset({Capability.VALIDATION, Capability.IDENTITY_SWITCH, Capability.ASYNC})
+            self.pool = ManagedConnectionPool(RESOURCE, self.factory, settings, capabilities=able)
+            self.async_pools = LoopPools(RESOURCE, self.factory, settings, capabilities=able)
         else:
-            self.factory, self.pool = shares.factory, shares.pool
+            self.factory, self.pool, self.async_pools = shares.factory, shares.pool, shares.async_pools
         self.connections: SqlConnectionFactory = self.factory.create_connection_factory(self)
 
     @contextmanager
@@ -108,6 +108,11 @@ class Reference:
 
     def allocate(self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None) -> Lease:
         return self.pool.take(plan or self.current_plan(request))
+
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        return await self.async_pools.take(plan or self.current_plan(request))
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
         credential: PasswordCredential | None = None
@@ -141,13 +146,19 @@ class Reference:
         return Explanation(f"sign-on of {self.reference} for {caller}", "by hand")
 
     @property
+    def async_count(self) -> int:
+        """How many physical connections the pools for asyncio have."""
+        return len(self.async_pools.contents())
+
+    @property
     def physical_count(self) -> int:
         """How many physical connections the pool has."""
         return len(self.pool.contents())
 
     def close(self) -> None:
-        """Close the pool."""
+        """Close the pools."""
         self.pool.close()
+        self.async_pools.close()
 
 
 MakeReference = Callable[..., Reference]

@@ -10,6 +10,7 @@ from connector.container.plugins.info import PluginState
 from connector.errors import PluginError, Reason
 
 if TYPE_CHECKING:
+    from connector.container.resources import Resource
     from connector.container.startup import Parts
 
 
@@ -146,7 +147,7 @@ def status(parts: Parts) -> dict[str, Any]:
         "state": str(parts.state.folder),
         "adapters": sorted(parts.adapters),
         "resources": {
-            name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics())}
+            name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics()), **_async_pools(resource)}
             for name, resource in parts.resources.items()
         },
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
@@ -160,6 +161,12 @@ def status(parts: Parts) -> dict[str, Any]:
             for deployed in parts.activations
         ],
     }
+
+
+def _async_pools(resource: Resource) -> dict[str, Any]:
+    """The pools for asyncio, one for each event loop; left out where none was ever asked for."""
+    pools = resource.async_pools.statistics() if resource.async_pools is not None else ()
+    return {"async_pools": [_pool(statistics) for statistics in pools]} if pools else {}
 
 
 def _pool(statistics: Any) -> dict[str, int]:

@@ -9,12 +9,13 @@ from typing import Any, final
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.outbound.manager import ReferenceConnectionManager
+from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
 from connector.pool.settings import PoolSettings
 from connector.security.authdata import AuthDataService
 from connector.signon.reference import ResourceReference, SignOnTarget
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Clock, ManagedConnectionFactory, ResourceAdapter, Secret, Subject
+from connector.spi import Capability, Clock, ManagedConnectionFactory, ResourceAdapter, Secret, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Resource:
         factory: The managed connection factory.
         target: What sign-on needs to know of it.
         pool: Its managed connections.
+        async_pools: Those for asyncio, one pool for each event loop; None where the adapter has none.
     """
 
     name: str
@@ -34,6 +36,13 @@ class Resource:
     factory: ManagedConnectionFactory
     target: SignOnTarget
     pool: ManagedConnectionPool
+    async_pools: LoopPools | None = None
+
+    def retire(self, alias: str, version: int) -> None:
+        """Take out what is signed on with an older credential of an alias, of every kind (AUTHD-3)."""
+        self.pool.retire(alias, version)
+        if self.async_pools is not None:
+            self.async_pools.retire(alias, version)
 
 
 def make_resource(
@@ -54,7 +63,10 @@ def make_resource(
     )
     settings = PoolSettings(max_size=configured.pool.max_size, connection_timeout=configured.pool.connection_timeout)
     pool = ManagedConnectionPool(name, factory, settings, capabilities=descriptor.capabilities, clock=clock)
-    return Resource(name, configured.adapter, factory, target, pool)
+    async_pools = None
+    if Capability.ASYNC in descriptor.capabilities:
+        async_pools = LoopPools(name, factory, settings, capabilities=descriptor.capabilities, clock=clock)
+    return Resource(name, configured.adapter, factory, target, pool, async_pools)
 
 
 @final
@@ -84,6 +96,12 @@ class ReferenceBinder:
         """The connection manager and the connection factory of one reference. Does not connect."""
         resource = self._resources[reference.resource]
         manager = ReferenceConnectionManager(
-            reference, resource.target, self._resolver, resource.pool, self._auth_data, subject_of=self._subject_of
+            reference,
+            resource.target,
+            self._resolver,
+            resource.pool,
+            self._auth_data,
+            subject_of=self._subject_of,
+            async_pool=resource.async_pools,
         )
         return manager, resource.factory.create_connection_factory(manager)

@@ -175,6 +175,8 @@ def _close_resources(parts: Parts) -> None:
     """Close all pools, then their factories: also those that came after the start."""
     for name, resource in reversed(list(parts.resources.items())):
         _stop_quietly(f"pool of {name}", resource.pool.close)
+        if resource.async_pools is not None:
+            _stop_quietly(f"asyncio pools of {name}", resource.async_pools.close)
         _stop_quietly(f"factory of {name}", resource.factory.close)
 
 

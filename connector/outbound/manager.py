@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Protocol, final
 
 from connector.errors import (
@@ -17,9 +18,9 @@ from connector.errors import (
 from connector.outbound.plan_cache import PlanCache, anybody, keying
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
 from connector.signon.found import credentials_given
-from connector.signon.reference import ResourceReference, SignOnTarget
+from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
 from connector.signon.resolver import AuthenticationDataSource, SignOnResolver
-from connector.spi import ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
+from connector.spi import AsyncLease, ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
 
 FOREIGN_PLAN = Reason(
     "CF-OUT-001",
@@ -31,6 +32,11 @@ SUPERSEDED_PLAN = Reason(
     "reference {reference!r}: the connection of {user!r} can't be replaced: its alias {alias!r} has changed since.",
     "Close the handle and get a new connection, which signs on with the newest authentication data.",
 )
+NO_ASYNC_SIDE = Reason(
+    "CF-OUT-003",
+    "reference {reference!r}: the adapter of resource {resource!r} has no connections for asyncio.",
+    "Get the connection on another thread (asyncio.to_thread), or use an adapter with the capability 'async'.",
+)
 
 
 class LeaseSource(Protocol):
@@ -38,6 +44,14 @@ class LeaseSource(Protocol):
 
     def take(self, plan: SignOnPlan) -> Lease:
         """Lend a connection by a plan; see `connector.pool.pool.ManagedConnectionPool.take`."""
+        ...
+
+
+class AsyncLeaseSource(Protocol):
+    """What a connection manager needs of the asyncio pools."""
+
+    def take(self, plan: SignOnPlan) -> Awaitable[AsyncLease]:
+        """Lend a connection of the running loop by a plan; see `connector.pool.loop_pools.LoopPools.take`."""
         ...
 
 
@@ -56,6 +70,7 @@ class ReferenceConnectionManager:
         auth_data: Whose generation makes plans stale.
         subject_of: Makes the subject of a user name, for `explain` of somebody who isn't logged in; without it a name
             stands for a user without groups, `name@realm` giving the realm.
+        async_pool: The resource's managed connections for asyncio; None where its adapter has none.
 
     May import login modules.
     """
@@ -69,11 +84,13 @@ class ReferenceConnectionManager:
         auth_data: AuthenticationDataSource,
         *,
         subject_of: Callable[[str], Subject] | None = None,
+        async_pool: AsyncLeaseSource | None = None,
     ) -> None:
         self._reference = reference
         self._target = target
         self._resolver = resolver
         self._pool = pool
+        self._async_pool = async_pool
         self._auth_data = auth_data
         self._subject_of = subject_of or _user_without_groups
         self._key_of = keying(resolver.plan_dependencies(reference))
@@ -131,6 +148,48 @@ class ReferenceConnectionManager:
             self.refused(plan, error)
             raise
 
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        """Borrow a connection of the running event loop, signed on for the caller on the running task (POOL-7).
+
+        The same as `allocate`, step by step; waits instead of blocking. Login modules, which may block, are asked on
+        another thread, under the same caller. Cancelled, it leaves nothing behind in the pool.
+
+        Args:
+            request: What the application passed in the call.
+            plan: Borrow by this very plan again, as for `allocate`.
+
+        Raises:
+            ConfigError: the adapter has no asyncio side (CF-OUT-003).
+            ScopeError, SignOnError, IdentityMismatch, PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as
+                `allocate`.
+        """
+        try:
+            if self._async_pool is None:
+                raise ConfigError(NO_ASYNC_SIDE, reference=self.reference, resource=self.resource)
+            if plan is not None:
+                current_scope()
+                self._check_still_good(plan)
+                return await self._async_pool.take(plan)
+            plan = self._kept_plan(request) or await self._made_plan(request)
+            try:
+                return await self._async_pool.take(plan)
+            except LoginRefused:
+                if not self._is_superseded(plan):
+                    raise
+            plan = await self._made_plan(request)
+            return await self._async_pool.take(plan)
+        except ConnectorError as error:
+            self.refused(plan, error)
+            raise
+
+    async def _made_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan:
+        """The plan of the running task's caller, where it may have to be made."""
+        if self._reference.res_auth is ResAuth.APPLICATION:
+            return self.current_plan(request)  # no login module is asked, so nothing can block
+        return await asyncio.to_thread(self.current_plan, request)  # which carries the caller along
+
     def refused(self, plan: SignOnPlan | None, error: ConnectorError) -> None:
         """Explain a connection that could not be had; record it in the audit log if that is about identity or access.
 
@@ -163,6 +222,17 @@ class ReferenceConnectionManager:
         if kept is not None and request is None and kept[0] == self._auth_data.generation:
             return kept[1]
         return self._plan_of(None if scope is None else scope.subject, request)
+
+    def _kept_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan | None:
+        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError."""
+        scope = current_scope()
+        generation = self._auth_data.generation
+        kept = self._for_everybody
+        if kept is not None and request is None and kept[0] == generation:
+            return kept[1]
+        if self._key_of is None or request is not None:
+            return None
+        return self._plans.get(self._key_of(None if scope is None else scope.subject), generation)
 
     def _plan_of(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> SignOnPlan:
         """The plan kept for a caller, or a new one."""

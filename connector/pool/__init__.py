@@ -1,6 +1,7 @@
 """Managed-connection pools: decisions are pure, I/O happens outside the lock.
 
-`state` and `waiting` decide, `pool` carries it out for threads, `lease` is what a borrower holds (POOL-1, POOL-3).
+`state` and `waiting` decide, `pool` carries it out for threads and `async_pool` for the tasks of one event loop;
+`lease` and `async_lease` are what a borrower holds (POOL-1, POOL-3, POOL-7).
 """
 
 from connector.pool.lease import PooledLease

@@ -4,6 +4,7 @@ Behaviour on these types lives in other rooms. What is exported here is public a
 """
 
 from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import AuthenticationData, AuthenticationDataStore, AuthenticationDataStoreProvider
 from connector.spi.callbacks import (
@@ -133,6 +134,9 @@ __all__ = [
     "ConnectionDescription",
     "ConnectionManager",
     "Lease",
+    "AsyncManagedConnection",
+    "AsyncConnectionEventListener",
+    "AsyncLease",
     "SignOnPlan",
     "SignOnSource",
     "RejectedSource",

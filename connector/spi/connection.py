@@ -12,6 +12,7 @@ from connector.spi.secret import Secret
 from connector.spi.subject import Subject
 
 if TYPE_CHECKING:
+    from connector.spi.async_connection import AsyncManagedConnection
     from connector.spi.manager import ConnectionManager
 
 
@@ -136,6 +137,16 @@ class ManagedConnectionFactory(ABC):
         takes. Raises LoginRefused where the system refused the credential, ConnectionFailed where it can't be reached,
         SignOnError where it needs a credential and has none.
         """
+
+    async def create_managed_connection_async(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AsyncManagedConnection:
+        """Open a physical connection for the running event loop. Only asked with Capability.ASYNC (POOL-7).
+
+        Means and raises the same as `create_managed_connection`; waits instead of blocking. The pool runs it as a task
+        of its own, which goes on where the borrower is cancelled: the connection then serves the next one.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'async'!r} capability")
 
     def match(
         self, candidates: tuple[ManagedConnection, ...], subject: Subject | None, request: ConnectionRequestInfo | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, Protocol
 
+from connector.spi.async_connection import AsyncLease
 from connector.spi.connection import ConnectionRequestInfo, ManagedConnection
 from connector.spi.explanation import Explanation
 from connector.spi.plan import SignOnPlan
@@ -67,6 +68,17 @@ class ConnectionManager(Protocol):
         Blocks up to the pool's connection timeout, plus the time that connecting takes. With `plan` it borrows by that
         very plan again (to replace a broken connection of an open handle), whoever the caller is now.
         Raises SignOnError, PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed, ScopeError.
+        """
+        ...
+
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        """Borrow a connection of the running event loop, signed on for the caller on the running task (POOL-7).
+
+        The same as `allocate`, waiting instead of blocking; login modules are asked on another thread. Cancelling it
+        loses neither a connection nor a place in the pool. Needs Capability.ASYNC.
+        Raises what `allocate` raises, and ConfigError where the adapter has no asyncio side.
         """
         ...
 

@@ -32,7 +32,7 @@ def test_identity_is_switched_where_it_can_be() -> None:
         ({"url": "this is none"}, "CF-SQL-002"),
         ({"url": f"postgresql+psycopg://u:{MARKER}@db.example:notaport/x"}, "CF-SQL-002"),
         ({"url": "nosuchdatabase://x"}, "CF-SQL-002"),
-        ({"url": "sqlite+aiosqlite://"}, "CF-SQL-006"),
+        ({"url": "postgresql+asyncpg://db.example/x"}, "CF-SQL-006"),
         ({"url": "sqlite://user@/x"}, "CF-SQL-002"),
         ({"url": "sqlite+aiosqlite_no://"}, "CF-SQL-002"),
         ({"url": f"postgresql+psycopg://u:{MARKER}@db.example/ledger"}, "CF-SQL-003"),
@@ -62,6 +62,7 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
     assert {Capability(value) for value in declared["adapter"]["capabilities"]} == {
         Capability.VALIDATION,
         Capability.IDENTITY_SWITCH,
+        Capability.ASYNC,
     }
     properties = declared["connection_factory"]["properties"]
     assert set(properties) == {"url", "user", "password", "connect_args", "identity", "verify_login_role", "reset"}
@@ -73,7 +74,7 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
 def test_the_adapter_is_imported_without_sqlalchemy_or_a_driver() -> None:
     code = (
         "import sys, connector_sql; connector_sql.SqlResourceAdapter();"
-        "print(sorted({'sqlalchemy', 'psycopg'} & set(sys.modules)))"
+        "print(sorted({'sqlalchemy', 'psycopg', 'aiosqlite'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "[]\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, Final, final
 
 from sqlalchemy.engine import Connection
@@ -11,10 +12,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from connector.errors import ConnectionFailed, LoginRefused, Reason
 from connector.spi import (
+    AsyncManagedConnection,
     AuditLog,
     ConnectionManager,
     ConnectionRequestInfo,
-    ManagedConnection,
     ManagedConnectionFactory,
     PasswordCredential,
     Subject,
@@ -55,10 +56,15 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
     Args:
         settings: The resource.
         audit: Where escaped identities are reported; None for nowhere.
+        signs_on_for: The factory whose credentials are used; itself by default. The one that opens connections for
+            asyncio is a second one, with a driver for asyncio, behind the resource's own.
     """
 
-    def __init__(self, settings: SqlSettings, audit: AuditLog | None = None) -> None:
+    def __init__(
+        self, settings: SqlSettings, audit: AuditLog | None = None, *, signs_on_for: object | None = None
+    ) -> None:
         self._settings = settings
+        self._signs_on_for = signs_on_for or self
         self._dialect = settings.dialect
         self._audit = audit
         on_connect = self._dialect.on_connect_url(settings.url)
@@ -66,7 +72,11 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         # Mutable state: whether the dialect knows the server; changed once, under the lock, which is held for the
         # first connection's round trips: no other connection is of use before.
         self._initialised = False
-        self._lock = threading.Lock()
+        # On an event loop a lock that is held across a round trip would stop everybody: there the first few
+        # connections may ask the server at the same time, and get the same answers.
+        self._lock = nullcontext() if self._dialect.is_async else threading.Lock()
+        # Set by `_for_asyncio`, once:
+        self._async_twin: SqlManagedConnectionFactory | None = None
 
     @property
     def settings(self) -> SqlSettings:
@@ -77,9 +87,30 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         """What the look-up of one reference returns. Does not block."""
         return SqlConnectionFactory(manager, self._settings)
 
+    async def create_managed_connection_async(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AsyncManagedConnection:
+        """Open a physical connection of the running event loop, as `create_managed_connection` does (POOL-7).
+
+        Waits for connecting; raises the same, and ConfigError where SQLAlchemy has no driver for asyncio or it is not
+        installed.
+        """
+        # Here, since it loads SQLAlchemy's extension: for those who use it only.
+        from connector_sql.async_managed_connection import opened_on_loop
+
+        return await opened_on_loop(self._for_asyncio(), subject, request)
+
+    def _for_asyncio(self) -> SqlManagedConnectionFactory:
+        twin = self._async_twin
+        if twin is None:
+            # Two threads may both make one; it holds nothing but its dialect, and either will do.
+            twin = SqlManagedConnectionFactory(self._settings.for_asyncio, self._audit, signs_on_for=self)
+            self._async_twin = twin
+        return twin
+
     def create_managed_connection(
         self, subject: Subject | None, request: ConnectionRequestInfo | None
-    ) -> ManagedConnection:
+    ) -> SqlManagedConnection:
         """Open a physical connection with this factory's user and password out of `subject` (SIGN-6).
 
         A null subject signs on by the URL alone. Databases without users (SQLite) take any subject. Blocks for
@@ -88,7 +119,9 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         Raises LoginRefused, ConnectionFailed, SignOnError; none of them holds the password.
         """
         settings = self._settings
-        credential = credential_for(self, settings.resource, self._dialect.name, settings.url.username, subject)
+        credential = credential_for(
+            self._signs_on_for, settings.resource, self._dialect.name, settings.url.username, subject
+        )
         dbapi_connection = self._connect(credential)
         user = credential.user if credential is not None else settings.url.username
         connection = SqlManagedConnection(dbapi_connection, settings, user=user, audit=self._audit)

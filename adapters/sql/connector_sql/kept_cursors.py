@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any, Final, final
@@ -13,12 +14,16 @@ _COMPACT_AT: Final = 64
 class KeptCursors:
     """Remembers cursors for as long as anybody else does. For one thread at a time.
 
+    Args:
+        close: How a driver's cursor is closed.
+
     A list of weak references, since it is written for each statement and read once a lease.
     """
 
-    __slots__ = ("_references", "_compact_at")
+    __slots__ = ("_close", "_references", "_compact_at")
 
-    def __init__(self) -> None:
+    def __init__(self, close: Callable[[Any], object] = operator.methodcaller("close")) -> None:
+        self._close = close
         # The mutable state; changed by `add` and `close_all`.
         self._references: list[Callable[[], Any]] = []
         self._compact_at = _COMPACT_AT
@@ -48,7 +53,7 @@ class KeptCursors:
             cursor = reference()
             if cursor is None:
                 continue
-            cursor.close()
+            self._close(cursor)
             if hasattr(cursor, "_described"):
                 # psycopg's named cursors: a closed one that is executed again would first send a CLOSE of its old
                 # name, on the session of whoever has the connection then.

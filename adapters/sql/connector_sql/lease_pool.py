@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, cast, final
+from typing import NoReturn, Protocol, cast, final
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
@@ -17,6 +17,14 @@ from connector_sql.session_guard import watch_sessions
 _CHECKOUT_ATTEMPTS = 3
 
 
+class Borrow(Protocol):
+    """How a facade borrows: what `ConnectionManager.allocate` does, or the way to it from within a greenlet."""
+
+    def __call__(self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None) -> Lease:
+        """As `ConnectionManager.allocate`."""
+        ...
+
+
 @final
 class LeasePool(Pool):
     """What an Engine of ours calls its pool: each checkout signs on as the caller of that moment.
@@ -29,12 +37,14 @@ class LeasePool(Pool):
 
     Args:
         manager: The reference's connection manager.
-        dialect: The resource's dialect.
+        dialect: The resource's dialect, for threads or for asyncio.
+        borrow: How a lease is had; the manager's `allocate` by default.
     """
 
-    def __init__(self, manager: ConnectionManager, dialect: Dialect) -> None:
+    def __init__(self, manager: ConnectionManager, dialect: Dialect, borrow: Borrow | None = None) -> None:
         super().__init__(_never_called, dialect=dialect, reset_on_return=None)
         self.manager = manager
+        self._borrow = borrow or manager.allocate
 
     def connect(self) -> PoolProxiedConnection:
         """Borrow a connection for the caller of the moment; see `lease`."""
@@ -53,7 +63,7 @@ class LeasePool(Pool):
         """
         watch_sessions()
         for attempt in range(1, _CHECKOUT_ATTEMPTS + 1):
-            lease = self.manager.allocate(request, plan=plan)
+            lease = self._borrow(request, plan=plan)
             try:
                 return self._hand_out(lease, request)
             except DisconnectionError as error:

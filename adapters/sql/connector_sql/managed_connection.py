@@ -9,6 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch, Reason
 from connector.spi import AuditEvent, AuditLog, ConnectionDescription, IdentityAssertion, ManagedConnection, Outcome
+from connector_sql.awaiting import closed_by_awaiting
 from connector_sql.kept_cursors import KeptCursors
 from connector_sql.login_role import faults
 from connector_sql.physical_record import PhysicalRecord
@@ -76,7 +77,8 @@ class SqlManagedConnection(ManagedConnection):
         self._roles = _role_session(dbapi_connection, settings)
         # The mutable state; changed by whoever has the connection, one at a time:
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
-        self._cursors = KeptCursors()  # handed out in this lease
+        # handed out in this lease:
+        self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
         self._pristine = True  # whether the session is as after a DISCARD ALL
         self._verified = False  # whether the login role was looked at
         self._destroyed = False
@@ -89,7 +91,8 @@ class SqlManagedConnection(ManagedConnection):
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back."""
         cursor = self.dbapi_connection.cursor(*args, **kwargs)
-        self._cursors.add(cursor)
+        # SQLAlchemy's cursor for asyncio is a shell, without weak references, around the driver's, which runs the SQL.
+        self._cursors.add(getattr(cursor, "_cursor", cursor) if self._dialect.is_async else cursor)
         return cursor
 
     def rollback(self) -> None:
@@ -232,4 +235,9 @@ def _role_session(dbapi_connection: DBAPIConnection, settings: SqlSettings) -> R
     # Here, since it loads psycopg: only for connections that are psycopg's.
     from connector_sql.postgresql_role import RoleSession
 
-    return RoleSession(dialect.get_driver_connection(dbapi_connection))
+    driver_connection = dialect.get_driver_connection(dbapi_connection)
+    if dialect.is_async:
+        from connector_sql.postgresql_async_role import AsyncRoleSession
+
+        return AsyncRoleSession(driver_connection)
+    return RoleSession(driver_connection)

@@ -114,10 +114,7 @@ class RoleSession:
         if status == TransactionStatus.INERROR:
             self._exchange("ROLLBACK")  # nothing can be asked in a failed transaction
         elif status == TransactionStatus.INTRANS:
-            # A cursor of our own, for the first of two results in one round trip.
-            with psycopg.Cursor(self._connection) as cursor:
-                cursor.execute(f"{_WHO}; ROLLBACK")
-                who = _row(cursor.pgresult, self._encoding)
+            who = _row(self._first_of(f"{_WHO}; ROLLBACK"), self._encoding)
             if who != (self._role, self._login):
                 self._strayed = who
 
@@ -140,7 +137,7 @@ class RoleSession:
         self._exchange("DISCARD ALL")
         for name, value in self._driver_settings.items():
             if getattr(self._connection, name) != value:
-                setattr(self._connection, name, value)
+                self._set(name, value)
         self._role = None
 
     def login_role_facts(self) -> LoginRoleFacts:
@@ -166,6 +163,16 @@ class RoleSession:
             tuple((result.get_value(row, column) or b"").decode(self._encoding) for column in range(result.nfields))
             for row in range(result.ntuples)
         ]
+
+    def _set(self, name: str, value: Any) -> None:
+        """Put a setting of the driver's back as it was."""
+        setattr(self._connection, name, value)
+
+    def _first_of(self, statements: str) -> psycopg.pq.abc.PGresult | None:
+        """Several statements in one round trip, within a transaction; answers the first one's result."""
+        with psycopg.Cursor(self._connection) as cursor:
+            cursor.execute(statements.encode(self._encoding))
+            return cursor.pgresult
 
     def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
         """One simple query; answers the last statement's result."""

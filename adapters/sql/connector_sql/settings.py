@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.engine import URL, Dialect, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -41,6 +41,11 @@ DRIVER_MISSING = Reason(
 
 #: What a driver calls the password in a URL's query or among its arguments.
 _PASSWORD_NAMES = frozenset({"password", "passwd", "pwd", "passfile"})
+#: Databases that a resource serves for threads and for asyncio: SQLAlchemy's driver for each.
+DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
+    "postgresql": ("psycopg", "psycopg_async"),
+    "sqlite": ("pysqlite", "aiosqlite"),
+}
 _RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold"}
 
 
@@ -65,6 +70,22 @@ class SqlSettings:
     asserts_roles: bool
     verify_login_role: bool
     discards: bool
+    # A list of one, or empty: the settings for asyncio once they have been asked for.
+    _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def for_asyncio(self) -> SqlSettings:
+        """The same resource through SQLAlchemy's driver for asyncio, one for all references.
+
+        Loads that driver the first time. Raises ConfigError where there is none, or it is not installed.
+        """
+        if not self._async_twin:
+            # Here, since it loads SQLAlchemy's extension: for those who use it only.
+            from connector_sql.async_driver import async_template
+
+            template = async_template(self.resource, self.url)
+            self._async_twin.append(replace(self, url=template.url, template=template, _async_twin=[]))
+        return self._async_twin[0]
 
     @property
     def dialect(self) -> Dialect:
@@ -87,6 +108,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     reserved = sorted(_RESERVED.intersection(connect_args))
     if reserved:
         raise ConfigError(RESERVED_ARGUMENT, resource=resource, names=", ".join(reserved))
+    url = for_threads(url)
     template = _template(resource, url)
     dialect = template.dialect
     is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
@@ -106,6 +128,14 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         verify_login_role=True if verify is None else bool(verify),
         discards=discards,
     )
+
+
+def for_threads(url: URL) -> URL:
+    """The URL with the driver for threads, where it names the same database's driver for asyncio. Pure."""
+    for database, (for_thread, for_loop) in DRIVERS.items():
+        if url.drivername == f"{database}+{for_loop}":
+            return url.set(drivername=f"{database}+{for_thread}")
+    return url
 
 
 def _parse(resource: str, text: str) -> URL:
