@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any, NoReturn, final
 
@@ -29,6 +29,7 @@ from connector.errors import IdentityMismatch, LoginRefused, PoolClosed, Reason
 from connector.pool.async_adapter_calls import AsyncAdapterCalls
 from connector.pool.async_lease import AsyncPooledLease
 from connector.pool.bell import Bell, is_running_here
+from connector.pool.chores import Chores
 from connector.pool.entry import Doom, Entry, Permit
 from connector.pool.pool import POOL_IS_CLOSED
 from connector.pool.settings import PoolSettings
@@ -71,9 +72,7 @@ class AsyncManagedConnectionPool:
     Made on the loop itself.
     """
 
-    # Mutable state: `_state`, changed under `_lock` only; `_chores`, the pool's own tasks, changed on the loop only;
-    # `_leaving`, the entries that have left and are not closed yet, and `_abandoned`: a dictionary and a deque with
-    # atomic sets and pops.
+    # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
 
     def __init__(
         self,
@@ -91,8 +90,7 @@ class AsyncManagedConnectionPool:
         self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
         self._lock = Lock()
         self._state: PoolState[Bell] = PoolState(self.settings.max_size)
-        self._chores: set[asyncio.Task[Any]] = set()
-        self._leaving: dict[Entry, None] = {}
+        self._chores = Chores(self.loop)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
 
     # --- borrowing ----------------------------------------------------------------------------------------------
@@ -171,7 +169,7 @@ class AsyncManagedConnectionPool:
     async def _open(self, plan: SignOnPlan, permit: Permit, owner: int) -> Entry:
         """Use a permit. Cancelled, the opening goes on, and what it opens is free for the next."""
         opened: asyncio.Future[Entry] = self.loop.create_future()
-        task = self._chore(self._adapter.open(plan, permit.victim), permit.victim)
+        task = self._chores.begin(self._adapter.open(plan, permit.victim), permit.victim)
         task.add_done_callback(lambda _: self._arrived(task, opened, permit, plan, owner))
         try:
             return await opened
@@ -323,18 +321,8 @@ class AsyncManagedConnectionPool:
                 self._adapter.abort(victim)
             self._free_permit()
 
-        task = self._chore(self._adapter.close(victim), victim)
+        task = self._chores.begin(self._adapter.close(victim), victim)
         task.add_done_callback(closed)
-        return task
-
-    def _chore(self, coroutine: Coroutine[Any, Any, Any], closes: Entry | None) -> asyncio.Task[Any]:
-        """Run a coroutine as a task of the pool's own; what has to happen at its end is for a callback to do."""
-        task = self.loop.create_task(coroutine)
-        self._chores.add(task)
-        task.add_done_callback(self._chores.discard)
-        if closes is not None:
-            self._leaving[closes] = None
-            task.add_done_callback(lambda _: self._leaving.pop(closes, None))
         return task
 
     def _free_permit(self) -> None:
@@ -345,7 +333,7 @@ class AsyncManagedConnectionPool:
 
     def _close_all(self, leaving: list[Entry]) -> int:
         """Have the loop close what has left: chores begin now if this is the loop, else soon. Answers how many."""
-        self._leaving.update(dict.fromkeys(leaving))
+        self._chores.announce(leaving)
         try:
             for entry in leaving:
                 if is_running_here(self.loop):
@@ -399,9 +387,7 @@ class AsyncManagedConnectionPool:
         """
         self.begin_close()
         self._bury_abandoned()
-        while self._chores:
-            await asyncio.wait(set(self._chores))
-            await asyncio.sleep(0)  # the callbacks of what has ended
+        await self._chores.done()
 
     def begin_close(self) -> None:
         """As `close`, from any thread, and without waiting for anything."""
@@ -418,8 +404,7 @@ class AsyncManagedConnectionPool:
         with self._lock:
             self._state.closed = True
             lent = [entry for entry in list(self._state.entries) if self._state.condemn(entry)]
-        for entry in lent + list(self._leaving):
-            self._leaving.pop(entry, None)
+        for entry in lent + self._chores.forget():
             self._adapter.abort(entry)
 
     def statistics(self) -> PoolStatistics:

@@ -7,8 +7,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, final
 
+from connector.errors import ConfigError, Reason
 from connector.pool.pool import ManagedConnectionPool
 from connector.spi import (
+    AsyncLease,
     ConnectionRequestInfo,
     Explanation,
     IdentityAssertion,
@@ -21,6 +23,12 @@ from connector.spi import (
     Subject,
 )
 from connector.testing.backend import REALM, RESOURCE, Login
+
+THREADS_ONLY = Reason(
+    "CF-KIT-003",
+    "the conformance kit lends connections to threads only, it has no profile for asyncio yet",
+    "Test the asyncio side of the adapter in its own tests.",
+)
 
 #: The reference that all borrowing is done by.
 REFERENCE = "kit/reference"
@@ -97,6 +105,12 @@ class KitConnectionManager:
         lease = self._pool.take(plan or self.current_plan(request))
         self.leases.append(lease)
         return lease
+
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        """Refused: the kit has no profile for asyncio yet, and says so instead of lending a thread's connection."""
+        raise ConfigError(THREADS_ONLY)
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
         """The plan, for the properties that the call asks for. A user and password in the call don't count here."""

@@ -117,6 +117,19 @@ def test_each_event_loop_has_connections_of_its_own_and_the_engine_serves_all(no
     assert notes.async_count == 1
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_a_loop_may_end_while_a_connection_is_being_closed(notes: Reference, turns: int) -> None:
+    async def scene() -> None:
+        async with notes.connections.get_async_connection() as connection:
+            await connection.execute(ONE)
+        notes.async_pools.purge()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    run(scene())
+    assert [(now.size, now.changing) for now in notes.async_pools.statistics()] == [(0, 0)]
+
+
 def test_a_connection_that_nobody_closed_is_destroyed_with_a_warning(
     notes: Reference, caplog: pytest.LogCaptureFixture
 ) -> None:

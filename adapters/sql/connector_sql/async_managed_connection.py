@@ -7,6 +7,7 @@ caller is asserted and verified) stands once, in `managed_connection`, and this 
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy.util import greenlet_spawn
@@ -59,7 +60,11 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
         if hasattr(self._driver, "pgconn"):
             self._driver.pgconn.finish()
         elif hasattr(self._driver, "stop"):
-            self._driver.stop()
+            # From a thread without an event loop: else aiosqlite tells the one that runs here when it is done, from its
+            # own thread, and perhaps after that loop's end.
+            stopping = Thread(target=self._driver.stop, daemon=True)
+            stopping.start()
+            stopping.join()
 
     async def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Waits for a round trip."""

@@ -166,7 +166,12 @@ class SqlManagedConnection(ManagedConnection):
             return
         self._destroyed = True
         self._record.dbapi_connection = None
-        self._dialect.do_terminate(self.dbapi_connection)
+        if self._dialect.is_async:
+            # Not SQLAlchemy's terminate(): it closes by a task of its own, which nobody waits for where this one is
+            # cancelled, and which the end of the loop then leaves hanging. What is cancelled the pool aborts.
+            self._dialect.do_close(self.dbapi_connection)
+        else:
+            self._dialect.do_terminate(self.dbapi_connection)
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
