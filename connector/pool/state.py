@@ -26,8 +26,8 @@ Invariants (tests/pool/test_state_machine.py)
 4. A waiter stands in the queue, or has a grant, or has been sent away.
 5. As many waiters are signalled as could find something: min(waiting, free + unused permits).
 
-No lock and no clock either: `pool` calls each method under its lock and passes the time; issue B1's shell for asyncio
-will do the same.
+No lock and no clock either: `pool` calls each method under its lock and passes the time; the shell for asyncio
+does the same.
 """
 
 from __future__ import annotations

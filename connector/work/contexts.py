@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from connector.spi import HintsContext, SecurityContext, WorkContext, WorkContextErrorCode
 
-#: What can be set up around a work. Transactions join with issue C.
+#: What can be set up around a work. Transactions are not imported yet.
 SUPPORTED: Final[frozenset[type[WorkContext]]] = frozenset({SecurityContext, HintsContext})
 
 

@@ -101,11 +101,15 @@ class Demo:
         who = f"{user}@weather"
         login, bus = seen[("login", "realm weather")], seen[("sign-on", "jms/weather")]
         connect, deliver = seen[("bus.connect", "weather")], seen[("deliver", "uk-weather:jms/forecast-requests")]
-        self.story.expect("sign-on to the bus", bus["reason"], "login configuration")
+        signed_on = bus["details"]["explanation"]["answer"]
+        asserted = (
+            f"opened by user 'weather-applications' (alias 'weather-applications', version 1), working as '{who}'"
+        )
+        self.story.expect("sign-on to the bus", signed_on, f"{asserted}, from login configuration")
         if in_full:
             tell = self.story.tell
             tell("client", f"{who} logs in by password ({login['outcome']}) and asks for UK, {day}")
-            tell("bus", f"{who} by {bus['reason']}, asserted by weather-applications; let in by {connect['reason']}")
+            tell("bus", f"{signed_on}; let in by {connect['reason']}")
             tell("mediation", self.route.lines[0])
             tell("handler", f"runs as {deliver['who']}, the identity in the message; allowed: {deliver['reason']}")
             tell("client", f"prints {answer}")

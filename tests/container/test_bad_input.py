@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
-from pathlib import Path
+import threading
 
 import pytest
 from support_container import ProfileFolder, request
@@ -198,11 +197,18 @@ def test_a_wrong_edit_of_the_vault_leaves_the_last_good_data_in_force(profile: P
         assert container.update_auth_data() == frozenset()
 
 
-def test_nothing_is_half_started(profile: ProfileFolder, tmp_path: Path) -> None:
+def test_nothing_is_half_started(profile: ProfileFolder) -> None:
+    # refused in the last step of a start: by then adapters, pools, the event loop and the bus store were running
+    good = profile.folder / "modules" / f"{profile.module}.py"
+    handlers = good.read_text()
     profile.handlers("import no_such_module_of_ours")
+    before = set(threading.enumerate())
     refused(profile, DeploymentError)
-    # the lock is free again, and so is everything else: the folder can even be moved
-    shutil.rmtree(profile.folder / "state")
+    assert {thread for thread in threading.enumerate() if thread not in before} == set()
+    assert (profile.folder / "state" / "container.lock").read_text() == ""
+    profile.handlers(handlers)
+    with profile.open() as container:  # the lock and the store are free again
+        assert request(container, "alice", {"item": "tea"}, profile.password) == {"taken": "tea"}
 
 
 def test_a_handler_module_that_ends_the_process_is_refused_like_one_that_does_not_import(
