@@ -52,6 +52,7 @@ def make_resource(
     properties = dict(configured.properties)
     factory = adapter.create_managed_connection_factory(name, properties)
     password = properties.get("password")
+    capabilities = descriptor.capabilities & factory.effective_capabilities(descriptor.capabilities)
     target = SignOnTarget(
         resource=name,
         factory=factory,
@@ -59,13 +60,13 @@ def make_resource(
         user=properties.get("user"),
         password=password if isinstance(password, Secret) else None,
         mechanisms=frozenset(descriptor.mechanisms),
-        capabilities=descriptor.capabilities,
+        capabilities=capabilities,
     )
     settings = PoolSettings(max_size=configured.pool.max_size, connection_timeout=configured.pool.connection_timeout)
-    pool = ManagedConnectionPool(name, factory, settings, capabilities=descriptor.capabilities, clock=clock)
+    pool = ManagedConnectionPool(name, factory, settings, capabilities=capabilities, clock=clock)
     async_pools = None
-    if Capability.ASYNC in descriptor.capabilities:
-        async_pools = LoopPools(name, factory, settings, capabilities=descriptor.capabilities, clock=clock)
+    if Capability.ASYNC in capabilities:
+        async_pools = LoopPools(name, factory, settings, capabilities=capabilities, clock=clock)
     return Resource(name, configured.adapter, factory, target, pool, async_pools)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from connector.spi.capability import Capability
 from connector.spi.credentials import IdentityAssertion
 from connector.spi.secret import Secret
 from connector.spi.subject import Subject
@@ -122,6 +123,17 @@ class ManagedConnectionFactory(ABC):
 
     Equal only to itself unless an adapter defines otherwise. Safe to use from several threads.
     """
+
+    def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
+        """What this very resource can do of what the adapter declares; asked once, before anything else. Does not block.
+
+        An adapter of many systems declares what any of them can: narrow it here to what the configured one has. What is
+        not in the answer is never asked of the resource; what is not declared is ignored.
+
+        Args:
+            declared: The adapter's declaration; the default answer.
+        """
+        return declared
 
     @abstractmethod
     def create_connection_factory(self, manager: ConnectionManager) -> Any:
