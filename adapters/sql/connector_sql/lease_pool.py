@@ -56,6 +56,11 @@ class LeasePool(Pool):
         # Should the constructor be interrupted, the lease's finaliser has the physical connection destroyed.
         return LeasedConnection(self, self._borrow(), None)
 
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether anybody listens to what happens when a connection is lent."""
+        return bool(any_listener(self.dispatch.connect, self.dispatch.checkout))
+
     def lease(
         self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
     ) -> LeasedConnection:
