@@ -14,7 +14,7 @@ tasks may take their first step at once (eager task factories) nothing is done h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import coroutine as generator_coroutine
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     Blocks this greenlet, not the loop. Raises what the coroutine raises, `asyncio.CancelledError` included;
     SQLAlchemy's MissingGreenlet where it isn't called from within one.
     """
-    rest: Coroutine[Any, Any, T] = coroutine
+    rest: Awaitable[T] = coroutine
     if in_greenlet() and asyncio.get_running_loop().get_task_factory() is None:
         try:
             awaited = coroutine.send(None)
