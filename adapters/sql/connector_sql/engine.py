@@ -6,7 +6,8 @@ SQLAlchemy's Connection reconnects by itself when its backend has died: with an 
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast, final
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
 from sqlalchemy.engine import Connection, Engine, RootTransaction
 from sqlalchemy.engine.base import OptionEngineMixin
@@ -18,6 +19,26 @@ from connector_sql.lease_pool import LeasePool
 from connector_sql.leased_connection import LeasedConnection
 from connector_sql.same_caller import require_same_caller
 
+#: SQLAlchemy's own way to the listeners of a Connection.
+_DISPATCH: Any = getattr_static(Connection, "dispatch")
+
+
+@final
+class _JoinedWhenUsed:
+    """The listeners of a Connection with those of its Engine, joined when an event first happens or is listened to.
+
+    SQLAlchemy joins them for each Connection, which costs half as much as its lease. What this answers is what
+    SQLAlchemy's constructor would have kept, and it is kept in the same place.
+    """
+
+    def __get__(self, connection: Connection | None, kind: type[Connection]) -> Any:
+        own: Any = _DISPATCH.__get__(connection, kind)
+        if connection is None:
+            return own
+        joined = own._join(connection.engine.dispatch)
+        connection.__dict__["dispatch"] = joined
+        return joined
+
 
 class PinnedConnection(Connection):
     """A SQLAlchemy Connection that stays with the caller who obtained it.
@@ -27,11 +48,19 @@ class PinnedConnection(Connection):
     statements go on as the caller whose transaction it is. Not safe for several threads.
     """
 
-    # Mutable state: the leased connection that has died and is to be replaced, set by `invalidate` (there is no
-    # constructor that keeps plan and request, which would cost as much as the lease); whether a transaction has begun,
-    # set by `begin`. Defaults on the class, since listeners use a Connection before its constructor is through.
+    # Mutable state: the leased connection that has died and is to be replaced, set by `invalidate`; whether a
+    # transaction has begun, set by `begin`. Defaults on the class: listeners use it before its constructor is through.
     _lost: LeasedConnection | None = None
     _has_begun = False
+
+    if not TYPE_CHECKING:
+        dispatch = _JoinedWhenUsed()
+
+    def __init__(self, engine: Engine, connection: PoolProxiedConnection | None = None) -> None:
+        # Said outright, whether the class is listened to: which means that nothing is joined yet.
+        super().__init__(engine, connection, _has_events=self._has_events)
+        if not self._has_events:  # else a listener of `engine_connect` has begun to listen to this very one
+            del self._has_events  # so that the class's counts again
 
     def begin(self) -> RootTransaction:
         """Begin a transaction; SQLAlchemy calls it by itself before a statement.
