@@ -143,7 +143,11 @@ class SqlManagedConnection(ManagedConnection):
         raises; the pool then destroys the connection.
         """
         self._cursors.close_all()
-        self._record.lent = False
+        record = self._record
+        record.lent = False
+        if record.finalize_callback:
+            self.rollback()  # an isolation level can be set between transactions only
+            record.finalize(self.dbapi_connection)
         roles = self._roles
         if roles is None or roles.role is None:
             self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
