@@ -41,7 +41,9 @@ def test_identity_is_switched_where_it_can_be() -> None:
         ({"url": POSTGRESQL, "connect_args": {"prepare_threshold": 5}}, "CF-SQL-004"),
         ({"url": "sqlite://", "identity": "set-role"}, "CF-SQL-005"),
         ({"url": "sqlite://", "reset": "discard"}, "CF-SQL-005"),
-        ({"url": "mysql+mysqldb://db.example/x"}, "CF-SQL-006"),
+        ({"url": "mysql+cymysql://db.example/x"}, "CF-SQL-006"),
+        ({"url": "postgresql+psycopg://db.example/x?user=root"}, "CF-SQL-004"),
+        ({"url": "sqlite://", "connect_args": {"read_default_file": "my.cnf"}}, "CF-SQL-004"),
     ],
 )
 def test_a_wrong_property_is_refused_with_its_code_and_without_a_password(
@@ -61,6 +63,7 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
     assert declared["adapter"]["name"] == "sql"
     assert {Capability(value) for value in declared["adapter"]["capabilities"]} == {
         Capability.VALIDATION,
+        Capability.REAUTHENTICATION,
         Capability.IDENTITY_SWITCH,
         Capability.ASYNC,
     }
