@@ -15,7 +15,7 @@ from support_security import variables_showing
 from support_sql import MakeReference, MariaDatabase
 
 from connector import Secret
-from connector.errors import ConnectionFailed, LoginRefused, SignOnError
+from connector.errors import ConfigError, ConnectionFailed, LoginRefused, SignOnError
 from connector.spi import Capability, ConnectionDescription, Subject
 from connector_sql.factory import SqlManagedConnectionFactory
 from connector_sql.settings import read_settings
@@ -23,7 +23,6 @@ from connector_sql.settings import read_settings
 pytestmark = pytest.mark.mariadb
 
 WHO = text("SELECT current_user()")
-DECLARED = frozenset({Capability.VALIDATION, Capability.REAUTHENTICATION, Capability.IDENTITY_SWITCH, Capability.ASYNC})
 
 
 @pytest.mark.parametrize("scheme", ["mariadb+mysqldb", "mysql+mysqldb"])
@@ -162,24 +161,25 @@ def test_a_killed_connection_is_not_valid(maria: MariaDatabase, make_reference: 
     physical.destroy()
 
 
-@pytest.mark.parametrize(
-    ("properties", "able"),
-    [
-        ({"url": "mariadb+mysqldb://db.example/x"}, {Capability.VALIDATION, Capability.REAUTHENTICATION}),
-        ({"url": "mysql+mysqldb://db.example/x"}, {Capability.VALIDATION, Capability.REAUTHENTICATION}),
-        ({"url": "sqlite://"}, {Capability.VALIDATION, Capability.ASYNC}),
-        ({"url": "postgresql+psycopg://db.example/x"}, DECLARED - {Capability.REAUTHENTICATION}),
-        (
-            {"url": "postgresql+psycopg://db.example/x", "identity": "none"},
-            {Capability.VALIDATION, Capability.ASYNC},
-        ),
-    ],
-)
-def test_a_resource_can_what_its_database_can(properties: dict[str, str], able: set[Capability]) -> None:
-    factory = SqlManagedConnectionFactory(read_settings("jdbc/ledger", properties))
+@pytest.mark.parametrize("scheme", ["mariadb+mysqldb", "mysql+mysqldb"])
+def test_its_resources_can_sign_on_anew_and_neither_assert_callers_nor_serve_asyncio(
+    maria: MariaDatabase, scheme: str
+) -> None:
+    settings = read_settings("jdbc/ledger", {"url": maria.url.replace("mariadb+mysqldb", scheme)})
 
-    assert factory.effective_capabilities(DECLARED) == able
-    assert factory.effective_capabilities(frozenset()) == frozenset()
+    able = SqlManagedConnectionFactory(settings).effective_capabilities(frozenset(Capability))
+
+    assert Capability.REAUTHENTICATION in able
+    assert not able & {Capability.IDENTITY_SWITCH, Capability.ASYNC}
+
+
+def test_asyncio_is_refused_with_what_to_do(maria: MariaDatabase, make_reference: MakeReference) -> None:
+    reference = make_reference(properties={"url": maria.url}, passwords=maria.passwords("alice"))
+
+    with pytest.raises(ConfigError, match=r"asyncio\.to_thread") as refused:
+        reference.connections.get_async_connection()
+
+    assert refused.value.code == "CF-SQL-050"
 
 
 def test_nobody_gets_into_the_server_of_the_tests_without_a_password(mariadb: MariaDBServer) -> None:

@@ -15,6 +15,7 @@ import connector_sql
 from connector.errors import ConfigError
 from connector.spi import Capability, ResourceAdapter
 from connector_sql import SqlResourceAdapter
+from connector_sql.factory import SqlManagedConnectionFactory
 from connector_sql.settings import read_settings
 
 POSTGRESQL = "postgresql+psycopg://db.example/ledger"
@@ -24,6 +25,26 @@ def test_identity_is_switched_where_it_can_be() -> None:
     assert read_settings("r", {"url": POSTGRESQL}).asserts_roles
     assert not read_settings("r", {"url": POSTGRESQL, "identity": "none"}).asserts_roles
     assert not read_settings("r", {"url": "sqlite://"}).asserts_roles
+
+
+@pytest.mark.parametrize(
+    ("properties", "able"),
+    [
+        ({"url": "sqlite://"}, {Capability.VALIDATION, Capability.ASYNC}),
+        ({"url": POSTGRESQL}, {Capability.VALIDATION, Capability.ASYNC, Capability.IDENTITY_SWITCH}),
+        ({"url": POSTGRESQL, "identity": "none"}, {Capability.VALIDATION, Capability.ASYNC}),
+    ],
+)
+def test_a_resource_narrows_what_the_adapter_declares_to_what_its_database_can(
+    properties: dict[str, Any], able: set[Capability]
+) -> None:
+    declared = frozenset(
+        {Capability.VALIDATION, Capability.REAUTHENTICATION, Capability.IDENTITY_SWITCH, Capability.ASYNC}
+    )
+    factory = SqlManagedConnectionFactory(read_settings("jdbc/ledger", properties))
+
+    assert factory.effective_capabilities(declared) == able
+    assert factory.effective_capabilities(frozenset()) == frozenset()
 
 
 @pytest.mark.parametrize(
