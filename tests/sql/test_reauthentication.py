@@ -186,6 +186,7 @@ def test_what_an_application_did_to_the_driver_s_object_is_gone(make_bench: Make
     driver: Any = connection.record.driver_connection
     before = dict(driver.converter)
     driver.kept = "a secret of alice"
+    driver.set_character_set("latin1")
     driver.cursorclass = None
     driver.converter[253] = lambda _: "nonsense"
     driver.encoders[str] = None
@@ -196,7 +197,8 @@ def test_what_an_application_did_to_the_driver_s_object_is_gone(make_bench: Make
     assert driver.converter == before
     assert str not in driver.encoders or driver.encoders[str] is not None
     assert driver.user == "bob"
-    assert ask(connection, "SELECT 'plain'") == "plain"
+    assert ask(connection, "SELECT 'plain ✓'") == "plain ✓"
+    assert ask(connection, "SELECT @@character_set_client") == driver.character_set_name() == "utf8mb4"
 
 
 def test_a_kept_cursor_dies_and_listeners_see_a_new_session(make_bench: MakeBench) -> None:

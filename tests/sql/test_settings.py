@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 from support_secrets import MARKER, shows_marker
 
 import connector_sql
@@ -45,6 +48,13 @@ def test_a_resource_narrows_what_the_adapter_declares_to_what_its_database_can(
 
     assert factory.effective_capabilities(declared) == able
     assert factory.effective_capabilities(frozenset()) == frozenset()
+
+
+def test_a_driver_without_change_user_is_not_asked_for_it() -> None:
+    driver = SimpleNamespace(paramstyle="format", __version__="1.1")  # pymysql, as far as it matters here
+    template = create_engine("mysql+pymysql://db.example/x", module=driver)
+
+    assert not replace(read_settings("r", {"url": "sqlite://"}), template=template).changes_user
 
 
 @pytest.mark.parametrize(
