@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from connector.testing.contracts.mapper import MapperContract
     from connector.testing.contracts.outbound import OutboundContract
     from connector.testing.contracts.pool import OutboundPoolContract
+    from connector.testing.contracts.reauthentication import ReauthenticationContract
     from connector.testing.contracts.security import OutboundSecurityContract
     from connector.testing.contracts.trust import TrustedIdentityContract
     from connector.testing.mapper_backend import MapperBackend, MapperCase, Outcome
     from connector.testing.requirement import Facet
 
 #: The version of the kit. A new requirement raises the second number, a stricter one the first: authors pin it.
-KIT_VERSION = "1.0"
+KIT_VERSION = "1.1"
 
 __all__ = [
     "KIT_VERSION",
@@ -38,6 +39,7 @@ __all__ = [
     "OutboundContract",
     "OutboundCoreContract",
     "OutboundSecurityContract",
+    "ReauthenticationContract",
     "TrustedIdentityContract",
     "OutboundPoolContract",
     "MapperContract",
@@ -54,6 +56,7 @@ _HOME = {
     "OutboundContract": "contracts.outbound",
     "OutboundCoreContract": "contracts.core",
     "OutboundSecurityContract": "contracts.security",
+    "ReauthenticationContract": "contracts.reauthentication",
     "TrustedIdentityContract": "contracts.trust",
     "OutboundPoolContract": "contracts.pool",
     "MapperContract": "contracts.mapper",
