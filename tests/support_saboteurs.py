@@ -298,7 +298,7 @@ class TestChangesItsMind(Sabotage):
 
 
 class TestReauthenticatesNobody(Sabotage):
-    breaks = ("OUT-SEC-040", "OUT-SEC-041")
+    breaks = ("OUT-SEC-040", "OUT-SEC-041", "OUT-POOL-011", "OUT-POOL-012")
 
     class connection(Connection):
         def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:

@@ -87,10 +87,26 @@ class AdapterBench:
         self._stack.callback(_quietly, connection.destroy)
         return connection
 
-    def pool(self, factory: ManagedConnectionFactory, max_size: int = 2, wait: float = 0.0) -> ManagedConnectionPool:
-        """A real pool over a factory, which waits for so many seconds; by default not at all."""
+    def pool(
+        self,
+        factory: ManagedConnectionFactory,
+        max_size: int = 2,
+        wait: float = 0.0,
+        *,
+        without: Capability | None = None,
+    ) -> ManagedConnectionPool:
+        """A real pool over a factory, which waits for so many seconds; by default not at all.
+
+        Args:
+            factory: Opens its connections.
+            max_size: How many at most.
+            wait: See above.
+            without: A capability that it does not make use of.
+        """
         settings = PoolSettings(max_size=max_size, connection_timeout=wait)
-        pool = ManagedConnectionPool(RESOURCE, factory, settings, capabilities=self.capabilities)
+        pool = ManagedConnectionPool(
+            RESOURCE, factory, settings, capabilities=self.capabilities - ({without} if without else set())
+        )
         self._stack.callback(pool.close)
         return pool
 

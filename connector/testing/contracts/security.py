@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from connector.errors import ConnectionFailed, LoginRefused
-from connector.spi import ManagedConnection, ManagedConnectionFactory
+from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory
 from connector.testing.backend import Login
 from connector.testing.bench import AdapterBench
 from connector.testing.contracts.adapter import AdapterContract
@@ -101,7 +101,7 @@ class OutboundSecurityContract(AdapterContract):
     @requirement("OUT-SEC-021", "Two identities never share a connection, however small the pool.", needs=Facet.USERS)
     def test_two_identities_never_share(self, bench: AdapterBench) -> None:
         factory = bench.factory()
-        pool = bench.pool(factory, max_size=1)
+        pool = bench.pool(factory, max_size=1, without=Capability.REAUTHENTICATION)
         for login in (*bench.logins, *bench.logins):
             _, connections = bench.reference(factory, pool, plan_of(factory, login))
             with bench.backend.borrowed(connections) as whoami:
