@@ -6,6 +6,8 @@ import asyncio
 import json
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from support_container import ProfileFolder
 
 from connector.container.pool_kinds import PoolKind
@@ -95,3 +97,11 @@ def test_what_is_lent_the_longest_comes_first_with_where_it_was_obtained(profile
     assert older >= newer
     assert [one["lent_for"] is not None and one["in_use"] for one in told] == [True, True]
     assert any("in test_what_is_lent_the_longest_comes_first" in call for call in leaks[0].obtained)
+
+
+def test_the_code_behind_an_orm_session_is_seen_as_well(profile: ProfileFolder) -> None:
+    profile.edit("max_size = 2", 'max_size = 2, leak_trace = "always"')
+    with profile.open() as container, Session(container.lookup("jdbc/orders").engine) as session:
+        session.execute(text("SELECT 1"))
+        (lent,) = container.pool("jdbc/orders").leaks()
+    assert any(call.endswith("in test_the_code_behind_an_orm_session_is_seen_as_well") for call in lent.obtained)
