@@ -96,6 +96,21 @@ def test_the_pools_of_asyncio_loops_are_flushed_as_well(profile: ProfileFolder) 
         asyncio.run(main())
 
 
+def test_all_takes_the_connections_of_loops_from_their_borrowers_as_well(profile: ProfileFolder) -> None:
+    async def main() -> None:
+        async with factory.get_async_connection() as connection:
+            outcome = await asyncio.to_thread(pool.flush, "all")
+            assert (outcome.ended, pool.statistics(PoolKind.LOOP).size) == (1, 0)
+            with pytest.raises(HandleClosed):
+                await connection.execute(text("SELECT 1"))
+        async with factory.get_async_connection() as another:
+            await another.execute(text("SELECT 1"))
+
+    with profile.open() as container:
+        pool, factory = container.pool("jdbc/orders"), container.lookup("jdbc/orders")
+        asyncio.run(main())
+
+
 def test_what_only_a_loop_can_validate_is_told_apart(profile: ProfileFolder) -> None:
     async def main() -> None:
         async with factory.get_async_connection():
@@ -205,6 +220,40 @@ def test_while_suspended_who_asks_waits_and_resume_serves_whoever_waits(profile:
         outcome = pool.resume()
         borrower.join(10)
         assert (served.is_set(), outcome.waiting, outcome.changed) == (True, 1, True)
+
+
+def test_a_task_that_waits_is_served_when_an_operator_resumes_from_another_thread(profile: ProfileFolder) -> None:
+    async def borrow() -> None:
+        async with factory.get_async_connection() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def main() -> None:
+        await borrow()  # so that the loop has a pool
+        await asyncio.to_thread(pool.suspend)
+        waiting = asyncio.create_task(borrow())
+        while not pool.statistics(PoolKind.LOOP).waiting:
+            await asyncio.sleep(0)
+        outcome = await asyncio.to_thread(pool.resume)
+        await asyncio.wait_for(waiting, 10)
+        assert (outcome.waiting, pool.statistics().timeouts) == (1, 0)
+
+    with profile.open() as container:
+        pool, factory = container.pool("jdbc/orders"), container.lookup("jdbc/orders")
+        asyncio.run(main())
+
+
+def test_a_smaller_size_reaches_the_loops(profile: ProfileFolder) -> None:
+    async def main() -> None:
+        async with factory.get_async_connection():
+            async with factory.get_async_connection():
+                pass
+            outcome = await asyncio.to_thread(pool.resize, 1)
+            assert (outcome.closed, outcome.on_return) == (1, 0)
+            assert pool.statistics(PoolKind.LOOP).size == 1
+
+    with profile.open() as container:
+        pool, factory = container.pool("jdbc/orders"), container.lookup("jdbc/orders")
+        asyncio.run(main())
 
 
 def test_a_loop_that_begins_while_suspended_lends_nothing_either(profile: ProfileFolder) -> None:
