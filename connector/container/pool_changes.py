@@ -12,7 +12,7 @@ from connector.pool.settings import check_sizes
 from connector.spi import Capability
 
 SIZES_DONT_FIT = Reason(
-    "CF-CTR-035",
+    "CF-CTR-041",
     "the pool of {resource} can't get these sizes: {why}.",
     "Give sizes that fit together; what is not given stays as it is.",
 )
@@ -55,7 +55,7 @@ def flush(resource: Resource, mode: FlushMode, chosen: FlushChoice, *, dry_run: 
 
 def resize(resource: Resource, max_size: int | None, min_size: int | None, per_identity: int | None) -> ResizeOutcome:
     """Resize all pools, to the same sizes, or none of them; see `OperatedPool.resize`. Blocks for closing free
-    connections. Raises ConfigError (CF-CTR-035).
+    connections. Raises ConfigError (CF-CTR-041).
     """
     with resource.operating:
         before = resource.pool.statistics()

@@ -151,7 +151,7 @@ class OperatedPool:
                 on without a caller.
             per_identity: The limit of each identity; None lifts it, `UNCHANGED` leaves it. Who has more keeps it.
 
-        Raises ConfigError (CF-CTR-035) for sizes that don't fit together; nothing is changed then.
+        Raises ConfigError (CF-CTR-041) for sizes that don't fit together; nothing is changed then.
         """
         given = {"max_size": max_size, "min_size": min_size}
         details: dict[str, Any] = {name: value for name, value in given.items() if value is not None}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
-from connector.container.resources import own_plan
+from connector.container.pool_findings import pool_findings
 from connector.errors import PluginError, Reason
 
 if TYPE_CHECKING:
@@ -58,23 +58,6 @@ ALIAS_MISSING = Reason(
     "CF-CTR-034",
     "the authentication alias {alias!r} does not exist",
     "Add it with `connector auth-data set {alias}`, or correct the name.",
-)
-
-
-PER_IDENTITY_WITHOUT_EFFECT = Reason(
-    "CF-CTR-038",
-    "per_identity {per_identity} limits nobody: the whole pool has {max_size}",
-    "Make per_identity smaller than max_size, or remove it.",
-)
-NOTHING_IS_OPENED = Reason(
-    "CF-CTR-039",
-    "min_size {min_size} opens nothing at the start: the resource signs on for its callers only, not by itself",
-    "Give it a component_alias, or remove min_size; until then connections are kept as they come, up to that many.",
-)
-POOL_SUSPENDED = Reason(
-    "CF-CTR-040",
-    "the pool is suspended by an operator: nothing is lent, whoever asks waits",
-    "`connector pool resume {resource}` lends again.",
 )
 
 
@@ -134,21 +117,7 @@ def _activations(parts: Parts) -> list[Finding]:
 
 
 def _pools(parts: Parts) -> list[Finding]:
-    found = []
-    # Those of the configuration: what operators' commands add has none to be wrong.
-    for name in parts.direct.references:
-        resource = parts.resources[name]
-        configured, place = resource.pool.settings, f'resources."{name}".pool'
-        sizes = {"max_size": configured.max_size, "min_size": configured.min_size}
-        if configured.per_identity is not None and configured.per_identity >= configured.max_size:
-            found.append(
-                _finding("note", PER_IDENTITY_WITHOUT_EFFECT, place, per_identity=configured.per_identity, **sizes)
-            )
-        if configured.min_size and own_plan(parts.direct.manager(name)) is None:
-            found.append(_finding("note", NOTHING_IS_OPENED, place, **sizes))
-        if resource.pool.statistics().suspended:
-            found.append(_finding("warning", POOL_SUSPENDED, place, resource=name))
-    return found
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

@@ -190,12 +190,12 @@ def test_a_larger_minimum_is_opened_where_the_resource_signs_on_by_itself(profil
 def test_sizes_that_do_not_fit_change_nothing_and_are_recorded(profile: ProfileFolder) -> None:
     with profile.open() as container:
         pool = container.pool("jdbc/orders")
-        with pytest.raises(ConfigError, match="CF-CTR-035") as refused:
+        with pytest.raises(ConfigError, match="CF-CTR-041") as refused:
             pool.resize(max_size=1, min_size=2)
         assert "min_size is from 0 to max_size (1), not 2" in str(refused.value)
         assert pool.statistics().max_size == 2
     (event,) = audited(profile, "pool.resize")
-    assert (event["outcome"], event["reason"]) == ("failure", "CF-CTR-035")
+    assert (event["outcome"], event["reason"]) == ("failure", "CF-CTR-041")
     assert event["details"] == {"max_size": 1, "min_size": 2}
 
 
