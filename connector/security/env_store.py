@@ -9,13 +9,14 @@ and a single underscore to a hyphen.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Never, NoReturn, final
 
 from connector.errors import AuthDataError, Reason
-from connector.spi import AuthenticationData, Secret
+from connector.security.durable_file import file_stamp
+from connector.spi import AuthenticationData, ProgressListener, Secret
 
 STORE_READ_ONLY = Reason(
     "CF-AUTHD-030",
@@ -86,9 +87,19 @@ class EnvironmentStore:
         """Refused (CF-AUTHD-030)."""
         self._refuse()
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         """Refused (CF-AUTHD-030)."""
         self._refuse()
+
+    def stamp(self) -> Hashable:
+        """Changes when a file does that a variable names, as an orchestrator does with mounted secrets.
+
+        Implements :class:`connector.spi.StampedStore`. Blocks for the disk. Values of variables are not compared: the
+        environment of a process does not change from outside.
+        """
+        names = sorted(name for name in self._environment if name.startswith(f"{self._prefix}__"))
+        files = [Path(self._environment[name]) for name in names if name.endswith("_FILE")]
+        return (tuple(names), tuple(file_stamp(path) for path in files))
 
     def _entry(self, variable: str, names: Mapping[str, str]) -> AuthenticationData:
         """One entry; `names` has the environment variable of each field."""
