@@ -20,9 +20,21 @@ NOT_IN_THIS_VERSION = Reason(
 )
 
 ResourceKind = Literal["connection-factory", "activation", "destination"]
+#: How often a store may be looked at, in seconds: oftener is a mistake of the unit.
+SHORTEST_WATCH = 0.1
+
 Flag = Literal["required", "requisite", "sufficient", "optional"]
 AdminHolder = Annotated[str, Field(pattern=r"^(user|group):.+$")]
 AdminHolders = Annotated[tuple[AdminHolder, ...], Field(strict=False)]
+
+
+def _not_too_often(seconds: float) -> float:
+    if seconds < SHORTEST_WATCH:
+        raise ValueError(f"a duration of at least {SHORTEST_WATCH * 1000:g}ms")
+    return seconds
+
+
+WatchInterval = Annotated[Duration, AfterValidator(_not_too_often)]
 
 
 def _not_empty(chain: tuple[StackEntry, ...]) -> tuple[StackEntry, ...]:
@@ -62,20 +74,33 @@ class FileRealmSection(RealmSection):
 
 
 class AuthDataSection(Section):
-    """`[auth_data]` with another store than the built-in file, whose own the further keys are (AUTHD-2)."""
+    """`[auth_data]` with another store than the built-in file, whose own the further keys are (AUTHD-2).
+
+    `watch` is how often the store is looked at for changes, at least every 100 ms; without it nothing is put in force
+    but by `connector auth-data refresh` and the other commands, a connection test, and the next start (AUTHD-3).
+    """
 
     model_config = ConfigDict(extra="allow")
 
     store: Name = "file"
+    watch: WatchInterval | None = None
 
 
 class FileAuthDataSection(AuthDataSection):
-    """`[auth_data]` with the built-in encrypted file: the vault, and where its key comes from (AUTHD-1)."""
+    """`[auth_data]` with the built-in encrypted file: the vault, and where its key comes from (AUTHD-1).
+
+    `key` is `file:PATH`, `env:NAME`, `keyring:NAME` (with `key_backend`, the full name of the keyring's class) or
+    `passphrase`, optionally with `:PATH` for the parameters of its derivation. `passphrase` says where that comes from:
+    `prompt` (the default), `stdin` or `file:PATH`; `new_passphrase` where `rotate-key` takes the next one from.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     path: Name
     key: Name
+    key_backend: Name | None = None
+    passphrase: Name | None = None
+    new_passphrase: Name | None = None
 
 
 class StackEntry(Section):
