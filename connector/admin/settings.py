@@ -8,6 +8,8 @@ from typing import Any, final
 
 import click
 
+from connector.security.passphrase_input import FILE, STDIN
+
 DEFAULT_CONFIGURATION = Path("connector.toml")
 
 
@@ -41,7 +43,7 @@ class CommandSettings:
         if self.passphrase_file is not None:
             said["passphrase"] = file_source(self.passphrase_file)
         elif self.passphrase_stdin:
-            said["passphrase"] = "stdin"
+            said["passphrase"] = STDIN
         if self.new_passphrase is not None:
             said["new_passphrase"] = self.new_passphrase
         return {"auth_data": said} if said else {}
@@ -49,7 +51,7 @@ class CommandSettings:
 
 def file_source(path: Path) -> str:
     """A file that an option names, as the configuration would: options' paths start from the current folder."""
-    return f"file:{path.absolute()}"
+    return f"{FILE}{path.absolute()}"
 
 
 def settings_of(context: click.Context) -> CommandSettings:

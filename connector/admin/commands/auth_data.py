@@ -12,6 +12,7 @@ from connector.admin.password_input import PasswordSource, password_options
 from connector.admin.route import Route
 from connector.admin.settings import AdminGroup, file_source, settings_of
 from connector.errors import ConfigError, Reason
+from connector.security.passphrase_input import PROMPT
 
 NEW_PASSPHRASE_WHILE_RUNNING = Reason(
     "CF-ADM-046",
@@ -96,7 +97,7 @@ def rotate_key(context: click.Context, new_passphrase_file: Path | None, new_pas
     if new_passphrase_file is not None:
         settings.new_passphrase = file_source(new_passphrase_file)
     elif new_passphrase_prompt:
-        settings.new_passphrase = "prompt"
+        settings.new_passphrase = PROMPT
     if settings.new_passphrase is not None and route.is_running():
         raise ConfigError(NEW_PASSPHRASE_WHILE_RUNNING)
     result = route.call("auth-data.rotate-key", {}, tell=lambda line: print_line(line, to_errors=True))

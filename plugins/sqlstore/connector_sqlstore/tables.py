@@ -113,7 +113,7 @@ class ListTables:
         return Listing(revision, key_id, seal, rows)
 
     def _rows(self, connection: Connection) -> Iterable[Row]:
-        for alias, version, key_id, box in connection.execute(select(self._entries)).tuples():
+        for alias, version, key_id, box in connection.execute(select(self._entries)):
             yield Row(alias, version, key_id, None if box is None else bytes(box))
 
     def _state_row(self, connection: Connection) -> tuple[int, str, bytes] | None:
