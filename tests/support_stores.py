@@ -171,6 +171,12 @@ class MemoryKeyring:
             raise MemoryKeyring.broken
 
 
+class NothingKeyring(MemoryKeyring):
+    """As the null backend says it of itself."""
+
+    priority = -1
+
+
 class KeyringBackend(StoreBackend):
     """A list in a keyring; a new service for each test."""
 

@@ -46,8 +46,13 @@ LOCK_FAILED = Reason(
 )
 
 SERVICE = "connector-framework vault key"
-# They keep nothing or refuse everything: to name one of them is a mistake, whatever it would answer.
-_UNFIT = {"keyring.backends.null", "keyring.backends.fail", "keyring.backends.chainer"}
+# They keep nothing, or everything in plain text: to name one of them is a mistake, whatever it would answer.
+_UNFIT = {
+    "keyring.backends.null.Keyring",
+    "keyring.backends.fail.Keyring",
+    "keyring.backends.chainer.ChainerBackend",
+    "keyrings.alt.file.PlaintextKeyring",
+}
 
 
 @final
@@ -141,15 +146,16 @@ def opened_backend(name: str) -> Any:
         AuthDataError: There is none, it keeps nothing, or it does not work here (CF-AUTHD-041).
     """
     module, _, attribute = name.rpartition(".")
-    if module in _UNFIT:
-        raise AuthDataError(BACKEND_UNUSABLE, backend=name, why="it keeps nothing, or is not one backend")
+    if name in _UNFIT:
+        raise AuthDataError(BACKEND_UNUSABLE, backend=name, why="it keeps nothing, or keeps it in plain text")
+    backend: Any = None
     try:
         kind = getattr(import_module(module), attribute)
-        viable = isinstance(kind.priority, int | float)  # raises where the backend does not work here
-        backend = kind() if viable else None
+        # Reading the priority is how a backend says that it does not work here: it raises.
+        why = "" if kind.priority > 0 else "it is no keyring that keeps anything"
+        backend = None if why else kind()
     except Exception as error:  # noqa: BLE001 - an import, or a look at a service, may raise anything
         why = f"{type(error).__name__}: {error}"
-        raise AuthDataError(BACKEND_UNUSABLE, backend=name, why=why) from None
-    if backend is None or not callable(getattr(backend, "get_password", None)):
-        raise AuthDataError(BACKEND_UNUSABLE, backend=name, why="it is no keyring backend")
+    if why:
+        raise AuthDataError(BACKEND_UNUSABLE, backend=name, why=why)
     return backend

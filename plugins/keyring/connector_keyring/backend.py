@@ -46,9 +46,9 @@ class NamedBackend:
     """
 
     def __init__(self, name: str) -> None:
+        self.name = name
         if name in _REFUSED:
             raise AuthDataError(BACKEND_REFUSED, backend=name, why=_REFUSED[name])
-        self.name = name
         # Mutable, set once by whichever thread comes first; two that come together open it twice, which is harmless.
         self._opened: Any = None
 
