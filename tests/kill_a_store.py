@@ -16,6 +16,7 @@ import random
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -126,28 +127,30 @@ def at_a_call(place: Place, number: int, call: int, *, rotates: bool) -> bool:
 
 def at_some_instant(place: Place, first: int, dice: random.Random) -> tuple[int, int]:
     """Changes one after the other until the parent kills it; answers the numbers begun last and finished last."""
-    begun, told = os.pipe()
-    os.set_blocking(begun, False)
+    hearing, telling = os.pipe()
 
     def work() -> None:
         store = place.store()
         for number in range(first, first + 10_000):
-            os.write(told, b"%d begun\n" % number)
+            os.write(telling, b"%d begun\n" % number)
             store.put("a", f"u{number}", Secret(f"p{number}"))
-            os.write(told, b"%d done\n" % number)
-            if number % 3 == 0:
+            os.write(telling, b"%d done\n" % number)
+            if number % 2 == 0:
                 store.rotate_key()
 
     pid = child(work)
-    os.close(told)
-    select.select([begun], [], [], 10.0)  # it has begun
-    select.select([], [], [], dice.random() * 0.03)
+    os.close(telling)
+    # So many steps, then a part of a step, by the pace that it has just now: a slow machine is killed as deep inside.
+    text, steps, started = os.read(hearing, 65536), dice.randint(1, 8), time.monotonic()
+    while text and text.count(b"\n") < steps:
+        text += os.read(hearing, 65536)
+    pace = (time.monotonic() - started) / steps
+    select.select([], [], [], dice.random() * max(pace, 0.005))
     os.kill(pid, signal.SIGKILL)
     assert killed(pid)
-    text = b""
-    while part := os.read(begun, 65536):
+    while part := os.read(hearing, 65536):
         text += part
-    os.close(begun)
+    os.close(hearing)
     return _last(text, b"begun"), _last(text, b"done")
 
 

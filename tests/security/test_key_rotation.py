@@ -26,7 +26,8 @@ def file(tmp_path: Path) -> KeyFile:
 
 
 def ids(source: KeyFile) -> list[str]:
-    return [key.key_id for key in source.keys()]
+    keys = source.keys()
+    return [key.key_id for key in keys]
 
 
 def test_a_fresh_key_is_put_beside_the_old_one(file: KeyFile) -> None:

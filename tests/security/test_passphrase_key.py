@@ -1,4 +1,4 @@
-"""The vault's key from a passphrase: asked for once, derived with stored parameters, changed by a rotation (AUTHD-1)."""
+"""The vault's key from a passphrase: asked for once, derived with stored parameters, rotated (AUTHD-1)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from support_secrets import MARKER, shows_marker
 from support_security import variables_showing
 
 from connector.errors import AuthDataError
+from connector.security import durable_file
 from connector.security import passphrase_key as module
 from connector.security.key_derivation import PASSPHRASE_COST, new_derivation, read_derivations, write_derivations
 from connector.security.passphrase_key import Asked, PassphraseKey, passphrase_key
@@ -164,7 +165,7 @@ def test_a_rotation_that_was_killed_leaves_a_passphrase_that_opens(
 
         return call
 
-    real = module.replace_file
+    real = durable_file.replace_file
     with monkeypatch.context() as patched:
         for place in ("connector.security.passphrase_key.replace_file", "connector.security.vault.replace_file"):
             patched.setattr(place, dying(real))
@@ -220,7 +221,12 @@ def test_a_terminal_is_asked_twice_for_a_new_one_and_once_for_the_current(
 ) -> None:
     answers, prompts = ["p", "p", "p"], list[str]()
     monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(getpass, "getpass", lambda prompt: prompts.append(prompt) or answers.pop(0))
+
+    def answer(prompt: str) -> str:
+        prompts.append(prompt)
+        return answers.pop(0)
+
+    monkeypatch.setattr(getpass, "getpass", answer)
     configured(tmp_path).create()
     assert [prompt.partition(" of ")[0] for prompt in prompts] == ["passphrase", "passphrase"]
     assert len(configured(tmp_path).keys()) == 1

@@ -98,9 +98,12 @@ def test_a_password_is_read_once_for_each_version(
         store().put(alias, "u", Secret("p"))
     asked: list[str] = []
     real = memory_keyring.get_password
-    monkeypatch.setattr(
-        memory_keyring, "get_password", lambda self, service, item: asked.append(item) or real(self, service, item)
-    )
+
+    def get(self: MemoryKeyring, service: str, item: str) -> str | None:
+        asked.append(item)
+        return real(self, service, item)
+
+    monkeypatch.setattr(memory_keyring, "get_password", get)
     reader = store()
     reader.load()
     reader.load()
