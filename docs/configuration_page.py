@@ -27,6 +27,7 @@ CONNECTOR_TOML = (
     ('[realms.NAME], registry = "file"', model.FileRealmSection),
     ("[realms.NAME], another registry", model.RealmSection),
     ('[auth_data], store = "file"', model.FileAuthDataSection),
+    ('[auth_data], store = "env"', model.EnvAuthDataSection),
     ("[auth_data], another store", model.AuthDataSection),
     ("[login.NAME]", model.LoginSection),
     ("stack = [{ … }] of [login.NAME]", model.StackEntry),

@@ -56,7 +56,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item]) -> None:
     if unasked:
         if len(unasked) == len(items):
             raise pytest.UsageError(
-                "give --connector-adapter, --connector-mapper or --connector-store, each =MODULE:BACKEND"
+                "give --connector-adapter=MODULE:BACKEND, or --connector-mapper or --connector-store likewise"
             )
         config.hook.pytest_deselected(items=unasked)
         items[:] = [item for item in items if item not in unasked]

@@ -197,6 +197,7 @@ def test_a_running_container_takes_no_new_passphrase(make: Any) -> None:
         ('store = "keyring"\nbackend = "b"\nkey = "file:k"', "CF-CONF-030", 10),
         ('store = "sql"\nurl = "postgresql+psycopg://u:pw@h/d"\nkey = "file:k"', "CF-CONF-039", 9),
         ('path = "v"\nkey = "file:k"\nwatch = "1ms"', "CF-CONF-012", 10),
+        ('store = "env"\nprefx = "X"', "CF-CONF-010", 9),
         ('store = "vault"', "CF-CONF-040", 8),
     ],
 )

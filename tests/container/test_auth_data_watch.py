@@ -1,4 +1,4 @@
-"""A container that watches its authentication data: changes come into force by themselves, failures are shown (AUTHD-3)."""
+"""A container that watches its authentication data: changes count by themselves, failures are shown (AUTHD-3)."""
 
 from __future__ import annotations
 

@@ -103,6 +103,19 @@ class FileAuthDataSection(AuthDataSection):
     new_passphrase: Name | None = None
 
 
+class EnvAuthDataSection(AuthDataSection):
+    """`[auth_data]` with the built-in environment, which is read-only (AUTHD-2).
+
+    `PREFIX__ALIAS__USER`, `…__PASSWORD` and `…__DESCRIPTION` are one entry, each with `_FILE` at its end for a file
+    that holds the value. Aliases have no capitals and no underscores: `LEDGER_BATCH` is `ledger-batch`. `watch` looks
+    at those files.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefix: Name = "CONNECTOR_AUTH_DATA"
+
+
 class StackEntry(Section):
     """One link of a login configuration: a module of the group `connector.mappers`, its flag and options (SIGN-4)."""
 

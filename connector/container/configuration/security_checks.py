@@ -12,6 +12,7 @@ from connector.container.configuration.model import (
     AdminSection,
     AuthDataSection,
     ContainerSection,
+    EnvAuthDataSection,
     FileAuthDataSection,
     FileRealmSection,
     RealmSection,
@@ -93,8 +94,7 @@ def check_auth_data(data: Mapping[str, Any], catalogue: PluginCatalogue, checker
     if "auth_data" not in data:
         return AuthDataSettings("env", MappingProxyType({"store": "env"}))
     table = data["auth_data"]
-    model: type[AuthDataSection] = FileAuthDataSection if _built_in(table, "store") else AuthDataSection
-    section = shaped(model, table, path, problems).section
+    section = shaped(_auth_data_model(table), table, path, problems).section
     if section is None:
         return AuthDataSettings("env", MappingProxyType({}))
     check_plugin(catalogue, STORES, section.store, (*path, "store"), problems, what="authentication-data store")
@@ -104,6 +104,12 @@ def check_auth_data(data: Mapping[str, Any], catalogue: PluginCatalogue, checker
         table = checker.table(own, described.sections["auth_data"].properties, path)
     settings = provider_settings({"store": section.store, **table}, checker.folder)
     return AuthDataSettings(section.store, settings, section.watch)
+
+
+def _auth_data_model(table: Any) -> type[AuthDataSection]:
+    if _built_in(table, "store"):
+        return FileAuthDataSection
+    return EnvAuthDataSection if table["store"] == "env" else AuthDataSection
 
 
 def _built_in(table: Any, key: str) -> bool:

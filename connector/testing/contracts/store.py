@@ -132,9 +132,13 @@ class StoreContract(Contract):
     def test_writers_lose_nothing(self, backend: StoreBackend, store: AuthenticationDataStore) -> None:
         failures: list[BaseException] = []
 
+        stores = [backend.store() for _ in range(_WRITERS)]  # each made before any of them writes
+        together = threading.Barrier(_WRITERS)
+
         def write(writer: int) -> None:
-            mine = backend.store()
+            mine = stores[writer]
             try:
+                together.wait()
                 for number in range(_CHANGES):
                     mine.put(f"of-{writer}-{number}", "u", _PASSWORD)
                     mine.put("shared", f"u-{writer}-{number}", _PASSWORD)

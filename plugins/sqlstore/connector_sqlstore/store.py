@@ -165,7 +165,7 @@ class SqlStore:
             if before.revision == 0:
                 self._tables.create(self._engine)
             with self._engine.connect() as connection:
-                if not self._tables.swap(connection, before.revision, after, rows):
+                if not self._tables.swap(connection, before, after, rows):
                     return False  # closing rolls back
                 connection.commit()
             self._seen = True
@@ -188,7 +188,7 @@ class SqlStore:
 
     def _listing(self) -> Listing | None:
         with self._engine.connect() as connection:
-            for _ in range(_LOOKS):
+            for _ in range(_ATTEMPTS):
                 listing = self._tables.read(connection)
                 if listing is not None:
                     self._seen = True
@@ -197,7 +197,7 @@ class SqlStore:
                     if self._seen:
                         raise AuthDataError(LIST_GONE, table=self._tables.name)
                     return None
-        raise AuthDataError(LIST_BUSY, table=self._tables.name, count=_LOOKS)
+        raise AuthDataError(LIST_BUSY, table=self._tables.name, count=_ATTEMPTS)
 
     def __repr__(self) -> str:
         return f"<SqlStore {self._tables.name}>"

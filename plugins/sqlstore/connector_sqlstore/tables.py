@@ -121,24 +121,27 @@ class ListTables:
         found = connection.execute(select(*columns).where(self._state.c.id == _STATE_ID)).one_or_none()
         return None if found is None else (int(found[0]), str(found[1]), bytes(found[2]))
 
-    def swap(self, connection: Connection, before: int, after: Listing, rows: Iterable[Row]) -> bool:
-        """Write the state and these rows, if the revision is still the one before; for within a transaction.
+    def swap(self, connection: Connection, before: Listing, after: Listing, rows: Iterable[Row]) -> bool:
+        """Write the state and these rows, if the list is still the one before; for within a transaction.
 
-        The state comes first: its row is what other writers wait for.
+        The state comes first: its row is what other writers wait for. Once it is written the rows are known to be those
+        of before, so whether one is new is not asked of the database: one that takes `A` and `a` for the same would
+        write over another's.
         """
         state = {"revision": after.revision, "key_id": after.key_id, "seal": after.seal}
-        if before == 0:
+        if before.revision == 0:
             try:
                 connection.execute(self._state.insert().values(id=_STATE_ID, schema_version=SCHEMA_VERSION, **state))
             except IntegrityError:
                 return False
         else:
-            unchanged = (self._state.c.id == _STATE_ID, self._state.c.revision == before)
+            unchanged = (self._state.c.id == _STATE_ID, self._state.c.revision == before.revision)
             if connection.execute(update(self._state).where(*unchanged).values(**state)).rowcount != 1:
                 return False
         for row in rows:
             values = {"version": row.version, "key_id": row.key_id, "box": row.box}
-            at = self._entries.c.alias == row.alias
-            if connection.execute(update(self._entries).where(at).values(**values)).rowcount == 0:
+            if row.alias in before.rows:
+                connection.execute(update(self._entries).where(self._entries.c.alias == row.alias).values(**values))
+            else:
                 connection.execute(self._entries.insert().values(alias=row.alias, **values))
         return True
