@@ -199,10 +199,10 @@ class KeyringBackend(StoreBackend):
 
     def damage(self) -> None:
         self.good = self.backend.get(self.service, INDEX) or ""
-        self.backend.set(self.service, INDEX, self.good[: len(self.good) // 2])
+        self.backend.set(self.service, INDEX, Secret(self.good[: len(self.good) // 2]))
 
     def mend(self) -> None:
-        self.backend.set(self.service, INDEX, self.good)
+        self.backend.set(self.service, INDEX, Secret(self.good))
 
 
 class SecretServiceBackend(KeyringBackend):

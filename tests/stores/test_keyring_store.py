@@ -190,6 +190,16 @@ def test_what_a_keyring_raises_is_told_by_its_type_only(memory_keyring: type[Mem
     MemoryKeyring.broken = None
 
 
+def test_a_password_that_could_not_be_kept_is_in_no_frame_of_the_error(
+    memory_keyring: type[MemoryKeyring], marker: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: MemoryKeyring, service: str, username: str, password: str) -> None:
+        raise OSError(f"no room for {password}")
+
+    monkeypatch.setattr(memory_keyring, "set_password", full)
+    assert refused(lambda: store().put("a", "u", marker)).code == "CF-KEYR-003"
+
+
 def test_there_is_no_key_of_ours_to_rotate(memory_keyring: type[MemoryKeyring]) -> None:
     assert refused(store().rotate_key).code == "CF-KEYR-008"
 

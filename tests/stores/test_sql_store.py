@@ -245,3 +245,48 @@ def test_a_database_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
     backend = SqlBackend(tmp_path, sqlite_url(tmp_path / "no such folder" / "list.db"))
     KeyFile(backend.key).create()
     assert refused(backend.store().load).code == "CF-SQLS-012"
+
+
+def first_writers(backend: SqlBackend, count: int = 6) -> None:
+    """All at once write to a list that is not there yet."""
+    failures: list[BaseException] = []
+    stores = [backend.store() for _ in range(count)]
+    together = threading.Barrier(count)
+
+    def write(number: int) -> None:
+        try:
+            together.wait()
+            stores[number].put(f"a{number}", "u", Secret("p"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert set(backend.store().load()) == {f"a{number}" for number in range(count)}
+
+
+def test_first_writers_at_the_same_time_make_one_list_on_sqlite(backend: SqlBackend) -> None:
+    first_writers(backend)
+
+
+@pytest.mark.postgresql
+def test_first_writers_at_the_same_time_make_one_list_on_postgresql(
+    postgresql: PostgreSQLServer, tmp_path: Path
+) -> None:
+    url = f"postgresql+psycopg://keeper@{postgresql.host}:{postgresql.port}/postgres"
+    backend = SqlBackend(tmp_path, url, Secret("kit-Datenbank-Wort"))
+    for _ in range(3):
+        backend.renew()
+        first_writers(backend)
+
+
+def test_a_database_that_takes_two_names_for_one_loses_neither(backend: SqlBackend) -> None:
+    store = backend.store()
+    store.put("ledger", "u", Secret("p"))
+    backend.execute("CREATE UNIQUE INDEX one_case ON connector_auth_data (lower(alias))")
+    assert refused(lambda: store.put("LEDGER", "other", Secret("q"))).code == "CF-SQLS-012"
+    assert {alias: entry.user for alias, entry in store.load().items()} == {"ledger": "u"}

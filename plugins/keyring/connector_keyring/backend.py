@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, TypeVar, final
 
 from connector.errors import AuthDataError, Reason
+from connector.spi import Secret
 
 BACKEND_REFUSED = Reason(
     "CF-KEYR-001",
@@ -58,10 +59,10 @@ class NamedBackend:
         found: str | None = self._asked(lambda: keyring.get_password(service, item))
         return found
 
-    def set(self, service: str, item: str, text: str) -> None:
-        """Make or replace an item."""
+    def set(self, service: str, item: str, text: Secret) -> None:
+        """Make or replace an item. The text is a secret up to here: frames of a failure hold on to what they got."""
         keyring = self._keyring()
-        self._asked(lambda: keyring.set_password(service, item, text))
+        self._asked(lambda: keyring.set_password(service, item, text.reveal()))
 
     def delete(self, service: str, item: str) -> bool:
         """Remove an item; False where the keyring would not, which may mean that there was none."""

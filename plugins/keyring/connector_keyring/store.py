@@ -112,7 +112,7 @@ class KeyringStore:
             raise AuthDataError(ALIAS_UNFIT, alias=alias)
         with only_writer(self._service):
             index = self._tidied().with_entry(alias, user, description)
-            self._backend.set(self._service, index.item(alias), password.reveal())
+            self._backend.set(self._service, index.item(alias), password)
             self._write(index)
         return AuthenticationData(alias, user, password, description, index.entries[alias].version)
 
@@ -164,10 +164,10 @@ class KeyringStore:
 
     def _write(self, index: Index) -> None:
         """Put the list in force, then remove what is stale; the item names of what is left stay noted."""
-        self._backend.set(self._service, INDEX, write_index(index))
+        self._backend.set(self._service, INDEX, Secret(write_index(index)))
         left = self._left(index.stale)
         if left != index.stale:
-            self._backend.set(self._service, INDEX, write_index(replace(index, stale=left)))
+            self._backend.set(self._service, INDEX, Secret(write_index(replace(index, stale=left))))
 
     def _left(self, stale: tuple[str, ...]) -> tuple[str, ...]:
         """Of these items, those that are still there after an attempt to remove them."""
