@@ -65,9 +65,10 @@ def test_a_list_that_goes_is_an_error_and_not_an_empty_one(backend: SqlBackend) 
     assert refused(store.load).code == "CF-SQLS-013"
 
 
-def test_entries_without_their_state_are_refused(backend: SqlBackend) -> None:
+@pytest.mark.parametrize("loss", ["DELETE FROM connector_auth_data_state", "DROP TABLE connector_auth_data_state"])
+def test_entries_without_their_state_are_refused(backend: SqlBackend, loss: str) -> None:
     backend.store().put("a", "u", Secret("p"))
-    backend.execute("DELETE FROM connector_auth_data_state")
+    backend.execute(loss)
     assert refused(backend.store().load).code == "CF-SQLS-011"
 
 

@@ -88,18 +88,28 @@ class ListTables:
         Raises:
             AuthDataError: A newer schema (CF-SQLS-010), or entries without their state (CF-SQLS-011).
         """
-        found = inspect(connection)
-        if not found.has_table(self._state.name):
-            return None
-        # By itself and first: the only column that every schema to come is sure to have.
-        version = connection.scalar(select(self._state.c.schema_version).where(self._state.c.id == _STATE_ID))
-        if version is None:
-            if found.has_table(self.name) and connection.scalar(select(self._entries.c.alias).limit(1)) is not None:
+        version = self._schema_version(connection)
+        if version is None and self._has_entries(connection):
+            # Asked again: a first writer may have come between, and its entries came with their state.
+            version = self._schema_version(connection)
+            if version is None:
                 raise AuthDataError(LIST_TORN, table=self.name, why="its state is missing")
+        if version is None:
             return None
-        if int(version) > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION:
             raise AuthDataError(SCHEMA_NEWER, table=self.name, version=version, known=SCHEMA_VERSION)
         return connection.scalar(select(self._state.c.revision).where(self._state.c.id == _STATE_ID))
+
+    def _schema_version(self, connection: Connection) -> int | None:
+        """Read by itself and before anything else: the only column that every schema to come is sure to have."""
+        if not inspect(connection).has_table(self._state.name):
+            return None
+        return connection.scalar(select(self._state.c.schema_version).where(self._state.c.id == _STATE_ID))
+
+    def _has_entries(self, connection: Connection) -> bool:
+        if not inspect(connection).has_table(self.name):
+            return False
+        return connection.scalar(select(self._entries.c.alias).limit(1)) is not None
 
     def read(self, connection: Connection) -> Listing | None:
         """The list as it is; None where there is none, or where it changed meanwhile. Raises like `revision`."""
