@@ -26,7 +26,11 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed-demo  ## the weather service: one identity round the whole circle (DB=sqlite: without PostgreSQL)
 	@$(BIN)/python examples/weather/demo.py --db $(DB)
 
-test: $(VENV)/.installed-test  ## every test, with coverage by branch
+# The servers that no wheel carries: installed where that may be, else said, and their tests are skipped.
+$(VENV)/.servers: tests/servers/install | $(VENV)/.installed-test
+	@tests/servers/install $(BIN)/python $@
+
+test: $(VENV)/.installed-test $(VENV)/.servers  ## every test, with coverage by branch
 	@rm -f .coverage*
 	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status

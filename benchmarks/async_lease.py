@@ -13,21 +13,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks.harness import Measure, Result, compare
-from benchmarks.lease import ALIAS, NoOpFactory, OneAlias, as_alice
+from benchmarks.lease import NoOpFactory, as_alice, signed_on_manager
 from connector.outbound.manager import ReferenceConnectionManager
-from connector.pool import ManagedConnectionPool
 from connector.pool.loop_pools import LoopPools
-from connector.security.audit import MemoryAuditLog
-from connector.security.login_configuration import ChainEntry, LoginConfiguration
-from connector.signon.reference import DEFAULT_PRINCIPAL_MAPPING, ResAuth, ResourceReference, SignOnTarget
-from connector.signon.resolver import SignOnResolver
-from connector.spi import (
-    AsyncManagedConnection,
-    ConnectionDescription,
-    ConnectionRequestInfo,
-    ControlFlag,
-    Subject,
-)
+from connector.spi import AsyncManagedConnection, ConnectionDescription, ConnectionRequestInfo, Subject
 
 
 class NoOpAsyncConnection(AsyncManagedConnection):
@@ -60,6 +49,9 @@ class NoOpAsyncFactory(NoOpFactory):
 class NoOpDriverConnection:
     """The physical connection of the peer: a DB-API one, adapted already, that does nothing and never waits."""
 
+    #: The driver's own connection, as SQLAlchemy's adapter for aiosqlite has it.
+    _connection: object = None
+
     def rollback(self) -> None:
         """Does nothing."""
 
@@ -73,23 +65,12 @@ class NoOpDriverConnection:
 
 
 def _manager() -> ReferenceConnectionManager:
-    # By name, as the container finds it: the benchmark knows no more of the mapper than that.
-    from connector_default import DefaultPrincipalMappingModule
-
-    data, factory = OneAlias(), NoOpAsyncFactory()
-    entry = ChainEntry("default", DefaultPrincipalMappingModule, ControlFlag.REQUIRED)
-    configurations = {DEFAULT_PRINCIPAL_MAPPING: LoginConfiguration(DEFAULT_PRINCIPAL_MAPPING, (entry,))}
-    return ReferenceConnectionManager(
-        ResourceReference("jdbc/ledger", "jdbc/ledger", ResAuth.CONTAINER, alias=ALIAS),
-        SignOnTarget("jdbc/ledger", factory),
-        SignOnResolver(data, configurations, MemoryAuditLog()),
-        ManagedConnectionPool("jdbc/ledger", factory),
-        data,
-        async_pool=LoopPools("jdbc/ledger", factory),
-    )
+    factory = NoOpAsyncFactory()
+    return signed_on_manager(factory=factory, async_pool=LoopPools("jdbc/ledger", factory))
 
 
-def _peer() -> Any:
+def plain_async_engine() -> Any:
+    """The peer."""
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -101,7 +82,7 @@ def _peer() -> Any:
 def run(*, quick: bool) -> list[Result]:
     """Measure."""
     count, rounds = (500, 5) if quick else (4_000, 31)
-    manager, engine = _manager(), _peer()
+    manager, engine = _manager(), plain_async_engine()
 
     async def lease() -> None:
         await (await manager.allocate_async()).close()
@@ -114,14 +95,15 @@ def run(*, quick: bool) -> list[Result]:
     with asyncio.Runner() as runner, as_alice():
 
         def side(operation: Callable[[], Awaitable[None]], times: int) -> Measure:
-            return lambda: runner.run(_microseconds_each(operation, times))
+            return lambda: runner.run(microseconds_each(operation, times))
 
         ours, theirs = side(lease, count), side(connect, count // 2)
         peer = "sqlalchemy-asyncengine"
         return [compare("async_lease", peer, ours, theirs, goal=0.5, unit="us", rounds=rounds, note=note)]
 
 
-async def _microseconds_each(operation: Callable[[], Awaitable[None]], count: int) -> float:
+async def microseconds_each(operation: Callable[[], Awaitable[None]], count: int) -> float:
+    """Microseconds per operation, one after the other, without the garbage collector in between."""
     gc.collect()
     gc.disable()
     try:

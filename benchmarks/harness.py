@@ -7,13 +7,14 @@ and maximum over the rounds, and the ratio of the medians.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import platform
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Better = Literal["lower", "higher"]
@@ -66,6 +67,10 @@ class Result:
         """Whether the goal is reached."""
         return self.ratio <= self.goal if self.better == "lower" else self.ratio >= self.goal
 
+    def noting(self, note: str) -> Result:
+        """The same with a note that was known only after measuring."""
+        return replace(self, note=note)
+
     def to_dict(self) -> dict[str, Any]:
         """For `results.json`."""
         return asdict(self)
@@ -98,6 +103,12 @@ def against_limit(
     """Set figures against an absolute limit: the ratio is ours over the limit."""
     mine = Side.of(figures, unit)
     return Result(name, "limit", mine.median / limit, better, goal, mine, Side(limit, limit, limit, unit), note)
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile: the smallest figure that at least this share of them doesn't exceed."""
+    ordered = sorted(figures)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def seconds_each(operation: Callable[[], object], count: int) -> float:

@@ -14,7 +14,17 @@ from rich.table import Table
 from benchmarks.harness import Result, Side, machine
 
 #: The entries: modules of this package with `run(*, quick) -> list[Result]`.
-ENTRIES = ("lease", "async_lease", "fairness", "imports", "startup")
+ENTRIES = (
+    "lease",
+    "async_lease",
+    "async_engine",
+    "fairness",
+    "contention",
+    "identities",
+    "engine_connect",
+    "imports",
+    "startup",
+)
 
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connector.container.configuration import application, model
+from connector.container.configuration import application, model, pool_section
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.spi import ConfigProperty
@@ -32,7 +32,7 @@ CONNECTOR_TOML = (
     ("[login.NAME]", model.LoginSection),
     ("stack = [{ … }] of [login.NAME]", model.StackEntry),
     ("[resources.NAME]", model.ResourceSection),
-    ("pool = { … } of [resources.NAME]", model.PoolSection),
+    ("pool = { … } of [resources.NAME]", pool_section.PoolSection),
     ("[admin]", model.AdminSection),
     ("[plugins]", model.PluginsSection),
     ("[applications.NAME]", application.DeploymentSection),

@@ -121,7 +121,7 @@ class AsyncBench:
         self.pool = AsyncManagedConnectionPool(
             "eis/fake",
             self.factory,
-            PoolSettings(max_size, connection_timeout),
+            PoolSettings(max_size, connection_timeout=connection_timeout),
             capabilities=frozenset({Capability.IDENTITY_SWITCH, Capability.ASYNC}),
             clock=self.clock,
         )

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import text
+from support_mariadb import MariaDBServer
 from support_secrets import MARKER
 
 from connector.spi import (
     AuthenticationData,
-    Capability,
     ManagedConnection,
     Secret,
     Subject,
@@ -71,7 +71,6 @@ class SqliteBackend(SqlBackend):
         Facet.USERS: "SQLite knows no users",
         Facet.NETWORK: "SQLite is a library",
         Facet.KILL: "there is no server that could drop a connection",
-        Capability.IDENTITY_SWITCH: "SQLite knows no users",
     }
 
     def __init__(self, url: str) -> None:
@@ -123,6 +122,64 @@ class PostgreSQLBackend(SqlBackend):
 
     def is_soiled(self, connection: ManagedConnection) -> bool:
         return bool(self._rows(connection, "SELECT 1 FROM pg_class WHERE relname = 'left_behind'"))
+
+
+MARIADB_USERS = f"""
+CREATE DATABASE kit;
+CREATE TABLE kit.notes (it VARCHAR(20));
+CREATE USER kit_alice@'127.0.0.1' IDENTIFIED BY '{MARKER}-alice';
+CREATE USER kit_bob@'127.0.0.1' IDENTIFIED BY '{MARKER}-bob';
+GRANT ALL ON kit.* TO kit_alice@'127.0.0.1';
+GRANT ALL ON kit.* TO kit_bob@'127.0.0.1';
+"""
+
+
+class MariaDBBackend(SqlBackend):
+    """A server with two logins; a return discards the whole session."""
+
+    whoami = "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)"
+    reset = "discard"
+
+    def __init__(self, server: MariaDBServer) -> None:
+        self._server = server
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {"url": f"mariadb+mysqldb://{self._server.host}:{self._server.port}/kit", "reset": self.reset}
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        return tuple(Login(f"kit_{name}", Secret(f"{MARKER}-{name}")) for name in ("alice", "bob"))
+
+    def unreachable(self) -> Mapping[str, Any]:
+        return {"url": "mariadb+mysqldb://127.0.0.1:1/kit"}
+
+    def kill(self, connection: ManagedConnection) -> None:
+        assert isinstance(connection, SqlManagedConnection)
+        self._server.kill_connection(connection.record.driver_connection.thread_id())
+
+    def soil(self, connection: ManagedConnection) -> None:
+        self._rows(connection, "CREATE TEMPORARY TABLE notes (it text)")
+        self._rows(connection, "SET @left_behind = 1")
+
+    def is_soiled(self, connection: ManagedConnection) -> bool:
+        if self._rows(connection, "SELECT @left_behind")[0][0] is not None:
+            return True
+        # Temporary tables stand in no catalogue; that of this name comes before the one that is there.
+        created = self._rows(connection, "SHOW CREATE TABLE notes")[0][1]
+        return "TEMPORARY" in str(created)
+
+
+class RollingBackMariaDBBackend(MariaDBBackend):
+    """The same, where a return takes back the transaction only."""
+
+    reset = "rollback"
+
+    def soil(self, connection: ManagedConnection) -> None:
+        self._rows(connection, "INSERT INTO notes VALUES ('left behind')")
+
+    def is_soiled(self, connection: ManagedConnection) -> bool:
+        return bool(self._rows(connection, "SELECT 1 FROM notes"))
 
 
 class BusBackend(Backend):

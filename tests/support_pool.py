@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from support_secrets import MARKER
 
@@ -128,18 +129,21 @@ class PoolBench:
         *,
         connection_timeout: float = 30.0,
         capabilities: frozenset[Capability] = frozenset({Capability.IDENTITY_SWITCH}),
+        **settings: Any,
     ) -> None:
         self.clock = FakeClock()
         self.factory = FakeFactory()
         self.pool = ManagedConnectionPool(
             "eis/fake",
             self.factory,
-            PoolSettings(max_size, connection_timeout),
+            PoolSettings(max_size, connection_timeout=connection_timeout, **settings),
             capabilities=capabilities,
             clock=self.clock,
+            jitter=lambda: 0.5,
         )
         self.alice = self.factory.plan("alice")
         self.bob = self.factory.plan("bob")
+        self.carol = self.factory.plan("carol")
 
     def settled(self) -> bool:
         """Whether the pool's figures agree with what really lives, and no place is lost."""

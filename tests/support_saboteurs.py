@@ -37,6 +37,7 @@ from connector.spi import (
     AuthenticationDataCallback,
     CallbackHandler,
     CallerSubjectCallback,
+    Capability,
     ConnectionDescription,
     ConnectionManager,
     ConnectionRequestInfo,
@@ -52,9 +53,9 @@ from connector.spi import (
     ResourceAdapter,
     Subject,
 )
-from connector.testing import MapperContract, OutboundContract
+from connector.testing import Login, MapperContract, OutboundContract
 from connector_echo.conformance import EchoBackend
-from connector_echo.connection import EchoConnection, EchoManagedConnection
+from connector_echo.connection import EchoConnection, EchoManagedConnection, credential_for
 from connector_echo.factory import EchoConnectionFactory, EchoManagedConnectionFactory
 from connector_echo.wire import Wire
 
@@ -105,6 +106,25 @@ class Backend(EchoBackend):
         honest = super().create_factory(adapter, properties)
         assert isinstance(honest, EchoManagedConnectionFactory)
         return self.factory(honest)
+
+
+class NarrowedBackend(Backend):
+    """An honest resource without what the adapter's others can; so nothing is asked that only they could answer."""
+
+    class factory(Factory):
+        connection = Connection
+
+        def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
+            # What nobody declared is ignored.
+            return declared - {Capability.REAUTHENTICATION, Capability.IDENTITY_SWITCH} | {Capability.MATCHING}
+
+    @property
+    def trusted(self) -> Login:
+        raise NotImplementedError
+
+    @property
+    def callers(self) -> tuple[str, ...]:
+        raise NotImplementedError
 
 
 class Sabotage(OutboundContract):
@@ -286,12 +306,75 @@ class TestBreaksSilently(Sabotage):
             pass
 
 
+class TestChangesItsMind(Sabotage):
+    breaks = ("OUT-CORE-004",)
+
+    class factory(Factory):
+        asked = 0
+
+        def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
+            self.asked += 1
+            return declared if self.asked == 1 else frozenset()
+
+
 class TestReauthenticatesNobody(Sabotage):
-    breaks = ("OUT-SEC-040",)
+    breaks = ("OUT-SEC-040", "OUT-SEC-041", "OUT-POOL-011", "OUT-POOL-012")
 
     class connection(Connection):
         def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
             pass
+
+
+class TestSessionSurvivesTheUser(Sabotage):
+    breaks = ("OUT-SEC-042",)
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            notes = self.ask("notes")
+            super().reauthenticate(subject, request)
+            for note in notes:
+                self.ask("note", note)
+
+
+class TestGoesOnAsBefore(Sabotage):
+    breaks = ("OUT-SEC-043",)
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            credential = credential_for(self._factory, subject)
+            if not self._accepts(credential):
+                raise LoginRefused(SHOWS, why="no")
+
+
+class TestPasswordInAFrameOfTheSecondLogin(Sabotage):
+    breaks = ("OUT-SEC-044",)
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            plain = credential_for(self._factory, subject).password.reveal()
+            super().reauthenticate(subject, request)
+            assert plain is not None
+
+
+class TestTakesAnyCredentialTheSecondTime(Sabotage):
+    breaks = ("OUT-SEC-045",)
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            assert subject is not None
+            found = subject.credentials_of(PasswordCredential)[0]
+            own = PasswordCredential(found.user, found.password, self._factory)
+            super().reauthenticate(Subject(credentials=[own]), request)
+
+
+class TestPasswordInLogOfTheSecondLogin(Sabotage):
+    breaks = ("OUT-SEC-046",)
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            super().reauthenticate(subject, request)
+            plain = credential_for(self._factory, subject).password.reveal()
+            logging.getLogger("saboteur").debug("signed on with %s", plain)
 
 
 class TestAssertsNobody(Sabotage):

@@ -224,6 +224,10 @@ class PlanPool:
 
     def __init__(self) -> None:
         self.taken: list[SignOnPlan] = []
+        self.forgiven: list[SignOnPlan] = []
+
+    def forgive(self, plan: SignOnPlan) -> None:
+        self.forgiven.append(plan)
 
     def take(self, plan: SignOnPlan) -> Lease:
         self.taken.append(plan)

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from support_mariadb import MariaDBServer
+from support_secrets import MARKER
+
 from connector import Secret
 from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
@@ -52,6 +55,25 @@ class Database:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class MariaDatabase:
+    """The MariaDB server, as tests want it."""
+
+    server: MariaDBServer
+
+    @property
+    def url(self) -> str:
+        return f"mariadb+mysqldb://{self.server.host}:{self.server.port}/ledger"
+
+    def passwords(self, *users: str) -> dict[str, Secret]:
+        """Each user's own."""
+        return {user: Secret(f"{MARKER}-{user}") for user in users}
+
+    def run_sql(self, sql: str) -> list[tuple[Any, ...]]:
+        """As the administrator."""
+        return self.server.run_sql(sql)
 
 
 class AuditMemory:

@@ -265,7 +265,7 @@ class Container:
                 # An alias that is gone has no newer version: whatever was signed on with its last one is superseded.
                 oldest_good = data.version if data is not None else before[alias].version + 1
                 for resource in list(self._parts.resources.values()):
-                    resource.retire(alias, oldest_good)
+                    resource.retire(alias, oldest_good, final=data is None)
         self.retry_activations()
         return changed
 

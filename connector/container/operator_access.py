@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from connector.container.configuration.model import PoolSection
+from connector.container.configuration.pool_section import PoolSection
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.naming import unknown
 from connector.container.resources import make_resource

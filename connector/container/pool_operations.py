@@ -99,7 +99,7 @@ class OperatedPool:
             "adapter": self.adapter,
             "statistics": _figures(statistics),
             "measurements": statistics.to_dict(self.resource),
-            "connections": [asdict(connection) for connection in self.contents()],
+            "connections": [{**asdict(one), "obtained": list(one.obtained)} for one in self.contents()],
         }
 
     def __repr__(self) -> str:

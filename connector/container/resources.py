@@ -6,16 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
+from connector.container.configuration.pool_section import pool_settings
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.errors import ConnectorError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
-from connector.pool.settings import PoolSettings
 from connector.security.authdata import AuthDataService
 from connector.signon.reference import ResourceReference, SignOnTarget
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Capability, Clock, ManagedConnectionFactory, ResourceAdapter, Secret, Subject
+from connector.spi import (
+    Capability,
+    Clock,
+    ManagedConnectionFactory,
+    ResourceAdapter,
+    Secret,
+    SignOnSource,
+    Subject,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +47,17 @@ class Resource:
     pool: ManagedConnectionPool
     async_pools: LoopPools | None = None
 
-    def retire(self, alias: str, version: int) -> None:
-        """Take out what is signed on with an older credential of an alias, of every kind (AUTHD-3)."""
-        self.pool.retire(alias, version)
-        if self.async_pools is not None:
-            self.async_pools.retire(alias, version)
+    @property
+    def pools(self) -> tuple[ManagedConnectionPool | LoopPools, ...]:
+        """All of its pools, of every kind."""
+        return (self.pool,) if self.async_pools is None else (self.pool, self.async_pools)
+
+    def retire(self, alias: str, version: int, *, final: bool) -> None:
+        """Credentials of an alias older than a version are superseded, for every kind (AUTHD-3); `final`: all of them,
+        since the alias is gone.
+        """
+        for pool in self.pools:
+            pool.retire(alias, version, final=final)
 
 
 def make_resource(
@@ -62,12 +77,25 @@ def make_resource(
         mechanisms=frozenset(descriptor.mechanisms),
         capabilities=capabilities,
     )
-    settings = PoolSettings(max_size=configured.pool.max_size, connection_timeout=configured.pool.connection_timeout)
+    settings = pool_settings(configured.pool)
     pool = ManagedConnectionPool(name, factory, settings, capabilities=capabilities, clock=clock)
     async_pools = None
     if Capability.ASYNC in capabilities:
         async_pools = LoopPools(name, factory, settings, capabilities=capabilities, clock=clock)
     return Resource(name, configured.adapter, factory, target, pool, async_pools)
+
+
+def fill(resource: Resource, manager: ReferenceConnectionManager) -> None:
+    """Have `min_size` connections opened by the housekeeper, where the resource signs on without a caller.
+
+    Where it doesn't, for example since its connections are signed on by references only, they are kept as they come.
+    """
+    try:
+        plan = manager.current_plan()
+    except ConnectorError:
+        return
+    if plan.source in (SignOnSource.COMPONENT_ALIAS, SignOnSource.RESOURCE_PROPERTIES):
+        resource.pool.warm(plan)
 
 
 @final

@@ -22,10 +22,11 @@ from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
-from connector.container.resources import ReferenceBinder, Resource, make_resource
+from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
 from connector.errors import ConfigError, ConnectorError
+from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
 from connector.security.authdata import AuthDataService
 from connector.security.identity import ContainerIdentity
@@ -57,6 +58,7 @@ class Parts:
     auth_data: AuthDataService = field(init=False)
     loop: EventLoopThread = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
+    housekeeper: Housekeeper = field(init=False)
     binder: ReferenceBinder = field(init=False)
     role_maps: dict[str, RoleMap] = field(default_factory=dict)
     adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
@@ -159,6 +161,8 @@ def _start_adapters(parts: Parts) -> None:
 
 def _make_resources(parts: Parts) -> None:
     parts.stack.callback(_close_resources, parts)
+    parts.housekeeper = Housekeeper(f"connector-{parts.configuration.container.name}-pools", parts.clock)
+    parts.stack.callback(parts.housekeeper.close)
     for name, configured in parts.configuration.resources.items():
         if configured.kind != "connection-factory":
             continue
@@ -169,6 +173,16 @@ def _make_resources(parts: Parts) -> None:
     resolver = SignOnResolver(parts.auth_data, login, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+    _look_after_pools(parts)
+
+
+def _look_after_pools(parts: Parts) -> None:
+    for name, resource in parts.resources.items():
+        if resource.pool.settings.min_size:
+            fill(resource, parts.direct.manager(name))
+        parts.housekeeper.add(resource.pools)
+    if parts.resources:
+        parts.housekeeper.start()
 
 
 def _close_resources(parts: Parts) -> None:

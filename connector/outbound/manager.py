@@ -42,6 +42,10 @@ NO_ASYNC_SIDE = Reason(
 class LeaseSource(Protocol):
     """What a connection manager needs of a pool."""
 
+    def forgive(self, plan: SignOnPlan) -> None:
+        """The plan's credential was accepted elsewhere: a back-off after a refusal is over."""
+        ...
+
     def take(self, plan: SignOnPlan) -> Lease:
         """Lend a connection by a plan; see `connector.pool.pool.ManagedConnectionPool.take`."""
         ...
@@ -49,6 +53,10 @@ class LeaseSource(Protocol):
 
 class AsyncLeaseSource(Protocol):
     """What a connection manager needs of the asyncio pools."""
+
+    def forgive(self, plan: SignOnPlan) -> None:
+        """As `LeaseSource.forgive`."""
+        ...
 
     def take(self, plan: SignOnPlan) -> Awaitable[AsyncLease]:
         """Lend a connection of the running loop by a plan; see `connector.pool.loop_pools.LoopPools.take`."""
@@ -189,6 +197,12 @@ class ReferenceConnectionManager:
         if self._reference.res_auth is ResAuth.APPLICATION:
             return self.current_plan(request)  # no login module is asked, so nothing can block
         return await asyncio.to_thread(self.current_plan, request)  # which carries the caller along
+
+    def forgive(self, plan: SignOnPlan) -> None:
+        """A test connection has shown that the plan's credential is good: who waits for a back-off may try again."""
+        self._pool.forgive(plan)
+        if self._async_pool is not None:
+            self._async_pool.forgive(plan)
 
     def refused(self, plan: SignOnPlan | None, error: ConnectorError) -> None:
         """Explain a connection that could not be had; record it in the audit log if that is about identity or access.

@@ -56,6 +56,7 @@ def test_connection(
     plan = manager.current_plan(request)
     description = _probe(manager, plan)
     if isinstance(description, ConnectionDescription):
+        manager.forgive(plan)
         return TestResult(description.product, description.version, description.user, plan)
     if isinstance(description, ConnectorError):
         manager.refused(plan, description)

@@ -10,7 +10,7 @@ from typing import final
 
 from connector.errors import ConnectionFailed, IdentityMismatch, Reason
 from connector.pool.entry import Doom, Entry
-from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory, PasswordCredential, SignOnPlan
+from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory, SignOnPlan
 
 FOREIGN_IDENTITY = Reason(
     "CF-POOL-004",
@@ -45,17 +45,11 @@ class AdapterCalls:
         self._resource = resource
         self._factory = factory
         self._can_switch = Capability.IDENTITY_SWITCH in capabilities
+        self._can_validate = Capability.VALIDATION in capabilities
 
     def open(self, plan: SignOnPlan) -> ManagedConnection:
         """Open a connection signed on as the plan says. Blocks for connecting; raises what the adapter raises."""
         return self._factory.create_managed_connection(plan.subject, plan.request)
-
-    def alias_of(self, plan: SignOnPlan) -> str | None:
-        """The alias of the plan's password credential for this factory, if there is one."""
-        credential: PasswordCredential | None = None
-        if plan.subject is not None:
-            credential = plan.subject.password_credential(self._factory)
-        return credential.alias if credential is not None else None
 
     def make_ready(self, entry: Entry, plan: SignOnPlan) -> None:
         """Make sure that the entry acts as the plan says: its own partition, its caller asserted (POOL-1, TRUST-1).
@@ -79,6 +73,29 @@ class AdapterCalls:
         entry.physical.switch_identity(plan.asserted)
         if entry.doomed is Doom.BROKEN:  # reported, but not raised
             raise ConnectionFailed(BROKE_WHILE_SWITCHING, resource=self._resource, user=plan.asserted.user)
+
+    def reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
+        """Sign the entry's connection on anew, as the plan says (POOL-5). Blocks for the adapter's round trip.
+
+        Raises what the adapter raises, ConnectionFailed (CF-POOL-006) where it reports a broken connection without
+        raising: the identity is then in doubt.
+        """
+        entry.physical.reauthenticate(plan.subject, plan.request)
+        if entry.doomed is Doom.BROKEN:
+            raise ConnectionFailed(BROKE_WHILE_SWITCHING, resource=self._resource, user=plan.user or "the default user")
+
+    def validate(self, entry: Entry) -> bool:
+        """Whether the entry's connection is still good; one that raises is not. Blocks for the adapter's round trip.
+
+        An adapter without Capability.VALIDATION is not asked: whatever has not reported an error is good.
+        """
+        if not self._can_validate:
+            return entry.doomed is not Doom.BROKEN
+        try:
+            return entry.physical.validate() and entry.doomed is not Doom.BROKEN
+        except Exception as error:  # noqa: BLE001 - an adapter may raise anything where it should answer False
+            _log.info("validating a connection to %s raised %s", self._resource, type(error).__name__)
+            return False
 
     def report_unclean(self, entry: Entry, error: BaseException) -> None:
         """Log that a clean-up raised: the contract lets an adapter raise anything, the application isn't told."""

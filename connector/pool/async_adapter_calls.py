@@ -13,7 +13,6 @@ from connector.spi import (
     AsyncManagedConnection,
     Capability,
     ManagedConnectionFactory,
-    PasswordCredential,
     SignOnPlan,
 )
 
@@ -34,6 +33,7 @@ class AsyncAdapterCalls:
         self._resource = resource
         self._factory = factory
         self._can_switch = Capability.IDENTITY_SWITCH in capabilities
+        self._can_validate = Capability.VALIDATION in capabilities
 
     async def open(self, plan: SignOnPlan, victim: Entry | None) -> AsyncManagedConnection:
         """Close the victim, if there is one, then open a connection signed on as the plan says.
@@ -43,13 +43,6 @@ class AsyncAdapterCalls:
         if victim is not None:
             await self.close(victim)
         return await self._factory.create_managed_connection_async(plan.subject, plan.request)
-
-    def alias_of(self, plan: SignOnPlan) -> str | None:
-        """The alias of the plan's password credential for this factory, if there is one."""
-        credential: PasswordCredential | None = None
-        if plan.subject is not None:
-            credential = plan.subject.password_credential(self._factory)
-        return credential.alias if credential is not None else None
 
     async def make_ready(self, entry: Entry, plan: SignOnPlan) -> None:
         """Make sure that the entry acts as the plan says: its own partition, its caller asserted (POOL-1, TRUST-1).
@@ -75,6 +68,24 @@ class AsyncAdapterCalls:
         await physical.switch_identity(plan.asserted)
         if entry.doomed is Doom.BROKEN:  # reported, but not raised
             raise ConnectionFailed(BROKE_WHILE_SWITCHING, resource=self._resource, user=plan.asserted.user)
+
+    async def reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
+        """Sign the entry's connection on anew, as `AdapterCalls.reauthenticate`. Waits for the round trip."""
+        physical: Any = entry.physical
+        await physical.reauthenticate(plan.subject, plan.request)
+        if entry.doomed is Doom.BROKEN:
+            raise ConnectionFailed(BROKE_WHILE_SWITCHING, resource=self._resource, user=plan.user or "the default user")
+
+    async def validate(self, entry: Entry) -> bool:
+        """Whether the entry's connection is still good, as `AdapterCalls.validate`. Waits for the round trip."""
+        if not self._can_validate:
+            return entry.doomed is not Doom.BROKEN
+        physical: Any = entry.physical
+        try:
+            return bool(await physical.validate()) and entry.doomed is not Doom.BROKEN
+        except Exception as error:  # noqa: BLE001 - an adapter may raise anything where it should answer False
+            _log.info("validating a connection to %s raised %s", self._resource, type(error).__name__)
+            return False
 
     def report_unclean(self, entry: Entry, error: BaseException) -> None:
         """Log that a clean-up raised or was cancelled: the application isn't told of what an adapter raises there."""

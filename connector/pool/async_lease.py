@@ -31,8 +31,9 @@ class AsyncPooledLease:
     def __init__(self, pool: AsyncManagedConnectionPool, entry: Entry, plan: SignOnPlan) -> None:
         self.plan = plan
         self._pool = pool
-        # A list of one, because popping from a list is atomic: of two that close, one gets the entry.
-        self._held = [entry]
+        # A list of one, because popping from a list is atomic: of two that close, one gets the entry. The entry knows
+        # it too, so that the pool can end the lease.
+        self._held = entry.held = [entry]
 
     @property
     def physical(self) -> AsyncManagedConnection:

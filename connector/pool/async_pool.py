@@ -19,31 +19,32 @@ the state has a lock, held for decisions only; whatever then has to be closed is
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from collections.abc import Iterable
-from threading import Lock
-from typing import Any, NoReturn, final
+from collections.abc import Callable, Iterable
+from random import random
+from typing import Any, final
 
-from connector.errors import IdentityMismatch, LoginRefused, PoolClosed, Reason
+from connector.errors import IdentityMismatch, LoginRefused, Reason
 from connector.pool.async_adapter_calls import AsyncAdapterCalls
 from connector.pool.async_lease import AsyncPooledLease
 from connector.pool.bell import Bell, is_running_here
 from connector.pool.chores import Chores
-from connector.pool.entry import Doom, Entry, Permit
-from connector.pool.pool import POOL_IS_CLOSED
-from connector.pool.settings import PoolSettings
-from connector.pool.snapshot import contents_of, statistics_of
-from connector.pool.state import PoolState
-from connector.pool.statistics import PooledConnection, PoolStatistics
-from connector.pool.timeout import timed_out
+from connector.pool.entry import Check, Doom, Entry, Permit
+from connector.pool.error_report import ErrorReport
+from connector.pool.leaks import LeakKind, log_leak
+from connector.pool.operations import PoolOperations
+from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.shell import log
+from connector.pool.tracing import Tracing
+from connector.pool.upkeep import refill
 from connector.pool.waiting import Waiter
+from connector.security.scope import CURRENT_SCOPE
 from connector.spi import (
     AsyncManagedConnection,
     Capability,
     Clock,
-    ManagedConnection,
     ManagedConnectionFactory,
+    Scope,
     SignOnPlan,
     SystemClock,
 )
@@ -53,26 +54,30 @@ WRONG_LOOP = Reason(
     "the connection of reference {reference}, lent to {user}, was given back on another event loop than its own",
     "Use and close a connection on the event loop that it was obtained on.",
 )
-_log = logging.getLogger("connector.pool")
 
 
 @final
-class AsyncManagedConnectionPool:
+class AsyncManagedConnectionPool(PoolOperations[Bell]):
     """The physical connections of one resource that belong to the running event loop, lent by sign-on plan.
 
-    `take` and the leases are for tasks of that loop; everything else is safe to call from any thread.
+    `take` and the leases are for tasks of that loop; everything else is safe to call from any thread, and what has to
+    be closed or validated is then done by the loop, soon.
 
     Args:
         resource: The resource's global name, for messages.
         factory: Opens the connections; has Capability.ASYNC.
-        settings: Limits, for this loop's connections; by default those of `PoolSettings()`.
+        settings: Sizes, times and policies, for this loop's connections; by default those of `PoolSettings()`.
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
+        jitter: A random number from 0 to below 1, for the ages.
 
     Made on the loop itself.
     """
 
-    # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
+    # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops;
+    # `_validating`, the chores of `upkeep`, on the loop only.
+
+    _BLOCK = "`async with`"
 
     def __init__(
         self,
@@ -82,16 +87,24 @@ class AsyncManagedConnectionPool:
         *,
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
+        jitter: Callable[[], float] = random,
     ) -> None:
-        self.resource = resource
-        self.settings = settings or PoolSettings()
-        self.loop = asyncio.get_running_loop()
-        self._clock = clock or SystemClock()
+        super().__init__(
+            resource,
+            factory,
+            effective_settings(settings, capabilities),
+            clock or SystemClock(),
+            reauthenticates=Capability.REAUTHENTICATION in capabilities,
+            jitter=jitter,
+        )
+        self.loop = self._loop = asyncio.get_running_loop()
         self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
-        self._lock = Lock()
-        self._state: PoolState[Bell] = PoolState(self.settings.max_size)
         self._chores = Chores(self.loop)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
+        self._matches = Capability.MATCHING in capabilities
+        self._validates_return = Validation.ON_RETURN in self.settings.validation
+        self._notes_good = Validation.ON_CHECKOUT in self.settings.validation
+        self._tracing = Tracing(self.settings.leak_trace)
 
     # --- borrowing ----------------------------------------------------------------------------------------------
 
@@ -107,76 +120,92 @@ class AsyncManagedConnectionPool:
         permit and no connection behind. Raises what `ManagedConnectionPool.take` raises.
         """
         owner = id(asyncio.current_task())
-        with self._lock:
-            entry = self._state.take_free(plan, owner)
-        if entry is None:
-            entry = await self._take_slowly(plan, owner, timeout)
-        if entry.partition.key is not plan.partition or plan.asserted is not None:
-            entry = await self._made_ready(entry, plan, owner)
+        if plan.asserted is None and not self._matches:
+            with self._lock:
+                entry = self._state.take_free(plan, owner)
+            if entry is None:
+                entry = await self._take_slowly(plan, owner, timeout)
+            if entry.check is not None or entry.partition.key is not plan.partition:
+                entry = await self._made_ready(entry, plan, owner)
+        else:
+            entry = await self._made_ready(await self._take_slowly(plan, owner, timeout), plan, owner)
+        scope = CURRENT_SCOPE.get()
+        if scope is not None:
+            entry.scope = scope
+            if self not in scope.lenders:
+                scope.lenders += (self,)
+        if not entry.returned & self._tracing.mask:
+            entry.trace = self._tracing.trace(self._clock.monotonic())
         return AsyncPooledLease(self, entry, plan)
 
     async def _take_slowly(self, plan: SignOnPlan, owner: int, timeout: float | None) -> Entry:
-        self._bury_abandoned()
-        with self._lock:
-            self._refuse_if_closed()
-            found: Entry | Permit | Waiter[Bell] | None = self._state.request(plan, owner)
-            if found is None:
-                found = Waiter(plan, owner, self._clock.monotonic(), Bell(self.loop))
-                self._state.queue.add(found)
-        if isinstance(found, Waiter):
-            found = await self._wait(found, self.settings.connection_timeout if timeout is None else timeout)
-        return await self._open(plan, found, owner) if isinstance(found, Permit) else found
+        """Ask, wait, open; again where a credential is refused of which connections are left that serve on."""
+        limit = self.settings.connection_timeout if timeout is None else timeout
+        began = self._clock.monotonic()
+        while True:
+            self._bury_abandoned()
+            found = self._ask(plan, owner)
+            if isinstance(found, Waiter):
+                found = await self._wait(found, limit, began + limit)
+            if isinstance(found, Entry):
+                return found
+            try:
+                return await self._open(found, owner)
+            except LoginRefused:
+                if not self._serves_on(plan, owner):
+                    raise
 
-    async def _wait(self, waiter: Waiter[Bell], timeout: float) -> Entry | Permit:
-        deadline = waiter.since + timeout
+    def _ask(self, plan: SignOnPlan, owner: int) -> Entry | Permit | Waiter[Bell]:
+        chosen = self._matched(plan, owner) if self._matches else None
+        return chosen or self._requested(plan, owner, lambda: Bell(self.loop))
+
+    async def _wait(self, waiter: Waiter[Bell], timeout: float, deadline: float) -> Entry | Permit:
         grant = None
+        now = waiter.since
         try:
             while grant is None:
                 rung = await waiter.signal.wait(deadline - self._clock.monotonic())
                 with self._lock:
-                    grant = self._state.resume(waiter)
+                    now = self._clock.monotonic()
+                    grant, woken = self._state.resume(waiter, now)
                     if grant is None:
                         self._refuse_if_closed()
                         if not rung:
-                            self._refuse_late(waiter, timeout)
+                            self._refuse_late(waiter, timeout, now)
+                self._wake(woken)
         except BaseException:
             self._stop_waiting(waiter)
             raise
         finally:
-            waited = self._clock.monotonic() - waiter.since
-            with self._lock:
-                self._state.waits += 1
-                self._state.wait_seconds += waited
-        if isinstance(grant, LoginRefused):
-            # An error of this task's own, as for threads: traceback and explanation belong to one borrower.
-            raise LoginRefused(grant.reason, **grant.details) from grant
-        return grant
-
-    def _refuse_late(self, waiter: Waiter[Bell], timeout: float) -> NoReturn:
-        self._state.timeouts += 1
-        raise timed_out(self.resource, self._state, waiter.plan, waiter.thread, timeout)
+            self._count_wait(waiter)
+        return self._granted(grant, now)
 
     def _stop_waiting(self, waiter: Waiter[Bell]) -> None:
         with self._lock:
-            grant, woken = self._state.withdraw(waiter)
-        _wake(woken)
+            grant, woken = self._state.withdraw(waiter, self._clock.monotonic())
+        self._wake(woken)
         # Time was up, or the task was cancelled, at the very instant that it was granted something.
         if isinstance(grant, Entry):
             self._settle(grant)
         elif isinstance(grant, Permit):
             self._spend(grant)
 
-    async def _open(self, plan: SignOnPlan, permit: Permit, owner: int) -> Entry:
+    async def _open(self, permit: Permit, owner: int) -> Entry:
         """Use a permit. Cancelled, the opening goes on, and what it opens is free for the next."""
         opened: asyncio.Future[Entry] = self.loop.create_future()
-        task = self._chores.begin(self._adapter.open(plan, permit.victim), permit.victim)
-        task.add_done_callback(lambda _: self._arrived(task, opened, permit, plan, owner))
+        self._begin_opening(permit, owner, opened)
         try:
             return await opened
         except asyncio.CancelledError:
             if not opened.cancelled() and opened.exception() is None:
                 self._settle(opened.result())  # it came in the very instant of the cancellation
             raise
+
+    def _begin_opening(self, permit: Permit, owner: int, opened: asyncio.Future[Entry]) -> None:
+        plan, began = permit.plan, self._clock.monotonic()
+        assert plan is not None, "a permit that opens has a plan"
+        task = self._chores.begin(self._adapter.open(plan, permit.victim), permit.victim)
+        task.add_done_callback(lambda _: self._arrived(task, opened, permit, plan, owner, began))
 
     def _arrived(
         self,
@@ -185,54 +214,73 @@ class AsyncManagedConnectionPool:
         permit: Permit,
         plan: SignOnPlan,
         owner: int,
+        began: float,
     ) -> None:
         """An opening has ended, one way or another: the permit becomes an entry, or comes free."""
         if task.cancelled():  # the loop is winding up; it may not even have begun
             if permit.victim is not None:
                 self._adapter.abort(permit.victim)
-            self._free_permit()
+            self._free_permit(permit)
             opened.cancel()
             return
         error = task.exception()
         if error is not None:
             if isinstance(error, LoginRefused):
-                with self._lock:
-                    woken = self._state.refused(plan, error)
-                _wake(woken)
-            self._free_permit()
+                self._refused(plan, error)
+            self._free_permit(permit)
             _fail(opened, error)
             return
         physical = task.result()
         carried: Any = physical  # the state machine carries it, whichever kind it is, and never asks it anything
-        with self._lock:
-            entry = self._state.opened(carried, plan, self._adapter.alias_of(plan), owner)
+        entry, leaving = self._became_entry(carried, permit, self._alias_of(plan), owner, began)
         try:
-            physical.set_event_listener(_ErrorReport(self, entry))
+            physical.set_event_listener(ErrorReport(self, entry))
             self._refuse_if_closed()  # it may have been closed while this was being opened
         except Exception as unusable:  # noqa: BLE001 - it is the borrower's, whatever it is
             self._discard(entry, unusable)
             _fail(opened, unusable)
             return
+        finally:
+            self._close_all(leaving)
         if opened.cancelled():
             self._settle(entry)
         else:
             opened.set_result(entry)
 
     async def _made_ready(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry:
-        """Assert the plan's caller; a pooled connection that turns out to be dead is replaced, once (POOL-4)."""
+        """As `ManagedConnectionPool._made_ready`: validate, sign on anew, assert the caller, replace a dead one."""
         while True:
+            why = Doom.DISCARDED
             try:
-                await self._adapter.make_ready(entry, plan)
-                return entry
+                if entry.check is Check.REAUTHENTICATE:
+                    await self._reauthenticate(entry, plan)
+                elif entry.check is not None and not await self._is_good(entry):
+                    why = Doom.INVALID
+                else:
+                    await self._adapter.make_ready(entry, plan)
+                    return entry
             except BaseException as error:
                 stale = entry.returned > 0 and entry.doomed is Doom.BROKEN
                 if not stale or not isinstance(error, Exception):
                     self._discard(entry, error)
                     raise
-            # Nothing of the caller was sent on it yet, so nobody need know; a new one (returned == 0) isn't replaced.
+            else:
+                if why is Doom.DISCARDED:
+                    continue
             with self._lock:
-                permit = self._state.exchange(entry)
-            entry = await self._open(plan, permit, owner)
+                permit = self._state.exchange(entry, why)
+            entry = await self._open(permit, owner)
+
+    async def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
+        try:
+            await self._adapter.reauthenticate(entry, plan)
+        except LoginRefused as error:
+            self._refused(plan, error)
+            raise
+        self._close_all(self._signed_on_anew(entry, plan))
+
+    async def _is_good(self, entry: Entry) -> bool:
+        return self._good_a_moment_ago(entry) or self._noted(entry, await self._adapter.validate(entry))
 
     # --- coming back --------------------------------------------------------------------------------------------
 
@@ -242,13 +290,18 @@ class AsyncManagedConnectionPool:
             physical: Any = entry.physical
             try:
                 await physical.cleanup()
+                if self._validates_return and not self._noted(entry, await self._adapter.validate(entry)):
+                    await _until(self._discard(entry, why=Doom.INVALID))
+                    return
             except BaseException as error:
                 self._adapter.report_unclean(entry, error)
-                closing = self._discard(entry)
+                closing = self._discard(entry, why=Doom.UNCLEAN)
                 if not isinstance(error, Exception):
                     raise
                 await _until(closing)
                 return
+            if self._notes_good:
+                entry.good_at = self._clock.monotonic()
             with self._lock:
                 pooled = self._state.give_back(entry)
             if pooled:
@@ -272,30 +325,40 @@ class AsyncManagedConnectionPool:
         if asyncio.get_running_loop() is not self.loop:
             raise IdentityMismatch(WRONG_LOOP, reference=plan.reference, user=plan.effective_user or "the default user")
 
+    def scope_ended(self, scope: Scope) -> None:
+        """For the scope: it has ended, and what was obtained in it should have been closed (POOL-3).
+
+        Nothing can be awaited here: the loop gives the connections back, soon. Those of another task may be in use
+        there and are destroyed when they come back. Raises nothing.
+        """
+        here = is_running_here(self.loop)
+        owner = id(asyncio.current_task()) if here else 0
+        for entry in self._outlived(scope):
+            if entry.owner != owner:
+                with self._lock:
+                    entry.doomed = entry.doomed or Doom.OUTLIVED
+            elif self._take_from_borrower(entry):
+                self._chores.begin(self.give_back(entry), None)
+
     def _bury_abandoned(self) -> None:
+        if not is_running_here(self.loop):
+            return  # the loop does it soon: `abandon` has told it
         while self._abandoned:
             entry, plan = self._abandoned.popleft()  # on the loop only, so nobody is faster
-            _log.warning(
-                "a connection to %s was never given back by %s (reference %s), it is destroyed; "
-                "use it in an `async with` block",
-                self.resource,
-                plan.effective_user,
-                plan.reference,
-            )
             with self._lock:
-                self._state.abandoned += 1
-            self._discard(entry)
+                report = self._report(LeakKind.ABANDONED, entry, plan, self._clock.monotonic())
+                self._state.counts.abandoned += 1
+            self._tracing.missed(report)
+            log_leak(report, "The connection is destroyed; use it in an `async with` block.")
+            self._discard(entry, why=Doom.ABANDONED)
 
-    def _discard(self, entry: Entry, cause: BaseException | None = None) -> asyncio.Task[None] | None:
+    def _discard(
+        self, entry: Entry, cause: BaseException | None = None, why: Doom = Doom.DISCARDED
+    ) -> asyncio.Task[None] | None:
         """Destroy a lent entry; answers the chore that closes it, if it is not somebody else's already."""
-        with self._lock:
-            mine = self._state.condemn(entry)
-        if not mine:
+        if not self._condemned(entry, cause, why):
             return None
-        if cause is not None:
-            # The type only: the text is the adapter's and may say more than a log should hold.
-            _log.info("a connection of %s to %s is destroyed: %s", entry.user, self.resource, type(cause).__name__)
-        return self._spend(Permit(entry))
+        return self._spend(Permit(victim=entry))
 
     def _settle(self, entry: Entry) -> asyncio.Task[None] | None:
         """Decide on a returned entry; answers the chore that closes it, if it is to be closed."""
@@ -303,8 +366,8 @@ class AsyncManagedConnectionPool:
         with self._lock:
             woken = self._state.settle(entry, now)
         if woken is None:
-            return self._spend(Permit(entry))
-        _wake(woken)
+            return self._spend(Permit(victim=entry))
+        self._wake(woken)
         return None
 
     # --- chores ---------------------------------------------------------------------------------------------------
@@ -313,23 +376,17 @@ class AsyncManagedConnectionPool:
         """Close the permit's victim by a chore; when that has ended the permit goes to the next waiter or back."""
         victim = permit.victim
         if victim is None:
-            self._free_permit()
+            self._free_permit(permit)
             return None
 
         def closed(task: asyncio.Task[None]) -> None:
             if task.cancelled():  # perhaps before its first step
                 self._adapter.abort(victim)
-            self._free_permit()
+            self._free_permit(permit)
 
         task = self._chores.begin(self._adapter.close(victim), victim)
         task.add_done_callback(closed)
         return task
-
-    def _free_permit(self) -> None:
-        now = self._clock.monotonic()
-        with self._lock:
-            woken = self._state.permit_freed(now)
-        _wake(woken)
 
     def _close_all(self, leaving: list[Entry]) -> int:
         """Have the loop close what has left: chores begin now if this is the loop, else soon. Answers how many."""
@@ -337,47 +394,83 @@ class AsyncManagedConnectionPool:
         try:
             for entry in leaving:
                 if is_running_here(self.loop):
-                    self._spend(Permit(entry))
+                    self._spend(Permit(victim=entry))
                 else:
-                    self.loop.call_soon_threadsafe(self._spend, Permit(entry))
+                    self.loop.call_soon_threadsafe(self._spend, Permit(victim=entry))
         except RuntimeError:  # the loop is closed
             self.abort()
         return len(leaving)
 
-    # --- events and administration, from any thread -----------------------------------------------------------------
+    # --- looking after, from any thread -----------------------------------------------------------------------------
 
-    def connection_error(self, entry: Entry, cause: BaseException | None) -> None:
-        """For the entry's listener: the adapter reports that its connection is broken.
+    def upkeep(self) -> float:
+        """Have the loop do what is due, as `ManagedConnectionPool.upkeep`. Does not block.
 
-        A lent one is destroyed when it comes back, a free one soon. Does not block; it may come at any time and several
-        times: the connection is destroyed once.
+        Answers after how many seconds it is due again.
         """
-        with self._lock:
-            leaves = self._state.connection_error(entry)
-        if leaves:
-            _log.info(
-                "a free connection of %s to %s broke: %s",
-                entry.user,
-                self.resource,
-                type(cause).__name__ if cause is not None else "no cause given",
-            )
-            self._close_all([entry])
+        self._soon(self._upkeep)
+        return self.next_look()
 
-    def retire(self, alias: str, version: int) -> int:
-        """Take out the connections signed on with credentials of `alias` older than `version` (AUTHD-3).
+    def _upkeep(self) -> None:
+        found, reports = self._look()
+        for report in reports:
+            self._tracing.missed(report)
+        self._close_all(found.leaving)
+        if found.to_validate:
+            self._chores.begin(self._validate_each(found.to_validate), None)
+        self._refill()
 
-        Free ones are closed soon, by their loop, lent ones when they come back. Answers how many were free. Does not
-        block.
-        """
-        with self._lock:
-            leaving = self._state.retire(alias, version)
-        return self._close_all(leaving)
+    def _validate_all(self, entries: list[Entry]) -> tuple[int, int]:
+        self._soon(lambda: self._chores.begin(self._validate_each(entries), None))
+        return len(entries), 0  # the loop will tell: by the statistics
 
-    def purge(self) -> int:
-        """Take out all connections, as `retire` does; the pool goes on with new ones. Answers how many were free."""
+    async def _validate_each(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            with self._lock:
+                mine = self._state.inspect(entry)
+            if not mine:
+                continue
+            try:
+                good = self._noted(entry, await self._adapter.validate(entry))
+            except BaseException:  # cancelled: the session is in doubt
+                self._discard(entry)
+                raise
+            with self._lock:
+                woken = self._state.put_back(entry, self._clock.monotonic()) if good else None
+            if woken is not None:
+                self._wake(woken)
+            else:
+                self._discard(entry, why=Doom.INVALID)
+
+    def _refill(self) -> None:
+        """Open what is missing to the minimum, one after the other; goes on when one has arrived."""
         with self._lock:
-            leaving = self._state.flush(lambda _: True, Doom.PURGED)
-        return self._close_all(leaving)
+            missing = refill(self._state, self._clock.monotonic())
+        if missing is None:
+            return
+        plan, permit = missing
+        opened: asyncio.Future[Entry] = self.loop.create_future()
+
+        def arrived(_: asyncio.Future[Entry]) -> None:
+            error = None if opened.cancelled() else opened.exception()
+            if error is not None:
+                self._not_refilled(plan, error)
+            elif not opened.cancelled():
+                self._settle(opened.result())
+                self._refill()
+
+        opened.add_done_callback(arrived)
+        self._begin_opening(permit, 0, opened)
+
+    def _soon(self, function: Callable[[], object]) -> None:
+        """Run a function on the loop: now, if this is it; never, if it has ended."""
+        if is_running_here(self.loop):
+            function()
+            return
+        try:
+            self.loop.call_soon_threadsafe(function)
+        except RuntimeError:  # the loop is closed
+            self.abort()
 
     async def close(self) -> None:
         """Close the pool: free connections now, lent ones when they come back; who waits gets PoolClosed.
@@ -393,7 +486,7 @@ class AsyncManagedConnectionPool:
         """As `close`, from any thread, and without waiting for anything."""
         with self._lock:
             leaving, woken = self._state.close()
-        _wake(woken)
+        self._wake(woken)
         self._close_all(leaving)
 
     def abort(self) -> None:
@@ -403,43 +496,13 @@ class AsyncManagedConnectionPool:
         """
         with self._lock:
             self._state.closed = True
-            lent = [entry for entry in list(self._state.entries) if self._state.condemn(entry)]
+            lent = [entry for entry in list(self._state.entries) if self._state.condemn(entry, Doom.CLOSED)]
         for entry in lent + self._chores.forget():
             self._adapter.abort(entry)
 
-    def statistics(self) -> PoolStatistics:
-        """The figures of this instant. Does not block."""
-        with self._lock:
-            return statistics_of(self._state)
-
-    def contents(self) -> tuple[PooledConnection, ...]:
-        """The connections of this instant, by user. Does not block."""
-        with self._lock:
-            return contents_of(self._state)
-
-    def _refuse_if_closed(self) -> None:
-        if self._state.closed:
-            raise PoolClosed(POOL_IS_CLOSED, resource=self.resource)
-
-    def __repr__(self) -> str:
-        with self._lock:
-            return f"<AsyncManagedConnectionPool {self.resource}, {len(self._state.entries)} of {self._state.max_size}>"
-
-
-@final
-class _ErrorReport:
-    """The listener of one connection: knows which entry it is, so that the pool needs no index."""
-
-    __slots__ = ("_pool", "_entry")
-
-    def __init__(self, pool: AsyncManagedConnectionPool, entry: Entry) -> None:
-        self._pool = pool
-        self._entry = entry
-
-    def connection_error_occurred(
-        self, connection: AsyncManagedConnection | ManagedConnection, cause: BaseException | None
-    ) -> None:
-        self._pool.connection_error(self._entry, cause)
+    def _wake(self, waiters: Iterable[Waiter[Bell]]) -> None:
+        for waiter in waiters:
+            waiter.signal.ring()
 
 
 async def _until(chore: asyncio.Task[None] | None) -> None:
@@ -452,9 +515,4 @@ def _fail(opened: asyncio.Future[Entry], error: BaseException) -> None:
     if not opened.cancelled():
         opened.set_exception(error)
     else:
-        _log.info("opening a connection failed, and its borrower had left: %s", type(error).__name__)
-
-
-def _wake(waiters: Iterable[Waiter[Bell]]) -> None:
-    for waiter in waiters:
-        waiter.signal.ring()
+        log.info("opening a connection failed, and its borrower had left: %s", type(error).__name__)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from threading import Lock
 from typing import final
 
@@ -13,8 +14,9 @@ from connector.errors import PoolClosed
 from connector.pool.async_lease import AsyncPooledLease
 from connector.pool.async_pool import AsyncManagedConnectionPool
 from connector.pool.bell import is_running_here
-from connector.pool.pool import POOL_IS_CLOSED
+from connector.pool.flushing import FlushChoice, FlushMode, FlushReport
 from connector.pool.settings import PoolSettings
+from connector.pool.shell import POOL_IS_CLOSED
 from connector.pool.statistics import PooledConnection, PoolStatistics
 from connector.spi import Capability, Clock, ManagedConnectionFactory, SignOnPlan
 
@@ -37,7 +39,8 @@ class LoopPools:
         clock: Where the time comes from.
     """
 
-    # Mutable state: `_pools`, replaced and filled under `_lock`, read without it; `_closed`, set once under it.
+    # Mutable state: `_pools`, replaced and filled under `_lock`, read without it; `_settings`, `_suspended` and
+    # `_closed`, changed under it.
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class LoopPools:
         self._lock = Lock()
         self._pools: dict[asyncio.AbstractEventLoop, AsyncManagedConnectionPool] = {}
         self._closed = False
+        self._suspended = False
 
     def take(self, plan: SignOnPlan, timeout: float | None = None) -> Awaitable[AsyncPooledLease]:
         """Borrow from the running loop's pool: to be awaited there; see `AsyncManagedConnectionPool.take`.
@@ -76,15 +80,65 @@ class LoopPools:
             made = AsyncManagedConnectionPool(
                 self.resource, self._factory, self._settings, capabilities=self._capabilities, clock=self._clock
             )
+            if self._suspended:
+                made.suspend()
             living = {known: pool for known, pool in self._pools.items() if not known.is_closed()}
             self._pools = {**living, loop: made}
         for pool in ended:
             pool.abort()
         return made
 
-    def retire(self, alias: str, version: int) -> int:
+    def upkeep(self) -> float:
+        """Have each loop look after its pool, as `AsyncManagedConnectionPool.upkeep`; those of ended loops are let go.
+
+        Does not block. Answers after how many seconds it is due again.
+        """
+        pauses = [pool.upkeep() for pool in self._pools.values()]
+        return min(pauses, default=(self._settings or PoolSettings()).upkeep_interval)
+
+    def flush(self, mode: FlushMode, chosen: FlushChoice, *, dry_run: bool = False) -> FlushReport:
+        """As `AsyncManagedConnectionPool.flush`, on every loop; together."""
+        reports = [pool.flush(mode, chosen, dry_run=dry_run) for pool in self._pools.values()]
+        return sum(reports, FlushReport())
+
+    def resize(self, max_size: int | None, min_size: int | None, per_identity: int | None = -1) -> tuple[int, int]:
+        """As `AsyncManagedConnectionPool.resize`, on every loop, those that begin later included."""
+        with self._lock:
+            settings = self._settings or PoolSettings()
+            self._settings = replace(
+                settings,
+                max_size=settings.max_size if max_size is None else max_size,
+                min_size=settings.min_size if min_size is None else min_size,
+                per_identity=settings.per_identity if per_identity == -1 else per_identity,
+            )
+            pools = list(self._pools.values())
+        outcomes = [pool.resize(max_size, min_size, per_identity) for pool in pools]
+        return sum(closed for closed, _ in outcomes), sum(on_return for _, on_return in outcomes)
+
+    def suspend(self) -> None:
+        """Lend nothing on any loop until `resume`, on those that begin later neither. Does not block."""
+        with self._lock:
+            self._suspended = True
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.suspend()
+
+    def resume(self) -> None:
+        """Lend again. Does not block."""
+        with self._lock:
+            self._suspended = False
+            pools = list(self._pools.values())
+        for pool in pools:
+            pool.resume()
+
+    def forgive(self, plan: SignOnPlan) -> None:
+        """As `AsyncManagedConnectionPool.forgive`, on every loop."""
+        for pool in self._pools.values():
+            pool.forgive(plan)
+
+    def retire(self, alias: str, version: int, *, final: bool = False) -> int:
         """As `AsyncManagedConnectionPool.retire`, on every loop."""
-        return sum(pool.retire(alias, version) for pool in self._pools.values())
+        return sum(pool.retire(alias, version, final=final) for pool in self._pools.values())
 
     def purge(self) -> int:
         """As `AsyncManagedConnectionPool.purge`, on every loop."""

@@ -5,15 +5,19 @@ name                                       what of `PoolStatistics`
 =========================================  ===========================================================================
 db.client.connection.count                 `free` and `in_use`, by `db.client.connection.state` (idle, used)
 db.client.connection.max                   `max_size`
+db.client.connection.idle.min              `min_size`
 db.client.connection.pending_requests      `waiting`
 db.client.connection.timeouts              `timeouts`
 db.client.connection.wait_time             `wait_seconds_total` of `waits`: of borrowers that had to wait, not of all
-db.client.connection.create_time           `opening`, where it is measured
-db.client.connection.use_time              `use`, where it is measured
+db.client.connection.create_time           `opening`
+db.client.connection.use_time              `use`: of traced leases, one in 128 unless all are
 connector.pool.connections                 `by_identity`, by `connector.identity` and state
 connector.pool.connections.changing        `changing`
-connector.pool.connections.opened, …       `created`; `.closed` is `destroyed`; `.replaced`, `.broken`, `.abandoned`
+connector.pool.connections.opened, …       `created`; `.replaced`, `.reauthenticated`, `.broken`, `.abandoned`,
+                                           `.overstayed`, `.leaks`, `.validated`, `.invalid`
+connector.pool.connections.closed          `destroyed_for`, by `connector.reason`
 connector.pool.failed_logins               `failed_logins`
+connector.pool.spared_logins               `spared_logins`
 =========================================  ===========================================================================
 
 All of them have the attribute `db.client.connection.pool.name`. A timing is a sum and a count: no histogram, whose
@@ -34,15 +38,20 @@ if TYPE_CHECKING:
 
 POOL_NAME = "db.client.connection.pool.name"
 STATE = "db.client.connection.state"
+REASON = "connector.reason"
 
 _CONNECTION = "db.client.connection"
 # Not `.created`: OpenMetrics takes that suffix for the time stamp of a counter.
 _TOTALS = {
     "opened": ("created", "Connections opened."),
-    "closed": ("destroyed", "Connections taken out of the pool to be closed."),
     "replaced": ("replaced", "Connections that gave way to another identity or to a newer credential."),
     "broken": ("broken", "Connections that reported an error."),
+    "reauthenticated": ("reauthenticated", "Connections signed on anew in place, as another user."),
     "abandoned": ("abandoned", "Leases that were never closed."),
+    "overstayed": ("overstayed", "Leases that were open at the end of their login or work."),
+    "leaks": ("leaks", "Leases that were reported for lasting too long."),
+    "validated": ("validated", "Times that a connection was asked whether it is still good."),
+    "invalid": ("invalid", "Those among them where it was not."),
 }
 
 
@@ -89,6 +98,7 @@ def _now(statistics: PoolStatistics, pool: str) -> Iterator[Measurement]:
     yield gauge(count, statistics.in_use, "{connection}", "Connections now, by state.", state="used")
     yield gauge(f"{_CONNECTION}.max", statistics.max_size, "{connection}", "The limit over all identities.")
     yield gauge(f"{_CONNECTION}.pending_requests", statistics.waiting, "{request}", "Borrowers that wait now.")
+    yield gauge(f"{_CONNECTION}.idle.min", statistics.min_size, "{connection}", "Connections that are kept.")
     changing = "Places held by connections that are being opened or closed now."
     yield gauge("connector.pool.connections.changing", statistics.changing, "{connection}", changing)
 
@@ -102,6 +112,17 @@ def _so_far(statistics: PoolStatistics, pool: str) -> Iterator[Measurement]:
         yield counter(f"connector.pool.connections.{name}", getattr(statistics, figure), "{connection}", description)
     refused = "Times that the external system refused a credential."
     yield counter("connector.pool.failed_logins", statistics.failed_logins, "{login}", refused)
+    spared = "Logins not tried, since the credential had been refused a moment before."
+    yield counter("connector.pool.spared_logins", statistics.spared_logins, "{login}", spared)
+    for why, count in sorted(statistics.destroyed_for.items()):
+        yield Measurement(
+            "connector.pool.connections.closed",
+            Instrument.COUNTER,
+            count,
+            "{connection}",
+            "Connections taken out of the pool to be closed, by reason.",
+            MappingProxyType({**_attributes(pool), REASON: why}),
+        )
     for name, durations, description in (
         ("wait_time", Durations(statistics.waits, statistics.wait_seconds_total), "Waits for a connection."),
         ("create_time", statistics.opening, "Opening connections."),

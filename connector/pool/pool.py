@@ -1,4 +1,4 @@
-"""The managed-connection pool for threads: carries out what `state` decides (POOL-1, POOL-2, POOL-4, POOL-6, POOL-7).
+"""The managed-connection pool for threads: carries out what `state` decides (POOL-1 to POOL-7).
 
 One lock guards the state; it is held for decisions only, some hundred nanoseconds, never while an adapter is called,
 anybody is woken or anything is logged. Opening, switching, cleaning up and closing happen outside of it, by the thread
@@ -7,43 +7,39 @@ that needs the outcome; whatever they raise, `KeyboardInterrupt` included, the p
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from random import random
 from threading import TIMEOUT_MAX, Lock, get_ident
-from typing import NoReturn, final
+from typing import final
 
-from connector.errors import LoginRefused, PoolClosed, Reason
+from connector.errors import LoginRefused
 from connector.pool.adapter_calls import AdapterCalls
-from connector.pool.entry import Doom, Entry, Permit
+from connector.pool.entry import Check, Doom, Entry, Permit
+from connector.pool.error_report import ErrorReport
+from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.lease import PooledLease
-from connector.pool.settings import PoolSettings
-from connector.pool.snapshot import contents_of, statistics_of
-from connector.pool.state import PoolState
-from connector.pool.statistics import PooledConnection, PoolStatistics
-from connector.pool.timeout import timed_out
+from connector.pool.operations import PoolOperations
+from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.tracing import Tracing
+from connector.pool.upkeep import refill
 from connector.pool.waiting import Waiter
-from connector.spi import Capability, Clock, ManagedConnection, ManagedConnectionFactory, SignOnPlan, SystemClock
-
-POOL_IS_CLOSED = Reason(
-    "CF-POOL-002",
-    "the connection pool of {resource} is closed",
-    "Its container has stopped or is stopping; look the resource up in a running container.",
-)
-_log = logging.getLogger("connector.pool")
+from connector.security.scope import CURRENT_SCOPE
+from connector.spi import Capability, Clock, ManagedConnectionFactory, Scope, SignOnPlan, SystemClock
 
 
 @final
-class ManagedConnectionPool:
+class ManagedConnectionPool(PoolOperations[Lock]):
     """The physical connections of one resource, lent by sign-on plan. Safe to use from any thread.
 
     Args:
         resource: The resource's global name, for messages.
         factory: Opens the connections.
-        settings: Limits; by default those of `PoolSettings()`.
+        settings: Sizes, times and policies; by default those of `PoolSettings()`.
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
+        jitter: A random number from 0 to below 1, for the ages.
     """
 
     # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
@@ -56,14 +52,22 @@ class ManagedConnectionPool:
         *,
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
+        jitter: Callable[[], float] = random,
     ) -> None:
-        self.resource = resource
-        self.settings = settings or PoolSettings()
-        self._clock = clock or SystemClock()
+        super().__init__(
+            resource,
+            factory,
+            effective_settings(settings, capabilities),
+            clock or SystemClock(),
+            reauthenticates=Capability.REAUTHENTICATION in capabilities,
+            jitter=jitter,
+        )
         self._adapter = AdapterCalls(resource, factory, capabilities)
-        self._lock = Lock()
-        self._state: PoolState[Lock] = PoolState(self.settings.max_size)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
+        self._matches = Capability.MATCHING in capabilities
+        self._validates_return = Validation.ON_RETURN in self.settings.validation
+        self._notes_good = Validation.ON_CHECKOUT in self.settings.validation
+        self._tracing = Tracing(self.settings.leak_trace)
 
     # --- borrowing ----------------------------------------------------------------------------------------------
 
@@ -74,37 +78,55 @@ class ManagedConnectionPool:
             plan: Who it is for.
             timeout: Seconds to wait for one to come free; None is the pool's `connection_timeout`, 0 is not at all.
 
-        Blocks up to that long, plus the time that connecting or switching the identity takes; a free connection of
-        the plan's own partition is lent without calling the adapter. Raises PoolTimeout (CF-POOL-003), PoolClosed
-        (CF-POOL-002), LoginRefused as soon as the external system refuses the credential (also where another thread
-        tried it), IdentityMismatch (CF-POOL-005) where the adapter can't assert a caller, and what the adapter raises
-        for a connection that can't be opened or switched.
+        Blocks up to that long, plus the time that connecting, validating or switching the identity takes; a free
+        connection of the plan's own partition is lent without calling the adapter. Raises PoolTimeout (CF-POOL-003),
+        PoolClosed (CF-POOL-002), LoginRefused as soon as the external system refuses the credential (also where
+        another thread tried it, or did so a moment ago), IdentityMismatch (CF-POOL-005) where the adapter can't assert
+        a caller, and what the adapter raises for a connection that can't be opened, signed on anew or switched.
         """
         thread = get_ident()
-        with self._lock:
-            entry = self._state.take_free(plan, thread)
-        if entry is None:
-            entry = self._take_slowly(plan, thread, timeout)
-        if entry.partition.key is not plan.partition or plan.asserted is not None:
-            entry = self._made_ready(entry, plan, thread)
+        if plan.asserted is None and not self._matches:
+            with self._lock:
+                entry = self._state.take_free(plan, thread)
+            if entry is None:
+                entry = self._take_slowly(plan, thread, timeout)
+            if entry.check is not None or entry.partition.key is not plan.partition:
+                entry = self._made_ready(entry, plan, thread)
+        else:
+            entry = self._made_ready(self._take_slowly(plan, thread, timeout), plan, thread)
+        scope = CURRENT_SCOPE.get()
+        if scope is not None:
+            entry.scope = scope
+            if self not in scope.lenders:
+                scope.lenders += (self,)
+        if not entry.returned & self._tracing.mask:
+            entry.trace = self._tracing.trace(self._clock.monotonic())
         return PooledLease(self, entry, plan)
 
     def _take_slowly(self, plan: SignOnPlan, thread: int, timeout: float | None) -> Entry:
-        self._bury_abandoned()
-        with self._lock:
-            self._refuse_if_closed()
-            found: Entry | Permit | Waiter[Lock] | None = self._state.request(plan, thread)
-            if found is None:
-                found = Waiter(plan, thread, self._clock.monotonic(), Lock())
-                found.signal.acquire()
-                self._state.queue.add(found)
-        if isinstance(found, Waiter):
-            found = self._wait(found, self.settings.connection_timeout if timeout is None else timeout)
-        return self._open(plan, found, thread) if isinstance(found, Permit) else found
+        """Ask, wait, open; again where a credential is refused of which connections are left that serve on."""
+        limit = self.settings.connection_timeout if timeout is None else timeout
+        began = self._clock.monotonic()
+        while True:
+            self._bury_abandoned()
+            found = self._ask(plan, thread)
+            if isinstance(found, Waiter):
+                found = self._wait(found, limit, began + limit)
+            if isinstance(found, Entry):
+                return found
+            try:
+                return self._open(found, thread)
+            except LoginRefused:
+                if not self._serves_on(plan, thread):
+                    raise
 
-    def _wait(self, waiter: Waiter[Lock], timeout: float) -> Entry | Permit:
-        deadline = waiter.since + timeout
+    def _ask(self, plan: SignOnPlan, thread: int) -> Entry | Permit | Waiter[Lock]:
+        chosen = self._matched(plan, thread) if self._matches else None
+        return chosen or self._requested(plan, thread, _taken_lock)
+
+    def _wait(self, waiter: Waiter[Lock], timeout: float, deadline: float) -> Entry | Permit:
         grant = None
+        now = waiter.since
         try:
             while grant is None:
                 self._bury_abandoned()  # what was abandoned while the lock was taken may be what is waited for
@@ -112,78 +134,95 @@ class ManagedConnectionPool:
                 rung = waiter.signal.acquire(timeout=left)
                 self._bury_abandoned()
                 with self._lock:
-                    grant = self._state.resume(waiter)
+                    now = self._clock.monotonic()
+                    grant, woken = self._state.resume(waiter, now)
                     if grant is None:
                         self._refuse_if_closed()
                         if not rung:
-                            self._refuse_late(waiter, timeout)
+                            self._refuse_late(waiter, timeout, now)
+                self._wake(woken)
         except BaseException:
             self._stop_waiting(waiter)
             raise
         finally:
-            waited = self._clock.monotonic() - waiter.since
-            with self._lock:
-                self._state.waits += 1
-                self._state.wait_seconds += waited
-        if isinstance(grant, LoginRefused):
-            # The same reason and details, but an error of this thread's own: a traceback belongs to one thread, and an
-            # explanation to one caller, who may be another one that the same user opens connections for.
-            raise LoginRefused(grant.reason, **grant.details) from grant
-        return grant
-
-    def _refuse_late(self, waiter: Waiter[Lock], timeout: float) -> NoReturn:
-        self._state.timeouts += 1
-        raise timed_out(self.resource, self._state, waiter.plan, waiter.thread, timeout)
+            self._count_wait(waiter)
+        return self._granted(grant, now)
 
     def _stop_waiting(self, waiter: Waiter[Lock]) -> None:
         with self._lock:
-            grant, woken = self._state.withdraw(waiter)
-        _wake(woken)
+            grant, woken = self._state.withdraw(waiter, self._clock.monotonic())
+        self._wake(woken)
         # Time was up, or the thread was interrupted, at the very instant that it was granted something.
         if isinstance(grant, Entry):
             self._settle(grant)
         elif isinstance(grant, Permit):
             self._spend(grant)
 
-    def _open(self, plan: SignOnPlan, permit: Permit, thread: int) -> Entry:
+    def _open(self, permit: Permit, thread: int) -> Entry:
+        plan = permit.plan
+        assert plan is not None, "a permit that opens has a plan"
+        began = self._clock.monotonic()
         try:
             if permit.victim is not None:
                 self._adapter.close(permit.victim)
             self._refuse_if_closed()
-            alias = self._adapter.alias_of(plan)
+            alias = self._alias_of(plan)
             physical = self._adapter.open(plan)
         except BaseException as error:
             if isinstance(error, LoginRefused):
-                with self._lock:
-                    woken = self._state.refused(plan, error)
-                _wake(woken)
-            self._free_permit()
+                self._refused(plan, error)
+            self._free_permit(permit)
             raise
-        with self._lock:
-            entry = self._state.opened(physical, plan, alias, thread)
+        entry, leaving = self._became_entry(physical, permit, alias, thread, began)
         try:
-            physical.set_event_listener(_ErrorReport(self, entry))
+            physical.set_event_listener(ErrorReport(self, entry))
             self._refuse_if_closed()  # it may have been closed while this was being opened
         except BaseException as error:
             self.discard(entry, error)
             raise
+        finally:
+            self._close_all(leaving)
         return entry
 
     def _made_ready(self, entry: Entry, plan: SignOnPlan, thread: int) -> Entry:
-        """Assert the plan's caller; a pooled connection that turns out to be dead is replaced, once (POOL-4)."""
+        """Do what has to be done with an entry before it is lent: validate it, sign it on anew, assert the caller.
+
+        A pooled connection that turns out to be dead is replaced, and nobody need know: nothing of the caller was sent
+        on it yet (POOL-4). A new one (returned == 0) isn't.
+        """
         while True:
+            why = Doom.DISCARDED
             try:
-                self._adapter.make_ready(entry, plan)
-                return entry
+                if entry.check is Check.REAUTHENTICATE:
+                    self._reauthenticate(entry, plan)
+                elif entry.check is not None and not self._is_good(entry):
+                    why = Doom.INVALID
+                else:
+                    self._adapter.make_ready(entry, plan)
+                    return entry
             except BaseException as error:
                 stale = entry.returned > 0 and entry.doomed is Doom.BROKEN
                 if not stale or not isinstance(error, Exception):
                     self.discard(entry, error)
                     raise
-            # Nothing of the caller was sent on it yet, so nobody need know; a new one (returned == 0) isn't replaced.
+            else:
+                if why is Doom.DISCARDED:
+                    continue
             with self._lock:
-                permit = self._state.exchange(entry)
-            entry = self._open(plan, permit, thread)
+                permit = self._state.exchange(entry, why)
+            entry = self._open(permit, thread)
+
+    def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
+        """Sign a moved entry on as the plan says; raises what the adapter raises, after noting a refusal."""
+        try:
+            self._adapter.reauthenticate(entry, plan)
+        except LoginRefused as error:
+            self._refused(plan, error)
+            raise
+        self._close_all(self._signed_on_anew(entry, plan))
+
+    def _is_good(self, entry: Entry) -> bool:
+        return self._good_a_moment_ago(entry) or self._noted(entry, self._adapter.validate(entry))
 
     # --- coming back --------------------------------------------------------------------------------------------
 
@@ -192,27 +231,27 @@ class ManagedConnectionPool:
         if entry.doomed is None:
             try:
                 entry.physical.cleanup()
+                if self._validates_return and not self._noted(entry, self._adapter.validate(entry)):
+                    self.discard(entry, why=Doom.INVALID)
+                    return
             except BaseException as error:
                 self._adapter.report_unclean(entry, error)
-                self.discard(entry)
+                self.discard(entry, why=Doom.UNCLEAN)
                 if not isinstance(error, Exception):
                     raise
                 return
+            if self._notes_good:
+                entry.good_at = self._clock.monotonic()
             with self._lock:
                 pooled = self._state.give_back(entry)
             if pooled:
                 return
         self._settle(entry)
 
-    def discard(self, entry: Entry, cause: BaseException | None = None) -> None:
+    def discard(self, entry: Entry, cause: BaseException | None = None, why: Doom = Doom.DISCARDED) -> None:
         """For the lease: destroy a lent connection instead of pooling it. Blocks for closing it."""
-        with self._lock:
-            mine = self._state.condemn(entry)
-        if mine:
-            if cause is not None:
-                # The type only: the text is the adapter's and may say more than a log should hold.
-                _log.info("a connection of %s to %s is destroyed: %s", entry.user, self.resource, type(cause).__name__)
-            self._spend(Permit(entry))
+        if self._condemned(entry, cause, why):
+            self._spend(Permit(victim=entry))
 
     def abandon(self, entry: Entry, plan: SignOnPlan) -> None:
         """For the lease's finaliser: nobody closed it. May run anywhere, even while this thread holds the lock."""
@@ -223,31 +262,41 @@ class ManagedConnectionPool:
             self._lock.release()
             self._bury_abandoned()
 
+    def scope_ended(self, scope: Scope) -> None:
+        """For the scope: it has ended, and what was obtained in it should have been closed (POOL-3).
+
+        Leases of this thread are closed now, which blocks for their clean-up; those that another thread obtained may
+        be in use there: their connections are destroyed when they come back. Raises nothing of what adapters raise.
+        """
+        thread = get_ident()
+        for entry in self._outlived(scope):
+            if entry.owner != thread:
+                with self._lock:
+                    entry.doomed = entry.doomed or Doom.OUTLIVED
+            elif self._take_from_borrower(entry):
+                self.give_back(entry)
+
     def _bury_abandoned(self) -> None:
         while self._abandoned:
             try:
                 entry, plan = self._abandoned.popleft()
             except IndexError:  # another thread was faster
                 return
-            _log.warning(
-                "a connection to %s was never given back by %s (reference %s), it is destroyed; "
-                "use it in a `with` block",
-                self.resource,
-                plan.effective_user,
-                plan.reference,
-            )
             with self._lock:
-                self._state.abandoned += 1
-            self.discard(entry)
+                report = self._report(LeakKind.ABANDONED, entry, plan, self._clock.monotonic())
+                self._state.counts.abandoned += 1
+            self._tracing.missed(report)
+            log_leak(report, "The connection is destroyed; use it in a `with` block.")
+            self.discard(entry, why=Doom.ABANDONED)
 
     def _settle(self, entry: Entry) -> None:
         now = self._clock.monotonic()
         with self._lock:
             woken = self._state.settle(entry, now)
         if woken is None:
-            self._spend(Permit(entry))
+            self._spend(Permit(victim=entry))
         else:
-            _wake(woken)
+            self._wake(woken)
         self._bury_abandoned()
 
     def _spend(self, permit: Permit) -> None:
@@ -256,57 +305,63 @@ class ManagedConnectionPool:
             if permit.victim is not None:
                 self._adapter.close(permit.victim)
         finally:
-            self._free_permit()
+            self._free_permit(permit)
 
-    def _free_permit(self) -> None:
-        now = self._clock.monotonic()
-        with self._lock:
-            woken = self._state.permit_freed(now)
-        _wake(woken)
-
-    def _spend_all(self, leaving: list[Entry]) -> int:
+    def _close_all(self, leaving: list[Entry]) -> int:
         with ExitStack() as all_of_them:  # goes on when one is interrupted
             for entry in leaving:
-                all_of_them.callback(self._spend, Permit(entry))
+                all_of_them.callback(self._spend, Permit(victim=entry))
         return len(leaving)
 
-    # --- events and administration --------------------------------------------------------------------------------
+    # --- looking after ------------------------------------------------------------------------------------------
 
-    def connection_error(self, entry: Entry, cause: BaseException | None) -> None:
-        """For the entry's listener: the adapter reports that its connection is broken.
+    def upkeep(self) -> float:
+        """Do what is due: ages, unused ones, validation in the background, leaks, the minimum size (POOL-2).
 
-        A lent one is destroyed when it comes back, a free one now, by this thread, which blocks for closing it only.
-        It may come at any time, several times, and while the connection is on its way back: it is destroyed once.
-        """
-        with self._lock:
-            leaves = self._state.connection_error(entry)
-        if leaves:
-            _log.info(
-                "a free connection of %s to %s broke: %s",
-                entry.user,
-                self.resource,
-                type(cause).__name__ if cause is not None else "no cause given",
-            )
-            self._spend(Permit(entry))
-
-    def retire(self, alias: str, version: int) -> int:
-        """Take out the connections signed on with credentials of `alias` older than `version` (AUTHD-3).
-
-        Free ones are closed now, lent ones when they come back. Answers how many were closed now. Blocks for closing.
-        """
-        with self._lock:
-            leaving = self._state.retire(alias, version)
-        return self._spend_all(leaving)
-
-    def purge(self) -> int:
-        """Take out all connections: free ones now, lent ones when they come back. Answers how many were closed now.
-
-        Blocks for closing them. The pool goes on with new ones.
+        Called from time to time by the container's housekeeper. Blocks for the external system; raises nothing.
+        Answers after how many seconds it is due again.
         """
         self._bury_abandoned()
+        found, reports = self._look()
+        for report in reports:
+            self._tracing.missed(report)
+        self._close_all(found.leaving)
+        self._validate_all(found.to_validate)
+        while self._refill():
+            pass
+        return self.next_look()
+
+    def _validate_all(self, entries: list[Entry]) -> tuple[int, int]:
+        good = bad = 0
+        for entry in entries:
+            with self._lock:
+                mine = self._state.inspect(entry)
+            if not mine:
+                good += 1  # in use meanwhile: whoever has it will notice
+                continue
+            is_good = self._noted(entry, self._adapter.validate(entry))
+            with self._lock:
+                woken = self._state.put_back(entry, self._clock.monotonic()) if is_good else None
+            if woken is not None:
+                self._wake(woken)
+            else:
+                self.discard(entry, why=Doom.INVALID)
+            good, bad = good + is_good, bad + (not is_good)
+        return good, bad
+
+    def _refill(self) -> bool:
+        """Open one of the connections that are missing to the minimum; False if none is, or it can't be done now."""
         with self._lock:
-            leaving = self._state.flush(lambda _: True, Doom.PURGED)
-        return self._spend_all(leaving)
+            missing = refill(self._state, self._clock.monotonic())
+        if missing is None:
+            return False
+        plan, permit = missing
+        try:
+            self._settle(self._open(permit, 0))
+        except Exception as error:  # noqa: BLE001 - whatever the adapter raises: nobody waits for it
+            self._not_refilled(plan, error)
+            return False
+        return True
 
     def close(self) -> None:
         """Close the pool: free connections now, lent ones when they come back; who waits gets PoolClosed.
@@ -316,44 +371,15 @@ class ManagedConnectionPool:
         self._bury_abandoned()
         with self._lock:
             leaving, woken = self._state.close()
-        _wake(woken)
-        self._spend_all(leaving)
+        self._wake(woken)
+        self._close_all(leaving)
 
-    def statistics(self) -> PoolStatistics:
-        """The figures of this instant. Does not block, except for closing leases that were abandoned."""
-        self._bury_abandoned()
-        with self._lock:
-            return statistics_of(self._state)
-
-    def contents(self) -> tuple[PooledConnection, ...]:
-        """The connections of this instant, by user. Does not block, except for closing abandoned ones."""
-        self._bury_abandoned()
-        with self._lock:
-            return contents_of(self._state)
-
-    def _refuse_if_closed(self) -> None:
-        if self._state.closed:
-            raise PoolClosed(POOL_IS_CLOSED, resource=self.resource)
-
-    def __repr__(self) -> str:
-        with self._lock:
-            return f"<ManagedConnectionPool {self.resource}, {len(self._state.entries)} of {self._state.max_size}>"
+    def _wake(self, waiters: Iterable[Waiter[Lock]]) -> None:
+        for waiter in waiters:
+            waiter.signal.release()
 
 
-@final
-class _ErrorReport:
-    """The listener of one connection: knows which entry it is, so that the pool needs no index."""
-
-    __slots__ = ("_pool", "_entry")
-
-    def __init__(self, pool: ManagedConnectionPool, entry: Entry) -> None:
-        self._pool = pool
-        self._entry = entry
-
-    def connection_error_occurred(self, connection: ManagedConnection, cause: BaseException | None) -> None:
-        self._pool.connection_error(self._entry, cause)
-
-
-def _wake(waiters: Iterable[Waiter[Lock]]) -> None:
-    for waiter in waiters:
-        waiter.signal.release()
+def _taken_lock() -> Lock:
+    signal = Lock()
+    signal.acquire()
+    return signal

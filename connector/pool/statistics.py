@@ -33,8 +33,18 @@ class PoolStatistics:
         by_identity: Connections now by the user that each acts as: the effective user of its borrower while lent, else
             the user that it is signed on as.
         used_by_identity: Those among them that are lent.
-        opening: How long opening connections took; None where the pool does not measure it.
-        use: How long connections were lent; None where the pool does not measure it.
+        opening: How long opening connections took.
+        use: How long connections were lent: of the leases that were traced, one in many.
+        min_size: Connections that are kept.
+        per_identity: The limit of each identity, or None.
+        suspended: Whether nothing is lent for now.
+        reauthenticated: Connections that were signed on anew in place, as another user.
+        validated: Times that a connection was asked whether it is still good.
+        invalid: Those among them where it was not.
+        spared_logins: Logins that were not tried since the credential had been refused a moment before.
+        overstayed: Leases that were open at the end of the login or work that they were obtained in.
+        leaks: Leases that were reported for lasting too long.
+        destroyed_for: `destroyed` by reason.
     """
 
     max_size: int
@@ -56,6 +66,16 @@ class PoolStatistics:
     used_by_identity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     opening: Durations | None = None
     use: Durations | None = None
+    min_size: int = 0
+    per_identity: int | None = None
+    suspended: bool = False
+    reauthenticated: int = 0
+    validated: int = 0
+    invalid: int = 0
+    spared_logins: int = 0
+    overstayed: int = 0
+    leaks: int = 0
+    destroyed_for: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def to_dict(self, pool: str) -> dict[str, list[dict[str, Any]]]:
         """The snapshot for programs, by OpenTelemetry's names; see `measurements`.
@@ -78,6 +98,10 @@ class PooledConnection:
         effective_user: Whom its borrower acts as; None while free.
         reference: The resource reference it was lent by; None while free.
         doomed: Why it will be closed when it comes back; None if it will not.
+        age: Seconds since it was opened.
+        lent_for: Seconds that it has been lent, at least; None while free, and where nobody has looked yet.
+        owner: The thread or task that has it, by name; None while free.
+        obtained: The calls that led to the lease, the innermost first, where they were recorded.
     """
 
     user: str | None
@@ -87,3 +111,7 @@ class PooledConnection:
     effective_user: str | None
     reference: str | None
     doomed: str | None
+    age: float = 0.0
+    lent_for: float | None = None
+    owner: str | None = None
+    obtained: tuple[str, ...] = ()

@@ -9,7 +9,9 @@ longer it is *overdue*: what comes free next is *granted* to it and is never vis
 longer than that bound and one further return.
 
 A signalled waiter keeps its place until it has looked and found something. `rouse` signals as many as there is
-something to find, so nobody sleeps beside a free connection.
+something to find, so nobody sleeps beside a free connection. Where some could use nothing of what there is (their
+identity has its share already, their credential is refused), they are passed over: who is *eligible* is for the state
+to say, by what it would answer if they looked now.
 
 No I/O, no lock, no clock: the pool's state owns the queue and calls it under the pool's lock.
 """
@@ -17,17 +19,20 @@ No I/O, no lock, no clock: the pool's state owns the queue and calls it under th
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeAlias, TypeVar, final
 
 from connector.errors import LoginRefused
 from connector.pool.entry import Entry, Permit
+from connector.pool.refusals import Refusal
 from connector.spi import SignOnPlan
 
 #: Seconds after which a waiter is not overtaken any more: above a thread switch, below what a person or a p99 notices.
 HAND_OVER_AFTER = 0.002
 
-#: What ends a wait: a connection of the waiter's own partition, the right to open one, or somebody else's refusal.
-Grant: TypeAlias = Entry | Permit | LoginRefused
+#: What ends a wait: a connection of the waiter's own partition, the right to open one, or a refusal: just now by
+#: somebody else's attempt, or from a moment ago.
+Grant: TypeAlias = Entry | Permit | LoginRefused | Refusal
 
 S = TypeVar("S")
 
@@ -38,18 +43,18 @@ class Waiter(Generic[S]):
 
     Attributes:
         plan: What it waits for.
-        thread: On which thread.
+        owner: The thread or task that it waits on.
         since: When it began, by the pool's monotonic clock, in seconds.
         signal: How the shell wakes it: a lock for a thread. Opaque here.
         signalled: Whether it has been woken and has not looked yet; it is not woken twice.
         grant: What it was given, until it takes it.
     """
 
-    __slots__ = ("plan", "thread", "since", "signal", "signalled", "grant")
+    __slots__ = ("plan", "owner", "since", "signal", "signalled", "grant")
 
-    def __init__(self, plan: SignOnPlan, thread: int, since: float, signal: S) -> None:
+    def __init__(self, plan: SignOnPlan, owner: int, since: float, signal: S) -> None:
         self.plan = plan
-        self.thread = thread
+        self.owner = owner
         self.since = since
         self.signal = signal
         self.signalled = False
@@ -89,12 +94,12 @@ class WaitQueue(Generic[S]):
             waiter.signalled = False
             self.signalled -= 1
 
-    def overdue(self, now: float) -> Waiter[S] | None:
-        """The head if it must not be overtaken any more, else None."""
-        if not self.members:
-            return None
-        head = next(iter(self.members))
-        return head if now - head.since >= HAND_OVER_AFTER else None
+    def overdue(self, now: float) -> Iterator[Waiter[S]]:
+        """Those who must not be overtaken any more, in their order; ends with the next change of the queue."""
+        for waiter in self.members:
+            if now - waiter.since < HAND_OVER_AFTER:
+                return
+            yield waiter
 
     def grant(self, waiter: Waiter[S], grant: Grant) -> list[Waiter[S]]:
         """Give a waiter what ends its wait; answers it if it has to be woken (it may be awake already)."""
@@ -104,12 +109,17 @@ class WaitQueue(Generic[S]):
         waiter.grant = grant
         return [waiter] if asleep else []
 
-    def rouse(self, available: int) -> list[Waiter[S]]:
-        """Signal waiters until as many are signalled as can find something; answers those to wake."""
+    def rouse(self, available: int, eligible: Callable[[Waiter[S]], bool] | None = None) -> list[Waiter[S]]:
+        """Signal waiters until as many are signalled as can find something; answers those to wake.
+
+        Args:
+            available: How much there is to be found.
+            eligible: Whether a waiter would find something if it looked; None: whoever looks finds.
+        """
         woken: list[Waiter[S]] = []
         if self.signalled < available:
             for waiter in self.members:
-                if not waiter.signalled:
+                if not waiter.signalled and (eligible is None or eligible(waiter)):
                     waiter.signalled = True
                     self.signalled += 1
                     woken.append(waiter)

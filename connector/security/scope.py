@@ -99,6 +99,9 @@ class open_scope:  # noqa: N801 - used as a function: `with open_scope(...)`; a 
         self._scope.open = False  # first: from here on nobody acts as this subject, whatever the reset does
         token, self._token = self._token, None
         _bring_back(token)
+        if self._scope.lenders:
+            for lender in self._scope.lenders:
+                lender.scope_ended(self._scope)
 
     def __repr__(self) -> str:
         return f"<open_scope {self._scope!r}>"

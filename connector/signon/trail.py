@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, final
 
 from connector.errors import Reason, SignOnError
@@ -63,7 +64,7 @@ class SignOnTrail:
             f"sign-on of reference {reference.name!r} (res_auth {reference.res_auth.value}, "
             f"resource {reference.resource!r}) for {self._for}"
         )
-        return Explanation(question, answer, tuple(self._steps))
+        return Explanation(question, answer, tuple(_shared(step) for step in self._steps))
 
     def refuse(self, reason: Reason, what: str, **details: Any) -> SignOnError:
         """The error that ends this resolution; reference, resource and caller are filled into its templates.
@@ -79,3 +80,9 @@ class SignOnTrail:
         self._steps.append(Step(what, Verdict.FAILED, error.text))
         error.explanation = self.explanation(f"refused, {error.code}: {error.text} {error.action}".rstrip())
         return error
+
+
+@lru_cache(maxsize=1024)
+def _shared(step: Step) -> Step:
+    """The one object for all equal steps: ten thousand callers' plans are kept, and most say the same of the way."""
+    return step

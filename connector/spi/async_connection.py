@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Protocol
 
-from connector.spi.connection import ConnectionDescription
+from connector.spi.connection import ConnectionDescription, ConnectionRequestInfo
 from connector.spi.credentials import IdentityAssertion
 from connector.spi.plan import SignOnPlan
+from connector.spi.subject import Subject
 
 
 class AsyncConnectionEventListener(Protocol):
@@ -73,6 +74,13 @@ class AsyncManagedConnection(ABC):
     async def validate(self) -> bool:
         """Whether it is still good. Only asked with Capability.VALIDATION. Waits for a round trip."""
         return True
+
+    async def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+        """Sign on anew as another user in place. Only asked with Capability.REAUTHENTICATION.
+
+        If it raises, cancellation included, the identity is in doubt and the pool destroys the connection.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'reauthentication'!r} capability")
 
     async def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Assert the caller's identity on a clean trusted connection. Only asked with Capability.IDENTITY_SWITCH.

@@ -125,10 +125,10 @@ class ManagedConnectionFactory(ABC):
     """
 
     def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
-        """What this very resource can do of what the adapter declares; asked once, before anything else. Does not block.
+        """What this very resource can do of what the adapter declares; asked once, before anything else.
 
         An adapter of many systems declares what any of them can: narrow it here to what the configured one has. What is
-        not in the answer is never asked of the resource; what is not declared is ignored.
+        not in the answer is never asked of the resource; what is not declared is ignored. Does not block.
 
         Args:
             declared: The adapter's declaration; the default answer.

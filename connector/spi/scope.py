@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Protocol, final
 
 from connector.spi.subject import Subject
+
+
+class Lender(Protocol):
+    """Who lends something that should come back before the scope ends: a pool."""
+
+    def scope_ended(self, scope: Scope) -> None:
+        """The scope has ended, on the thread that calls. Raises nothing; may block for taking back what is left."""
+        ...
 
 
 @final
@@ -20,9 +28,10 @@ class Scope:
         container: The name of the container that opened it.
         origin: Where the identity came from, in words, for explanations: "login of alice", "work 17 of adapter bus".
         open: Whether it is still in force. Only its owner closes it.
+        lenders: Who has lent something in it, and is told when it ends (POOL-3). A tuple, replaced as a whole.
     """
 
-    __slots__ = ("subject", "realm", "container", "origin", "open")
+    __slots__ = ("subject", "realm", "container", "origin", "open", "lenders")
 
     def __init__(self, subject: Subject, realm: str, container: str, origin: str) -> None:
         self.subject = subject if subject.is_read_only else subject.set_read_only()
@@ -30,6 +39,7 @@ class Scope:
         self.container = container
         self.origin = origin
         self.open = True
+        self.lenders: tuple[Lender, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Scope {self.subject.caller} from {self.origin}, {'open' if self.open else 'closed'}>"

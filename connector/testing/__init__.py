@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from connector.testing.contracts.mapper import MapperContract
     from connector.testing.contracts.outbound import OutboundContract
     from connector.testing.contracts.pool import OutboundPoolContract
+    from connector.testing.contracts.reauthentication import ReauthenticationContract
     from connector.testing.contracts.security import OutboundSecurityContract
     from connector.testing.contracts.store import StoreContract
     from connector.testing.contracts.trust import TrustedIdentityContract
@@ -42,6 +43,7 @@ __all__ = [
     "OutboundContract",
     "OutboundCoreContract",
     "OutboundSecurityContract",
+    "ReauthenticationContract",
     "TrustedIdentityContract",
     "OutboundPoolContract",
     "MapperContract",
@@ -59,6 +61,7 @@ _HOME = {
     "OutboundContract": "contracts.outbound",
     "OutboundCoreContract": "contracts.core",
     "OutboundSecurityContract": "contracts.security",
+    "ReauthenticationContract": "contracts.reauthentication",
     "TrustedIdentityContract": "contracts.trust",
     "OutboundPoolContract": "contracts.pool",
     "MapperContract": "contracts.mapper",

@@ -10,7 +10,7 @@ from typing import Any, final
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.pool.pool import ManagedConnectionPool
 from connector.pool.settings import PoolSettings
-from connector.spi import ManagedConnection, ManagedConnectionFactory, SignOnPlan, Subject
+from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory, SignOnPlan, Subject
 from connector.testing.backend import RESOURCE, Backend, Login
 from connector.testing.context import KitContext
 from connector.testing.declared import checked_properties, checked_sections
@@ -27,8 +27,12 @@ class AdapterBench:
     Args:
         backend: The external system.
         descriptor: What the adapter declares.
-        claims: What of it applies.
+        claims: What of it applies, as far as can be told without the adapter.
         folder: An empty folder: the adapter's state.
+
+    Attributes:
+        capabilities: What the backend's resource can do, as its factory narrows it.
+        claims: What applies to it.
 
     Mutable: the stack of what is to be taken down by `close`, which the test's own thread alone changes.
     """
@@ -41,8 +45,14 @@ class AdapterBench:
         self._stack = ExitStack()
         sections = checked_sections(descriptor, backend.sections, folder)
         self.adapter = backend.adapter()
-        self.adapter.start(KitContext(backend, claims, sections, folder))
+        self.adapter.start(KitContext(backend, lambda: self.claims, sections, folder))
         self._stack.callback(self.adapter.stop)
+        try:
+            self.capabilities = self._effective_capabilities()
+        except BaseException:
+            self.close()
+            raise
+        self.claims = claims.narrowed_to(self.capabilities)
 
     @property
     def login(self) -> Login | None:
@@ -77,10 +87,26 @@ class AdapterBench:
         self._stack.callback(_quietly, connection.destroy)
         return connection
 
-    def pool(self, factory: ManagedConnectionFactory, max_size: int = 2, wait: float = 0.0) -> ManagedConnectionPool:
-        """A real pool over a factory, which waits for so many seconds; by default not at all."""
+    def pool(
+        self,
+        factory: ManagedConnectionFactory,
+        max_size: int = 2,
+        wait: float = 0.0,
+        *,
+        without: Capability | None = None,
+    ) -> ManagedConnectionPool:
+        """A real pool over a factory, which waits for so many seconds; by default not at all.
+
+        Args:
+            factory: Opens its connections.
+            max_size: How many at most.
+            wait: See above.
+            without: A capability that it does not make use of.
+        """
         settings = PoolSettings(max_size=max_size, connection_timeout=wait)
-        pool = ManagedConnectionPool(RESOURCE, factory, settings, capabilities=self.descriptor.capabilities)
+        pool = ManagedConnectionPool(
+            RESOURCE, factory, settings, capabilities=self.capabilities - ({without} if without else set())
+        )
         self._stack.callback(pool.close)
         return pool
 
@@ -96,6 +122,11 @@ class AdapterBench:
     ) -> tuple[KitConnectionManager, Any]:
         """The same, for whom it doesn't matter who borrows."""
         return self.reference(factory, pool, plan_of(factory, self.login))
+
+    def _effective_capabilities(self) -> frozenset[Capability]:
+        """As the container asks for them, of a factory that nothing else is asked of."""
+        declared = self.descriptor.capabilities
+        return declared & self.factory().effective_capabilities(declared)
 
     def close(self) -> None:
         """Take everything down, the adapter last. Raises what stopping the adapter raises."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, final
 
@@ -27,32 +27,35 @@ NO_WORK = Reason(
 class KitIdentity:
     """An identity service over a backend's own users: adapters whose external system is the container meet them there.
 
-    Immutable, safe to use from any thread.
+    Safe to use from any thread.
+
+    Args:
+        users: Tells the users and their passwords; asked each time.
     """
 
     realm = REALM
     trusted_realms: frozenset[str] = frozenset()
     security_enabled = True
 
-    def __init__(self, users: Mapping[str, Secret | None]) -> None:
-        self._users = dict(users)
+    def __init__(self, users: Callable[[], Mapping[str, Secret | None]]) -> None:
+        self._users = users
 
     def authenticate(self, user: str, password: Secret) -> Subject:
         """The user's subject. Raises AuthenticationFailed (CF-KIT-001)."""
-        known = self._users.get(user)
+        known = self._users().get(user)
         if known is None or known != password:
             raise AuthenticationFailed(UNKNOWN_USER, user=user)
         return self.assert_user(user)
 
     def assert_user(self, user: str) -> Subject:
         """The user's subject, without a password. Raises AuthenticationFailed (CF-KIT-001)."""
-        if user not in self._users:
+        if user not in self._users():
             raise AuthenticationFailed(UNKNOWN_USER, user=user)
         return Subject.of_user(user, REALM)
 
     def user_exists(self, user: str) -> bool:
         """Whether the backend names the user."""
-        return user in self._users
+        return user in self._users()
 
     def group_exists(self, group: str) -> bool:
         """There are no groups."""
@@ -88,21 +91,28 @@ class KitContext:
 
     Args:
         backend: Whose users it has.
-        claims: What the adapter claims: callers are users only where they can be asserted.
+        claims: Tells what the adapter claims: callers are users only where they can be asserted. Asked late, since
+            only a started adapter can make the factory that narrows them.
         sections: The configuration sections that the adapter owns, checked.
         state_folder: An empty folder.
     """
 
     container_name = "kit"
 
-    def __init__(self, backend: Backend, claims: Claims, sections: Mapping[str, Any], state_folder: Path) -> None:
-        users: dict[str, Secret | None] = {login.user: login.password for login in backend.logins}
-        if claims.has(Capability.IDENTITY_SWITCH):
-            users |= {caller: users.get(caller) for caller in backend.callers}
-            users[backend.trusted.user] = backend.trusted.password
-        self.identity = KitIdentity(users)
+    def __init__(
+        self, backend: Backend, claims: Callable[[], Claims], sections: Mapping[str, Any], state_folder: Path
+    ) -> None:
+        self.identity = KitIdentity(lambda: _users_of(backend, claims()))
         self.work_manager: Any = RefusingWorkManager()
         self.state_folder = state_folder
         self.sections = sections
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
+
+
+def _users_of(backend: Backend, claims: Claims) -> Mapping[str, Secret | None]:
+    users: dict[str, Secret | None] = {login.user: login.password for login in backend.logins}
+    if claims.has(Capability.IDENTITY_SWITCH):
+        users |= {caller: users.get(caller) for caller in backend.callers}
+        users[backend.trusted.user] = backend.trusted.password
+    return users

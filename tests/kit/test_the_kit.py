@@ -17,6 +17,7 @@ from connector.spi import SPI_VERSION, Capability
 from connector.testing import KIT_VERSION, OutboundCoreContract
 from connector.testing.contract import Contract, requirements_in
 from connector.testing.requirement import Facet, StoreFacet, requirement, requirement_of, requirements
+from connector.testing.subject_under_test import Claims
 
 ROOT = Path(__file__).parents[2]
 SABOTEURS = {
@@ -114,6 +115,32 @@ def test_the_way_without_code_certifies_and_reports(tmp_path: Path) -> None:
     assert {line["id"] for line in subject["requirements"]} == {
         each.id for each in requirements() if not each.id.startswith(("MAP", "STORE"))
     }
+
+
+def test_what_the_resource_narrows_does_not_apply_and_the_report_says_why(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    narrowed = "--connector-adapter=support_saboteurs:NarrowedBackend"
+    done = run_pytest("--pyargs", "connector.testing.kit", narrowed, f"--connector-report={report}")
+    assert done.returncode == 0, done.stdout
+    (subject,) = json.loads(report.read_text())["subjects"]
+    assert subject["claims"]["reauthentication"] == subject["claims"]["identity-switch"] == "narrowed by the resource"
+    assert subject["claims"]["validation"] == "tested by 2 of 2"
+    outcomes = {line["id"]: (line["outcome"], line["reason"]) for line in subject["requirements"]}
+    assert outcomes["OUT-SEC-040"] == (
+        "not applicable",
+        "the resource narrows what its adapter claims: no reauthentication",
+    )
+    assert outcomes["OUT-CORE-042"] == ("not applicable", "the adapter does not claim matching")
+    gone = {outcome for name, (outcome, _) in outcomes.items() if name.startswith(("OUT-TRUST", "OUT-SEC-04"))}
+    assert gone == {"not applicable"}
+
+
+def test_what_a_backend_lacks_is_told_by_its_own_words_also_where_the_resource_narrows_it() -> None:
+    declared = frozenset({Capability.VALIDATION, Capability.ASYNC, *Facet})
+    claims = Claims(declared, {Capability.ASYNC: "no loop here"}).narrowed_to(frozenset())
+    assert claims.why_not((Capability.ASYNC,)) == "no async here: no loop here"
+    assert claims.why_not((Capability.VALIDATION,)) == "the resource narrows what its adapter claims: no validation"
+    assert claims.has(Facet.USERS)
 
 
 @pytest.mark.parametrize(

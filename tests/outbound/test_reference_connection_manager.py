@@ -176,6 +176,8 @@ class RefusingPool:
             raise self._error(REFUSED, resource=plan.resource)
         return LentByPlan(plan)
 
+    def forgive(self, plan: SignOnPlan) -> None: ...
+
 
 NEVER = 99
 

@@ -72,7 +72,7 @@ def test_a_superseded_credential_is_retired_from_another_thread() -> None:
         bench = AsyncBench()
         await (await bench.pool.take(bench.alice)).close()
         await (await bench.pool.take(bench.bob)).close()
-        assert InThread(lambda: bench.pool.retire("alice-alias", 2)).result() == 1
+        assert InThread(lambda: bench.pool.retire("alice-alias", 2, final=True)).result() == 1
         await until(lambda: bench.first.destroyed == 1)
         await until(bench.settled)
         assert [line.user for line in bench.pool.contents()] == ["bob"]
@@ -148,7 +148,7 @@ def test_the_connections_of_an_ended_loop_are_let_go_when_the_next_one_begins() 
 def test_an_ended_loop_does_not_hinder_retiring() -> None:
     loops = Loops()
     made: FakeAsyncConnection = asyncio.run(loops.use())
-    assert loops.pools.retire("alice-alias", 2) == 1
+    assert loops.pools.retire("alice-alias", 2, final=True) == 1
     assert made.aborted == 1
     assert loops.pools.purge() == 0
 

@@ -160,7 +160,7 @@ def test_a_lease_that_nobody_closed_is_destroyed_by_its_loop_with_a_warning(capl
 
     with caplog.at_level(logging.WARNING, "connector.pool"):
         run(scene())
-    assert "never given back by alice" in caplog.text
+    assert "of alice (reference ref) was never given back" in caplog.text
 
 
 def test_a_lease_is_neither_copied_nor_shows_a_secret() -> None:

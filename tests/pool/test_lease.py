@@ -95,7 +95,7 @@ def test_a_lease_that_is_dropped_unclosed_is_destroyed_and_reported(caplog: pyte
     with caplog.at_level(logging.WARNING, "connector.pool"):
         bench.pool.take(bench.alice)
         gc.collect()
-    assert "never given back by alice (reference ref)" in caplog.text
+    assert "of alice (reference ref) was never given back" in caplog.text
     assert bench.factory.made[0].destroyed == 1
     assert bench.pool.statistics().abandoned == 1
     bench.pool.take(bench.alice, timeout=0).close()

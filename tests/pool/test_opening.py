@@ -130,7 +130,7 @@ def test_a_pool_that_is_closed_while_a_connection_is_opened_closes_it_again() ->
 
 def test_a_credential_retired_while_a_connection_is_opened_is_retired_when_it_comes_back() -> None:
     bench = PoolBench()
-    bench.factory.on_made = lambda made: bench.pool.retire("alice-alias", 2)
+    bench.factory.on_made = lambda made: bench.pool.retire("alice-alias", 2, final=True)
     lease = bench.pool.take(bench.alice)
     bench.factory.on_made = lambda made: None
     lease.close()

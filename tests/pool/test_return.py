@@ -8,6 +8,8 @@ import threading
 import pytest
 from support_pool import InThread, PoolBench
 
+from connector.pool.settings import RetirePolicy
+
 
 def test_a_failed_clean_up_destroys_the_connection_and_is_logged_not_raised(caplog: pytest.LogCaptureFixture) -> None:
     bench = PoolBench(max_size=1)
@@ -133,8 +135,8 @@ def test_an_error_reported_while_being_destroyed_changes_nothing() -> None:
     assert bench.settled()
 
 
-def test_a_superseded_credential_takes_free_connections_now_and_lent_ones_when_they_come_back() -> None:
-    bench = PoolBench(max_size=4)
+def test_purge_now_takes_free_connections_with_a_superseded_credential_now_and_lent_ones_when_they_come_back() -> None:
+    bench = PoolBench(max_size=4, retire_policy=RetirePolicy.PURGE_NOW)
     lent, free = bench.pool.take(bench.alice), bench.pool.take(bench.alice)
     bob = bench.pool.take(bench.bob)
     free.close()

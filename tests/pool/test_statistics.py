@@ -14,7 +14,8 @@ from connector.pool.measurements import Durations
 def test_a_new_pool_has_nothing() -> None:
     now = PoolBench(max_size=7).pool.statistics()
     assert now.max_size == 7
-    counts = dataclasses.replace(now, max_size=0)
+    assert (now.opening, now.use) == (Durations(0, 0.0), Durations(0, 0.0))
+    counts = dataclasses.replace(now, max_size=0, opening=None, use=None)
     assert not any(getattr(counts, field.name) for field in dataclasses.fields(PoolStatistics))
 
 
@@ -41,10 +42,13 @@ def test_contents_name_user_alias_version_and_borrower() -> None:
     bench = PoolBench()
     with bench.pool.take(bench.factory.plan("system", asserted="alice", reference="jdbc/log")):
         bench.pool.take(bench.factory.plan("bob", version=3)).close()
-        assert bench.pool.contents() == (
-            PooledConnection("bob", "bob-alias", 3, False, None, None, None),
-            PooledConnection("system", "system-alias", 1, True, "alice", "jdbc/log", None),
-        )
+        bench.clock.now = 5.0
+        free, lent = bench.pool.contents()
+    assert free == PooledConnection("bob", "bob-alias", 3, False, None, None, None, age=5.0)
+    assert dataclasses.replace(lent, obtained=()) == PooledConnection(
+        "system", "system-alias", 1, True, "alice", "jdbc/log", None, age=5.0, lent_for=5.0, owner="thread MainThread"
+    )
+    assert "in test_contents_name_user_alias_version_and_borrower" in lent.obtained[0]
 
 
 def points(statistics: PoolStatistics, name: str, *attributes: str) -> dict[tuple[str, ...], float]:
@@ -70,7 +74,8 @@ def test_the_figures_have_opentelemetrys_names_and_the_pools() -> None:
 
 
 def test_waits_are_a_sum_and_a_count_and_what_is_not_measured_is_left_out() -> None:
-    now = dataclasses.replace(PoolBench().pool.statistics(), waits=3, wait_seconds_total=1.5, timeouts=1, waiting=2)
+    before = dataclasses.replace(PoolBench().pool.statistics(), opening=None, use=None)
+    now = dataclasses.replace(before, waits=3, wait_seconds_total=1.5, timeouts=1, waiting=2)
     told = now.to_dict("eis/fake")
     (wait,) = told["db.client.connection.wait_time"]
     assert (wait["value"], wait["count"], wait["unit"]) == (1.5, 3, "s")

@@ -10,6 +10,7 @@ from support_pool import InThread, PoolBench, until
 
 from connector.errors import LoginRefused, PoolClosed, PoolTimeout, Reason
 from connector.pool.entry import Permit
+from connector.pool.settings import PoolSettings
 from connector.pool.state import PoolState
 from connector.pool.waiting import HAND_OVER_AFTER, Waiter
 from connector.spi import ManagedConnection, SignOnPlan
@@ -43,7 +44,7 @@ def test_a_thread_that_holds_all_connections_itself_is_told_so() -> None:
     bench = PoolBench(max_size=2)
     with bench.pool.take(bench.alice), bench.pool.take(bench.bob), pytest.raises(PoolTimeout) as refusal:
         bench.pool.take(bench.alice, timeout=0)
-    assert "This thread holds all of them itself" in refusal.value.action
+    assert "This thread or task holds all of them itself" in refusal.value.action
 
 
 def test_the_timeout_of_the_settings_holds_where_the_call_gives_none() -> None:
@@ -170,14 +171,15 @@ class Waiting:
     """
 
     def __init__(self, bench: PoolBench, *plans: SignOnPlan, size: int = 1) -> None:
-        self.state: PoolState[str] = PoolState(size)
-        for _ in range(size):
-            assert self.state.request(bench.alice, 0) == Permit()
+        self.state: PoolState[str] = PoolState(PoolSettings(size))
+        self.permits = [self.state.request(bench.alice, 0, 0.0) for _ in range(size)]
         physical: ManagedConnection = bench.factory.create_managed_connection(None, None)
-        self.entry = self.state.opened(physical, bench.alice, None, 0)
+        permit = self.permits[0]
+        assert isinstance(permit, Permit)
+        self.entry, _ = self.state.opened(physical, permit, None, 0, 0.0)
         self.waiters = [Waiter(plan, 1, 0.0, f"waiter {number}") for number, plan in enumerate(plans)]
         for waiter in self.waiters:
-            assert self.state.request(waiter.plan, 1) is None
+            assert self.state.request(waiter.plan, 1, 0.0) is None
             self.state.queue.add(waiter)
 
 
@@ -192,29 +194,31 @@ def test_an_overtaken_waiter_keeps_its_place_at_the_head() -> None:
     case = Waiting(bench, bench.alice, bench.alice)
     case.state.settle(case.entry, now=0.0)
     assert case.state.take_free(bench.alice, 2) is case.entry  # somebody overtakes
-    assert case.state.resume(case.waiters[0]) is None
+    assert case.state.resume(case.waiters[0], 0.0) == (None, [])
     assert case.state.settle(case.entry, now=HAND_OVER_AFTER) == case.waiters[:1]
-    assert case.state.resume(case.waiters[0]) is case.entry
+    assert case.state.resume(case.waiters[0], HAND_OVER_AFTER) == (case.entry, [])
 
 
 def test_a_woken_waiter_that_gives_up_passes_the_wake_up_on() -> None:
     bench = PoolBench()
     case = Waiting(bench, bench.alice, bench.bob)
     case.state.settle(case.entry, now=0.0)
-    assert case.state.withdraw(case.waiters[0]) == (None, [case.waiters[1]])
+    assert case.state.withdraw(case.waiters[0], 0.0) == (None, [case.waiters[1]])
 
 
 def test_a_woken_waiter_that_is_refused_passes_the_wake_up_on() -> None:
     bench = PoolBench()
-    case = Waiting(bench, bench.alice, bench.bob)
-    case.state.settle(case.entry, now=0.0)  # wakes alice's, who has not looked yet when her login is refused
-    assert case.state.refused(bench.alice, LoginRefused(REFUSED)) == [case.waiters[1]]
+    case = Waiting(bench, bench.carol, bench.bob)
+    case.state.settle(case.entry, now=0.0)  # wakes carol's, who has not looked yet when her login is refused
+    assert case.state.refused(bench.carol, LoginRefused(REFUSED), 0.0) == [case.waiters[1]]
 
 
 def test_a_woken_waiter_that_is_granted_something_else_passes_the_wake_up_on() -> None:
     bench = PoolBench()
     case = Waiting(bench, bench.alice, bench.bob, size=2)
-    assert case.state.permit_freed(now=0.0) == case.waiters[:1]  # there is room for one; it has not looked yet
+    unused = case.permits[1]
+    assert isinstance(unused, Permit)
+    assert case.state.permit_freed(0.0, unused) == case.waiters[:1]  # there is room; it has not looked yet
     assert case.state.settle(case.entry, now=1.0) == [case.waiters[1]]
     assert case.waiters[0].grant is case.entry
 
@@ -223,15 +227,17 @@ def test_a_grant_that_comes_at_the_instant_of_giving_up_is_not_lost() -> None:
     bench = PoolBench()
     case = Waiting(bench, bench.alice)
     case.state.settle(case.entry, now=1.0)
-    assert case.state.withdraw(case.waiters[0]) == (case.entry, [])
+    assert case.state.withdraw(case.waiters[0], 1.0) == (case.entry, [])
 
 
 def test_a_granted_connection_that_breaks_on_its_way_is_not_handed_out() -> None:
     bench = PoolBench()
     case = Waiting(bench, bench.alice)
     case.state.settle(case.entry, now=1.0)
-    assert case.state.connection_error(case.entry) is False
-    assert case.state.resume(case.waiters[0]) == Permit(case.entry)
+    assert case.state.failed(case.entry) == []
+    found, _ = case.state.resume(case.waiters[0], 1.0)
+    assert isinstance(found, Permit)
+    assert (found.plan, found.victim) == (bench.alice, case.entry)
     assert case.entry.gone
 
 

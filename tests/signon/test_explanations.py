@@ -124,3 +124,12 @@ def test_explaining_is_not_audited() -> None:
     resolver(audit=audit).explain(container_managed("Nowhere"), target(), None, ALICE)
 
     assert audit.events == ()
+
+
+def test_plans_of_many_callers_share_what_they_say_alike() -> None:
+    one, reference = resolver(AuthData(ledger="door"), calling(own_user)), container_managed("Mapping")
+
+    first, second = (one.resolve(reference, RESOURCE, None, caller).explanation for caller in (ALICE, BOB))
+
+    assert first.question != second.question
+    assert [step for step, other in zip(first.steps, second.steps, strict=True) if step is other]

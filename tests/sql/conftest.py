@@ -1,13 +1,14 @@
-"""A real PostgreSQL server for the room's tests, and references over it."""
+"""Real PostgreSQL and MariaDB servers for the room's tests, and references over them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from support_mariadb import MariaDBServer, missing_part
 from support_secrets import MARKER
 from support_servers import missing
-from support_sql import Database, MakeReference, Reference
+from support_sql import Database, MakeReference, MariaDatabase, Reference
 
 from connector import Secret
 from weather_postgresql import PostgreSQLServer, installed_programs
@@ -26,6 +27,50 @@ GRANT USAGE ON ledger_id_seq TO alice, bob, carol;
 ALTER TABLE ledger ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_rows ON ledger USING (who = current_user);
 """
+
+
+#: alice may take the role auditor, which reads the vault; dave has it by default. Whoever isn't known and has the
+#: anonymous account's password is nobody. Users are at 127.0.0.1, else the anonymous account would come before them.
+MARIADB_SCHEMA = f"""
+CREATE DATABASE ledger;
+CREATE DATABASE archive;
+CREATE DATABASE vault;
+CREATE TABLE ledger.entries (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40) NOT NULL);
+CREATE TABLE vault.gold (grams INT);
+INSERT INTO vault.gold VALUES (42);
+CREATE ROLE auditor;
+GRANT SELECT ON vault.* TO auditor;
+CREATE USER alice@'127.0.0.1' IDENTIFIED BY '{MARKER}-alice';
+CREATE USER bob@'127.0.0.1' IDENTIFIED BY '{MARKER}-bob';
+CREATE USER dave@'127.0.0.1' IDENTIFIED BY '{MARKER}-dave';
+CREATE USER locked@'127.0.0.1' IDENTIFIED BY '{MARKER}-locked' ACCOUNT LOCK;
+CREATE USER stranger@'127.0.0.1' IDENTIFIED BY '{MARKER}-stranger';
+CREATE USER ''@'%' IDENTIFIED BY '{MARKER}-anonymous';
+GRANT ALL ON ledger.* TO alice@'127.0.0.1';
+GRANT ALL ON archive.* TO alice@'127.0.0.1';
+GRANT ALL ON ledger.* TO bob@'127.0.0.1';
+GRANT ALL ON ledger.* TO dave@'127.0.0.1';
+GRANT auditor TO alice@'127.0.0.1';
+GRANT auditor TO dave@'127.0.0.1';
+SET DEFAULT ROLE auditor FOR dave@'127.0.0.1';
+"""
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDBServer]:
+    """A server with users and a table; what a test adds it takes away again."""
+    lacking = missing_part()
+    if lacking is not None:
+        missing(lacking)
+    with MariaDBServer() as server:
+        server.run_sql(MARIADB_SCHEMA)
+        yield server
+
+
+@pytest.fixture
+def maria(mariadb: MariaDBServer) -> Iterator[MariaDatabase]:
+    yield MariaDatabase(mariadb)
+    mariadb.run_sql("DELETE FROM ledger.entries")
 
 
 @pytest.fixture(scope="session")

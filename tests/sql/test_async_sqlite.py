@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -197,3 +198,29 @@ def test_what_is_not_installed_is_named_with_what_to_do(
         reference.connections.get_async_connection()
     with reference.connections.get_connection() as connection:
         assert connection.execute(ONE).scalar_one() == 1
+
+
+def test_listeners_may_use_a_connection_while_it_is_being_lent(notes: Reference) -> None:
+    engine = notes.connections.async_engine.sync_engine
+    heard: list[str] = []
+
+    @event.listens_for(engine, "checkout")
+    def look(dbapi_connection: Any, record: Any, proxied: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SELECT 1")
+        cursor.close()
+        heard.append("checkout")
+
+    @event.listens_for(engine, "engine_connect")
+    def ask(connection: Any) -> None:
+        heard.append(f"engine_connect {connection.execute(ONE).scalar_one()}")
+        connection.rollback()
+
+    async def scene() -> None:
+        async with notes.connections.async_engine.connect() as connection:
+            assert (await connection.execute(ONE)).scalar_one() == 1
+        async with notes.connections.get_async_connection() as connection:
+            assert (await connection.execute(ONE)).scalar_one() == 1
+
+    run(scene())
+    assert heard == ["checkout", "engine_connect 1"] * 2

@@ -5,16 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 from support_secrets import MARKER, shows_marker
 
 import connector_sql
 from connector.errors import ConfigError
 from connector.spi import Capability, ResourceAdapter
 from connector_sql import SqlResourceAdapter
+from connector_sql.factory import SqlManagedConnectionFactory
 from connector_sql.settings import read_settings
 
 POSTGRESQL = "postgresql+psycopg://db.example/ledger"
@@ -24,6 +28,33 @@ def test_identity_is_switched_where_it_can_be() -> None:
     assert read_settings("r", {"url": POSTGRESQL}).asserts_roles
     assert not read_settings("r", {"url": POSTGRESQL, "identity": "none"}).asserts_roles
     assert not read_settings("r", {"url": "sqlite://"}).asserts_roles
+
+
+@pytest.mark.parametrize(
+    ("properties", "able"),
+    [
+        ({"url": "sqlite://"}, {Capability.VALIDATION, Capability.ASYNC}),
+        ({"url": POSTGRESQL}, {Capability.VALIDATION, Capability.ASYNC, Capability.IDENTITY_SWITCH}),
+        ({"url": POSTGRESQL, "identity": "none"}, {Capability.VALIDATION, Capability.ASYNC}),
+    ],
+)
+def test_a_resource_narrows_what_the_adapter_declares_to_what_its_database_can(
+    properties: dict[str, Any], able: set[Capability]
+) -> None:
+    declared = frozenset(
+        {Capability.VALIDATION, Capability.REAUTHENTICATION, Capability.IDENTITY_SWITCH, Capability.ASYNC}
+    )
+    factory = SqlManagedConnectionFactory(read_settings("jdbc/ledger", properties))
+
+    assert factory.effective_capabilities(declared) == able
+    assert factory.effective_capabilities(frozenset()) == frozenset()
+
+
+def test_a_driver_without_change_user_is_not_asked_for_it() -> None:
+    driver = SimpleNamespace(paramstyle="format", __version__="1.1")  # pymysql, as far as it matters here
+    template = create_engine("mysql+pymysql://db.example/x", module=driver)
+
+    assert not replace(read_settings("r", {"url": "sqlite://"}), template=template).changes_user
 
 
 @pytest.mark.parametrize(
@@ -41,7 +72,9 @@ def test_identity_is_switched_where_it_can_be() -> None:
         ({"url": POSTGRESQL, "connect_args": {"prepare_threshold": 5}}, "CF-SQL-004"),
         ({"url": "sqlite://", "identity": "set-role"}, "CF-SQL-005"),
         ({"url": "sqlite://", "reset": "discard"}, "CF-SQL-005"),
-        ({"url": "mysql+mysqldb://db.example/x"}, "CF-SQL-006"),
+        ({"url": "mysql+cymysql://db.example/x"}, "CF-SQL-006"),
+        ({"url": "postgresql+psycopg://db.example/x?user=root"}, "CF-SQL-004"),
+        ({"url": "sqlite://", "connect_args": {"read_default_file": "my.cnf"}}, "CF-SQL-004"),
     ],
 )
 def test_a_wrong_property_is_refused_with_its_code_and_without_a_password(
@@ -61,6 +94,7 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
     assert declared["adapter"]["name"] == "sql"
     assert {Capability(value) for value in declared["adapter"]["capabilities"]} == {
         Capability.VALIDATION,
+        Capability.REAUTHENTICATION,
         Capability.IDENTITY_SWITCH,
         Capability.ASYNC,
     }

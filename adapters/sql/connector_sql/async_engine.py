@@ -19,7 +19,9 @@ from connector_sql.async_managed_connection import AsyncSqlManagedConnection
 from connector_sql.awaiting import wait_for
 from connector_sql.engine import PinnedConnection, ReferenceEngine
 from connector_sql.lease_pool import LeasePool
+from connector_sql.leased_connection import LeasedConnection
 from connector_sql.managed_connection import SqlManagedConnection
+from connector_sql.session_guard import watch_sessions
 from connector_sql.settings import SqlSettings
 
 
@@ -35,7 +37,7 @@ def async_engine(manager: ConnectionManager, settings: SqlSettings) -> AsyncEngi
         return _AwaitedLease(wait_for(manager.allocate_async(request, plan=plan)))
 
     pool = LeasePool(manager, settings.dialect, borrow)
-    return AsyncEngine(ReferenceEngine(pool, settings.dialect, settings.url))
+    return _ReferenceAsyncEngine(ReferenceEngine(pool, settings.dialect, settings.url))
 
 
 @final
@@ -49,7 +51,7 @@ class CallersConnection(AsyncConnection):
 
     __slots__ = ("_request",)
 
-    def __init__(self, engine: AsyncEngine, request: ConnectionRequestInfo | None) -> None:
+    def __init__(self, engine: AsyncEngine, request: ConnectionRequestInfo | None = None) -> None:
         super().__init__(engine)
         self._request = request
 
@@ -57,12 +59,28 @@ class CallersConnection(AsyncConnection):
         """Borrow the connection; SQLAlchemy calls it. Raises what `SqlConnectionFactory.get_async_connection` says."""
         if self.sync_connection:
             raise InvalidRequestError("connection is already started")
-        self.sync_connection = self._assign_proxied(await greenlet_spawn(self._obtained))
+        engine = self.sync_engine
+        pool = cast("LeasePool", engine.pool)
+        if engine._has_events or PinnedConnection._has_events or pool.is_listened_to:
+            # Listeners may use the connection as code for threads does, which takes a greenlet.
+            made = await greenlet_spawn(self._obtained)
+        else:
+            watch_sessions()
+            lease = _AwaitedLease(await pool.manager.allocate_async(self._request))
+            made = PinnedConnection(engine, LeasedConnection(pool, lease, self._request))
+        self.sync_connection = self._assign_proxied(made)
         return self
 
     def _obtained(self) -> Connection:
         pool = cast("LeasePool", self.sync_engine.pool)
         return PinnedConnection(self.sync_engine, pool.lease(self._request))
+
+
+@final
+class _ReferenceAsyncEngine(AsyncEngine):
+    """An AsyncEngine whose `connect()` needs no greenlet where nobody listens."""
+
+    _connection_cls = CallersConnection
 
 
 @final

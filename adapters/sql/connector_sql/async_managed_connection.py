@@ -19,6 +19,7 @@ from connector.spi import (
     IdentityAssertion,
     Subject,
 )
+from connector_sql.awaiting import run_within
 from connector_sql.managed_connection import SqlManagedConnection
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
 
     async def cleanup(self) -> None:
         """As `SqlManagedConnection.cleanup`; waits for its round trips."""
-        await greenlet_spawn(self.within.cleanup)
+        await run_within(self.within.cleanup)
 
     async def destroy(self) -> None:
         """Close the physical connection. Harmless when called twice."""
-        await greenlet_spawn(self.within.destroy)
+        await run_within(self.within.destroy)
 
     def abort(self) -> None:
         """Drop the socket, or end the thread of an SQLite connection, at once. Harmless when called twice."""
@@ -68,15 +69,15 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
 
     async def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Waits for a round trip."""
-        return await greenlet_spawn(self.within.describe)
+        return await run_within(self.within.describe)
 
     async def validate(self) -> bool:
         """Whether the server still answers. Waits for a round trip; leaves no transaction open."""
-        return await greenlet_spawn(self.within.validate)
+        return await run_within(self.within.validate)
 
     async def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Become the caller, verified, as `SqlManagedConnection.switch_identity` (TRUST-1); raises the same."""
-        await greenlet_spawn(self.within.switch_identity, asserted)
+        await run_within(self.within.switch_identity, asserted)
 
     def __repr__(self) -> str:
         return f"<Async{repr(self.within).removeprefix('<')}"

@@ -6,7 +6,8 @@ SQLAlchemy's Connection reconnects by itself when its backend has died: with an 
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast, final
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, NoReturn, cast, final
 
 from sqlalchemy.engine import Connection, Engine, RootTransaction
 from sqlalchemy.engine.base import OptionEngineMixin
@@ -14,10 +15,29 @@ from sqlalchemy.exc import PendingRollbackError, ResourceClosedError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from connector.errors import ConnectorError
-from connector.spi import ConnectionRequestInfo, SignOnPlan
 from connector_sql.lease_pool import LeasePool
 from connector_sql.leased_connection import LeasedConnection
 from connector_sql.same_caller import require_same_caller
+
+#: SQLAlchemy's own way to the listeners of a Connection.
+_DISPATCH: Any = getattr_static(Connection, "dispatch")
+
+
+@final
+class _JoinedWhenUsed:
+    """The listeners of a Connection with those of its Engine, joined when an event first happens or is listened to.
+
+    SQLAlchemy joins them for each Connection, which costs half as much as its lease. What this answers is what
+    SQLAlchemy's constructor would have kept, and it is kept in the same place.
+    """
+
+    def __get__(self, connection: Connection | None, kind: type[Connection]) -> Any:
+        own: Any = _DISPATCH.__get__(connection, kind)
+        if connection is None:
+            return own
+        joined = own._join(connection.engine.dispatch)
+        connection.__dict__["dispatch"] = joined
+        return joined
 
 
 class PinnedConnection(Connection):
@@ -28,17 +48,19 @@ class PinnedConnection(Connection):
     statements go on as the caller whose transaction it is. Not safe for several threads.
     """
 
-    # Mutable state: plan and request that it was lent by, set once; whether a transaction has begun, set by `begin`.
-    # Defaults on the class, since listeners of `engine_connect` use a Connection before its constructor is through.
-    _plan: SignOnPlan | None = None
-    _request: ConnectionRequestInfo | None = None
+    # Mutable state: the leased connection that has died and is to be replaced, set by `invalidate`; whether a
+    # transaction has begun, set by `begin`. Defaults on the class: listeners use it before its constructor is through.
+    _lost: LeasedConnection | None = None
     _has_begun = False
 
-    def __init__(self, engine: Engine, connection: PoolProxiedConnection | None = None, **options: Any) -> None:
-        super().__init__(engine, connection, **options)
-        leased = self.connection
-        if isinstance(leased, LeasedConnection):
-            self._plan, self._request = leased.plan, leased.request
+    if not TYPE_CHECKING:
+        dispatch = _JoinedWhenUsed()
+
+    def __init__(self, engine: Engine, connection: PoolProxiedConnection | None = None) -> None:
+        # Said outright, whether the class is listened to: which means that nothing is joined yet.
+        super().__init__(engine, connection, _has_events=self._has_events)
+        if not self._has_events:  # else a listener of `engine_connect` has begun to listen to this very one
+            del self._has_events  # so that the class's counts again
 
     def begin(self) -> RootTransaction:
         """Begin a transaction; SQLAlchemy calls it by itself before a statement.
@@ -51,6 +73,11 @@ class PinnedConnection(Connection):
         self._has_begun = True
         return super().begin()
 
+    def invalidate(self, exception: BaseException | None = None) -> None:
+        """As SQLAlchemy's, which calls it by itself where the backend has died; remembers what it was lent by."""
+        self._lost = self._leased()
+        super().invalidate(exception)
+
     def _revalidate_connection(self) -> PoolProxiedConnection:
         """SQLAlchemy's hook to replace a connection that has died."""
         if self.closed:
@@ -58,7 +85,10 @@ class PinnedConnection(Connection):
         if self.get_transaction() is not None:
             raise PendingRollbackError("Can't reconnect until the lost transaction is rolled back.")
         self._require_same_caller()
-        self._dbapi_connection = _facade(self.engine).lease(self._request, plan=self._plan)
+        lost = self._leased()
+        request, plan = (lost.request, lost.plan) if lost is not None else (None, None)
+        self._dbapi_connection = _facade(self.engine).lease(request, plan=plan)
+        self._lost = None
         return self._dbapi_connection
 
     def _handle_dbapi_exception(self, e: BaseException, *context: Any, **options: Any) -> NoReturn:
@@ -68,8 +98,14 @@ class PinnedConnection(Connection):
         super()._handle_dbapi_exception(e, *context, **options)
 
     def _require_same_caller(self) -> None:
-        if self._plan is not None:
-            require_same_caller(_facade(self.engine).manager, self._plan, self._request)
+        leased = self._leased()
+        if leased is not None:
+            require_same_caller(_facade(self.engine).manager, leased.plan, leased.request)
+
+    def _leased(self) -> LeasedConnection | None:
+        """What it is, or was, lent by; None over somebody else's pool."""
+        leased = self._dbapi_connection
+        return leased if isinstance(leased, LeasedConnection) else self._lost
 
 
 class ReferenceEngine(Engine):

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any, Final, final
+from typing import final
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from connector.errors import ConnectionFailed, LoginRefused, Reason
 from connector.spi import (
     AsyncManagedConnection,
     AuditLog,
+    Capability,
     ConnectionManager,
     ConnectionRequestInfo,
     ManagedConnectionFactory,
-    PasswordCredential,
     Subject,
 )
 from connector_sql.connection_factory import SqlConnectionFactory
 from connector_sql.initialising import InitialisingConnection
 from connector_sql.managed_connection import SqlManagedConnection
+from connector_sql.opening import Opening
 from connector_sql.settings import SqlSettings
-from connector_sql.sign_on import credential_for, is_refusal
-
-LOGIN_REFUSED = Reason(
-    "CF-SQL-011",
-    "the database of resource {resource} refused user {user!r} or its password.",
-    "Correct the authentication data that the sign-on took it from (`connector explain` shows which); it is not tried"
-    " again by itself, since that may lock the account.",
-)
-UNREACHABLE = Reason(
-    "CF-SQL-012",
-    "the database of resource {resource} ({where}) can't be connected to: {why}.",
-    "Check that it runs and can be reached from here, and the url of the resource.",
-)
-
-#: What a driver must be told, by SQLAlchemy's names of database and driver.
-_DRIVER_ARGUMENTS: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
-    # It prepares a statement after some uses, and loses step when DISCARD ALL drops it on the server.
-    ("postgresql", "psycopg"): {"prepare_threshold": None},
-    # The pool hands a connection from thread to thread, one at a time; memory databases would refuse.
-    ("sqlite", "pysqlite"): {"check_same_thread": False},
-}
 
 
 @final
@@ -67,8 +44,7 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         self._signs_on_for = signs_on_for or self
         self._dialect = settings.dialect
         self._audit = audit
-        on_connect = self._dialect.on_connect_url(settings.url)
-        self._on_connect = (on_connect,) if on_connect is not None else ()
+        self._opening = Opening(settings, self._signs_on_for)
         # Mutable state: whether the dialect knows the server; changed once, under the lock, which is held for the
         # first connection's round trips: no other connection is of use before.
         self._initialised = False
@@ -82,6 +58,16 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
     def settings(self) -> SqlSettings:
         """What the resource is configured as."""
         return self._settings
+
+    def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
+        """What this resource's database and driver can do of what the adapter declares. Does not block."""
+        settings = self._settings
+        able = {
+            Capability.IDENTITY_SWITCH: settings.asserts_roles,
+            Capability.REAUTHENTICATION: settings.changes_user,
+            Capability.ASYNC: settings.serves_asyncio,
+        }
+        return frozenset(capability for capability in declared if able.get(capability, True))
 
     def create_connection_factory(self, manager: ConnectionManager) -> SqlConnectionFactory:
         """What the look-up of one reference returns. Does not block."""
@@ -118,55 +104,21 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
 
         Raises LoginRefused, ConnectionFailed, SignOnError; none of them holds the password.
         """
-        settings = self._settings
-        credential = credential_for(
-            self._signs_on_for, settings.resource, self._dialect.name, settings.url.username, subject
+        opening = self._opening
+        credential = opening.credential(subject)
+        dbapi_connection = opening.connect(credential)
+        connection = SqlManagedConnection(
+            dbapi_connection, self._settings, opening=opening, credential=credential, audit=self._audit
         )
-        dbapi_connection = self._connect(credential)
-        user = credential.user if credential is not None else settings.url.username
-        connection = SqlManagedConnection(dbapi_connection, settings, user=user, audit=self._audit)
         try:
-            for hook in self._on_connect:
-                hook(dbapi_connection)
+            opening.begin_session(dbapi_connection)
             self._initialise_once(connection)
         except BaseException as error:
             connection.destroy()
             if isinstance(error, self._dialect.loaded_dbapi.Error):
-                raise self._unreachable(error, credential) from error
+                raise opening.unreachable(error, credential) from error
             raise
         return connection
-
-    def _connect(self, credential: PasswordCredential | None) -> DBAPIConnection:
-        opened = self._opened(credential)
-        if isinstance(opened, ConnectionFailed):
-            raise opened
-        return opened
-
-    def _opened(self, credential: PasswordCredential | None) -> DBAPIConnection | ConnectionFailed:
-        """The driver's connection, or the error to raise instead: a value, so that neither this frame nor the driver's,
-        which hold the password, hang on it for whoever prints tracebacks with their variables.
-        """
-        url = self._settings.url
-        if credential is not None:
-            url = url.set(username=credential.user, password=credential.password.reveal())
-        positional, named = self._dialect.create_connect_args(url)
-        arguments: dict[str, Any] = {**named, **self._settings.connect_args}
-        arguments |= _DRIVER_ARGUMENTS.get((self._dialect.name, self._dialect.driver), {})
-        try:
-            return self._dialect.connect(*positional, **arguments)
-        # TypeError, ValueError: an unknown connect argument, or one that the driver can't use.
-        except (self._dialect.loaded_dbapi.Error, OSError, TypeError, ValueError) as error:
-            if credential is not None and is_refusal(error):
-                return LoginRefused(LOGIN_REFUSED, resource=self._settings.resource, user=credential.user)
-            return self._unreachable(error, credential)
-
-    def _unreachable(self, error: BaseException, credential: PasswordCredential | None) -> ConnectionFailed:
-        """The driver's own words, unless the password is among them; then only what kind of error it was."""
-        why = " ".join(str(error).split()) or type(error).__name__
-        if credential is not None and credential.password and credential.password.reveal() in why:
-            why = type(error).__name__
-        where = self._settings.url.render_as_string(hide_password=True)
-        return ConnectionFailed(UNREACHABLE, resource=self._settings.resource, where=where, why=why)
 
     def _initialise_once(self, connection: SqlManagedConnection) -> None:
         if self._initialised:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol, cast, final
+from typing import NoReturn, Protocol, final
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 from connector.spi import ConnectionManager, ConnectionRequestInfo, Lease, SignOnPlan
-from connector_sql.leased_connection import LeasedConnection
-from connector_sql.managed_connection import SqlManagedConnection
+from connector_sql.leased_connection import LeasedConnection, any_listener
 from connector_sql.session_guard import watch_sessions
 
 #: How often a `checkout` listener may send a connection away (`DisconnectionError`), as SQLAlchemy allows it.
@@ -48,7 +47,19 @@ class LeasePool(Pool):
 
     def connect(self) -> PoolProxiedConnection:
         """Borrow a connection for the caller of the moment; see `lease`."""
-        return self.lease()
+        # The way that each `engine.connect()` goes, so it is as short as it can be: what `lease` does where nobody
+        # listens. Whether somebody does is asked again each time; listeners come and go.
+        watch_sessions()
+        dispatch = self.dispatch
+        if any_listener(dispatch.connect, dispatch.checkout):
+            return self.lease()
+        # Should the constructor be interrupted, the lease's finaliser has the physical connection destroyed.
+        return LeasedConnection(self, self._borrow(), None)
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether anybody listens to what happens when a connection is lent."""
+        return bool(any_listener(self.dispatch.connect, self.dispatch.checkout))
 
     def lease(
         self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
@@ -78,9 +89,8 @@ class LeasePool(Pool):
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _hand_out(self, lease: Lease, request: ConnectionRequestInfo | None) -> LeasedConnection:
-        physical = cast("SqlManagedConnection", lease.physical)
-        leased = LeasedConnection(self, lease, physical, request)
-        dispatch, record = self.dispatch, physical.record
+        leased = LeasedConnection(self, lease, request)
+        dispatch, record = self.dispatch, leased._connection_record
         if dispatch.connect and self not in record.announced:
             dispatch.connect(leased.dbapi_connection, record)
             record.announced.add(self)

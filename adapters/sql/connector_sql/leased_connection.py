@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
 
-from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import PoolProxiedConnection, PoolResetState
 
 from connector.errors import HandleClosed, Reason
@@ -28,6 +28,11 @@ USED_AFTER_CLOSE = Reason(
 )
 
 
+def any_listener(one: Any, other: Any) -> Any:
+    """Whether anybody listens to one of two events of a dispatcher: what their truth says, in less time."""
+    return one.listeners or one.parent_listeners or other.listeners or other.parent_listeners
+
+
 @final
 class LeasedConnection(PoolProxiedConnection):
     """One lease, as `Engine.raw_connection()` answers it. Use it from one thread at a time.
@@ -39,53 +44,36 @@ class LeasedConnection(PoolProxiedConnection):
 
     Args:
         pool: The facade that it was borrowed through.
-        lease: The lease.
-        physical: The lease's managed connection.
+        lease: The lease of an SqlManagedConnection.
         request: What the application passed in the call.
 
     Attributes:
         plan: The sign-on plan, which the handle above is pinned to.
         request: See above.
-        dbapi_connection: The driver's connection; None after `close`.
     """
 
-    __slots__ = (
-        "plan",
-        "request",
-        "dbapi_connection",
-        "_pool",
-        "_lease",
-        "_physical",
-        "_record",
-        "_detached",
-        "_ended",
-    )
+    __slots__ = ("plan", "request", "_pool", "_lease", "_physical", "_record", "_detached", "_ended")
 
-    def __init__(
-        self,
-        pool: LeasePool,
-        lease: Lease,
-        physical: SqlManagedConnection,
-        request: ConnectionRequestInfo | None,
-    ) -> None:
+    def __init__(self, pool: LeasePool, lease: Lease, request: ConnectionRequestInfo | None) -> None:
         self.plan: SignOnPlan = lease.plan
         self.request = request
         self._pool = pool
-        # The mutable state; emptied by `_let_go` only, so that of two closings one has effect:
+        # The mutable state. The lease is let go of once, so that of two closings one has effect; but others may end it
+        # as well (a request that is over), which only the lease itself knows: see `_is_open`.
         self._lease: Lease | None = lease
-        self._physical = physical
-        self._record: PhysicalRecord = physical.record
-        self.dbapi_connection = physical.dbapi_connection
+        self._physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
+        record = self._physical.record
+        self._record: PhysicalRecord = record
         self._detached = False
         self._ended = False  # whether a transaction was, since the caller was last compared; set by commit and rollback
-        self._record.lent = True
+        record.lent = True
 
     # --- what SQLAlchemy asks -------------------------------------------------------------------------------------
 
     @property
     def is_valid(self) -> bool:
         """Whether it is still open."""
-        return self._lease is not None
+        return self._is_open()
 
     @property
     def is_detached(self) -> bool:
@@ -93,9 +81,14 @@ class LeasedConnection(PoolProxiedConnection):
         return self._detached
 
     @property
+    def dbapi_connection(self) -> DBAPIConnection | None:  # type: ignore[override]  # nobody sets it
+        """The driver's connection as the dialect sees it; None after the end of the lease."""
+        return self._physical.dbapi_connection if self._is_open() else None
+
+    @property
     def driver_connection(self) -> Any:  # type: ignore[override]  # as SQLAlchemy's own classes do it
-        """The driver's own connection; None after `close`."""
-        return self._record.driver_connection if self._lease is not None else None
+        """The driver's own connection; None after the end of the lease."""
+        return self._record.driver_connection if self._is_open() else None
 
     @property
     def info(self) -> dict[Any, Any]:
@@ -115,8 +108,8 @@ class LeasedConnection(PoolProxiedConnection):
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor that dies with the lease.
 
-        Raises HandleClosed after `close`; after a commit or rollback IdentityMismatch where the caller has changed, and
-        what sign-on raises for a caller who has left.
+        Raises HandleClosed after the end of the lease; after a commit or rollback IdentityMismatch where the caller has
+        changed, and what sign-on raises for a caller who has left.
         """
         self._check_open()
         if self._ended:
@@ -125,13 +118,13 @@ class LeasedConnection(PoolProxiedConnection):
         return self._physical.cursor(*args, **kwargs)
 
     def commit(self) -> None:
-        """Commit. Blocks for a round trip. Raises HandleClosed after `close`."""
+        """Commit. Blocks for a round trip. Raises HandleClosed after the end of the lease."""
         self._check_open()
         self._ended = True
         self._physical.dbapi_connection.commit()
 
     def rollback(self) -> None:
-        """Roll back. Blocks for a round trip. Raises HandleClosed after `close`."""
+        """Roll back. Blocks for a round trip. Raises HandleClosed after the end of the lease."""
         self._check_open()
         self._ended = True
         self._physical.rollback()
@@ -145,92 +138,95 @@ class LeasedConnection(PoolProxiedConnection):
 
     # --- the ends that a lease can come to -------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Give the connection back: events, rollback, clean-up. Harmless when called twice. Blocks for round trips."""
-        self._give_back(transaction_was_reset=False)
+    def close(self, transaction_reset: bool = False) -> None:
+        """Give the connection back: events, rollback, clean-up. Harmless when called twice, and where others have ended
+        the lease already. Blocks for round trips.
 
-    def _close_special(self, transaction_reset: bool = False) -> None:
-        """Called by SQLAlchemy's Connection, which has ended its transaction already."""
-        self._give_back(transaction_was_reset=transaction_reset)
+        Args:
+            transaction_reset: Whether the caller has ended its transaction already; for listeners of `reset`.
+        """
+        lease = self._lease
+        if lease is None:
+            return
+        dispatch = self._pool.dispatch
+        if self._detached or any_listener(dispatch.reset, dispatch.checkin):
+            self._give_back(lease, transaction_reset)
+        else:
+            self._lease = None
+            lease.close()
+
+    #: What SQLAlchemy's Connection calls where it has ended its transaction.
+    _close_special = close
 
     def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
         """Destroy the physical connection, at once or, `soft`, when it comes back. Blocks for closing it."""
-        if self._lease is None:
+        lease = self._lease
+        if lease is None or lease.closed:
             return
-        dispatch = self._pool.dispatch
+        dispatch, raw = self._pool.dispatch, self._physical.dbapi_connection
         if soft:
-            dispatch.soft_invalidate(self.dbapi_connection, self._record, e)
+            dispatch.soft_invalidate(raw, self._record, e)
             self._physical.connection_error_occurred(e)
             return
         try:
-            dispatch.invalidate(self.dbapi_connection, self._record, e)
+            dispatch.invalidate(raw, self._record, e)
         finally:
-            lease = self._let_go()
-            if lease is not None:
-                lease.invalidate(e)
+            self._lease = None
+            lease.invalidate(e)
 
     def report_failure(self, cause: BaseException | None) -> None:
         """The physical connection is broken: the pool won't keep it, however it comes back. Does not block."""
-        self._physical.connection_error_occurred(cause)
+        if self._is_open():
+            self._physical.connection_error_occurred(cause)
 
     def detach(self) -> None:
         """Have the physical connection closed instead of pooled when it comes back. It counts in the pool till then."""
         self._check_open()
         if not self._detached:
             self._detached = True
-            self._pool.dispatch.detach(self.dbapi_connection, self._record)
+            self._pool.dispatch.detach(self._physical.dbapi_connection, self._record)
 
-    def _give_back(self, *, transaction_was_reset: bool) -> None:
-        if self._lease is None:
-            return
+    def _give_back(self, lease: Lease, transaction_was_reset: bool) -> None:
         try:
-            self._say_goodbye(transaction_was_reset)
+            if not lease.closed:
+                self._say_goodbye(transaction_was_reset)
         except BaseException as error:
-            # Whatever a listener or the driver raised: what state the session is in, nobody knows.
-            lease = self._let_go()
-            if lease is not None:
-                lease.invalidate(error)
+            # Whatever a listener raised: what state the session is in, nobody knows.
+            self._lease = None
+            lease.invalidate(error)
             if not isinstance(error, Exception):
                 raise
             self._pool.logger.error("a connection could not be reset and is destroyed: %s", type(error).__name__)
             return
-        detached = self._detached
-        lease = self._let_go()
-        if lease is None:
-            return
-        if detached:
+        self._lease = None
+        if self._detached:
             lease.invalidate()
         else:
             lease.close()
 
     def _say_goodbye(self, transaction_was_reset: bool) -> None:
-        dispatch, raw, record = self._pool.dispatch, self.dbapi_connection, self._record
+        dispatch, raw, record = self._pool.dispatch, self._physical.dbapi_connection, self._record
         if dispatch.reset:
             state = PoolResetState(
                 transaction_was_reset=transaction_was_reset, terminate_only=self._detached, asyncio_safe=True
             )
             dispatch.reset(raw, record, state)
-        if record.finalize_callback:
-            if not transaction_was_reset:
-                self._physical.rollback()  # an isolation level can be set between transactions only
-            while record.finalize_callback:
-                record.finalize_callback.pop()(self._physical.dbapi_connection)
         if self._detached:
             dispatch.close_detached(raw)
         elif dispatch.checkin:
             dispatch.checkin(raw, record)
 
-    def _let_go(self) -> Lease | None:
-        lease, self._lease = self._lease, None
-        self.dbapi_connection = None
-        return lease
+    def _is_open(self) -> bool:
+        lease = self._lease
+        return lease is not None and not lease.closed
 
     def _check_open(self) -> None:
-        if self._lease is None:
+        lease = self._lease
+        if lease is None or lease.closed:
             raise HandleClosed(
                 USED_AFTER_CLOSE, reference=self.plan.reference, user=self.plan.effective_user or "the default user"
             )
 
     def __repr__(self) -> str:
-        condition = "open" if self._lease is not None else "closed"
+        condition = "open" if self._is_open() else "closed"
         return f"<LeasedConnection of {self.plan.reference} as {self.plan.effective_user}, {condition}>"

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch, Reason
-from connector.spi import AuditEvent, AuditLog, ConnectionDescription, IdentityAssertion, ManagedConnection, Outcome
+from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch, LoginRefused, Reason
+from connector.spi import (
+    AuditEvent,
+    AuditLog,
+    ConnectionDescription,
+    ConnectionRequestInfo,
+    IdentityAssertion,
+    ManagedConnection,
+    Outcome,
+    PasswordCredential,
+    Subject,
+)
 from connector_sql.awaiting import closed_by_awaiting
+from connector_sql.describing import product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
 from connector_sql.login_role import faults
+from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
 from connector_sql.settings import SqlSettings
+from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
     from connector_sql.postgresql_role import RoleSession
@@ -39,16 +54,11 @@ LOGIN_ROLE_UNFIT = Reason(
     "Change that, since whoever is asserted can become the login role again: it must be NOINHERIT, have no rights of"
     " its own and lead to its callers' roles only.",
 )
-
-#: Who the session is, by SQLAlchemy's name of the database; a database that isn't here isn't asked.
-_CURRENT_USER: Final = {
-    "postgresql": "SELECT current_user",
-    "mysql": "SELECT current_user()",
-    "mariadb": "SELECT current_user()",
-    "mssql": "SELECT suser_sname()",
-    "oracle": "SELECT user FROM dual",
-}
-_PRODUCTS: Final = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+FOR_NOBODY = Reason(
+    "CF-SQL-061",
+    "a connection of resource {resource} was to be signed on anew, which failed: it was closed and works for nobody.",
+    "Destroy it and open another one.",
+)
 
 _log = logging.getLogger("connector.sql")
 
@@ -60,23 +70,35 @@ class SqlManagedConnection(ManagedConnection):
     Args:
         dbapi_connection: The driver's connection, just signed on.
         settings: The resource.
-        user: Who it is signed on as; None if the driver decides.
+        opening: How it was signed on, and is signed on anew.
+        credential: With what; None for "by the URL alone".
         audit: Where an escaped identity is reported.
 
     One thread at a time, as the contract says.
     """
 
     def __init__(
-        self, dbapi_connection: DBAPIConnection, settings: SqlSettings, *, user: str | None, audit: AuditLog | None
+        self,
+        dbapi_connection: DBAPIConnection,
+        settings: SqlSettings,
+        *,
+        opening: Opening,
+        credential: PasswordCredential | None,
+        audit: AuditLog | None,
     ) -> None:
         self.dbapi_connection = dbapi_connection
         self._settings = settings
         self._dialect = settings.dialect
-        self._user = user
+        self._opening = opening
         self._audit = audit
         self._roles = _role_session(dbapi_connection, settings)
+        self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
         # The mutable state; changed by whoever has the connection, one at a time:
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
+        self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
+        # Kept only where a return signs the same user on again, which is how MariaDB resets a session:
+        self._credential = credential if self._user_change is not None and settings.discards else None
+        self._for_nobody = False  # whether signing on anew failed
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
         self._pristine = True  # whether the session is as after a DISCARD ALL
@@ -89,7 +111,11 @@ class SqlManagedConnection(ManagedConnection):
         return self._record
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
-        """A driver's cursor, which dies when the connection goes back."""
+        """A driver's cursor, which dies when the connection goes back.
+
+        Raises ConnectionFailed after a failed `reauthenticate`.
+        """
+        self._require_somebody()
         cursor = self.dbapi_connection.cursor(*args, **kwargs)
         # SQLAlchemy's cursor for asyncio is a shell, without weak references, around the driver's, which runs the SQL.
         self._cursors.add(getattr(cursor, "_cursor", cursor) if self._dialect.is_async else cursor)
@@ -97,10 +123,33 @@ class SqlManagedConnection(ManagedConnection):
 
     def rollback(self) -> None:
         """Roll back, for the application. On a session with an asserted caller it looks for an escape first."""
+        self._require_somebody()
         if self._roles is not None and self._roles.role is not None:
             self._roles.rollback()
         else:
             self.dbapi_connection.rollback()
+
+    def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+        """Sign on anew with this factory's user and password out of `subject`, verified, in a new session (POOL-5).
+
+        MariaDB and MySQL with the driver mysqldb. What the session was is gone (transaction, variables, temporary
+        tables, role), kept cursors are closed, the database of the URL is selected. Blocks for some ten round trips;
+        MariaDB takes a second over a refusal.
+
+        Raises LoginRefused, ConnectionFailed and SignOnError as `create_managed_connection` does, IdentityMismatch
+        where the database takes the user for another one. The server would let the connection go on as the user
+        *before*: so it is closed whatever was raised, and all use of it raises ConnectionFailed from then on.
+        """
+        self._require_somebody()
+        if self._user_change is None:
+            super().reauthenticate(subject, request)
+            return
+        with self._for_nobody_if_it_fails():
+            credential = self._opening.credential(subject)
+            self._cursors.close_all()
+            self._sign_on_anew(credential)
+        if self._credential is not None:
+            self._credential = credential
 
     def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Become the caller, outside a transaction, verified in the same round trip (TRUST-1).
@@ -112,6 +161,7 @@ class SqlManagedConnection(ManagedConnection):
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The
         pool destroys the connection.
         """
+        self._require_somebody()
         roles = self._roles
         resource = self._settings.resource
         if roles is None or not self._settings.asserts_roles:
@@ -138,12 +188,19 @@ class SqlManagedConnection(ManagedConnection):
     def cleanup(self) -> None:
         """Take back cursors, transaction, identity and session state (TRUST-3).
 
-        Blocks for one round trip with a transaction open, for two more where a caller was asserted. Raises
-        IdentityMismatch where the session's SQL had changed who it is (reported to the audit log), else what the driver
-        raises; the pool then destroys the connection.
+        Blocks for one round trip with a transaction open, for two more where a caller was asserted, for some ten
+        where MariaDB discards the session (`reset`), which signs the same user on anew. Raises ConnectionFailed after a
+        failed `reauthenticate`, IdentityMismatch where the session's SQL had changed who it is (reported to the audit
+        log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
+        destroys the connection.
         """
+        self._require_somebody()
         self._cursors.close_all()
-        self._record.lent = False
+        record = self._record
+        record.lent = False
+        if record.finalize_callback:
+            self.rollback()  # an isolation level can be set between transactions only
+            record.finalize(self.dbapi_connection)
         roles = self._roles
         if roles is None or roles.role is None:
             self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
@@ -151,6 +208,9 @@ class SqlManagedConnection(ManagedConnection):
             if roles is not None and self._settings.discards:
                 roles.discard()
                 self._renew()
+            elif self._settings.discards:
+                with self._for_nobody_if_it_fails():
+                    self._sign_on_anew(self._credential)
             return
         role = roles.role
         try:
@@ -175,15 +235,15 @@ class SqlManagedConnection(ManagedConnection):
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
-        version = self._dialect.server_version_info
-        return ConnectionDescription(
-            product=_PRODUCTS.get(self._dialect.name, self._dialect.name),
-            version=".".join(str(part) for part in version) if version else "unknown",
-            user=self._current_user(),
-        )
+        self._require_somebody()
+        return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), self._current_user())
 
     def validate(self) -> bool:
-        """Whether the server still answers. Blocks for a round trip; leaves no transaction open."""
+        """Whether the server still answers. Blocks for a round trip; leaves no transaction open.
+
+        Raises ConnectionFailed after a failed `reauthenticate`: whoever asks then has missed that.
+        """
+        self._require_somebody()
         try:
             alive = self._dialect.do_ping(self.dbapi_connection)
             self.rollback()
@@ -192,7 +252,7 @@ class SqlManagedConnection(ManagedConnection):
         return alive
 
     def _current_user(self) -> str | None:
-        question = _CURRENT_USER.get(self._dialect.name)
+        question = user_question(self._dialect)
         if question is None:
             return None
         cursor = self.dbapi_connection.cursor()
@@ -202,7 +262,7 @@ class SqlManagedConnection(ManagedConnection):
         finally:
             cursor.close()
             self.rollback()
-        return str(row[0]) if row is not None else None
+        return user_in(self._dialect, row[0]) if row is not None else None
 
     def _verify_login_role(self, roles: RoleSession) -> None:
         """Once a connection, so that a right that was granted meanwhile is noticed by the next one."""
@@ -215,8 +275,32 @@ class SqlManagedConnection(ManagedConnection):
             )
         self._verified = True
 
+    def _sign_on_anew(self, credential: PasswordCredential | None) -> None:
+        assert self._user_change is not None
+        failure = self._user_change.failure(credential)
+        if isinstance(failure, ConnectionFailed) and not isinstance(failure, LoginRefused):
+            self.connection_error_occurred(failure)
+        if failure is not None:
+            raise failure
+        self._user = self._opening.user(credential)
+        self._renew()
+
+    @contextmanager
+    def _for_nobody_if_it_fails(self) -> Iterator[None]:
+        """Ends the connection at once on any error: its session may be anybody's."""
+        try:
+            yield
+        except BaseException:
+            self._for_nobody = True
+            self.destroy()
+            raise
+
+    def _require_somebody(self) -> None:
+        if self._for_nobody:
+            raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
+
     def _renew(self) -> None:
-        """After DISCARD ALL: a session that nothing is left of."""
+        """After DISCARD ALL or a new sign-on: a session that nothing is left of."""
         self._pristine = True
         self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
 
@@ -235,7 +319,7 @@ class SqlManagedConnection(ManagedConnection):
 
 def _role_session(dbapi_connection: DBAPIConnection, settings: SqlSettings) -> RoleSession | None:
     dialect = settings.dialect
-    if not settings.asserts_roles and not settings.discards:
+    if dialect.name != "postgresql" or not (settings.asserts_roles or settings.discards):
         return None
     # Here, since it loads psycopg: only for connections that are psycopg's.
     from connector_sql.postgresql_role import RoleSession

@@ -62,6 +62,11 @@ class PhysicalRecord(ConnectionPoolEntry):
         """As `info`."""
         return self._record_info
 
+    def finalize(self, dbapi_connection: DBAPIConnection) -> None:
+        """Do what SQLAlchemy wants done when the connection goes back. Blocks and raises as that does."""
+        while self.finalize_callback:
+            self.finalize_callback.pop()(dbapi_connection)
+
     def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
         """Not by the record: only who holds the lease may end it. Does nothing."""
 

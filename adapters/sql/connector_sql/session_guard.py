@@ -28,6 +28,8 @@ CALLER_CHANGED = Reason(
     "Use one Session for one caller: close it and make a new one.",
 )
 
+#: The module that Sessions come from; where it isn't loaded there are none.
+_ORM: Final = "sqlalchemy.orm.session"
 #: The key in `Session.info`: for each facade the plan that the Session began by.
 _BEGUN_AS: Final = "connector_sql.begun_as"
 
@@ -39,9 +41,10 @@ _watching = False
 def watch_sessions() -> None:
     """Listen to all Sessions as soon as the application has loaded SQLAlchemy's ORM. Cheap, does not block."""
     global _watching
-    if _watching:
+    # Both are asked at each checkout; a look into the modules is all that it costs those without the ORM.
+    if _watching or _ORM not in sys.modules:
         return
-    session_module: Any = sys.modules.get("sqlalchemy.orm.session")
+    session_module: Any = sys.modules.get(_ORM)
     session_class = getattr(session_module, "Session", None)  # None while another thread is still loading it
     if session_class is None:
         return

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from connector.errors import ConfigError, Reason
+from connector_sql.describing import OF_MYSQL
 
 URL_WRONG = Reason(
     "CF-SQL-002",
@@ -25,18 +26,18 @@ PASSWORD_IN_URL = Reason(
 )
 RESERVED_ARGUMENT = Reason(
     "CF-SQL-004",
-    "connect_args of resource {resource} may not hold {names}: sign-on and session reset depend on it.",
+    "url and connect_args of resource {resource} may not hold {names}: sign-on and session reset depend on it.",
     "Take it out; user and password come from an authentication alias or the properties of those names.",
 )
-NEEDS_POSTGRESQL = Reason(
+DATABASE_UNFIT = Reason(
     "CF-SQL-005",
-    "{setting} of resource {resource} needs PostgreSQL with the driver psycopg, the url names {found}.",
-    "Use a postgresql+psycopg:// url, or leave the property out.",
+    "{setting} of resource {resource} needs {needed}; the url names {found}.",
+    "Use a url with that database and driver, or leave the property out.",
 )
 DRIVER_MISSING = Reason(
     "CF-SQL-006",
     "the driver {driver} for resource {resource} can't be loaded: {why}.",
-    "Install it; for PostgreSQL with: pip install 'connector-framework[postgresql]'.",
+    "Install it: pip install 'connector-framework[postgresql]' for PostgreSQL, [mariadb] for MariaDB and MySQL.",
 )
 
 #: What a driver calls the password in a URL's query or among its arguments.
@@ -46,7 +47,10 @@ DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
     "postgresql": ("psycopg", "psycopg_async"),
     "sqlite": ("pysqlite", "aiosqlite"),
 }
-_RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold"}
+#: Option files bring a user and a password of their own.
+_RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold", "read_default_file", "read_default_group"}
+_PSYCOPG: Final = "PostgreSQL with the driver psycopg"
+_MYSQLDB: Final = "MariaDB or MySQL with the driver mysqldb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,16 @@ class SqlSettings:
         return self._async_twin[0]
 
     @property
+    def changes_user(self) -> bool:
+        """Whether a connection can be signed on anew as another user (POOL-5)."""
+        return _changes_user(self.dialect)
+
+    @property
+    def serves_asyncio(self) -> bool:
+        """Whether SQLAlchemy has a driver for asyncio beside this one; it may still have to be installed."""
+        return self.url.get_driver_name() in DRIVERS.get(self.url.get_backend_name(), ())
+
+    @property
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect, one for all references of the resource."""
         return self.template.dialect
@@ -105,7 +119,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     """
     url = _parse(resource, properties["url"])
     connect_args = dict(properties.get("connect_args") or {})
-    reserved = sorted(_RESERVED.intersection(connect_args))
+    reserved = sorted(_RESERVED.intersection((*connect_args, *url.query)))
     if reserved:
         raise ConfigError(RESERVED_ARGUMENT, resource=resource, names=", ".join(reserved))
     url = for_threads(url)
@@ -114,10 +128,13 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
     identity = properties.get("identity") or "automatic"
     discards = properties.get("reset") == "discard"
-    for setting, wanted in (("identity", identity == "set-role"), ("reset", discards)):
-        if wanted and not is_psycopg:
+    for setting, unmet, needed in (
+        ("identity", identity == "set-role" and not is_psycopg, _PSYCOPG),
+        ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
+    ):
+        if unmet:
             found = f"{dialect.name}+{dialect.driver}"
-            raise ConfigError(NEEDS_POSTGRESQL, resource=resource, setting=setting, found=found)
+            raise ConfigError(DATABASE_UNFIT, resource=resource, setting=setting, needed=needed, found=found)
     verify = properties.get("verify_login_role")
     return SqlSettings(
         resource=resource,
@@ -136,6 +153,11 @@ def for_threads(url: URL) -> URL:
         if url.drivername == f"{database}+{for_loop}":
             return url.set(drivername=f"{database}+{for_thread}")
     return url
+
+
+def _changes_user(dialect: Dialect) -> bool:
+    # Of the drivers that SQLAlchemy has for these two, pymysql has no change_user, others are not tried.
+    return dialect.name in OF_MYSQL and dialect.driver == "mysqldb"
 
 
 def _parse(resource: str, text: str) -> URL:

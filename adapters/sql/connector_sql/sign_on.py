@@ -17,9 +17,20 @@ CREDENTIAL_NEEDED = Reason(
 #: Databases that know no users: whoever opens the file is in.
 WITHOUT_USERS = frozenset({"sqlite"})
 
-#: How drivers say that the credential was refused: SQLSTATE class 28, MySQL's and MariaDB's 1045 and 1698; psycopg
-#: gives no SQLSTATE while connecting, only the server's words.
-_REFUSAL_NUMBERS = frozenset({1045, 1698})
+#: How drivers say that the credential was refused: SQLSTATE class 28; by number MySQL and MariaDB; psycopg gives no
+#: SQLSTATE while connecting, only the server's words.
+_REFUSAL_NUMBERS = frozenset(
+    {
+        1045,  # user or password
+        1698,  # the account isn't opened by a password
+        1862,  # the password has expired
+        3118,  # the account is locked (MySQL)
+        4151,  # the account is locked (MariaDB)
+        4166,  # the account is blocked after too many wrong passwords
+    }
+)
+#: Signed on, but not to that database: said in the words of a refusal, and none of the credential.
+_NOT_THAT_DATABASE = 1044
 _REFUSAL_WORDS = (
     "authentication failed",
     "no password supplied",
@@ -60,8 +71,11 @@ def is_refusal(error: BaseException) -> bool:
     """Whether a driver's error while connecting means that the credential was refused, not that nobody answered."""
     if str(getattr(error, "sqlstate", None) or "").startswith("28"):
         return True
-    if error.args and error.args[0] in _REFUSAL_NUMBERS:
+    number = error.args[0] if error.args else None
+    if number in _REFUSAL_NUMBERS:
         return True
+    if number == _NOT_THAT_DATABASE:
+        return False
     text = str(error).lower()
     # PostgreSQL: role "x" does not exist; a missing database reads likewise and is no refusal.
     missing_role = 'fatal:  role "' in text and "does not exist" in text

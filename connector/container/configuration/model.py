@@ -6,10 +6,11 @@ A field's default is the documented one. Sections that plugins own are declared 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from connector.container.configuration.pool_section import PoolSection
 from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, empty
 from connector.errors import Reason
 
@@ -129,26 +130,6 @@ class LoginSection(Section):
 
     # Not `min_length`: that would count a link with a mistake as none, and report a second mistake.
     stack: Annotated[tuple[StackEntry, ...], Field(strict=False), AfterValidator(_not_empty)]
-
-
-class PoolSection(Section):
-    """`pool = {…}` of a connection factory: the total limit, and how long to wait for a connection, in seconds."""
-
-    refused: ClassVar[Mapping[str, Reason]] = dict.fromkeys(
-        (
-            "min_size",
-            "per_identity",
-            "aged_timeout",
-            "unused_timeout",
-            "reap_time",
-            "validation",
-            "purge_policy",
-        ),
-        NOT_IN_THIS_VERSION,
-    )
-
-    max_size: Annotated[int, Field(ge=1)] = 10
-    connection_timeout: Duration = 30.0
 
 
 class ResourceSection(Section):

@@ -13,6 +13,7 @@ from connector.container.configuration.adapter_properties import PropertyChecker
 from connector.container.configuration.key_paths import KeyPath
 from connector.container.configuration.model import CORE_SECTIONS, NOT_IN_THIS_VERSION, ResourceKind, ResourceSection
 from connector.container.configuration.plugin_checks import check_plugin
+from connector.container.configuration.pool_section import check_pool
 from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.configuration.shape import shaped, table_of_tables
@@ -58,6 +59,8 @@ def check_resources(
         if check_plugin(catalogue, ADAPTERS, section.adapter, (*path, "adapter"), problems, what="adapter"):
             descriptor = adapters[section.adapter]
             _check_kind(section, descriptor, path, problems)
+            if "pool" not in said.broken:
+                check_pool(section.pool, section.adapter, descriptor.capabilities, (*path, "pool"), problems)
             if kind_known and "properties" not in said.broken:
                 declared = descriptor.properties_of(section.kind)
                 properties = checker.table(section.properties, declared, (*path, "properties"))

@@ -9,8 +9,9 @@ from typing import Any
 
 from connector.container.configuration.application import ActivationSection, ReferenceSection, RoleSection
 from connector.container.configuration.key_paths import KeyPath, show_key_path
-from connector.container.configuration.model import LoginSection, PluginsSection, PoolSection
+from connector.container.configuration.model import LoginSection, PluginsSection
 from connector.container.configuration.origins import Origins
+from connector.container.configuration.pool_section import PoolSection
 from connector.errors import Problem
 
 

@@ -34,6 +34,16 @@ class OutboundCoreContract(AdapterContract):
         assert connections is not None
         assert manager.leases == []
 
+    @requirement(
+        "OUT-CORE-004",
+        "A resource narrows what its adapter declares to capabilities, and the same each time it is asked.",
+    )
+    def test_a_resource_always_has_the_same_capabilities(self, bench: AdapterBench) -> None:
+        declared, factory = bench.descriptor.capabilities, bench.factory()
+        answers = [each.effective_capabilities(declared) for each in (factory, factory, bench.factory())]
+        assert all(isinstance(capability, Capability) for answer in answers for capability in answer)
+        assert len({frozenset(answer) for answer in answers}) == 1
+
     @requirement("OUT-CORE-010", "A factory opens a managed connection that the external system answers on.")
     def test_a_connection_is_opened(self, bench: AdapterBench) -> None:
         connection = bench.connect(bench.factory(), bench.login)

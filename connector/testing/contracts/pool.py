@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from connector.errors import LoginRefused
+from connector.spi import Capability
 from connector.testing.backend import UserName
 from connector.testing.bench import AdapterBench
 from connector.testing.contracts.adapter import AdapterContract
@@ -86,17 +87,21 @@ class OutboundPoolContract(AdapterContract):
         assert (figures.size, figures.changing, figures.failed_logins) == (0, 0, 1)
         pool.take(plan_of(factory, bench.logins[0])).close()
 
-    @requirement("OUT-POOL-007", "A superseded credential's connections are taken out.", needs=Facet.USERS)
+    @requirement(
+        "OUT-POOL-007",
+        "A superseded credential's connections are taken out once the newer one has been accepted.",
+        needs=Facet.USERS,
+    )
     def test_a_superseded_credential_is_retired(self, bench: AdapterBench) -> None:
         factory, login = bench.factory(), bench.logins[0]
         pool = bench.pool(factory)
         for version in (1, 2):
+            pool.retire("kit-alias", version)
             plan = plan_of(factory, login, alias="kit-alias", version=version)
             _, connections = bench.reference(factory, pool, plan)
             with bench.backend.borrowed(connections) as whoami:
                 assert whoami() == login.user
-            pool.retire("kit-alias", version + 1)
-        assert (pool.statistics().created, pool.statistics().size) == (2, 0)
+        assert (pool.statistics().created, pool.statistics().size) == (2, 1)
 
     @requirement(
         "OUT-POOL-008",
@@ -157,3 +162,36 @@ class OutboundPoolContract(AdapterContract):
         figures = pool.statistics()
         assert (figures.in_use, figures.changing) == (0, 0)
         assert figures.size == figures.created - figures.destroyed <= 2
+
+    @requirement(
+        "OUT-POOL-011",
+        "In a full pool another user's connection is signed on anew in place, instead of closed and opened.",
+        needs=(Facet.USERS, Capability.REAUTHENTICATION),
+    )
+    def test_a_full_pool_reauthenticates(self, bench: AdapterBench) -> None:
+        factory = bench.factory()
+        pool = bench.pool(factory, max_size=1)
+        for login in (*bench.logins, *bench.logins):
+            _, connections = bench.reference(factory, pool, plan_of(factory, login))
+            with bench.backend.borrowed(connections) as whoami:
+                assert whoami() == login.user
+        figures = pool.statistics()
+        assert (figures.created, figures.destroyed) == (1, 0)
+        assert figures.reauthenticated == 2 * len(bench.logins) - 1
+
+    @requirement(
+        "OUT-POOL-012",
+        "A connection that was refused to be signed on anew leaves the pool, and the next borrower gets a good one.",
+        needs=(Facet.USERS, Capability.REAUTHENTICATION),
+    )
+    def test_a_refused_reauthentication_leaves_the_pool_usable(self, bench: AdapterBench) -> None:
+        factory = bench.factory()
+        pool = bench.pool(factory, max_size=1)
+        pool.take(plan_of(factory, bench.logins[1])).close()
+        with pytest.raises(LoginRefused):
+            pool.take(plan_of(factory, bench.backend.wrong_password()))
+        _, connections = bench.reference(factory, pool, plan_of(factory, bench.logins[1]))
+        with bench.backend.borrowed(connections) as whoami:
+            assert whoami() == bench.logins[1].user
+        figures = pool.statistics()
+        assert (figures.created, figures.destroyed, figures.failed_logins) == (2, 1, 1)

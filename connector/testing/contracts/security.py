@@ -10,7 +10,7 @@ from connector.testing.backend import Login
 from connector.testing.bench import AdapterBench
 from connector.testing.contracts.adapter import AdapterContract
 from connector.testing.disclosure import disclosures, watched_logs
-from connector.testing.plans import plan_of, subject_of
+from connector.testing.plans import plan_of
 from connector.testing.requirement import Facet, requirement
 
 
@@ -101,7 +101,7 @@ class OutboundSecurityContract(AdapterContract):
     @requirement("OUT-SEC-021", "Two identities never share a connection, however small the pool.", needs=Facet.USERS)
     def test_two_identities_never_share(self, bench: AdapterBench) -> None:
         factory = bench.factory()
-        pool = bench.pool(factory, max_size=1)
+        pool = bench.pool(factory, max_size=1, without=Capability.REAUTHENTICATION)
         for login in (*bench.logins, *bench.logins):
             _, connections = bench.reference(factory, pool, plan_of(factory, login))
             with bench.backend.borrowed(connections) as whoami:
@@ -135,22 +135,6 @@ class OutboundSecurityContract(AdapterContract):
             whoami()
             assert manager.physical is not killed[0]
         assert pool.statistics().destroyed >= 1
-
-    @requirement(
-        "OUT-SEC-040",
-        "`reauthenticate` makes another user of the connection in place, and a wrong password raises.",
-        needs=(Capability.REAUTHENTICATION, Facet.USERS),
-    )
-    def test_a_connection_can_be_signed_on_anew(self, bench: AdapterBench) -> None:
-        factory = bench.factory()
-        first, second = bench.logins[:2]
-        connection = bench.connect(factory, first)
-        connection.reauthenticate(subject_of(second, factory), None)
-        assert bench.backend.user_of(connection) == second.user
-        connection.cleanup()
-        assert bench.backend.user_of(connection) == second.user
-        with pytest.raises(LoginRefused):
-            connection.reauthenticate(subject_of(bench.backend.wrong_password(), factory), None)
 
 
 def _failure_of(factory: ManagedConnectionFactory, bench: AdapterBench, login: Login | None) -> BaseException:

@@ -1,4 +1,4 @@
-"""Profile `outbound-security`, second part: a caller's identity on a trusted user's connection (TRUST)."""
+"""Profile `outbound-security`, third part: a caller's identity on a trusted user's connection (TRUST)."""
 
 from __future__ import annotations
 

@@ -45,9 +45,13 @@ class EchoManagedConnection(ManagedConnection):
         self._factory = factory
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
-        """Sign on, for the first time or anew. Blocks for a round trip. Raises LoginRefused, ConnectionFailed."""
+        """Sign on, for the first time or anew. Blocks for a round trip. Raises LoginRefused, ConnectionFailed.
+
+        After a refusal the connection is closed: the server would let it go on as the user before.
+        """
         credential = credential_for(self._factory, subject)
         if not self._accepts(credential):
+            self.destroy()
             # Raised where no frame holds the password in the clear.
             raise LoginRefused(LOGIN_REFUSED, user=credential.user)
 

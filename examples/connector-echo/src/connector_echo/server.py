@@ -108,6 +108,7 @@ class _Session(socketserver.StreamRequestHandler):
         if self._echo.users.get(user) != password:
             raise PermissionError("unknown user or wrong password")
         self._login = self._acting = user
+        self._notes.clear()  # they were another session's
 
     def _become(self, user: str) -> str:
         if user not in self._echo.trusted.get(self._login or "", frozenset()):

@@ -17,11 +17,8 @@ class Wire:
     def __init__(self, address: tuple[str, int], timeout: float) -> None:
         self._socket = socket.create_connection(address, timeout)
         self._lines = self._socket.makefile("rb")
-
-    @property
-    def local_port(self) -> int:
-        """How the server knows this connection."""
-        return int(self._socket.getsockname()[1])
+        #: How the server knows this connection.
+        self.local_port = int(self._socket.getsockname()[1])
 
     def ask(self, *words: str) -> Any:
         """One round trip. Raises Refused where the server says no, OSError where it is gone."""

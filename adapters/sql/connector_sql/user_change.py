@@ -1,0 +1,56 @@
+"""Signing a physical connection on anew, verified (POOL-5): MariaDB and MySQL with the driver mysqldb."""
+
+from __future__ import annotations
+
+from typing import final
+
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from connector.errors import ConnectionFailed, IdentityMismatch, Reason
+from connector.spi import PasswordCredential, Secret
+from connector_sql.describing import is_mariadb, user_in
+from connector_sql.mysql_session import MySqlSession
+from connector_sql.opening import Opening
+from connector_sql.settings import SqlSettings
+
+SOMEBODY_ELSE = Reason(
+    "CF-SQL-060",
+    "user {user!r} was signed on to the database of resource {resource}, which takes it for {found!r}.",
+    "The connection was closed. Let the account be the user's own, no proxy and no anonymous account.",
+)
+
+
+@final
+class UserChange:
+    """What one connection is signed on anew by. Not safe for several threads.
+
+    Args:
+        dbapi_connection: The driver's connection, just connected.
+        settings: The resource.
+        opening: How it was signed on.
+    """
+
+    def __init__(self, dbapi_connection: DBAPIConnection, settings: SqlSettings, opening: Opening) -> None:
+        self._dbapi_connection = dbapi_connection
+        self._settings = settings
+        self._opening = opening
+        self._session = MySqlSession(dbapi_connection, opening.arguments())
+
+    def failure(self, credential: PasswordCredential | None) -> ConnectionFailed | IdentityMismatch | None:
+        """Sign on with a credential (None: by the URL alone) and begin the session as a new connection would.
+
+        Blocks for some ten round trips. What went wrong is a value, not raised: so no frame that has the password
+        hangs on it (as with `Opening.connect`). After a failure the connection is whoever's: end it.
+        """
+        dialect = self._settings.dialect
+        user = self._opening.user(credential) or ""
+        password = credential.password if credential is not None else Secret("")
+        try:
+            self._session.change_user(user, password, has_roles=is_mariadb(dialect))
+            self._opening.begin_session(self._dbapi_connection)
+            found = user_in(dialect, self._session.current_user())
+        except (dialect.loaded_dbapi.Error, OSError, TypeError, ValueError) as error:
+            return self._opening.failure(error, credential)
+        if found != user:
+            return IdentityMismatch(SOMEBODY_ELSE, user=user, resource=self._settings.resource, found=found)
+        return None

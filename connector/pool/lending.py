@@ -1,0 +1,473 @@
+"""The pool's state machine: who gets which connection, who waits, what is closed. Pure decisions, no I/O.
+
+Theory of operation
+-------------------
+The pool has `max_size` *permits*. A permit is held by each connection from before it is opened until after it is
+closed, over all identities together, so the external system never sees more than `max_size`. ::
+
+    request --> Entry    a free one of the plan's own partition, signed on with no older credential; or, where the
+                         adapter can sign on anew in place, a foreign one that has been moved there (`check` says so)
+            --> Permit   to open one; its victim, if any, has to be closed first
+            --> Refusal  the credential was refused a moment ago: fail at once
+            --> None     nothing: wait
+
+      free  --take_free-->  lent  --give_back-->  free                       (hot path: nobody waits, nothing to decide)
+                            lent  --settle----->  free | lent to an overdue waiter | gone
+      free  --failed, flush, upkeep, request by others-->  gone
+      free  --inspect-->  lent (to the pool itself)  --put_back-->  free | lent to an overdue waiter | gone
+      lent  --failed, flush, upkeep, resize-->  lent and doomed  --settle-->  gone
+
+A free entry serves its own partition only (POOL-1). When every permit is out, or the plan's identity has its share of
+them, a free entry gives way: an own one with a superseded credential, else the least recently used foreign one.
+
+Invariants (tests/pool/test_state_machine.py)
+---------------------------------------------
+1. permits = entries + connections being opened or closed; 0 <= permits, and permits <= max_size but for what `resize`
+   has left over, which is doomed or on its way.
+2. An entry is free (plan is None, stands once in its partition's stack), lent (plan set) or gone; gone is for ever.
+3. `condemn` answers True once for each entry: its caller closes the connection.
+4. A waiter stands in the queue, or has a grant, or has been sent away.
+5. As many waiters are signalled as could find something: min(those who are eligible, free + unused permits).
+6. partition.live = permits out for that key; it never exceeds `per_identity`, but for a victim of the same key that is
+   closed before its successor is opened.
+
+No lock and no clock either: the shells call each method under their lock and pass the time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from connector.errors import LoginRefused
+from connector.pool.counts import Counts
+from connector.pool.entry import Check, Doom, Entry, Permit
+from connector.pool.refusals import Refusal, Refusals
+from connector.pool.settings import PoolSettings, Validation
+from connector.pool.shares import Shares
+from connector.pool.versions import CredentialVersions
+from connector.pool.waiting import Grant, Waiter, WaitQueue
+from connector.spi import ManagedConnection, SignOnPlan
+
+S = TypeVar("S")
+
+#: What a request may end with, other than waiting.
+Found = Entry | Permit | Refusal
+
+#: Leaving for these reasons a connection is opened again where the pool would fall below `min_size`.
+_WANTED_AGAIN: Final = frozenset({Doom.BROKEN, Doom.AGED, Doom.INVALID, Doom.PURGED, Doom.UNCLEAN})
+
+
+class LendingState(Generic[S]):
+    """The state of one pool, as far as lending needs it; `PoolState` is all of it. Not safe for threads by itself.
+
+    Args:
+        settings: Sizes and policies.
+        reauthenticates: Whether the adapter can sign a connection on anew in place (POOL-5).
+        jitter: A random number from 0 to below 1, anew for each call.
+
+    Attributes:
+        settings: See above.
+        max_size, min_size: The sizes in force; `resize` changes them.
+        permits: Permits that are out.
+        entries: All entries that are not gone, in the order in which they were opened.
+        shares: The partitions, and how many each identity has.
+        queue: The waiters.
+        refusals: Credentials that were refused.
+        versions: Credentials that are superseded.
+        counts: What has happened so far.
+        wanted: For whom (and by which alias) connections are to be opened while there are fewer than `min_size`.
+        closed: Whether the pool is closed: nothing is free any more, nobody waits, all that is lent is doomed.
+        suspended: Whether nothing is lent for now; who comes waits.
+        generation: Goes up when the whole pool is purged: what was being opened then goes as well.
+    """
+
+    __slots__ = (
+        "settings", "max_size", "min_size", "permits", "entries", "shares", "queue", "refusals", "versions", "counts",
+        "wanted", "closed", "suspended", "generation",
+        "_lendable", "_waiters", "_returns", "_reauthenticates", "_jitter", "_first_check",
+    )  # fmt: skip
+
+    def __init__(
+        self, settings: PoolSettings, *, reauthenticates: bool = False, jitter: Callable[[], float] = float
+    ) -> None:
+        self.settings = settings
+        self.max_size, self.min_size = settings.max_size, settings.min_size
+        self.permits = 0
+        self.entries: dict[Entry, None] = {}
+        self.shares = Shares(settings.per_identity)
+        self.queue: WaitQueue[S] = WaitQueue()
+        self.refusals = Refusals(settings.login_backoff, settings.login_backoff_max)
+        self.versions = CredentialVersions(settings.retire_policy)
+        self.counts = Counts()
+        self.wanted: deque[tuple[SignOnPlan, str | None]] = deque(maxlen=64)
+        self.closed = self.suspended = False
+        self.generation = 0
+        # What the hot path looks into: the partitions, or, while nothing may be lent, nothing.
+        self._lendable = self.shares.partitions
+        self._waiters = self.queue.members  # the hot path asks only whether there are any
+        self._returns = 0
+        self._reauthenticates = reauthenticates
+        self._jitter = jitter
+        self._first_check = Check.VALIDATE if Validation.ON_CHECKOUT in settings.validation else None
+
+    # --- the hot path -------------------------------------------------------------------------------------------
+
+    def take_free(self, plan: SignOnPlan, owner: int) -> Entry | None:
+        """Lend the plan's own most recently used free entry; None if there is none that may serve by itself.
+
+        Not for plans whose leases are counted (`Shares.counts_leases`): these go by `request`.
+        """
+        try:
+            entry = self._lendable[plan.partition].free.pop()
+        except (KeyError, IndexError):
+            return None
+        if entry.version < plan.version:
+            entry.partition.free.append(entry)
+            return None
+        entry.plan = plan
+        entry.owner = owner
+        return entry
+
+    def give_back(self, entry: Entry) -> bool:
+        """Make a clean entry free again; False if there is more to decide: go on with `settle`."""
+        if entry.doomed is not None or self._waiters or entry.trace is not None or entry.counted is not None:
+            return False
+        self._returns = entry.returned = self._returns + 1
+        entry.plan = entry.scope = None
+        entry.partition.free.append(entry)
+        return True
+
+    # --- borrowing ----------------------------------------------------------------------------------------------
+
+    def request(self, plan: SignOnPlan, owner: int, now: float) -> Found | None:
+        """What a borrower gets now; None: it has to wait. Not to be asked of a closed pool."""
+        way = self._way(plan, owner, now)
+        if way is None:
+            return None
+        if isinstance(way, Refusal):
+            self.counts.spared_logins += 1
+            return way
+        if isinstance(way, Permit):
+            self.permits += 1
+            return self._charge(plan)
+        if self._may_serve(way, plan, now):
+            way.partition.free.remove(way)
+            return self._lend(way, plan, owner)
+        return self._replace(way, plan, owner)
+
+    def resume(self, waiter: Waiter[S], now: float) -> tuple[Grant | None, list[Waiter[S]]]:
+        """A woken waiter takes its grant, or looks again; None: nothing yet, it keeps its place. And whom to wake."""
+        grant = waiter.grant
+        if grant is not None:
+            waiter.grant = None
+            # It may have broken, or been purged, on its way: it is not handed out, the permit is used for another.
+            if isinstance(grant, Entry) and grant.doomed is not None:
+                return self.exchange(grant), []
+            return grant, []
+        if waiter not in self._waiters:
+            return None, []
+        self.queue.looked(waiter)
+        found = self.request(waiter.plan, waiter.owner, now)
+        if found is None:
+            return None, self.rouse(now)  # what it was woken for may be of use to another one
+        self.queue.remove(waiter)
+        return found, []
+
+    def withdraw(self, waiter: Waiter[S], now: float) -> tuple[Grant | None, list[Waiter[S]]]:
+        """A waiter gives up: answers what it was granted at the last instant (hand it back) and whom to wake."""
+        grant, waiter.grant = waiter.grant, None
+        self.queue.remove(waiter)
+        return grant, self.rouse(now)
+
+    def exchange(self, entry: Entry, why: Doom = Doom.DISCARDED) -> Permit:
+        """Trade a lent entry that can't be used for the right to open another in its place, for the same plan."""
+        plan = entry.plan
+        assert plan is not None, "only a lent entry can be exchanged"
+        self.condemn(entry, entry.doomed or why)
+        return self._charge(plan, entry)
+
+    def candidates(self, plan: SignOnPlan) -> tuple[Entry, ...]:
+        """The free entries that may serve the plan, for an adapter that chooses itself (Capability.MATCHING)."""
+        partition = self._lendable.get(plan.partition)
+        return () if partition is None else tuple(entry for entry in partition.free if entry.version >= plan.version)
+
+    def take_this(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry | None:
+        """Lend the entry that the adapter has chosen; None if that can't be any more."""
+        free = not entry.gone and entry.plan is None and entry.partition.key == plan.partition
+        if not free or self.suspended or not self.shares.may_lend(plan):
+            return None
+        entry.partition.free.remove(entry)
+        return self._lend(entry, plan, owner)
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    def opened(
+        self, physical: ManagedConnection, permit: Permit, alias: str | None, owner: int, now: float
+    ) -> tuple[Entry, list[Entry]]:
+        """A permit was used: the connection becomes an entry, lent by the permit's plan.
+
+        Answers also what is to be closed, now that the newer credential is known to be good.
+        """
+        plan, partition = permit.plan, permit.partition
+        assert plan is not None, "this permit is only waiting for its victim to be closed"
+        assert partition is not None, "this permit is only waiting for its victim to be closed"
+        self._victim_closed(permit)
+        entry = Entry(physical, partition, plan, alias, owner, now)
+        entry.counted = permit.counted
+        entry.check = self._first_check
+        aged = self.settings.aged_timeout
+        if aged is not None:
+            entry.expires = now + aged * (1.0 - self.settings.aged_jitter * self._jitter())
+        self.entries[entry] = None
+        self.counts.created += 1
+        if self.closed:
+            entry.doomed = Doom.CLOSED
+        elif self.versions.slipped_by(alias, entry.version):
+            entry.doomed = Doom.SUPERSEDED
+        elif permit.generation != self.generation:
+            entry.doomed = Doom.PURGED
+        elif self._surplus() > 0:
+            entry.doomed = Doom.SHRUNK
+        return entry, self._accepted(plan, alias)
+
+    def reauthenticated(self, entry: Entry, alias: str | None) -> list[Entry]:
+        """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
+        plan = entry.plan
+        assert plan is not None, "only a lent entry can be signed on anew"
+        entry.user, entry.alias, entry.version, entry.origin = plan.user, alias, plan.version, plan
+        entry.check = self._first_check
+        self.counts.reauthenticated += 1
+        if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
+            entry.doomed = Doom.SUPERSEDED
+        return self._accepted(plan, alias)
+
+    def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
+        """The external system refused the plan's credential: those who wait to try the same one fail at once.
+
+        Otherwise each of them would try it in turn, and the account would be locked. Who waits where connections of
+        that user are left (`still_served`) goes on waiting. Answers whom to wake; the permit is still to be freed.
+        """
+        self.counts.failed_logins += 1
+        self.refusals.refused(plan, error, now)
+        alike = [
+            waiter
+            for waiter in self._waiters
+            if waiter.plan.partition == plan.partition
+            and waiter.plan.version <= plan.version
+            and not self.still_served(waiter.plan, waiter.owner)
+        ]
+        woken = [asleep for waiter in alike for asleep in self.queue.grant(waiter, error)]
+        return woken + self.rouse(now)
+
+    # --- coming back --------------------------------------------------------------------------------------------
+
+    def settle(self, entry: Entry, now: float) -> list[Waiter[S]] | None:
+        """Decide on a returned entry where `give_back` could not; answers whom to wake.
+
+        None: the entry has gone; close its connection, then `permit_freed`.
+        """
+        if entry.check is Check.REAUTHENTICATE and entry.doomed is None:
+            entry.doomed = Doom.REPLACED  # nobody has signed it on anew: it is still somebody else's
+        if entry.doomed is not None:
+            self.condemn(entry, entry.doomed)
+            return None
+        self._end_loan(entry, now)
+        self._returns = entry.returned = self._returns + 1
+        if not self.suspended:
+            for waiter in self.queue.overdue(now):
+                grant = self._for_waiter(entry, waiter, now)
+                if grant is not None:
+                    return self._grant(waiter, grant, now)
+        entry.plan = None
+        entry.partition.free.append(entry)
+        return self.rouse(now)
+
+    def permit_freed(self, now: float, permit: Permit) -> list[Waiter[S]]:
+        """A connection is closed, or could not be opened: its permit goes to an overdue waiter, or back.
+
+        Answers whom to wake.
+        """
+        self._victim_closed(permit)
+        if permit.plan is not None and permit.partition is not None:
+            self.shares.discharge(permit.partition, permit.counted)
+            self.refusals.failed(permit.plan)
+        if self.permits <= self.max_size and not self.suspended:
+            for waiter in self.queue.overdue(now):
+                if self.may_open(waiter.plan, now):
+                    return self._grant(waiter, self._charge(waiter.plan), now)
+        self.permits -= 1
+        return self.rouse(now)
+
+    # --- leaving ------------------------------------------------------------------------------------------------
+
+    def condemn(self, entry: Entry, why: Doom) -> bool:
+        """Take an entry out for good; True for the first caller, who closes its connection."""
+        if entry.gone:
+            return False
+        entry.gone = True
+        if entry.plan is None:
+            entry.partition.free.remove(entry)
+        elif entry.check is Check.REAUTHENTICATE:
+            self.refusals.failed(entry.plan)
+        del self.entries[entry]
+        self.counts.destroyed += 1
+        self.counts.destroyed_for[why] += 1
+        # Its share is given back with the permit, when it is closed: the external system may have a limit as well.
+        entry.trace = entry.scope = None
+        if why in _WANTED_AGAIN and len(self.entries) < self.min_size and not self.closed:
+            self.wanted.append((entry.origin, entry.alias))
+        return True
+
+    def flush(self, chosen: Callable[[Entry], bool], why: Doom) -> list[Entry]:
+        """Let the chosen entries go: answers the free ones, to be closed; the lent ones are doomed."""
+        leaving = []
+        for entry in [entry for entry in self.entries if chosen(entry)]:
+            if entry.plan is None:
+                self.condemn(entry, why)
+                leaving.append(entry)
+            elif entry.doomed is None:
+                entry.doomed = why
+        return leaving
+
+    # --- decisions ----------------------------------------------------------------------------------------------
+
+    def may_open(self, plan: SignOnPlan, now: float) -> bool:
+        """Whether a connection may be opened by the plan, if there is room."""
+        return self.shares.may_open(plan) and self._refusal(plan, now) is None
+
+    def permit_for(self, plan: SignOnPlan) -> Permit:
+        """Take the right to open a connection by the plan; there has to be room."""
+        self.permits += 1
+        return self._charge(plan)
+
+    def still_served(self, plan: SignOnPlan, owner: int) -> bool:
+        """Whether connections are left that would serve the plan while its credential is refused.
+
+        Those of its user that were signed on earlier, if not all of them are with the one who asks: a rotation that is
+        under way, or went wrong, interrupts nobody.
+        """
+        partition = self.shares.partitions.get(plan.partition)
+        return partition is not None and any(
+            entry.partition is partition
+            and entry.doomed is None
+            and entry.check is not Check.REAUTHENTICATE
+            and (entry.plan is None or entry.owner != owner)
+            for entry in self.entries
+        )
+
+    def _way(self, plan: SignOnPlan, owner: int, now: float) -> Entry | Permit | Refusal | None:
+        """What `request` would do, without doing it: lend or replace that entry, open one, refuse, or let it wait."""
+        if self.suspended or not self.shares.may_lend(plan):
+            return None
+        partition = self.shares.partitions.get(plan.partition)
+        free = partition.free if partition is not None else []
+        for entry in reversed(free):
+            if self._may_serve(entry, plan, now):
+                return entry
+        refusal = self._refusal(plan, now)
+        if refusal is not None:
+            return None if self.still_served(plan, owner) else refusal
+        may_open = self.shares.may_open(plan)
+        if may_open and self.permits < self.max_size:
+            return _ROOM
+        if free:
+            return free[0]  # its credential is superseded, but for that it would have served
+        return self.shares.least_recently_used() if may_open else None
+
+    def _refusal(self, plan: SignOnPlan, now: float) -> Refusal | None:
+        return self.refusals.blocks(plan, now) if self.refusals else None
+
+    def _may_serve(self, entry: Entry, plan: SignOnPlan, now: float) -> bool:
+        """Whether an entry may be lent by a plan: its own partition (POOL-1), and no older credential (AUTHD-3), unless
+        the newer one is known to be refused, or older ones are to serve on.
+        """
+        if entry.partition.key != plan.partition:
+            return False
+        if entry.version >= plan.version or self.versions.old_ones_serve:
+            return True
+        return self._refusal(plan, now) is not None
+
+    def _for_waiter(self, entry: Entry, waiter: Waiter[S], now: float) -> Entry | Permit | None:
+        """A returned entry, or its place, for an overdue waiter; None if that one can use neither."""
+        plan = waiter.plan
+        if not self.shares.may_lend(plan):
+            return None
+        if self._may_serve(entry, plan, now):
+            return self._lend(entry, plan, waiter.owner)
+        # An own one with an older credential makes room for its successor whatever the share.
+        own = entry.partition.key == plan.partition
+        if self._refusal(plan, now) is not None or not (own or self.shares.may_open(plan)):
+            return None
+        return self._replace(entry, plan, waiter.owner)
+
+    def _surplus(self) -> int:
+        """Permits beyond the size that nothing takes back yet: no doomed entry, which frees one when it is back."""
+        over = self.permits - self.max_size
+        return over if over <= 0 else over - sum(1 for entry in self.entries if entry.doomed is not None)
+
+    # --- bookkeeping --------------------------------------------------------------------------------------------
+
+    def _lend(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry:
+        entry.plan, entry.owner = plan, owner
+        entry.counted = self.shares.count(plan)
+        return entry
+
+    def _end_loan(self, entry: Entry, now: float) -> None:
+        trace, entry.trace, entry.scope = entry.trace, None, None
+        if trace is not None:
+            self.counts.uses += 1
+            self.counts.use_seconds += now - trace.since
+        self.shares.uncount(entry.counted)
+        entry.counted = None
+
+    def _replace(self, victim: Entry, plan: SignOnPlan, owner: int) -> Entry | Permit:
+        """A free or just returned entry gives way to a plan that it can't serve: it is signed on anew, or closed."""
+        self.counts.replaced += 1
+        if not self._reauthenticates or victim.check is Check.SUSPECT:
+            self.condemn(victim, Doom.REPLACED)
+            return self._charge(plan, victim)
+        if victim.plan is None:
+            victim.partition.free.remove(victim)
+        self.shares.discharge(victim.partition, None)
+        victim.partition, victim.counted = self.shares.charge(plan)
+        victim.plan, victim.owner, victim.check = plan, owner, Check.REAUTHENTICATE
+        self.refusals.tried(plan)
+        return victim
+
+    def _charge(self, plan: SignOnPlan, victim: Entry | None = None) -> Permit:
+        """A permit for a plan, counted in its identity's share."""
+        partition, counted = self.shares.charge(plan)
+        self.refusals.tried(plan)
+        return Permit(plan, partition, victim, counted, self.generation)
+
+    def _victim_closed(self, permit: Permit) -> None:
+        if permit.victim is not None:
+            self.shares.discharge(permit.victim.partition, permit.victim.counted)
+
+    def _accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
+        self.refusals.forget(plan)
+        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
+
+    def _take_out(self, alias: str, below: int | None) -> list[Entry]:
+        if below is None:
+            return []
+        return self.flush(lambda entry: entry.alias == alias and entry.version < below, Doom.SUPERSEDED)
+
+    def _grant(self, waiter: Waiter[S], grant: Grant, now: float) -> list[Waiter[S]]:
+        # It may have been signalled for something else that is free, which now is for the next one to find.
+        return self.queue.grant(waiter, grant) + self.rouse(now)
+
+    def rouse(self, now: float) -> list[Waiter[S]]:
+        """Signal as many waiters as could find something now; answers whom to wake."""
+        if not self._waiters or self.suspended:
+            return []
+        available = self.shares.free_count() + max(self.max_size - self.permits, 0)
+        if self.shares.per_identity is None and not self.refusals:
+            return self.queue.rouse(available)
+        return self.queue.rouse(available, lambda waiter: self._way(waiter.plan, waiter.owner, now) is not None)
+
+
+#: What `_way` answers where there is room for another connection.
+_ROOM: Final = Permit()

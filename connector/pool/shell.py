@@ -1,0 +1,219 @@
+"""What is the same for threads and for asyncio on the way of a lease: decide under the lock, note, count, refuse.
+
+The two kinds of pool differ in how they open, wait and close: by blocking, or by awaiting. All that lies between is
+here, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from threading import Lock
+from typing import Generic, NoReturn, TypeVar
+
+from connector.errors import LoginRefused, PoolClosed, Reason
+from connector.pool.choosing import alias_of, chosen_by
+from connector.pool.entry import Check, Doom, Entry, Permit
+from connector.pool.refusals import Refusal, again
+from connector.pool.settings import PoolSettings
+from connector.pool.state import PoolState
+from connector.pool.timeout import timed_out
+from connector.pool.waiting import Waiter
+from connector.spi import Clock, ManagedConnection, ManagedConnectionFactory, SignOnPlan
+
+POOL_IS_CLOSED = Reason(
+    "CF-POOL-002",
+    "the connection pool of {resource} is closed",
+    "Its container has stopped or is stopping; look the resource up in a running container.",
+)
+log = logging.getLogger("connector.pool")
+
+S = TypeVar("S")
+
+
+class PoolShell(ABC, Generic[S]):
+    """The common part of both kinds of pool.
+
+    Args:
+        resource: The resource's global name, for messages.
+        factory: The resource's managed connection factory.
+        settings: Sizes, times and policies.
+        clock: Where the time comes from.
+        reauthenticates: Whether the adapter can sign a connection on anew in place.
+        jitter: A random number from 0 to below 1.
+    """
+
+    # Mutable state: `_state`, changed under `_lock` only.
+
+    #: What an abandoned or overdue lease should have been used in.
+    _BLOCK = "`with`"
+    #: The loop that it belongs to; None for threads.
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(
+        self,
+        resource: str,
+        factory: ManagedConnectionFactory,
+        settings: PoolSettings,
+        clock: Clock,
+        *,
+        reauthenticates: bool,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.resource = resource
+        self.settings = settings
+        self._factory = factory
+        self._clock = clock
+        self._lock = Lock()
+        self._state: PoolState[S] = PoolState(settings, reauthenticates=reauthenticates, jitter=jitter)
+
+    # --- what differs ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _close_all(self, leaving: list[Entry]) -> int:
+        """Close the connections of entries that have left, then let their permits go; answers how many."""
+
+    @abstractmethod
+    def _wake(self, waiters: Iterable[Waiter[S]]) -> None:
+        """Wake waiters."""
+
+    def _bury_abandoned(self) -> None:
+        """Destroy what the garbage collector has found."""
+
+    # --- on the way of a lease --------------------------------------------------------------------------------------
+
+    def _requested(self, plan: SignOnPlan, owner: int, signal: Callable[[], S]) -> Entry | Permit | Waiter[S]:
+        """What a borrower gets, or its place in the queue, with a signal made for it."""
+        with self._lock:
+            self._refuse_if_closed()
+            now = self._clock.monotonic()
+            found = self._state.request(plan, owner, now)
+            if found is None:
+                waiter = Waiter(plan, owner, now, signal())
+                self._state.queue.add(waiter)
+                return waiter
+        if isinstance(found, Refusal):
+            raise again(found.error, found, now)
+        return found
+
+    def _matched(self, plan: SignOnPlan, owner: int) -> Entry | None:
+        """Let the adapter choose among the free connections of the partition (Capability.MATCHING)."""
+        while True:
+            with self._lock:
+                candidates = self._state.candidates(plan)
+            chosen = chosen_by(self._factory, candidates, plan)
+            if chosen is None:
+                return None
+            with self._lock:
+                taken = self._state.take_this(chosen, plan, owner)
+                still_free = chosen.plan is None and not chosen.gone
+            if taken is not None or still_free:  # where it is free and not to be had, nothing is lent for now
+                return taken
+
+    def _granted(self, grant: Entry | Permit | LoginRefused | Refusal, now: float) -> Entry | Permit:
+        """What a wait has ended with; raises LoginRefused where that is a refusal."""
+        if isinstance(grant, LoginRefused):
+            raise again(grant)
+        if isinstance(grant, Refusal):
+            raise again(grant.error, grant, now)
+        return grant
+
+    def _refuse_late(self, waiter: Waiter[S], timeout: float, now: float) -> NoReturn:
+        self._state.counts.timeouts += 1
+        refusal = self._state.refusals.blocks(waiter.plan, now)
+        if refusal is not None:  # it waited for those that are left: that no other could be opened is the real cause
+            raise again(refusal.error, refusal, now)
+        raise timed_out(self.resource, self._state, waiter.plan, waiter.owner, timeout)
+
+    def _count_wait(self, waiter: Waiter[S]) -> None:
+        waited = self._clock.monotonic() - waiter.since
+        with self._lock:
+            self._state.counts.waits += 1
+            self._state.counts.wait_seconds += waited
+
+    def _alias_of(self, plan: SignOnPlan) -> str | None:
+        return alias_of(self._factory, plan)
+
+    def _became_entry(
+        self, physical: ManagedConnection, permit: Permit, alias: str | None, owner: int, began: float
+    ) -> tuple[Entry, list[Entry]]:
+        """A connection has been opened; answers also what is to be closed now."""
+        with self._lock:
+            now = self._clock.monotonic()
+            self._state.counts.openings += 1
+            self._state.counts.opening_seconds += now - began
+            return self._state.opened(physical, permit, alias, owner, now)
+
+    def _refused(self, plan: SignOnPlan, error: LoginRefused) -> None:
+        """The external system has refused the plan's credential."""
+        with self._lock:
+            woken = self._state.refused(plan, error, self._clock.monotonic())
+        self._wake(woken)
+
+    def _serves_on(self, plan: SignOnPlan, owner: int) -> bool:
+        """Whether a plan whose credential was refused is still served; says so in the log, since nobody is told."""
+        with self._lock:
+            served = self._state.still_served(plan, owner)
+        if served:
+            log.warning(
+                "%s refused the credential of %s (version %d); connections that were signed on before serve on. "
+                "Correct the authentication data, or put the new password in force there.",
+                self.resource,
+                plan.user,
+                plan.version,
+            )
+        return served
+
+    def _signed_on_anew(self, entry: Entry, plan: SignOnPlan) -> list[Entry]:
+        alias = self._alias_of(plan)
+        with self._lock:
+            leaving = self._state.reauthenticated(entry, alias)
+            entry.check = None  # the system has answered just now
+        return leaving
+
+    def _good_a_moment_ago(self, entry: Entry) -> bool:
+        recently = self._clock.monotonic() - entry.good_at < self.settings.validation_bypass
+        return entry.check is Check.VALIDATE and recently
+
+    def _noted(self, entry: Entry, good: bool) -> bool:
+        with self._lock:
+            self._state.validated(entry, good, self._clock.monotonic())
+        return good
+
+    def _condemned(self, entry: Entry, cause: BaseException | None, why: Doom) -> bool:
+        """Take a lent entry out; True: its connection is this caller's to close."""
+        with self._lock:
+            mine = self._state.condemn(entry, entry.doomed or why)
+        if mine and cause is not None:
+            # The type only: the text is the adapter's and may say more than a log should hold.
+            log.info("a connection of %s to %s is destroyed: %s", entry.user, self.resource, type(cause).__name__)
+        return mine
+
+    def _free_permit(self, permit: Permit) -> None:
+        with self._lock:
+            woken = self._state.permit_freed(self._clock.monotonic(), permit)
+        self._wake(woken)
+
+    def _not_refilled(self, plan: SignOnPlan, error: BaseException) -> None:
+        """A connection to keep the minimum could not be opened: nobody waits for it, the next upkeep tries again."""
+        log.warning("keeping min_size connections to %s failed: %s", self.resource, type(error).__name__)
+        with self._lock:
+            self._state.wanted.append((plan, self._alias_of(plan)))
+
+    @staticmethod
+    def _take_from_borrower(entry: Entry) -> bool:
+        """End an entry's lease from outside; False where its borrower was faster, or it has none."""
+        try:
+            return entry.held is not None and entry.held.pop() is entry
+        except IndexError:
+            return False
+
+    def _refuse_if_closed(self) -> None:
+        if self._state.closed:
+            raise PoolClosed(POOL_IS_CLOSED, resource=self.resource)
+
+    def __repr__(self) -> str:
+        with self._lock:
+            return f"<{type(self).__name__} {self.resource}, {len(self._state.entries)} of {self._state.max_size}>"
