@@ -228,7 +228,7 @@ def secret_service(folder: Path) -> Iterator[dict[str, str]]:
     """
     programs = [shutil.which(name) for name in ("dbus-daemon", "gnome-keyring-daemon")]
     if not all(programs):
-        missing("dbus-daemon and gnome-keyring-daemon (Debian: dbus-daemon gnome-keyring)")
+        missing("dbus-daemon and gnome-keyring-daemon (tests/servers/install)")
     runtime = folder / "run"
     runtime.mkdir(mode=0o700)
     environ = {

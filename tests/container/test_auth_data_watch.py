@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from support_container import ProfileFolder, request
@@ -41,7 +41,7 @@ class Turns:
 
 
 @pytest.fixture
-def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
+def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
     """The watch of every container that is opened takes its turns from here."""
     made = Turns()
 
@@ -49,7 +49,8 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
         return Periodic(name, interval, action, made.wait)
 
     monkeypatch.setattr("connector.container.container.Periodic", periodic)
-    return made
+    yield made
+    made.end()
 
 
 def figures(container: Container) -> dict[str, int]:
@@ -63,6 +64,8 @@ def watching(profile: ProfileFolder) -> Container:
 
 
 def test_a_change_comes_into_force_at_the_next_look(profile: ProfileFolder, turns: Turns) -> None:
+    section = '[resources."jms/shop"]'
+    profile.edit(section, f'{section}\npool = {{ retire_policy = "purge-now" }}')
     with watching(profile) as container:
         turns.take()
         request(container, "alice", {"item": "tea"}, profile.password)
