@@ -27,6 +27,7 @@ CONNECTOR_TOML = (
     ('[realms.NAME], registry = "file"', model.FileRealmSection),
     ("[realms.NAME], another registry", model.RealmSection),
     ('[auth_data], store = "file"', model.FileAuthDataSection),
+    ('[auth_data], store = "env"', model.EnvAuthDataSection),
     ("[auth_data], another store", model.AuthDataSection),
     ("[login.NAME]", model.LoginSection),
     ("stack = [{ … }] of [login.NAME]", model.StackEntry),
@@ -63,6 +64,9 @@ def configuration_page() -> str:
             if declared:
                 lines += [f"### {name}: {title}", "", *_table(declared)]
         lines += _owned(adapter.sections)
+    for name, store in sorted(catalogue.stores.items()):
+        lines += [f"## Store {name}", "", store.description, ""]
+        lines += _owned(store.sections)
     for name, plugin in sorted(catalogue.described.items()):
         lines += [f"## Plugin {name}", "", plugin.description, ""]
         lines += _owned(plugin.sections)
@@ -101,6 +105,7 @@ def _type(annotation: object) -> str:
         "Texts": "table of texts",
         "FreeTable": "table",
         "Duration": "duration",
+        "WatchInterval | None": "duration",
         "bool": "boolean",
         "bool | None": "boolean",
         "Flag": "required, requisite, sufficient or optional",

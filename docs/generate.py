@@ -29,6 +29,8 @@ PACKAGES = (
     "connector_default",
     "connector_trusted",
     "connector_metrics",
+    "connector_keyring",
+    "connector_sqlstore",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -46,6 +48,8 @@ FAMILIES = {
     "SQL": "SQL adapter",
     "BUS": "Service integration bus",
     "METR": "Metrics plugin",
+    "KEYR": "Store in a keyring",
+    "SQLS": "Store in a SQL table",
 }
 
 

@@ -20,6 +20,7 @@ from connector.spi import (
     AuthenticationData,
     Explanation,
     Message,
+    ProgressListener,
     Scope,
     Secret,
     SignOnPlan,
@@ -341,7 +342,7 @@ class FakeStore:
     def remove(self, alias: str) -> bool:
         return self.entries.pop(alias, None) is not None
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         return len(self.entries)
 
 

@@ -11,6 +11,26 @@ from typing import Any, ClassVar
 
 import pytest
 from support_kit import DefaultMappingBackend
+from support_store_saboteurs import (  # noqa: F401 - run from here, with the others
+    TestAlwaysHasTheSameStamp,
+    TestCountsFromNought,
+    TestFillsAnEmptyPassword,
+    TestForgetsTheDescription,
+    TestForgetsWhatWasRemoved,
+    TestIsEmptyWhenDamaged,
+    TestIsNeverEmpty,
+    TestIsNotReadOnly,
+    TestKeepsPlainText,
+    TestKnowsOneScript,
+    TestReadingChangesIt,
+    TestReadsOnce,
+    TestRemovesWhatIsNotThere,
+    TestRotationCountsAsAChange,
+    TestShowsItsPasswords,
+    TestTakesAnyAlias,
+    TestTakesAnyKey,
+    TestWritesOverOthers,
+)
 
 from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Reason
 from connector.spi import (

@@ -16,6 +16,7 @@ from connector.spi import (
     ControlFlag,
     Dependency,
     LoginFailed,
+    ProgressListener,
     Secret,
     Subject,
     UserPrincipal,
@@ -136,7 +137,7 @@ class FakeStore:
     def remove(self, alias: str) -> bool:
         raise NotImplementedError
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         raise NotImplementedError
 
 

@@ -9,6 +9,7 @@ from support_secrets import MARKER
 
 from connector.security.audit import MemoryAuditLog
 from connector.security.login_configuration import ChainEntry, LoginConfiguration
+from connector.security.scope import current_scope
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference, SignOnTarget
 from connector.signon.resolver import SignOnResolver
 from connector.spi import (
@@ -230,5 +231,6 @@ class PlanPool:
         self.forgiven.append(plan)
 
     def take(self, plan: SignOnPlan) -> Lease:
+        current_scope()  # as a real one: whoever has left gets nothing
         self.taken.append(plan)
         return LentByPlan(plan)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from types import MappingProxyType
+from typing import Any, final
 
 from connector.admin.operations.target import Stores
-from connector.spi import AuthenticationDataStore, UserRegistry
+from connector.spi import UserRegistry
 
 
 @final
@@ -21,6 +23,7 @@ class Profile:
         state_folder: Where a running container keeps its lock and its admin socket.
         security: Whether administrative security is on.
         stores: User registry and authentication data.
+        overrides: What the command's options change of the configuration; for the container that is opened with it.
     """
 
     path: Path
@@ -28,30 +31,37 @@ class Profile:
     state_folder: Path
     security: bool
     stores: Stores
+    overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def load_profile(path: Path) -> Profile:
+def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})) -> Profile:
     """Read and validate a configuration; starts nothing.
+
+    Args:
+        path: Its file.
+        overrides: Settings that win over it.
 
     Blocks for reading the file and what it names. Raises ConfigError with all mistakes (CONF-1).
     """
     # Imported here: pydantic is not for `--help`, `version` and `plugins` to wait for.
+    from connector.container.auth_data_store import configured_key, make_store
     from connector.container.configuration.load import load_configuration
     from connector.container.plugins.catalogue import PluginCatalogue
 
     file = path.absolute()
     catalogue = PluginCatalogue.discover()
-    configuration = load_configuration(file, catalogue=catalogue)
+    configuration = load_configuration(file, catalogue=catalogue, overrides=overrides)
     core = configuration.container
-    realm, auth_data = configuration.realms[core.realm], configuration.auth_data
+    realm = configuration.realms[core.realm]
 
     def open_registry() -> UserRegistry:
         registry: UserRegistry = catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
         return registry
 
-    def open_auth_data() -> AuthenticationDataStore:
-        store: AuthenticationDataStore = catalogue.load("connector.stores", auth_data.store)(auth_data.settings)
-        return store
-
-    stores = Stores(realm=core.realm, open_registry=open_registry, open_auth_data=open_auth_data)
-    return Profile(file, core.name, Path(core.state), core.security, stores)
+    stores = Stores(
+        realm=core.realm,
+        open_registry=open_registry,
+        open_auth_data=lambda: make_store(configuration, catalogue),
+        open_key=lambda: configured_key(configuration),
+    )
+    return Profile(file, core.name, Path(core.state), core.security, stores, dict(overrides))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -62,7 +63,7 @@ class Route:
     def profile(self) -> Profile:
         """The configuration's profile. Raises ConfigError."""
         if self._profile is None:
-            self._profile = load_profile(self._settings.config)
+            self._profile = load_profile(self._settings.config, self._settings.overrides)
         return self._profile
 
     def is_running(self) -> bool:
@@ -74,7 +75,13 @@ class Route:
         return True
 
     def call(
-        self, operation: str, arguments: Mapping[str, Any], *, login: Login | None = None, wait: float = 0.0
+        self,
+        operation: str,
+        arguments: Mapping[str, Any],
+        *,
+        login: Login | None = None,
+        wait: float = 0.0,
+        tell: Callable[[str], None] | None = None,
     ) -> Any:
         """Have an operation carried out; answers its plain result.
 
@@ -83,6 +90,7 @@ class Route:
             arguments: Plain data.
             login: Whom to sign on to the bus as, for bus operations; others are asked for as `--login` says.
             wait: Seconds that the operation itself may take.
+            tell: Called with lines on how far it has come, where it is carried out here.
 
         Raises:
             RemoteFailure: A running container refused or failed.
@@ -91,7 +99,7 @@ class Route:
         """
         wanted = operation_named(operation)
         if not self.is_running():
-            return self._carry_out(wanted, arguments, login)
+            return self._carry_out(wanted, arguments, login, tell)
         # The administrator of --login is no user of the bus: there it is --as, or nobody. A prompt comes before the
         # connection is made, which waits for its request only for seconds.
         asking = login if wanted.access is Access.BUS else self._administrator()
@@ -121,14 +129,22 @@ class Route:
         user = click.prompt("The container asks for an administrator", default=getpass.getuser(), err=True)
         return Login(user, PasswordSource(options=_LOGIN_OPTIONS).read(f"password of {user}"))
 
-    def _carry_out(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None) -> Any:
+    def _carry_out(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        login: Login | None,
+        tell: Callable[[str], None] | None = None,
+    ) -> Any:
         request = Request(Arguments(arguments), login)
+        if tell is not None:
+            request = replace(request, tell=tell)
         profile = self.profile
         if operation.running:
             raise ConnectionFailed(NOTHING_RUNS, operation=operation.name, state=profile.state_folder)
         if operation.offline:
             return _run(operation, request, Target(profile.stores), profile.name, open_audit(profile.state_folder))
-        with open_container(profile.path, handlers=operation.handlers) as container:
+        with open_container(profile.path, handlers=operation.handlers, overrides=profile.overrides) as container:
             return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
 
 
@@ -157,11 +173,13 @@ def open_audit(state_folder: Path) -> AuditLog:
     return FileAuditLog(state_folder / "audit.log")
 
 
-def open_container(path: Path, *, handlers: bool) -> AbstractContextManager[AdministeredContainer]:
+def open_container(
+    path: Path, *, handlers: bool, overrides: Mapping[str, Any]
+) -> AbstractContextManager[AdministeredContainer]:
     """Open the container of a configuration, without an admin endpoint. Raises what `Container.open` raises.
 
     Without `handlers` none of its handlers gets a message: a command that only looks on takes none away.
     """
     from connector.container.container import Container  # the commands that need none start faster
 
-    return Container.open(path, activate=handlers)
+    return Container.open(path, activate=handlers, overrides=overrides)

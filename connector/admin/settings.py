@@ -1,4 +1,4 @@
-"""The options that every command understands, before or after its name: `--json`, `--config`, `--login`."""
+"""The options that every command understands, before or after its name: `--json`, `--config`, `--login` and so on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, final
 
 import click
+
+from connector.security.passphrase_input import FILE, STDIN
 
 DEFAULT_CONFIGURATION = Path("connector.toml")
 
@@ -21,12 +23,35 @@ class CommandSettings:
         config: The container's configuration file.
         login: The administrator that a running container is asked as; None: without login, until it asks for one.
         login_password_file: Where that user's password stands; None: it is prompted for.
+        passphrase_file: Where the passphrase of the authentication data stands; None: as the configuration says.
+        passphrase_stdin: Whether it is the next line of standard input.
+        new_passphrase: Where that of the next key comes from, as in the configuration; for a rotation.
     """
 
     json: bool = False
     config: Path = DEFAULT_CONFIGURATION
     login: str | None = None
     login_password_file: Path | None = None
+    passphrase_file: Path | None = None
+    passphrase_stdin: bool = False
+    new_passphrase: str | None = None
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What the options change of the configuration."""
+        said: dict[str, Any] = {}
+        if self.passphrase_file is not None:
+            said["passphrase"] = file_source(self.passphrase_file)
+        elif self.passphrase_stdin:
+            said["passphrase"] = STDIN
+        if self.new_passphrase is not None:
+            said["new_passphrase"] = self.new_passphrase
+        return {"auth_data": said} if said else {}
+
+
+def file_source(path: Path) -> str:
+    """A file that an option names, as the configuration would: options' paths start from the current folder."""
+    return f"{FILE}{path.absolute()}"
 
 
 def settings_of(context: click.Context) -> CommandSettings:
@@ -78,6 +103,15 @@ def shared_options(*, with_environment: bool) -> list[click.Parameter]:
             help="Where its password stands; else $CONNECTOR_LOGIN_PASSWORD_FILE or a prompt.",
             **common,
         ),
+        click.Option(
+            ["--passphrase-file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            envvar=variable("CONNECTOR_PASSPHRASE_FILE"),
+            help="For key = passphrase: where it stands; else $CONNECTOR_PASSPHRASE_FILE or as configured.",
+            **common,
+        ),
+        click.Option(["--passphrase-stdin"], is_flag=True, help="Or take it from standard input.", **common),
     ]
 
 

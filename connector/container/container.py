@@ -15,6 +15,7 @@ from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
+from connector.container.periodic import Periodic
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.pool_operations import OperatedPool, operated_pool
@@ -22,8 +23,9 @@ from connector.container.startup import Parts, start
 from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
+from connector.security.authdata_watch import StoreWatch
 from connector.security.scope import current_subject, open_scope
-from connector.spi import AuditLog, Explanation, Scope, Secret, Subject
+from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
 
 if TYPE_CHECKING:
     from connector.container.posture import Finding
@@ -77,6 +79,8 @@ class Container:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)
             container = cls(file, parts)
+            if activate and configuration.auth_data.watch is not None:
+                stack.callback(container._watch(configuration.auth_data.watch).close)
             if attach is not None:
                 stack.callback(attach(container).close)
             # From here on the parts live until `close` unwinds the stack.
@@ -250,9 +254,12 @@ class Container:
         the store, for closing free connections and for the activations. When the store can't be read the last good
         data stay in force and AuthDataError is raised.
         """
+        return self._update_auth_data()
+
+    def _update_auth_data(self, reported: str = "") -> frozenset[str]:
         with self._updating:  # one at a time, so that each compares with what the one before has put in force
             before = self._parts.auth_data.snapshot()
-            changed = self._parts.auth_data.refresh()
+            changed = self._parts.auth_data.refresh(reported=reported)
             for alias in changed:
                 data = self._parts.auth_data.get(alias)
                 # An alias that is gone has no newer version: whatever was signed on with its last one is superseded.
@@ -261,6 +268,11 @@ class Container:
                     resource.retire(alias, oldest_good, final=data is None)
         self.retry_activations()
         return changed
+
+    def _watch(self, interval: float) -> Periodic:
+        """Look at the authentication data every so many seconds, from now on."""
+        watch = StoreWatch(self._parts.auth_data.store, self._update_auth_data)
+        return Periodic(f"{self.name}-auth-data", interval, watch.look)
 
     def retry_activations(self) -> None:
         """Try the failed activations again, for example after a missing role was granted (CHAIN-6)."""
@@ -280,6 +292,11 @@ class Container:
         return connection
 
     # --- administration --------------------------------------------------------------------------------------------
+
+    @property
+    def auth_data_store(self) -> AuthenticationDataStore:
+        """The store of the authentication data, to administer it; `update_auth_data` puts a change in force."""
+        return self._parts.auth_data.store
 
     def pool(self, reference: str) -> OperatedPool:
         """The pools of a resource, to look at and to operate (POOL-6). Does not block, does not connect.

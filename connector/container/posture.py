@@ -59,11 +59,16 @@ ALIAS_MISSING = Reason(
     "the authentication alias {alias!r} does not exist",
     "Add it with `connector auth-data set {alias}`, or correct the name.",
 )
+STORE_FAILING = Reason(
+    "CF-CTR-035",
+    "the authentication data can't be read, the last good ones are in force: {failure}",
+    "Put right what the text says; `connector auth-data refresh`, or the watch, puts them in force.",
+)
 
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _aliases, _handlers, _activations, _pools, _plugins, _configuration)
+    examined = (_security, _store, _aliases, _handlers, _activations, _pools, _plugins, _configuration)
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -85,6 +90,11 @@ def _security(parts: Parts) -> list[Finding]:
     if parts.configuration.container.security:
         return []
     return [_finding("error", SECURITY_OFF, "container.security")]
+
+
+def _store(parts: Parts) -> list[Finding]:
+    failure = parts.auth_data.failure
+    return [_finding("error", STORE_FAILING, "auth_data", failure=failure)] if failure else []
 
 
 def _aliases(parts: Parts) -> list[Finding]:
@@ -150,6 +160,12 @@ def status(parts: Parts) -> dict[str, Any]:
         "name": core.name,
         "security": core.security,
         "state": str(parts.state.folder),
+        "auth_data": {
+            "store": parts.configuration.auth_data.store,
+            "aliases": len(parts.auth_data.snapshot()),
+            "generation": parts.auth_data.generation,
+            "error": parts.auth_data.failure or None,
+        },
         "adapters": sorted(parts.adapters),
         "resources": {
             name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics()), **_async_pools(resource)}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from connector.container import login_configurations
+from connector.container.auth_data_store import make_store
 from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
@@ -123,8 +124,7 @@ def _open_security(parts: Parts) -> None:
         security_enabled=core.security,
         audit=parts.audit,
     )
-    store = parts.catalogue.load("connector.stores", configuration.auth_data.store)(configuration.auth_data.settings)
-    parts.auth_data = AuthDataService(store, parts.audit)
+    parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
 
 
 def _open_work(parts: Parts) -> None:

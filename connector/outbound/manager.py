@@ -143,7 +143,12 @@ class ReferenceConnectionManager:
                 current_scope()  # a leftover task may not go on by an old plan either
                 self._check_still_good(plan)
                 return self._pool.take(plan)
-            plan = self.current_plan(request)
+            # The way of nearly all leases, written out: the pool itself refuses a caller who has left.
+            kept = self._for_everybody
+            if kept is not None and request is None and kept[0] == self._auth_data.generation:
+                plan = kept[1]
+            else:
+                plan = self.current_plan(request)
             try:
                 return self._pool.take(plan)
             except LoginRefused:

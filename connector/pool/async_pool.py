@@ -38,7 +38,7 @@ from connector.pool.shell import log
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import Waiter
-from connector.security.scope import CURRENT_SCOPE
+from connector.security.scope import CURRENT_SCOPE, current_scope
 from connector.spi import (
     AsyncManagedConnection,
     Capability,
@@ -105,6 +105,8 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         self._validates_return = Validation.ON_RETURN in self.settings.validation
         self._notes_good = Validation.ON_CHECKOUT in self.settings.validation
         self._tracing = Tracing(self.settings.leak_trace)
+        # Looked up once, since they stand on the way of every lease.
+        self._take_free, self._pooled = self._state.take_free, self._state.give_back
 
     # --- borrowing ----------------------------------------------------------------------------------------------
 
@@ -119,23 +121,25 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         plan's own partition is lent without calling the adapter or leaving the task's turn. Cancelled, it leaves no
         permit and no connection behind. Raises what `ManagedConnectionPool.take` raises.
         """
+        scope = CURRENT_SCOPE.get()
+        if scope is not None and not scope.open:
+            current_scope()  # raises, with the scope's story: whoever has left gets nothing
         owner = id(asyncio.current_task())
         if plan.asserted is None and not self._matches:
             with self._lock:
-                entry = self._state.take_free(plan, owner)
+                entry = self._take_free(plan, owner)
             if entry is None:
                 entry = await self._take_slowly(plan, owner, timeout)
             if entry.check is not None or entry.partition.key is not plan.partition:
                 entry = await self._made_ready(entry, plan, owner)
         else:
             entry = await self._made_ready(await self._take_slowly(plan, owner, timeout), plan, owner)
-        scope = CURRENT_SCOPE.get()
         if scope is not None:
             entry.scope = scope
             if self not in scope.lenders:
                 scope.lenders += (self,)
         if not entry.returned & self._tracing.mask:
-            entry.trace = self._tracing.trace(self._clock.monotonic())
+            self._tracing.trace(entry, self._clock.monotonic())
         return AsyncPooledLease(self, entry, plan)
 
     async def _take_slowly(self, plan: SignOnPlan, owner: int, timeout: float | None) -> Entry:
@@ -303,7 +307,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             if self._notes_good:
                 entry.good_at = self._clock.monotonic()
             with self._lock:
-                pooled = self._state.give_back(entry)
+                pooled = self._pooled(entry)
             if pooled:
                 return
         await _until(self._settle(entry))

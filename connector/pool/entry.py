@@ -83,6 +83,7 @@ class Entry:
         counted: The identity that it counts for in the limit per identity while lent, or None.
         check: What has to be done before it is lent.
         doomed: Why it will be closed when it comes back, or None.
+        special: Whether there is anything to decide when it comes back: it is doomed, traced or counted.
         gone: Whether it has left the pool. Whoever sets it closes the connection: that makes it exactly once.
         returned: The number of the pool's return that brought it back last: orders free entries by use. 0 if it has
             never been used before.
@@ -98,7 +99,7 @@ class Entry:
 
     __slots__ = (
         "physical", "partition", "user", "alias", "version", "origin", "plan", "owner", "held", "scope", "trace",
-        "counted", "check", "doomed", "gone", "returned", "opened_at", "expires", "good_at",
+        "counted", "check", "special", "_doomed", "gone", "returned", "opened_at", "expires", "good_at",
         "seen_returned", "unused_since", "seen_held", "lent_since", "reported",
     )  # fmt: skip
 
@@ -124,7 +125,8 @@ class Entry:
         self.trace: Trace | None = None
         self.counted: Hashable = None
         self.check: Check | None = None
-        self.doomed: Doom | None = None
+        self._doomed: Doom | None = None
+        self.special = False
         self.gone = False
         self.returned = 0
         self.opened_at = self.good_at = self.unused_since = self.lent_since = now
@@ -132,6 +134,16 @@ class Entry:
         self.seen_returned = -1
         self.seen_held: list[Entry] | None = None
         self.reported = False
+
+    @property
+    def doomed(self) -> Doom | None:
+        """See above."""
+        return self._doomed
+
+    @doomed.setter
+    def doomed(self, why: Doom | None) -> None:
+        self._doomed = why
+        self.special = True
 
     def __repr__(self) -> str:
         condition = "gone" if self.gone else "free" if self.plan is None else f"lent to {self.plan.effective_user}"

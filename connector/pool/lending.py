@@ -132,7 +132,7 @@ class LendingState(Generic[S]):
 
     def give_back(self, entry: Entry) -> bool:
         """Make a clean entry free again; False if there is more to decide: go on with `settle`."""
-        if entry.doomed is not None or self._waiters or entry.trace is not None or entry.counted is not None:
+        if entry.special or self._waiters:
             return False
         self._returns = entry.returned = self._returns + 1
         entry.plan = entry.scope = None
@@ -216,6 +216,7 @@ class LendingState(Generic[S]):
         self._victim_closed(permit)
         entry = Entry(physical, partition, plan, alias, owner, now)
         entry.counted = permit.counted
+        entry.special = permit.counted is not None
         entry.check = self._first_check
         aged = self.settings.aged_timeout
         if aged is not None:
@@ -412,6 +413,8 @@ class LendingState(Generic[S]):
     def _lend(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry:
         entry.plan, entry.owner = plan, owner
         entry.counted = self.shares.count(plan)
+        if entry.counted is not None:
+            entry.special = True
         return entry
 
     def _end_loan(self, entry: Entry, now: float) -> None:
@@ -421,6 +424,7 @@ class LendingState(Generic[S]):
             self.counts.use_seconds += now - trace.since
         self.shares.uncount(entry.counted)
         entry.counted = None
+        entry.special = False  # it is not doomed, or it would have gone
 
     def _replace(self, victim: Entry, plan: SignOnPlan, owner: int) -> Entry | Permit:
         """A free or just returned entry gives way to a plan that it can't serve: it is signed on anew, or closed."""
@@ -432,6 +436,7 @@ class LendingState(Generic[S]):
             victim.partition.free.remove(victim)
         self.shares.discharge(victim.partition, None)
         victim.partition, victim.counted = self.shares.charge(plan)
+        victim.special = victim.counted is not None
         victim.plan, victim.owner, victim.check = plan, owner, Check.REAUTHENTICATE
         self.refusals.tried(plan)
         return victim

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from connector.pool.entry import Entry
 from connector.pool.leaks import LeakReport
 from connector.pool.settings import LeakTrace
 from connector.pool.trace import Trace
@@ -33,9 +34,11 @@ class Tracing:
         self._on = which is not LeakTrace.OFF
         self.mask = 0 if which is LeakTrace.ALWAYS else SAMPLE - 1
 
-    def trace(self, now: float) -> Trace | None:
-        """The calls that led here; None where nothing is traced."""
-        return Trace.here(now) if self._on else None
+    def trace(self, entry: Entry, now: float) -> None:
+        """Record on a lent entry the calls that led here, unless tracing is off."""
+        if self._on:
+            entry.trace = Trace.here(now)
+            entry.special = True
 
     def missed(self, report: LeakReport) -> None:
         """A leak was found: where it had no trace all leases are traced from now on, so that the next one has."""

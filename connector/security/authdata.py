@@ -54,6 +54,7 @@ class AuthDataService:
         self._current: tuple[int, Mapping[str, AuthenticationData]] = (0, MappingProxyType({}))
         self._highest: dict[str, int] = {}
         self._listeners: tuple[Listener, ...] = ()
+        self._failure = ""  # of the last refresh: its text only, since an error holds on to the frames of its traceback
         with self._refreshing:
             self._swap(store.load())
 
@@ -87,10 +88,18 @@ class AuthDataService:
             raise AuthDataError(ALIAS_UNKNOWN, alias=alias, count=len(entries))
         return entry
 
-    def refresh(self) -> frozenset[str]:
+    @property
+    def failure(self) -> str:
+        """Why the last refresh failed, with its code; empty where it did not. Does not block."""
+        return self._failure
+
+    def refresh(self, *, reported: str = "") -> frozenset[str]:
         """Load the store again, put it in force and tell the listeners.
 
         Blocks for the store and for the listeners, which are called on this thread after the new data are in force.
+
+        Args:
+            reported: The text of a failure that the audit log has already: it is raised again, and not recorded again.
 
         Returns:
             The aliases that are new, gone or changed; empty where nothing changed.
@@ -102,7 +111,11 @@ class AuthDataService:
             with self._refreshing:
                 changed = self._swap(self._store.load())
                 listeners = self._listeners
+                self._failure = ""
         except AuthDataError as error:
+            self._failure = str(error)
+            if str(error) == reported:
+                raise
             self._audit.record(AuditEvent("auth-data.refresh", "server", "", Outcome.FAILURE, error.code))
             raise
         if changed:

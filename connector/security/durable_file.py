@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 
@@ -55,3 +55,16 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def file_stamp(path: Path) -> Hashable:
+    """Changes whenever the file is replaced, written, or given another mode; None while it can't be looked at.
+
+    Of a link what it leads to: mounted secrets are replaced by turning a link. Blocks for the disk, raises nothing.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    # ctime as well as mtime: a tool that puts an older copy back sets mtime, and a mode that was put right matters too
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

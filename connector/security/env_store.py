@@ -1,21 +1,22 @@
 """Authentication data from environment variables, for deployments that inject secrets (AUTHD-2).
 
-``CONNECTOR_AUTH_DATA__LEDGER_BATCH__USER``, ``…__PASSWORD`` or ``…__PASSWORD_FILE``, and optionally
-``…__DESCRIPTION`` make the entry ``ledger-batch``.  Variables have no small letters and no hyphens, so the aliases of
-this store have no capitals and no underscores: what stands between the double underscores is turned to lower case,
-and a single underscore to a hyphen.
+``CONNECTOR_AUTH_DATA__LEDGER_BATCH__USER``, ``…__PASSWORD`` and optionally ``…__DESCRIPTION`` make the entry
+``ledger-batch``; with ``_FILE`` at the end of its name a variable names a file that holds the value.  Variables have no
+small letters and no hyphens, so the aliases of this store have no capitals and no underscores: what stands between the
+double underscores is turned to lower case, and a single underscore to a hyphen.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Never, NoReturn, final
 
 from connector.errors import AuthDataError, Reason
-from connector.spi import AuthenticationData, Secret
+from connector.security.durable_file import file_stamp
+from connector.spi import AuthenticationData, ProgressListener, Secret
 
 STORE_READ_ONLY = Reason(
     "CF-AUTHD-030",
@@ -28,21 +29,22 @@ FIELD_UNKNOWN = Reason(
 ENTRY_INCOMPLETE = Reason(
     "CF-AUTHD-032",
     "the alias {alias!r} in the environment ({prefix}__{variable}__…) is no whole entry.",
-    "Set its USER, and one of PASSWORD and PASSWORD_FILE.",
+    "Set USER and PASSWORD, and DESCRIPTION if you like, each either so or with _FILE at its end.",
 )
-PASSWORD_FILE_UNREADABLE = Reason(
+VALUE_FILE_UNREADABLE = Reason(
     "CF-AUTHD-033", "the file in {name} can't be read: {why}.", "Correct the path or give this process access."
 )
 
-_FIELDS = ("USER", "PASSWORD", "PASSWORD_FILE", "DESCRIPTION")
+_FROM_FILE = "_FILE"
+_REQUIRED = ("USER", "PASSWORD")
+_FIELDS = tuple(name for field in (*_REQUIRED, "DESCRIPTION") for name in (field, f"{field}{_FROM_FILE}"))
 
 
 @final
 class EnvironmentStore:
     """Implements :class:`connector.spi.AuthenticationDataStore`, read-only.
 
-    Versions are always 1, since the environment has no memory; `AuthDataService` raises them when a password file
-    changes.
+    Versions are always 1, since the environment has no memory; `AuthDataService` raises them when a file changes.
 
     Args:
         prefix: What the variables' names begin with.
@@ -61,11 +63,11 @@ class EnvironmentStore:
         return True
 
     def load(self) -> Mapping[str, AuthenticationData]:
-        """All entries by alias. Blocks for password files.
+        """All entries by alias. Blocks for the files.
 
         Raises:
-            AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), or a password file
-                that can't be read (033).
+            AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), or a file that
+                can't be read (033).
         """
         # Names only: an error holds on to the variables of its frames, so no value is kept in one.
         found: dict[str, dict[str, str]] = {}
@@ -86,22 +88,35 @@ class EnvironmentStore:
         """Refused (CF-AUTHD-030)."""
         self._refuse()
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         """Refused (CF-AUTHD-030)."""
         self._refuse()
+
+    def stamp(self) -> Hashable:
+        """Changes when a file does that a variable names, as an orchestrator does with mounted secrets.
+
+        Implements :class:`connector.spi.StampedStore`. Blocks for the disk. Values of variables are not compared: the
+        environment of a process does not change from outside.
+        """
+        names = sorted(name for name in self._environment if name.startswith(f"{self._prefix}__"))
+        files = [Path(self._environment[name]) for name in names if name.endswith("_FILE")]
+        return (tuple(names), tuple(file_stamp(path) for path in files))
 
     def _entry(self, variable: str, names: Mapping[str, str]) -> AuthenticationData:
         """One entry; `names` has the environment variable of each field."""
         alias = variable.lower().replace("_", "-")
-        if "USER" not in names or ("PASSWORD" in names) == ("PASSWORD_FILE" in names):
+        given = {field: names.keys() & {field, f"{field}{_FROM_FILE}"} for field in (*_REQUIRED, "DESCRIPTION")}
+        if any(not given[field] for field in _REQUIRED) or any(len(ways) > 1 for ways in given.values()):
             raise AuthDataError(ENTRY_INCOMPLETE, alias=alias, prefix=self._prefix, variable=variable)
-        value = self._environment.__getitem__
-        if "PASSWORD" in names:
-            password = Secret(value(names["PASSWORD"]))
-        else:
-            password = _password_file(names["PASSWORD_FILE"], Path(value(names["PASSWORD_FILE"])))
-        description = value(names["DESCRIPTION"]) if "DESCRIPTION" in names else ""
-        return AuthenticationData(alias, value(names["USER"]), password, description)
+        user, password, description = (self._value(names, field) for field in given)
+        return AuthenticationData(alias, user.reveal(), password, description.reveal())
+
+    def _value(self, names: Mapping[str, str], field: str) -> Secret:
+        """A field's value; empty where it is not given. As a secret, which no frame of an error shows."""
+        if field in names:
+            return Secret(self._environment[names[field]])
+        name = names.get(f"{field}{_FROM_FILE}")
+        return Secret("") if name is None else _from_file(name, Path(self._environment[name]))
 
     def _refuse(self) -> Never:
         raise AuthDataError(STORE_READ_ONLY)
@@ -118,10 +133,10 @@ def env_store(settings: Mapping[str, Any]) -> EnvironmentStore:
     return EnvironmentStore(str(settings.get("prefix") or "CONNECTOR_AUTH_DATA"))
 
 
-def _password_file(name: str, path: Path) -> Secret:
+def _from_file(name: str, path: Path) -> Secret:
     """The file's text without the one end of line that editors add; undecodable bytes are kept as they are."""
     try:
         text = path.read_text("utf-8", errors="surrogateescape")
     except OSError as error:
-        raise AuthDataError(PASSWORD_FILE_UNREADABLE, name=name, why=error.strerror) from error
+        raise AuthDataError(VALUE_FILE_UNREADABLE, name=name, why=error.strerror) from error
     return Secret(text.removesuffix("\n").removesuffix("\r"))

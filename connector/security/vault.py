@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
 
 from connector.errors import AuthDataError, Reason
-from connector.security.durable_file import exclusive, replace_file
+from connector.security.durable_file import exclusive, file_stamp, replace_file
+from connector.security.key_rotation import begin, chosen, end, ids_of
 from connector.security.plain_name import is_plain_name
 from connector.security.vault_cipher import VaultKey
 from connector.security.vault_document import (
@@ -26,7 +27,7 @@ from connector.security.vault_document import (
     write_document,
 )
 from connector.security.vault_key import KeySource, key_source
-from connector.spi import AuthenticationData, Secret
+from connector.spi import AuthenticationData, ProgressListener, RotationProgress, Secret
 
 VAULT_TORN = Reason(
     "CF-AUTHD-020",
@@ -67,8 +68,8 @@ class FileVault:
 
     Args:
         path: The file. A vault that is not there yet is empty, and the first `put` makes it.
-        key: Where its key comes from: a source, or the text that names one: `file:PATH` (a relative path lies beside
-            the vault) or `env:NAME`.
+        key: Where its key comes from: a source, or the text that names one (`vault_key.key_source`); a relative path
+            in it lies beside the vault.
 
     Constructing reads nothing, and raises AuthDataError for an unknown kind of key source (CF-AUTHD-015). Safe to use
     from any thread and beside other processes: writers exclude each other, readers see the file before or after a
@@ -123,24 +124,34 @@ class FileVault:
             self._write(key, replace(document, entries=entries, removed=removed))
         return True
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         """Re-encrypt everything under a new key; answers the number of entries. Blocks for the disk.
 
         Versions stay: the credentials are the same. Three replacements, each atomic: the new key is put beside the old
         one, then the vault is written under it, then the old key goes. After a kill between any two of them the key
-        source holds the key that the vault needs.
+        source holds the key that the vault needs, and another call goes on from there.
 
         Raises:
             AuthDataError: The key source can't be changed (CF-AUTHD-016, 018), or as `put`.
         """
         with self._writing():
             document, old = self._open()
-            new = VaultKey.generate()
-            self._key.replace((old, new))
-            entries = {alias: seal_entry(new, data) for alias, data in self._entries(document, old).items()}
-            self._write(new, replace(document, key_id=new.key_id, entries=entries))
-            self._key.replace((new,))
-        return len(entries)
+            new, resumed = begin(self._key, old.key_id)
+            total = len(document.entries)
+            _tell(report, 0, total, resumed=resumed)
+            if new.key_id != document.key_id:
+                entries = {alias: seal_entry(new, data) for alias, data in self._entries(document, old).items()}
+                self._write(new, replace(document, key_id=new.key_id, entries=entries))
+            end(self._key, new.key_id)
+            _tell(report, total, total, resumed=resumed)
+        return total
+
+    def stamp(self) -> Hashable:
+        """Changes when the vault or its key does. Blocks for the disk.
+
+        Implements :class:`connector.spi.StampedStore`.
+        """
+        return (file_stamp(self._path), self._key.stamp())
 
     def _open(self) -> tuple[VaultDocument, VaultKey]:
         """The document, found whole, and the key that it needs; an empty document for a vault that is not there yet."""
@@ -151,11 +162,11 @@ class FileVault:
             if content is None:
                 return VaultDocument(keys[0].key_id), keys[0]
             document, seal = self._parsed(content)
-            for key in keys:
-                if key.key_id == document.key_id:
-                    self._trusted(key, document, seal)
-                    return document, key
-            needed, found = document.key_id, ", ".join(key.key_id for key in keys)
+            key = chosen(keys, document.key_id)
+            if key is not None:
+                self._trusted(key, document, seal)
+                return document, key
+            needed, found = document.key_id, ids_of(keys)
         raise AuthDataError(KEY_WRONG, path=self._path, needed=needed, found=found)
 
     def _content(self) -> bytes | None:
@@ -211,13 +222,19 @@ class FileVault:
         return f"<FileVault {self._path}>"
 
 
+def _tell(report: ProgressListener | None, done: int, total: int, *, resumed: bool) -> None:
+    if report is not None:
+        report(RotationProgress(done, total, resumed))
+
+
 def file_store(settings: Mapping[str, Any]) -> FileVault:
     """The provider of the store `file`: makes it from the `[auth_data]` table. Does not block.
 
     Args:
-        settings: `path` of the vault and `key`, its key source; a relative `file:` key lies beside the vault.
+        settings: `path` of the vault and `key`, its key source with its options; a relative path lies beside the vault.
 
     Raises:
-        AuthDataError: The key source is of an unknown kind (CF-AUTHD-015).
+        AuthDataError: The key source is of an unknown kind (CF-AUTHD-015), or lacks an option (CF-AUTHD-040, 053).
     """
-    return FileVault(Path(settings["path"]), str(settings["key"]))
+    path = Path(settings["path"])
+    return FileVault(path, key_source(str(settings["key"]), path.parent, settings))

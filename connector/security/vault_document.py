@@ -30,6 +30,8 @@ FORMAT_NAME = "connector-auth-data"
 FORMAT_VERSION = 1
 
 _NONCE_BYTES = 12
+# What bindings of entries and vaults never begin with: those are JSON.
+_CONTENT_BINDING = b"connector sealed content\0"
 
 
 class DocumentUnreadable(Exception):
@@ -96,6 +98,16 @@ def open_entry(key: VaultKey, alias: str, version: int, sealed: Sealed) -> Authe
     """Decrypt one entry. Raises DocumentUnreadable where it is not that alias's entry of that version."""
     content = json.loads(_open(key, sealed, _entry_binding(alias, version), f"the entry {alias!r}"))
     return AuthenticationData(alias, content["user"], Secret(content["password"]), content["description"], version)
+
+
+def seal_content(key: VaultKey, content: bytes) -> Sealed:
+    """Vouch for content that is kept elsewhere; no such seal opens as an entry, nor as the seal of a vault."""
+    return _seal(key, b"", _CONTENT_BINDING + content)
+
+
+def open_seal(key: VaultKey, content: bytes, sealed: Sealed) -> None:
+    """Check such a seal. Raises DocumentUnreadable."""
+    _open(key, sealed, _CONTENT_BINDING + content, "the list")
 
 
 def write_document(key: VaultKey, document: VaultDocument) -> bytes:

@@ -6,7 +6,12 @@ Behaviour on these types lives in other rooms. What is exported here is public a
 from connector.spi.adapter import BootstrapContext, ResourceAdapter
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
-from connector.spi.authdata import AuthenticationData, AuthenticationDataStore, AuthenticationDataStoreProvider
+from connector.spi.authdata import (
+    AuthenticationData,
+    AuthenticationDataStore,
+    AuthenticationDataStoreProvider,
+    StampedStore,
+)
 from connector.spi.callbacks import (
     AuthenticationDataCallback,
     Callback,
@@ -57,6 +62,13 @@ from connector.spi.properties import ConfigProperty
 from connector.spi.registry import IdentityService, UserRegistry, UserRegistryProvider, WritableUserRegistry
 from connector.spi.scope import Scope
 from connector.spi.secret import Secret
+from connector.spi.store_keys import (
+    KeyedStoreProvider,
+    ProgressListener,
+    RotationProgress,
+    StoreKeys,
+    StoreKeySource,
+)
 from connector.spi.subject import Subject
 from connector.spi.work import (
     IMMEDIATE,
@@ -100,6 +112,12 @@ __all__ = [
     "AuthenticationData",
     "AuthenticationDataStore",
     "AuthenticationDataStoreProvider",
+    "StampedStore",
+    "KeyedStoreProvider",
+    "StoreKeySource",
+    "StoreKeys",
+    "RotationProgress",
+    "ProgressListener",
     "UserRegistry",
     "WritableUserRegistry",
     "UserRegistryProvider",

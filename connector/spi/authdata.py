@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from connector.spi.secret import Secret
+
+if TYPE_CHECKING:
+    from connector.spi.store_keys import ProgressListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,34 @@ class AuthenticationDataStore(Protocol):
         """Remove an entry; False if there was none."""
         ...
 
-    def rotate_key(self) -> int:
-        """Re-encrypt everything under a new key, atomically (AUTHD-5). Answers the number of entries."""
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
+        """Re-encrypt everything under a new key (AUTHD-5). Answers the number of entries.
+
+        After a kill at any instant everything can be read, and another call goes on where this one was interrupted.
+
+        Args:
+            report: Called on this thread with how far it has come; at the end as well.
+        """
+        ...
+
+
+@runtime_checkable
+class StampedStore(Protocol):
+    """A store that can tell cheaply whether it may have changed. Optional; a watch asks it often (AUTHD-3)."""
+
+    def stamp(self) -> Hashable:
+        """Something that compares unequal whenever `load` may answer differently than before. May block.
+
+        It holds no secret. Raises AuthDataError where not even that can be told.
+        """
         ...
 
 
 class AuthenticationDataStoreProvider(Protocol):
-    """What an entry point in `connector.stores` is: makes a store from its settings."""
+    """What an entry point in `connector.stores` is: makes a store from its settings.
+
+    A store that needs the framework's encryption has a `connector.spi.KeyedStoreProvider` instead.
+    """
 
     def __call__(self, settings: Mapping[str, Any]) -> AuthenticationDataStore:
         """Make the store. `settings` is the `[auth_data]` table, with file paths made absolute."""

@@ -1,4 +1,4 @@
-"""The conformance kit: authors of adapters and login modules test theirs with pytest (OPS-4).
+"""The conformance kit: authors of adapters, login modules and stores test theirs with pytest (OPS-4).
 
 What authors import stands here and is loaded when it is first used (PEP 562), since pytest loads
 `connector.testing.pytest_plugin`, and this file with it, in every environment that the framework is installed in.
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from connector.testing.contracts.pool import OutboundPoolContract
     from connector.testing.contracts.reauthentication import ReauthenticationContract
     from connector.testing.contracts.security import OutboundSecurityContract
+    from connector.testing.contracts.store import StoreContract
     from connector.testing.contracts.trust import TrustedIdentityContract
     from connector.testing.mapper_backend import MapperBackend, MapperCase, Outcome
-    from connector.testing.requirement import Facet
+    from connector.testing.requirement import Facet, StoreFacet
+    from connector.testing.store_backend import StoreBackend
 
 #: The version of the kit. A new requirement raises the second number, a stricter one the first: authors pin it.
 KIT_VERSION = "1.1"
@@ -35,6 +37,8 @@ __all__ = [
     "MapperBackend",
     "MapperCase",
     "Outcome",
+    "StoreBackend",
+    "StoreFacet",
     # what authors subclass
     "OutboundContract",
     "OutboundCoreContract",
@@ -43,6 +47,7 @@ __all__ = [
     "TrustedIdentityContract",
     "OutboundPoolContract",
     "MapperContract",
+    "StoreContract",
 ]
 
 _HOME = {
@@ -60,6 +65,9 @@ _HOME = {
     "TrustedIdentityContract": "contracts.trust",
     "OutboundPoolContract": "contracts.pool",
     "MapperContract": "contracts.mapper",
+    "StoreBackend": "store_backend",
+    "StoreFacet": "requirement",
+    "StoreContract": "contracts.store",
 }
 
 

@@ -17,7 +17,7 @@ from connector.testing.report import badge_lines, report_of
 from connector.testing.requirement import requirement_of
 
 #: Which option names the backend of the zero-code way, by the kind of contract.
-_OPTIONS = {"adapter": "connector_adapter", "mapper": "connector_mapper"}
+_OPTIONS = {"adapter": "connector_adapter", "mapper": "connector_mapper", "store": "connector_store"}
 _KIT = "connector.testing.kit"
 
 
@@ -55,7 +55,9 @@ def prepare(config: pytest.Config, items: list[pytest.Item]) -> None:
     unasked = [item for item in contracts if _unasked(config, item)]
     if unasked:
         if len(unasked) == len(items):
-            raise pytest.UsageError("give --connector-adapter=MODULE:BACKEND or --connector-mapper=MODULE:BACKEND")
+            raise pytest.UsageError(
+                "give --connector-adapter=MODULE:BACKEND, or --connector-mapper or --connector-store likewise"
+            )
         config.hook.pytest_deselected(items=unasked)
         items[:] = [item for item in items if item not in unasked]
     for item in contracts:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from connector.testing.contracts.mapper import MapperContract
 from connector.testing.contracts.outbound import OutboundContract
+from connector.testing.contracts.store import StoreContract
 
 
 class TestAdapter(OutboundContract):
     """The adapter of `--connector-adapter`."""
+
+
+class TestStore(StoreContract):
+    """The authentication-data store of `--connector-store`."""
 
 
 class TestMapper(MapperContract):

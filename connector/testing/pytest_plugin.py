@@ -34,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MODULE:BACKEND",
         help="certify the login module of this connector.testing.MapperBackend with connector.testing.kit",
     )
+    group.addoption(
+        "--connector-store",
+        metavar="MODULE:BACKEND",
+        help="certify the store of this connector.testing.StoreBackend with connector.testing.kit",
+    )
     group.addoption("--connector-report", metavar="PATH", help="write the conformance kit's report to this JSON file")
 
 
@@ -66,7 +71,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         conclude(config, terminalreporter.write_line)
 
 
-# --- fixtures: the two at the top are what authors override ---------------------------------------------------------
+# --- fixtures: those at the top are what authors override ---------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +92,15 @@ def connector_mapper(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield backend
 
 
+@pytest.fixture(scope="session")
+def connector_store(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened `connector.testing.StoreBackend`; override it likewise, or give --connector-store."""
+    from connector.testing.collection import named_backend
+
+    with named_backend(request.config, "connector_store") as backend:
+        yield backend
+
+
 @pytest.fixture
 def connector_identification(request: pytest.FixtureRequest) -> Identification:
     """Who is certified, for the report."""
@@ -94,6 +108,8 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
 
     if getattr(request.cls, "kind", None) == "mapper":
         return Identification.of_mapper(request.getfixturevalue("connector_mapper"))
+    if getattr(request.cls, "kind", None) == "store":
+        return Identification.of_store(request.getfixturevalue("connector_store"))
     backend = request.getfixturevalue("connector_backend")
     return Identification.of_adapter(backend, descriptor_of(backend))
 
@@ -101,10 +117,12 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
 @pytest.fixture
 def connector_claims(request: pytest.FixtureRequest) -> Claims:
     """What applies to whoever is certified; of an adapter what the backend's very resource has."""
-    from connector.testing.subject_under_test import Claims
+    from connector.testing.subject_under_test import Claims, claims_of_store
 
     if getattr(request.cls, "kind", None) == "mapper":
         return Claims(frozenset(), {})
+    if getattr(request.cls, "kind", None) == "store":
+        return claims_of_store(request.getfixturevalue("connector_store"))
     bench: AdapterBench = request.getfixturevalue("connector_bench")
     return bench.claims
 

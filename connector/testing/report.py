@@ -19,6 +19,7 @@ PROFILES = {
     "OUT-TRUST": "outbound-security",
     "OUT-POOL": "outbound-pool",
     "MAP": "mapper",
+    "STORE": "secret-store",
     "KIT": "kit",
 }
 

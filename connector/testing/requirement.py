@@ -25,8 +25,18 @@ class Facet(Enum):
     STATE = "session-state"  # a session keeps something that its user did to it
 
 
+class StoreFacet(Enum):
+    """What a store for authentication data usually has. A backend whose store lacks it says so in `lacks`."""
+
+    WRITING = "writing"  # entries can be changed through it
+    KEY = "key"  # it encrypts under a key of ours, which can be rotated and can be wrong
+    DAMAGE = "damage"  # the list can be damaged from outside
+    STAMP = "stamp"  # it tells cheaply whether it may have changed (StampedStore)
+    REST = "rest"  # what it keeps could be read by others than its owner
+
+
 #: What a requirement may need.
-Need: TypeAlias = Capability | Facet
+Need: TypeAlias = Capability | Facet | StoreFacet
 
 
 @dataclass(frozen=True, slots=True)

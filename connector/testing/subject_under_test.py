@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
+from typing import Any
 
+from connector import __version__
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.descriptor_file import locate_descriptor, read_descriptor
 from connector.spi import Capability
 from connector.testing.backend import Backend
 from connector.testing.mapper_backend import MapperBackend
-from connector.testing.requirement import Facet, Need
+from connector.testing.requirement import Facet, Need, StoreFacet
+from connector.testing.store_backend import StoreBackend
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,13 @@ class Identification:
                 return cls(entry.name, entry.dist.version, type(backend).__name__)
         return cls(module.__name__, "unknown", type(backend).__name__)
 
+    @classmethod
+    def of_store(cls, backend: StoreBackend) -> Identification:
+        """A store, as its entry point names it."""
+        found = [entry.dist for entry in entry_points(group="connector.stores", name=backend.name)]
+        version = found[0].version if found and found[0] is not None else __version__
+        return cls(backend.name, version, type(backend).__name__)
+
     def to_dict(self) -> dict[str, str]:
         """For the report."""
         return {"name": self.name, "version": self.version, "backend": self.backend}
@@ -87,6 +97,18 @@ class Identification:
 def descriptor_of(backend: Backend) -> AdapterDescriptor:
     """What stands in the `ra.toml` beside the backend's adapter. Raises PluginError (CF-PLUG-010, CF-PLUG-011)."""
     return read_descriptor(locate_descriptor(backend.adapter.__module__))
+
+
+def claims_of_store(backend: StoreBackend) -> Claims:
+    """What applies to a store. Raises ValueError for a `lacks` without a reason."""
+    for facet, reason in backend.lacks.items():
+        if not reason.strip():
+            raise ValueError(f"`lacks` gives no reason for {facet.value}")
+    return Claims(frozenset(StoreFacet), _reasons(backend.lacks))
+
+
+def _reasons(lacks: Mapping[Any, str]) -> dict[Need, str]:
+    return dict(lacks)
 
 
 def claims_of(backend: Backend, descriptor: AdapterDescriptor) -> Claims:
@@ -101,4 +123,4 @@ def claims_of(backend: Backend, descriptor: AdapterDescriptor) -> Claims:
             raise ValueError(f"`lacks` names {need.value}, which {descriptor.name} does not claim")
         if not reason.strip():
             raise ValueError(f"`lacks` gives no reason for {need.value}")
-    return Claims(claimed, dict(backend.lacks))
+    return Claims(claimed, _reasons(backend.lacks))

@@ -21,13 +21,19 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """The command line on a profile where no container runs."""
     world, opened, audit = AdminWorld(tmp_path), [], MemoryAuditLog()
 
-    def open_container(path: Path, *, handlers: bool) -> Any:
+    def open_container(path: Path, *, handlers: bool, overrides: Any) -> Any:
         opened.append(path)
         return world.container
 
-    for variable in ("CONNECTOR_CONFIG", "CONNECTOR_LOGIN", "CONNECTOR_LOGIN_PASSWORD_FILE", "CONNECTOR_DEBUG"):
+    for variable in (
+        "CONNECTOR_CONFIG",
+        "CONNECTOR_LOGIN",
+        "CONNECTOR_LOGIN_PASSWORD_FILE",
+        "CONNECTOR_PASSPHRASE_FILE",
+        "CONNECTOR_DEBUG",
+    ):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(route, "load_profile", lambda _path: world.profile)
+    monkeypatch.setattr(route, "load_profile", lambda _path, _overrides: world.profile)
     monkeypatch.setattr(route, "open_container", open_container)
     monkeypatch.setattr(route, "open_audit", lambda _folder: audit)
     return Commands(world, opened, audit)

@@ -22,6 +22,7 @@ from connector.spi import (
     IdentityAssertion,
     Lease,
     ManagedConnection,
+    ProgressListener,
     Secret,
     Subject,
 )
@@ -46,7 +47,7 @@ class Store:
     def remove(self, alias: str) -> bool:
         return self.entries.pop(alias, None) is not None
 
-    def rotate_key(self) -> int:
+    def rotate_key(self, report: ProgressListener | None = None) -> int:
         return len(self.entries)
 
 

@@ -54,7 +54,9 @@ def test_the_wheel_has_every_package_with_its_type_marker_and_declaration(wheel:
     for package in ("connector", *ARTEFACTS):
         assert f"{package}/__init__.py" in names
         assert f"{package}/py.typed" in names
-    assert {"connector_sql/ra.toml", "connector_bus/ra.toml", "connector_metrics/plugin.toml"} <= names
+    declared = {"connector_sql/ra.toml", "connector_bus/ra.toml"}
+    plugins = {f"connector_{plugin}/plugin.toml" for plugin in ("metrics", "keyring", "sqlstore")}
+    assert declared | plugins <= names
 
 
 def test_every_top_level_name_in_the_wheel_is_ours(wheel: Path) -> None:

@@ -315,10 +315,6 @@ class PoolMachine(RuleBasedStateMachine):
         for waiter in woken:
             self.asleep.remove(waiter)  # ValueError: woken twice
             self.awake.append(waiter)
-        for waiter in woken:  # what a grant has replaced has left as well
-            grant = waiter.grant
-            if isinstance(grant, Permit) and grant.victim is not None and grant.victim not in self.gone:
-                self.left(grant.victim)
 
     def granted(self, kind: type[Any]) -> list[Any]:
         return [waiter.grant for waiter in self.awake if isinstance(waiter.grant, kind)]

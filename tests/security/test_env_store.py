@@ -51,9 +51,19 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
     assert store(A__USER="u", A__PASSWORD_FILE=str(path)).load()["a"].password.reveal() == " spaced "
 
 
+def test_every_field_may_stand_in_a_file(tmp_path: Path) -> None:
+    for name in ("user", "password", "description"):
+        (tmp_path / name).write_text(f"the {name}\n")
+    given = {f"A__{name.upper()}_FILE": str(tmp_path / name) for name in ("user", "password", "description")}
+    entry = store(**given).load()["a"]
+    assert (entry.user, entry.password.reveal(), entry.description) == ("the user", "the password", "the description")
+
+
 @pytest.mark.parametrize(
     "variables",
     [
+        {"A__USER": "u", "A__USER_FILE": "/f", "A__PASSWORD": MARKER},
+        {"A__USER": "u", "A__PASSWORD": MARKER, "A__DESCRIPTION": "d", "A__DESCRIPTION_FILE": "/f"},
         {"A__USER": "u"},
         {"A__PASSWORD": MARKER},
         {"A__USER": "u", "A__PASSWORD": MARKER, "A__PASSWORD_FILE": "/f"},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -275,23 +277,51 @@ def test_a_kill_at_any_instant_of_a_rotation_leaves_a_readable_pair(
 
     def check(instant: int) -> None:
         assert dict(fresh.load()) == entries
+        assert fresh.rotate_key() == len(entries)  # goes on from there, or begins
+        assert dict(fresh.load()) == entries
+        assert len(path.with_name("vault.key").read_text().splitlines()) == 1
         keys.add(json.loads(path.read_text())["key_id"])
 
     steps = kill_everywhere(monkeypatch, lambda instant: vault.rotate_key(), check)
     assert steps >= 20  # lock, and three replacements of six steps
     assert len(keys) > 2
-    fresh.rotate_key()
-    assert len(path.with_name("vault.key").read_text().splitlines()) == 1
+
+
+class Wrapped:
+    """A key file that a reader looks at, and must not change."""
+
+    changeable = True
+
+    def __init__(self, path: Path) -> None:
+        self.real = KeyFile(path)
+
+    def keys(self) -> tuple[VaultKey, ...]:
+        return self.real.keys()
+
+    def fresh(self) -> VaultKey:
+        raise AssertionError("a reader makes no key")
+
+    def replace(self, keys: tuple[VaultKey, ...]) -> None:
+        raise AssertionError("a reader changes nothing")
+
+    def create(self) -> None:
+        raise AssertionError("a reader makes no key")
+
+    def changing(self) -> AbstractContextManager[None]:
+        raise AssertionError("a reader changes nothing")
+
+    def stamp(self) -> Hashable:
+        return self.real.stamp()
 
 
 def test_a_reader_that_meets_a_rotation_looks_again(vault: FileVault, path: Path) -> None:
     vault.put("a", "u", Secret("p"))
 
-    class Meeting:
+    class Meeting(Wrapped):
         """Hands out the key as it was just before a rotation, once."""
 
         def __init__(self) -> None:
-            self.real = KeyFile(path.with_name("vault.key"))
+            super().__init__(path.with_name("vault.key"))
             self.met = False
 
         def keys(self) -> tuple[VaultKey, ...]:
@@ -300,9 +330,6 @@ def test_a_reader_that_meets_a_rotation_looks_again(vault: FileVault, path: Path
                 self.met = True
                 vault.rotate_key()
             return keys
-
-        def replace(self, keys: tuple[VaultKey, ...]) -> None:
-            raise AssertionError("a reader changes nothing")
 
     assert FileVault(path, Meeting()).load()["a"].password.reveal() == "p"
 

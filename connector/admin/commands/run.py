@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -49,16 +50,21 @@ def run(context: click.Context, configuration: Path | None) -> None:
     if configuration is not None:
         settings.config = configuration
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    profile = load_profile(settings.config)
+    profile = load_profile(settings.config, settings.overrides)
     endpoints: list[AdminEndpoint] = []
 
     def attach(container: Container) -> AdminEndpoint:
-        dispatcher = Dispatcher(Target(profile.stores, container), container.audit)
+        # Its own store, which has its key already: another one would ask for the passphrase again.
+        stores = replace(profile.stores, open_auth_data=lambda: container.auth_data_store)
+        dispatcher = Dispatcher(Target(stores, container), container.audit)
         endpoints.append(AdminEndpoint(container.state_folder, dispatcher))
         return endpoints[-1]
 
     before = set(threading.enumerate())
-    with stop_signals() as wait_for_stop, Container.open(profile.path, attach=attach) as container:
+    with (
+        stop_signals() as wait_for_stop,
+        Container.open(profile.path, overrides=profile.overrides, attach=attach) as container,
+    ):
         _print_ready(container, endpoints[0].path, as_json=settings.json)
         wait_for_stop()
         if not settings.json:

@@ -28,6 +28,10 @@ def _nobody_leaves() -> bool:
     return False
 
 
+def _nobody_listens(_line: str) -> None:
+    pass
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -36,9 +40,11 @@ class Request:
     Attributes:
         arguments: Checked as they are read.
         login: The caller's login, or None. The endpoint has checked it, but for bus operations, where the bus does.
+        tell: Called with a line on how far a long operation has come; drops it where nobody listens.
         abandoned: Whether the one who asked has gone, or the container stops: a long wait then ends early. Cheap.
     """
 
     arguments: Arguments
     login: Login | None = None
     abandoned: Callable[[], bool] = _nobody_leaves
+    tell: Callable[[str], None] = _nobody_listens

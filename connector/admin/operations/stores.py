@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
-from connector.errors import NameNotFound, Reason
+from connector.errors import ConfigError, NameNotFound, Reason
+from connector.spi import RotationProgress
+
+log = logging.getLogger("connector.admin")
 
 USER_UNKNOWN = Reason(
     "CF-ADM-042", "realm {realm} has no user {user!r}.", "See `connector users list`; nothing was changed."
 )
 ALIAS_UNKNOWN = Reason(
     "CF-ADM-043", "there is no authentication alias {alias!r}.", "See `connector auth-data list`; nothing was changed."
+)
+STORE_WITHOUT_KEY = Reason(
+    "CF-ADM-045",
+    "the authentication data store of this container has no key of ours.",
+    "Nothing needs to be made: its entries are guarded by where they rest.",
 )
 
 
@@ -83,9 +92,28 @@ def remove_auth_data(target: Target, request: Request) -> dict[str, Any]:
     return {"alias": alias, **_in_force(target)}
 
 
-def rotate_key(target: Target, _request: Request) -> dict[str, Any]:
-    """Re-encrypt everything under a new key (AUTHD-5)."""
-    return {"entries": target.stores.writable_auth_data().rotate_key(), **_in_force(target)}
+def rotate_key(target: Target, request: Request) -> dict[str, Any]:
+    """Re-encrypt everything under a new key, or go on with a rotation that was interrupted (AUTHD-5)."""
+    resumed = False
+
+    def report(progress: RotationProgress) -> None:
+        nonlocal resumed
+        resumed = resumed or progress.resumed
+        line = f"{progress.done} of {progress.total} entries are encrypted under the new key"
+        log.info("%s", line)
+        request.tell(line)
+
+    entries = target.stores.writable_auth_data().rotate_key(report)
+    return {"entries": entries, "resumed": resumed, **_in_force(target)}
+
+
+def init_key(target: Target, _request: Request) -> dict[str, Any]:
+    """Make the first key of a new list. Raises ConfigError (CF-ADM-045), and what the key source has against it."""
+    source = target.stores.open_key()
+    if source is None:
+        raise ConfigError(STORE_WITHOUT_KEY)
+    source.create()
+    return {"made": True}
 
 
 def refresh_auth_data(target: Target, _request: Request) -> dict[str, Any]:

@@ -63,6 +63,7 @@ _ALL = (
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),
     Operation("auth-data.remove", Access.ADMINISTRATOR, stores.remove_auth_data, ("alias",), offline=True),
     Operation("auth-data.rotate-key", Access.ADMINISTRATOR, stores.rotate_key, offline=True),
+    Operation("auth-data.init-key", Access.ADMINISTRATOR, stores.init_key, offline=True),
     Operation("users.list", Access.MONITOR, stores.list_users, offline=True),
     Operation("users.add", Access.ADMINISTRATOR, stores.add_user, ("user",), offline=True),
     Operation("users.remove", Access.ADMINISTRATOR, stores.remove_user, ("user",), offline=True),

@@ -8,6 +8,7 @@ from typing import final
 
 from connector.admin.administered import AdministeredContainer
 from connector.errors import ConfigError, Reason
+from connector.security.vault_key import KeySource
 from connector.spi import AuthenticationDataStore, UserRegistry, WritableUserRegistry
 
 REGISTRY_READ_ONLY = Reason(
@@ -22,6 +23,10 @@ STORE_READ_ONLY = Reason(
 )
 
 
+def _no_key() -> None:
+    return None
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -31,11 +36,13 @@ class Stores:
         realm: The container's realm.
         open_registry: Opens the realm's user registry.
         open_auth_data: Opens the authentication data store.
+        open_key: Where that store's key comes from; None for a store without a key of ours.
     """
 
     realm: str
     open_registry: Callable[[], UserRegistry]
     open_auth_data: Callable[[], AuthenticationDataStore]
+    open_key: Callable[[], KeySource | None] = _no_key
 
     def writable_registry(self) -> WritableUserRegistry:
         """The registry, to change it. Raises ConfigError (CF-ADM-040) for one that can't be changed."""

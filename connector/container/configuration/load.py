@@ -69,7 +69,7 @@ def load_configuration(
     checker = PropertyChecker(folder, environ, problems)
     container = check_container(data, folder, problems)
     realms = check_realms(data, folder, catalogue, problems)
-    auth_data = check_auth_data(data, folder, catalogue, problems)
+    auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
     login = check_login(data, catalogue, problems)
     resources = check_resources(data, catalogue, checker)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from connector.container.configuration.pool_section import PoolSection
-from connector.container.configuration.sections import FreeTable, Name, Names, Section, empty
+from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, empty
 from connector.errors import Reason
 
 NOT_IN_THIS_VERSION = Reason(
@@ -21,9 +21,21 @@ NOT_IN_THIS_VERSION = Reason(
 )
 
 ResourceKind = Literal["connection-factory", "activation", "destination"]
+#: How often a store may be looked at, in seconds: oftener is a mistake of the unit.
+SHORTEST_WATCH = 0.1
+
 Flag = Literal["required", "requisite", "sufficient", "optional"]
 AdminHolder = Annotated[str, Field(pattern=r"^(user|group):.+$")]
 AdminHolders = Annotated[tuple[AdminHolder, ...], Field(strict=False)]
+
+
+def _not_too_often(seconds: float) -> float:
+    if seconds < SHORTEST_WATCH:
+        raise ValueError(f"a duration of at least {SHORTEST_WATCH * 1000:g}ms")
+    return seconds
+
+
+WatchInterval = Annotated[Duration, AfterValidator(_not_too_often)]
 
 
 def _not_empty(chain: tuple[StackEntry, ...]) -> tuple[StackEntry, ...]:
@@ -63,20 +75,46 @@ class FileRealmSection(RealmSection):
 
 
 class AuthDataSection(Section):
-    """`[auth_data]` with another store than the built-in file, whose own the further keys are (AUTHD-2)."""
+    """`[auth_data]` with another store than the built-in file, whose own the further keys are (AUTHD-2).
+
+    `watch` is how often the store is looked at for changes, at least every 100 ms; without it nothing is put in force
+    but by `connector auth-data refresh` and the other commands, a connection test, and the next start (AUTHD-3).
+    """
 
     model_config = ConfigDict(extra="allow")
 
     store: Name = "file"
+    watch: WatchInterval | None = None
 
 
 class FileAuthDataSection(AuthDataSection):
-    """`[auth_data]` with the built-in encrypted file: the vault, and where its key comes from (AUTHD-1)."""
+    """`[auth_data]` with the built-in encrypted file: the vault, and where its key comes from (AUTHD-1).
+
+    `key` is `file:PATH`, `env:NAME`, `keyring:NAME` (with `key_backend`, the full name of the keyring's class) or
+    `passphrase`, optionally with `:PATH` for the parameters of its derivation. `passphrase` says where that comes from:
+    `prompt` (the default), `stdin` or `file:PATH`; `new_passphrase` where `rotate-key` takes the next one from.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     path: Name
     key: Name
+    key_backend: Name | None = None
+    passphrase: Name | None = None
+    new_passphrase: Name | None = None
+
+
+class EnvAuthDataSection(AuthDataSection):
+    """`[auth_data]` with the built-in environment, which is read-only (AUTHD-2).
+
+    `PREFIX__ALIAS__USER`, `…__PASSWORD` and `…__DESCRIPTION` are one entry, each with `_FILE` at its end for a file
+    that holds the value. Aliases have no capitals and no underscores: `LEDGER_BATCH` is `ledger-batch`. `watch` looks
+    at those files.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefix: Name = "CONNECTOR_AUTH_DATA"
 
 
 class StackEntry(Section):

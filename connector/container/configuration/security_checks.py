@@ -7,10 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from connector.container.configuration.adapter_properties import PropertyChecker
 from connector.container.configuration.model import (
     AdminSection,
     AuthDataSection,
     ContainerSection,
+    EnvAuthDataSection,
     FileAuthDataSection,
     FileRealmSection,
     RealmSection,
@@ -82,20 +84,32 @@ def check_realms(
     return MappingProxyType(checked)
 
 
-def check_auth_data(
-    data: Mapping[str, Any], folder: Path, catalogue: PluginCatalogue, problems: ProblemCollector
-) -> AuthDataSettings:
-    """`[auth_data]`; without it the environment is the store, which needs no set-up and may be empty."""
+def check_auth_data(data: Mapping[str, Any], catalogue: PluginCatalogue, checker: PropertyChecker) -> AuthDataSettings:
+    """`[auth_data]`; without it the environment is the store, which needs no set-up and may be empty.
+
+    The keys of a store that declares them are checked and converted. Blocks for secrets in files.
+    """
+    problems = checker.problems
     path = ("auth_data",)
     if "auth_data" not in data:
         return AuthDataSettings("env", MappingProxyType({"store": "env"}))
     table = data["auth_data"]
-    model: type[AuthDataSection] = FileAuthDataSection if _built_in(table, "store") else AuthDataSection
-    section = shaped(model, table, path, problems).section
+    section = shaped(_auth_data_model(table), table, path, problems).section
     if section is None:
         return AuthDataSettings("env", MappingProxyType({}))
     check_plugin(catalogue, STORES, section.store, (*path, "store"), problems, what="authentication-data store")
-    return AuthDataSettings(section.store, provider_settings({"store": section.store, **table}, folder))
+    described = catalogue.stores.get(section.store)
+    if described is not None and "auth_data" in described.sections:
+        own = {key: value for key, value in table.items() if key not in AuthDataSection.model_fields}
+        table = checker.table(own, described.sections["auth_data"].properties, path)
+    settings = provider_settings({"store": section.store, **table}, checker.folder)
+    return AuthDataSettings(section.store, settings, section.watch)
+
+
+def _auth_data_model(table: Any) -> type[AuthDataSection]:
+    if _built_in(table, "store"):
+        return FileAuthDataSection
+    return EnvAuthDataSection if table["store"] == "env" else AuthDataSection
 
 
 def _built_in(table: Any, key: str) -> bool:

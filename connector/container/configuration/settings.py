@@ -58,10 +58,12 @@ class AuthDataSettings:
     Attributes:
         store: The provider in `connector.stores`; `env` where the file has no `[auth_data]`.
         settings: The whole table for the provider, file paths absolute; may hold secrets, hence not in the repr.
+        watch: How often the store is looked at for changes, in seconds; None for never.
     """
 
     store: str
     settings: Mapping[str, Any] = field(repr=False)
+    watch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

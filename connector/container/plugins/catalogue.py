@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.container.configuration.problems import did_you_mean, listed
-from connector.container.plugins.contracts import breach_of_contract
+from connector.container.plugins.contracts import PLUGINS, STORES, breach_of_contract
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.found import FoundPlugin, found_plugins, installed_entry_points
 from connector.container.plugins.info import PluginInfo, PluginState
@@ -110,10 +110,17 @@ class PluginCatalogue:
     @property
     def described(self) -> Mapping[str, PluginDescriptor]:
         """The plugins of the group `connector.plugins` that have a `plugin.toml` and can be used, by name."""
+        return self._described_in(PLUGINS)
+
+    @property
+    def stores(self) -> Mapping[str, PluginDescriptor]:
+        """The stores for authentication data that have a `plugin.toml` and can be used, by name."""
+        return self._described_in(STORES)
+
+    def _described_in(self, group: str) -> Mapping[str, PluginDescriptor]:
         with self._lock:
-            return MappingProxyType(
-                {p.info.name: p.plugin for p in self._found if p.plugin is not None and p.info.usable}
-            )
+            described = ((p.info, p.plugin) for p in self._found if p.info.group == group and p.info.usable)
+            return MappingProxyType({info.name: plugin for info, plugin in described if plugin is not None})
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names in a group that can be used, sorted."""

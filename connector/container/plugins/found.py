@@ -154,7 +154,7 @@ def _describe_adapter(plugin: FoundPlugin) -> None:
 
 
 def _describe_plugin(plugin: FoundPlugin) -> None:
-    file = located(plugin.entry.module, PLUGIN_FILE)
+    file = None if plugin.protected else located(plugin.entry.module, PLUGIN_FILE)  # built-in ones have none
     if file is None:
         return
     descriptor = read_plugin_descriptor(file)
@@ -163,7 +163,7 @@ def _describe_plugin(plugin: FoundPlugin) -> None:
         plugin.info = replace(plugin.info, provides=_shown(descriptor.sections))
 
 
-_DESCRIBED = {ADAPTERS: _describe_adapter, PLUGINS: _describe_plugin}
+_DESCRIBED = {ADAPTERS: _describe_adapter, STORES: _describe_plugin, PLUGINS: _describe_plugin}
 
 
 def _fits(plugin: FoundPlugin, descriptor: AdapterDescriptor | PluginDescriptor, file: str) -> bool:

@@ -1,7 +1,8 @@
 """A plugin's `plugin.toml`, beside its entry point's module: the configuration sections that it owns (OPS-3).
 
 It is to a plugin of the group `connector.plugins` what `ra.toml` is to an adapter, and is read without importing it;
-only that it may be missing: a plugin without settings needs none. ::
+only that it may be missing: a plugin without settings needs none. A store (`connector.stores`) declares there, as
+`sections.auth_data`, the keys that `[auth_data]` has with it. ::
 
     [plugin]
     name = "metrics"
