@@ -85,7 +85,9 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(user=USERS, old=st.booleans(), asserted=st.booleans(), owner=st.integers(1, 2))
     def borrow(self, user: str, old: bool, asserted: bool, owner: int) -> None:
-        plan = self.plan(user, old=old, asserted=asserted)
+        self.borrow_by(self.plan(user, old=old, asserted=asserted), owner)
+
+    def borrow_by(self, plan: SignOnPlan, owner: int) -> None:
         if self.state.closed:
             assert self.state.take_free(plan, owner) is None
             return
@@ -129,12 +131,18 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def exchange(self, data: st.DataObject) -> None:
         entry, plan = self.lent.pop(data.draw(st.integers(0, len(self.lent) - 1)))
-        self.received(plan, self.state.exchange(entry))
+        self.received(plan, self.state.exchange(entry, self.now))
 
     @precondition(lambda self: self.awake)
     @rule(data=st.data())
     def wake_up(self, data: st.DataObject) -> None:
         waiter = self.awake.pop(data.draw(st.integers(0, len(self.awake) - 1)))
+        self.looked(waiter)
+
+    @precondition(lambda self: self.asleep)
+    @rule(data=st.data())
+    def look_unasked(self, data: st.DataObject) -> None:
+        waiter = self.asleep.pop(data.draw(st.integers(0, len(self.asleep) - 1)))
         self.looked(waiter)
 
     @precondition(lambda self: self.asleep or self.awake)
@@ -176,7 +184,7 @@ class PoolMachine(RuleBasedStateMachine):
         if outcome == "taken":
             physical: Any = entry.physical
             physical.user = plan.user
-            self.flushed(self.state.reauthenticated(entry, f"{plan.user}-alias"))
+            self.flushed(self.state.reauthenticated(entry, f"{plan.user}-alias", self.now))
             return
         del self.lent[at]
         if outcome == "refused":
@@ -291,7 +299,13 @@ class PoolMachine(RuleBasedStateMachine):
         else:
             if found.victim is not None:
                 self.left(found.victim)
-            self.opening.append(found)
+            if found.plan is not None:
+                self.opening.append(found)
+                return
+            assert self.state.refusals.blocks(plan, self.now), "a broken one is not replaced, and nothing is refused"
+            assert found.victim is not None
+            self.closing.append(found.victim)
+            self.borrow_by(plan, 1)  # the shell asks again
 
     def settled(self, entry: Entry, woken: list[Waiter[None]] | None) -> None:
         if woken is None:
