@@ -82,7 +82,7 @@ class Housekeeper:
                 break
             try:
                 pause = pool.upkeep()
-            except Exception as error:  # noqa: BLE001 - a defect, or an adapter's: the others must go on
+            except BaseException as error:  # noqa: BLE001 - a defect, or an adapter's: the thread and the others go on
                 _log.warning("looking after %r failed: %s", pool, type(error).__name__)
                 pause = LONGEST_SLEEP
             with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final, final
 DEPTH: Final = 24
 
 #: What is left out at the inner end: the framework's own frames say nothing about who asked.
-_OURS: Final = str(Path(__file__).resolve().parent.parent)
+_OURS: Final = str(Path(__file__).resolve().parent.parent) + os.sep  # not `connector_of_mine` beside it
 
 
 @final
