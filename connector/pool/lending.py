@@ -459,7 +459,12 @@ class LendingState(Generic[S]):
 
     def _accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
         self.refusals.forget(plan)
-        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
+        if alias is None:
+            return []
+        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
+        missing = min(self.min_size - len(self.entries), len(leaving))
+        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
+        return leaving
 
     def _take_out(self, alias: str, below: int | None) -> list[Entry]:
         if below is None:

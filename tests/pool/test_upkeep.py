@@ -151,3 +151,25 @@ def test_looks_come_in_time_for_the_shortest_of_the_settings() -> None:
     assert PoolSettings(unused_timeout=20.0).upkeep_interval == 10.0
     assert PoolSettings(leak_timeout=4.0).upkeep_interval == 2.0
     assert PoolSettings(reap_time=1.0).upkeep_interval == 1.0
+
+
+def test_what_a_rotation_takes_out_is_opened_again_by_the_newer_credential() -> None:
+    bench = PoolBench(max_size=4, min_size=2)
+    old, also = bench.pool.take(bench.alice), bench.pool.take(bench.alice)
+    old.close()
+    also.close()
+    bench.pool.retire("alice-alias", 2)
+    bench.pool.take(bench.factory.plan("alice", version=2)).close()
+    assert bench.pool.statistics().size == 1
+    bench.pool.upkeep()
+    assert [line.version for line in bench.pool.contents()] == [2, 2]
+    assert bench.settled()
+
+
+def test_an_error_reported_before_the_pool_listens_is_not_lost() -> None:
+    bench = PoolBench()
+    bench.factory.on_made = lambda made: made.connection_error_occurred(OSError())
+    bench.pool.take(bench.alice).close()
+    assert bench.factory.made[0].destroyed == 1
+    assert bench.pool.statistics().broken == 1
+    assert bench.settled()
