@@ -115,13 +115,13 @@ class FakeAsyncFactory(FakeFactory):
 class AsyncBench:
     """A pool of the running loop with its factory and clock."""
 
-    def __init__(self, max_size: int = 2, *, connection_timeout: float = 30.0) -> None:
+    def __init__(self, max_size: int = 2, *, connection_timeout: float = 30.0, **settings: Any) -> None:
         self.clock = FakeClock()
         self.factory = FakeAsyncFactory()
         self.pool = AsyncManagedConnectionPool(
             "eis/fake",
             self.factory,
-            PoolSettings(max_size, connection_timeout=connection_timeout),
+            PoolSettings(max_size, connection_timeout=connection_timeout, **settings),
             capabilities=frozenset({Capability.IDENTITY_SWITCH, Capability.ASYNC}),
             clock=self.clock,
         )

@@ -165,14 +165,17 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         try:
             while grant is None:
                 rung = await waiter.signal.wait(deadline - self._clock.monotonic())
-                with self._lock:
-                    now = self._clock.monotonic()
-                    grant, woken = self._state.resume(waiter, now)
-                    if grant is None:
-                        self._refuse_if_closed()
-                        if not rung:
-                            self._refuse_late(waiter, timeout, now)
-                self._wake(woken)
+                woken: list[Waiter[Bell]] = []
+                try:
+                    with self._lock:
+                        now = self._clock.monotonic()
+                        grant, woken = self._state.resume(waiter, now)
+                        if grant is None:
+                            self._refuse_if_closed()
+                            if not rung:
+                                self._refuse_late(waiter, timeout, now)
+                finally:
+                    self._wake(woken)  # also where this one gives up: they count as signalled already
         except BaseException:
             self._stop_waiting(waiter)
             raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import random
 from threading import TIMEOUT_MAX, Lock, get_ident
 from typing import final
@@ -133,14 +133,17 @@ class ManagedConnectionPool(PoolOperations[Lock]):
                 left = min(max(deadline - self._clock.monotonic(), 0.0), TIMEOUT_MAX)
                 rung = waiter.signal.acquire(timeout=left)
                 self._bury_abandoned()
-                with self._lock:
-                    now = self._clock.monotonic()
-                    grant, woken = self._state.resume(waiter, now)
-                    if grant is None:
-                        self._refuse_if_closed()
-                        if not rung:
-                            self._refuse_late(waiter, timeout, now)
-                self._wake(woken)
+                woken: list[Waiter[Lock]] = []
+                try:
+                    with self._lock:
+                        now = self._clock.monotonic()
+                        grant, woken = self._state.resume(waiter, now)
+                        if grant is None:
+                            self._refuse_if_closed()
+                            if not rung:
+                                self._refuse_late(waiter, timeout, now)
+                finally:
+                    self._wake(woken)  # also where this one gives up: they count as signalled already
         except BaseException:
             self._stop_waiting(waiter)
             raise
@@ -376,7 +379,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
 
     def _wake(self, waiters: Iterable[Waiter[Lock]]) -> None:
         for waiter in waiters:
-            waiter.signal.release()
+            # One whose time is up looks before its ring has come, and may be signalled again: two rings count once.
+            with suppress(RuntimeError):
+                waiter.signal.release()
 
 
 def _taken_lock() -> Lock:
