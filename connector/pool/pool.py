@@ -178,13 +178,14 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             raise
         entry, leaving = self._became_entry(physical, permit, alias, thread, began)
         try:
-            physical.set_event_listener(ErrorReport(self, entry))
-            self._refuse_if_closed()  # it may have been closed while this was being opened
+            try:
+                physical.set_event_listener(ErrorReport(self, entry))
+                self._refuse_if_closed()  # it may have been closed while this was being opened
+            finally:
+                self._close_all(leaving)  # interrupted there, nobody gets the new one either
         except BaseException as error:
             self.discard(entry, error)
             raise
-        finally:
-            self._close_all(leaving)
         return entry
 
     def _made_ready(self, entry: Entry, plan: SignOnPlan, thread: int) -> Entry:
@@ -342,7 +343,11 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             if not mine:
                 good += 1  # in use meanwhile: whoever has it will notice
                 continue
-            is_good = self._noted(entry, self._adapter.validate(entry))
+            try:
+                is_good = self._noted(entry, self._adapter.validate(entry))
+            except BaseException as error:  # interrupted: the session is in doubt
+                self.discard(entry, error)
+                raise
             with self._lock:
                 woken = self._state.put_back(entry, self._clock.monotonic()) if is_good else None
             if woken is not None:
