@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from connector.spi import SignOnPlan
@@ -42,7 +42,7 @@ class Ledger:
         self.made: list[Wire[Any]] = []
         self.seen: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
-        self.lock = Lock()
+        self.lock = RLock()  # a finaliser may come in between
 
     def object(self, what: str) -> None:
         self.objections.append(what)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from connector.pool import ManagedConnectionPool
 from connector.pool.flushing import FlushChoice, FlushMode
 from connector.spi import Capability
 from soak.borrowers import Found, tolerating
-from soak.ledger import SYSTEM, share_of
+from soak.ledger import SYSTEM, Ledger, share_of
 from soak.moods import Trouble
 from soak.stage import AnyStage
 from soak.steps import Step
@@ -111,12 +110,12 @@ def _resize(stage: AnyStage, number: int) -> None:
     stage.pool.resize(max_size, min_size, per_identity)
 
 
-def take_care(found: Found) -> None:
+def take_care(ledger: Ledger, found: Found) -> None:
     """Close, invalidate or forget what borrowers have handed over, on another thread than theirs, until told to end."""
     while (item := found.get()) is not None:
         lease: Any
         lease, fate = item
-        with suppress(BaseException):  # an adapter's mood; what matters is objected to elsewhere
+        with tolerating(ledger):
             if fate >= 0 and fate % 3 == 0:
                 lease.close()
             elif fate >= 0 and fate % 3 == 1:

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.pool import ManagedConnectionPool
 from connector.pool.async_pool import AsyncManagedConnectionPool
-from soak.borrowers import Borrower, Found
+from soak.borrowers import Borrower, Found, tolerating
 from soak.examples import Act, Example
 from soak.operator import Operator, take_care
 from soak.patience import Doing, Hang, LoopThread, Worker, end_of
@@ -118,10 +118,11 @@ def _act(
         """A forgotten lease is found sooner or later, and an abandoned one buried by the next who looks."""
         gc.collect()
         for stage in stages:
-            stage.pool.statistics()
+            with tolerating(stage.ledger):
+                stage.pool.statistics()
 
     begun = [run() for run in runs]
-    caring = Worker(ledger, partial(take_care, found))
+    caring = Worker(ledger, partial(take_care, ledger, found))
     try:
         end_of([Worker(ledger, partial(operator.run, steps, pace)), *begun], nudge)
     except Hang as hang:
