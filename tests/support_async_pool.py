@@ -115,14 +115,21 @@ class FakeAsyncFactory(FakeFactory):
 class AsyncBench:
     """A pool of the running loop with its factory and clock."""
 
-    def __init__(self, max_size: int = 2, *, connection_timeout: float = 30.0, **settings: Any) -> None:
+    def __init__(
+        self,
+        max_size: int = 2,
+        *,
+        connection_timeout: float = 30.0,
+        capabilities: frozenset[Capability] = frozenset({Capability.IDENTITY_SWITCH}),
+        **settings: Any,
+    ) -> None:
         self.clock = FakeClock()
         self.factory = FakeAsyncFactory()
         self.pool = AsyncManagedConnectionPool(
             "eis/fake",
             self.factory,
             PoolSettings(max_size, connection_timeout=connection_timeout, **settings),
-            capabilities=frozenset({Capability.IDENTITY_SWITCH, Capability.ASYNC}),
+            capabilities=capabilities | {Capability.ASYNC},
             clock=self.clock,
         )
         self.alice = self.factory.plan("alice")

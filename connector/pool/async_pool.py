@@ -442,6 +442,8 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
                 woken = self._state.put_back(entry, self._clock.monotonic()) if good else None
             if woken is not None:
                 self._wake(woken)
+            elif good:  # doomed meanwhile: it has been taken out, and is to be closed
+                self._spend(Permit(victim=entry))
             else:
                 self._discard(entry, why=Doom.INVALID)
 

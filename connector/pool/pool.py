@@ -352,6 +352,8 @@ class ManagedConnectionPool(PoolOperations[Lock]):
                 woken = self._state.put_back(entry, self._clock.monotonic()) if is_good else None
             if woken is not None:
                 self._wake(woken)
+            elif is_good:  # doomed meanwhile: it has been taken out, and is to be closed
+                self._spend(Permit(victim=entry))
             else:
                 self.discard(entry, why=Doom.INVALID)
             good, bad = good + is_good, bad + (not is_good)
