@@ -8,7 +8,7 @@ from typing import Final
 
 from connector.errors import LoginRefused, Reason
 
-REFUSED = Reason("CF-TEST-731", "the login was refused", "")
+REFUSED = Reason("CF-TEST-740", "the login was refused", "")
 
 
 class Trouble(Exception):

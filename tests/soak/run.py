@@ -125,7 +125,7 @@ def main(operations: int, first: int | None, batch: int, kinds: tuple[str, ...])
         except BaseException as error:
             if not isinstance(error, Objection | Hang):
                 traceback.print_exception(error)
-            notes = error.__notes__[:1] if isinstance(error, Hang) else ()  # what is known of the pool
+            notes = error.__notes__[:2] if isinstance(error, Hang) else ()  # what is known of the pools
             print(soak.failed, error, *notes, sep="\n", file=sys.stderr, flush=True)
             done = soak.seen["operations"]
             print(f"soak: FAILED after {done} operations; once more: --seed {number} --kind {kind} --batch {batch}")
