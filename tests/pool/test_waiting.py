@@ -293,3 +293,24 @@ def test_a_waiter_that_is_rung_twice_wakes_once() -> None:
     bench.pool._wake([waiter])  # its time was up: it looked before the first ring came, and was signalled again
     assert waiter.signal.acquire(timeout=0)
     assert not waiter.signal.acquire(timeout=0)
+
+
+def test_one_that_is_refused_wakes_the_next_one_to_be_refused_as_well() -> None:
+    bench = PoolBench(max_size=2, login_backoff=1.0)
+    newer = bench.factory.plan("alice", version=2)
+    older = bench.pool.take(bench.alice)
+
+    def refuse() -> None:
+        raise LoginRefused(REFUSED)
+
+    bench.factory.on_create = refuse
+    rotated = []
+    for number in range(3):  # refused, or spared the attempt; they wait for the connection that serves on
+        rotated.append(InThread(lambda: bench.pool.take(newer)))
+        waiting(bench, number + 1)
+    bench.pool.resize(max_size=1)
+    older.invalidate()
+    for thread in rotated:
+        with pytest.raises(LoginRefused):
+            thread.result()
+    assert bench.settled()
