@@ -173,7 +173,8 @@ class LendingState(Generic[S]):
         if found is None:
             return None, self.rouse(now)  # what it was woken for may be of use to another one
         self.queue.remove(waiter)
-        return found, []
+        # A refusal uses up nothing: what it was woken for is still there, and the next one has to be told as well.
+        return found, self.rouse(now) if isinstance(found, Refusal) else []
 
     def withdraw(self, waiter: Waiter[S], now: float) -> tuple[Grant | None, list[Waiter[S]]]:
         """A waiter gives up: answers what it was granted at the last instant (hand it back) and whom to wake."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import random
 from threading import Lock, get_ident
 from typing import final
@@ -409,7 +409,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
 
     def _wake(self, waiters: Iterable[Waiter[Lock]]) -> None:
         for waiter in waiters:
-            waiter.signal.release()
+            # One whose time is up looks before its ring has come, and may be signalled again: two rings count once.
+            with suppress(RuntimeError):
+                waiter.signal.release()
 
 
 #: The lease is made here, without its constructor's call: that one call is a twentieth of a lease.
