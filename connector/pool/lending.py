@@ -174,7 +174,7 @@ class LendingState(Generic[S]):
             return None, self.rouse(now)  # what it was woken for may be of use to another one
         self.queue.remove(waiter)
         # A refusal uses up nothing: what it was woken for is still there, and the next one has to be told as well.
-        return found, self.rouse(now) if isinstance(found, Refusal) else []
+        return found, self.rouse(now) if isinstance(found, Refusal) else self.rouse_shares(now)
 
     def withdraw(self, waiter: Waiter[S], now: float) -> tuple[Grant | None, list[Waiter[S]]]:
         """A waiter gives up: answers what it was granted at the last instant (hand it back) and whom to wake."""
@@ -475,6 +475,12 @@ class LendingState(Generic[S]):
     def _grant(self, waiter: Waiter[S], grant: Grant, now: float) -> list[Waiter[S]]:
         # It may have been signalled for something else that is free, which now is for the next one to find.
         return self.queue.grant(waiter, grant) + self.rouse(now)
+
+    def rouse_shares(self, now: float) -> list[Waiter[S]]:
+        """The same, where a connection that gave way, to be signed on anew or closed, has given back its identity's
+        share: who waits for that may use what was of no use to it before. Without a limit there is nothing to do.
+        """
+        return [] if self.shares.per_identity is None else self.rouse(now)
 
     def rouse(self, now: float) -> list[Waiter[S]]:
         """Signal as many waiters as could find something now; answers whom to wake."""

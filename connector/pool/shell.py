@@ -97,6 +97,8 @@ class PoolShell(ABC, Generic[S]):
                 waiter = Waiter(plan, owner, now, signal())
                 self._state.queue.add(waiter)
                 return waiter
+            woken = self._state.rouse_shares(now)
+        self._wake(woken)
         if isinstance(found, Refusal):
             raise again(found.error, found, now)
         return found
@@ -171,7 +173,10 @@ class PoolShell(ABC, Generic[S]):
             now = self._clock.monotonic()
             self._state.counts.openings += 1
             self._state.counts.opening_seconds += now - began
-            return self._state.opened(physical, permit, alias, owner, now)
+            opened = self._state.opened(physical, permit, alias, owner, now)
+            woken = self._state.rouse_shares(now)
+        self._wake(woken)
+        return opened
 
     def _refused(self, plan: SignOnPlan, error: LoginRefused) -> None:
         """The external system has refused the plan's credential."""

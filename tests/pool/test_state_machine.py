@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support_pool import FakeConnection, FakeFactory
 
@@ -115,6 +115,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.asleep.append(waiter)
         else:
             self.received(plan, found)
+            self.woke(self.state.rouse_shares(self.now))
 
     @precondition(lambda self: self.state.entries)
     @rule(user=USERS, data=st.data())
@@ -194,6 +195,7 @@ class PoolMachine(RuleBasedStateMachine):
         entry, leaving = self.state.opened(FakeConnection(plan.user), permit, f"{plan.user}-alias", owner, self.now)
         self.lent.append((entry, plan))
         self.flushed(leaving)
+        self.woke(self.state.rouse_shares(self.now))
 
     @precondition(lambda self: any(entry.check is Check.REAUTHENTICATE for entry, _ in self.lent))
     @rule(outcome=st.sampled_from(["taken", "refused", "broken"]))
@@ -445,6 +447,10 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 PoolMachine.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150,
+    stateful_step_count=50,
+    deadline=None,
+    phases=[p for p in Phase if p is not Phase.explain],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 TestPoolState = PoolMachine.TestCase
