@@ -4,7 +4,9 @@ Theory of operation
 -------------------
 What a login module declares in `depends_on` decides the key (`keying`).  A plan that depends on anything that can't be
 put into a key, or that changes by itself, is never kept.  Each plan is valid only under the generation of the
-authentication data that it was made under: a refresh that changed anything makes all of them stale at once.
+authentication data that it was made under: a refresh that changed anything makes all of them stale at once.  What a
+module says has changed outside (its `revision`, for example of a file) is a part of the key: plans of an older one are
+never asked for again, and are forgotten in time.
 
 A hit is one dictionary read and takes no lock; it leaves a mark on the plan.  When the cache is full, a new plan takes
 the place of one without a mark, searched for from a random place on; a marked plan that is passed loses its mark.  So

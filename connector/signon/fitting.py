@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connector.security.login_report import Describe, described
 from connector.signon.reference import SignOnTarget
-from connector.spi import Credential, IdentityAssertion, Step, Subject, Verdict, same_factory
+from connector.spi import Credential, IdentityAssertion, Principal, Step, Subject, Verdict, same_factory
 
 
 def fitting_credential(subject: Subject, target: SignOnTarget) -> tuple[Credential | None, tuple[Step, ...]]:
@@ -26,6 +27,22 @@ def fitting_credential(subject: Subject, target: SignOnTarget) -> tuple[Credenti
         else:
             steps.append(Step(what, Verdict.REJECTED, why))
     return chosen, tuple(steps)
+
+
+def describing(target: SignOnTarget) -> Describe:
+    """Puts a module's contribution into words, with the resource that it is for. Pure."""
+
+    def describe(given: object) -> str:
+        if isinstance(given, Principal) or not hasattr(given, "factory"):
+            return described(given)
+        factory = given.factory
+        if factory is None:
+            owner = "no resource in particular"
+        else:
+            owner = f"resource {target.resource!r}" if same_factory(given, target.factory) else "another resource"
+        return f"{described(given)}, for {owner}"
+
+    return describe
 
 
 def _named(subject: Subject) -> Iterator[tuple[str, Credential]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
 from typing import Protocol, final
 
@@ -107,7 +107,7 @@ class SignOnResolver:
         """
         self._warn_once(reference, request)
         try:
-            plan = self._plan(reference, target, request, caller)
+            plan = self._plan(reference, target, request, caller, in_full=False)
         except SignOnError as error:
             outcome = Outcome.DENIED if error.code in _DENIALS else Outcome.FAILURE
             self._record(reference, caller, outcome, error.code, error.explanation)
@@ -139,10 +139,11 @@ class SignOnResolver:
     ) -> Explanation:
         """How `resolve` would come about, by the same code; a refusal is explained, not raised (SIGN-8).
 
+        It says more than a plan's own explanation, which is kept for each caller: also what each module contributes.
         Blocks as long as the login modules do; nothing is connected, warned of or recorded, and no secret is shown.
         """
         try:
-            return self._plan(reference, target, request, caller).explanation
+            return self._plan(reference, target, request, caller, in_full=True).explanation
         except SignOnError as error:
             if isinstance(error.explanation, Explanation):
                 return error.explanation
@@ -161,15 +162,28 @@ class SignOnResolver:
         configuration = self._configurations.get(reference.login)
         return configuration.depends_on if configuration is not None else frozenset({Dependency.TIME})
 
+    def plan_revision(self, reference: ResourceReference) -> Callable[[], Hashable | None] | None:
+        """Asks what a kept plan of this reference is good for beyond `plan_dependencies`; None: nothing can change.
+
+        The callable answers None where it can't be told. It may look at files' dates, and read files that are new.
+        """
+        configuration = self._configurations.get(reference.login)
+        if reference.res_auth is ResAuth.APPLICATION or configuration is None or not configuration.changes_outside:
+            return None
+        return configuration.revision
+
     def _plan(
         self,
         reference: ResourceReference,
         target: SignOnTarget,
         request: ConnectionRequestInfo | None,
         caller: Subject | None,
+        *,
+        in_full: bool,
     ) -> SignOnPlan:
         dependencies = self.plan_dependencies(reference, request)
-        trail = SignOnTrail(reference, caller, caller_matters=not dependencies <= _CALLER_INDEPENDENT)
+        caller_matters = not dependencies <= _CALLER_INDEPENDENT
+        trail = SignOnTrail(reference, caller, caller_matters=caller_matters, in_full=in_full)
         if reference.res_auth is ResAuth.APPLICATION:
             found = application_sign_on(trail, target, request, self._auth_data.get)
         else:
