@@ -28,6 +28,8 @@ PACKAGES = (
     "connector_bus",
     "connector_default",
     "connector_trusted",
+    "connector_onetoone",
+    "connector_configured",
     "connector_metrics",
 )
 FAMILIES = {
@@ -46,6 +48,7 @@ FAMILIES = {
     "SQL": "SQL adapter",
     "BUS": "Service integration bus",
     "METR": "Metrics plugin",
+    "MAP": "Mapping modules",
 }
 
 

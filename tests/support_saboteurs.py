@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import pytest
 from support_kit import DefaultMappingBackend
 
-from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Reason
+from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Problem, Reason
 from connector.spi import (
+    IN_THE_OPTIONS,
     AuthenticationDataCallback,
     CallbackHandler,
     CallerSubjectCallback,
@@ -651,3 +652,38 @@ class TestShowsThePassword(SabotagedMapping):
     class module(Mapping_):
         def __repr__(self) -> str:
             return f"Mapping({self.found.password.reveal() if self.found else None})"
+
+
+class TestNarrowsToMore(SabotagedMapping):
+    breaks = ("MAP-004",)
+
+    class module(Mapping_):
+        @classmethod
+        def dependencies(cls, options: Mapping[str, Any]) -> frozenset[Dependency]:
+            return cls.depends_on | {Dependency.TIME}
+
+
+class TestFindsFaultWithItsOptions(SabotagedMapping):
+    breaks = ("MAP-005",)
+
+    class module(Mapping_):
+        @classmethod
+        def mistakes(cls, options: Mapping[str, Any]) -> list[Problem]:
+            return [Problem("X-1", IN_THE_OPTIONS, None, "alias", "nothing", "something")]
+
+
+class TestHasANewRevisionEachTime(SabotagedMapping):
+    breaks = ("MAP-005",)
+
+    class module(Mapping_):
+        @classmethod
+        def revision(cls, options: Mapping[str, Any]) -> object:
+            return object()
+
+
+class TestRemarksThePassword(SabotagedMapping):
+    breaks = ("MAP-032",)
+
+    class module(Mapping_):
+        def remarks(self) -> list[str]:
+            return [] if self.found is None else [f"it is {self.found.password.reveal()}"]
