@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Final, Protocol, final
 
 from connector.errors import (
@@ -16,6 +16,7 @@ from connector.errors import (
     SignOnError,
 )
 from connector.outbound.plan_cache import PlanCache, anybody, keying
+from connector.security.login_outcome import ModuleResult
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
 from connector.signon.found import credentials_given
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
@@ -281,7 +282,11 @@ class ReferenceConnectionManager:
         return _NOT_KEPT if revision is None else (revision, key)
 
     def explain(
-        self, request: ConnectionRequestInfo | None = None, *, caller: str | Subject | None = None
+        self,
+        request: ConnectionRequestInfo | None = None,
+        *,
+        caller: str | Subject | None = None,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> Explanation:
         """How the sign-on would come about, without connecting and without any secret (SIGN-8).
 
@@ -290,15 +295,17 @@ class ReferenceConnectionManager:
         Args:
             request: What the application would pass in the call.
             caller: For whom: a user name, a subject, or None for the caller on the running thread or task.
+            suppose: What login modules, by name, are to have answered without being asked.
 
         Raises:
             ScopeError: the caller on this thread or task has left.
+            ConfigError: something is supposed of a module that is not in the login configuration.
         """
         if caller is None:
             subject = current_subject()
         else:
             subject = self._subject_of(caller) if isinstance(caller, str) else caller
-        return self._resolver.explain(self._reference, self._target, request, subject)
+        return self._resolver.explain(self._reference, self._target, request, subject, suppose=suppose)
 
     def _check_still_good(self, plan: SignOnPlan) -> None:
         if plan.reference != self.reference or plan.resource != self.resource:

@@ -9,6 +9,8 @@ from typing import Protocol, final
 
 from connector.errors import ConfigError, ConnectorError, Reason, SignOnError
 from connector.security.login_configuration import LoginConfiguration
+from connector.security.login_outcome import ModuleResult
+from connector.security.login_suppose import check_supposed, supposing
 from connector.signon.application import application_sign_on
 from connector.signon.callback_handler import SignOnCallbackHandler
 from connector.signon.container_managed import CHAIN_FAILED, NO_CREDENTIAL, container_sign_on
@@ -136,14 +138,26 @@ class SignOnResolver:
         target: SignOnTarget,
         request: ConnectionRequestInfo | None,
         caller: Subject | None,
+        *,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> Explanation:
         """How `resolve` would come about, by the same code; a refusal is explained, not raised (SIGN-8).
 
         It says more than a plan's own explanation, which is kept for each caller: also what each module contributes.
         Blocks as long as the login modules do; nothing is connected, warned of or recorded, and no secret is shown.
+
+        Args:
+            reference: As for `resolve`.
+            target: As for `resolve`.
+            request: As for `resolve`.
+            caller: As for `resolve`.
+            suppose: What modules of the login configuration, by name, are to have answered without being asked.
+
+        Raises:
+            ConfigError: Something is supposed of a module that the reference's login configuration does not have.
         """
         try:
-            return self._plan(reference, target, request, caller, in_full=True).explanation
+            return self._plan(reference, target, request, caller, in_full=True, suppose=suppose).explanation
         except SignOnError as error:
             if isinstance(error.explanation, Explanation):
                 return error.explanation
@@ -180,7 +194,9 @@ class SignOnResolver:
         caller: Subject | None,
         *,
         in_full: bool,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> SignOnPlan:
+        configurations = self._supposing(reference, suppose) if suppose else self._configurations
         dependencies = self.plan_dependencies(reference, request)
         caller_matters = not dependencies <= _CALLER_INDEPENDENT
         trail = SignOnTrail(reference, caller, caller_matters=caller_matters, in_full=in_full)
@@ -188,8 +204,18 @@ class SignOnResolver:
             found = application_sign_on(trail, target, request, self._auth_data.get)
         else:
             handler = SignOnCallbackHandler(reference, target, request, caller, self._auth_data.get)
-            found = container_sign_on(trail, handler, reference, target, request, self._configurations)
+            found = container_sign_on(trail, handler, reference, target, request, configurations)
         return make_plan(trail, reference, target, request, found)
+
+    def _supposing(
+        self, reference: ResourceReference, suppose: Mapping[str, ModuleResult]
+    ) -> Mapping[str, LoginConfiguration]:
+        if reference.res_auth is ResAuth.APPLICATION:
+            check_supposed(suppose, f"the application-managed reference {reference.name!r}, which asks none", set())
+        configuration = self._configurations.get(reference.login)
+        if configuration is None:
+            return self._configurations
+        return {**self._configurations, reference.login: supposing(configuration, suppose)}
 
     def _warn_once(self, reference: ResourceReference, request: ConnectionRequestInfo | None) -> None:
         if reference.res_auth is not ResAuth.CONTAINER or not credentials_given(request):
