@@ -412,6 +412,10 @@ class TestSignsOnAsTheFirst(Sabotage):
             self.found.append(found)  # one first also where two threads come at once
             return super().made_out(self.found[0])
 
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            """Stays who it is: a pool that filled up early would else sign everybody on anew, and rightly."""
+
 
 class TestConnectsAtOnce(Sabotage):
     breaks = ("OUT-CORE-002",)
