@@ -243,7 +243,10 @@ class ReferenceConnectionManager:
         return self._plan_of(None if scope is None else scope.subject, request)
 
     def _kept_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan | None:
-        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError."""
+        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError.
+
+        Does not block, but for a look at the date of a file that a login module goes by (see `plan_revision`).
+        """
         scope = current_scope()
         generation = self._auth_data.generation
         kept = self._for_everybody

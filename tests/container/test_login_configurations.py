@@ -226,3 +226,20 @@ def test_the_default_mapping_and_one_that_looks_at_nobody_are_kept_alike(profile
                 plans.append(manager.current_plan())
 
     assert plans[0] is plans[1]
+
+
+def test_the_deployment_may_have_a_reference_signed_on_by_another_login_configuration(profile: ProfileFolder) -> None:
+    profile.edit(
+        "[applications]",
+        "[login.Payroll]\nstack = [{ module = 'configured-identity', flag = 'required', "
+        "options = { alias = 'shop-service' } }]\n\n[applications]",
+    )
+    deployed = {"descriptor": "shop.toml", "references": {"jms/shop": {"login": "Payroll"}}}
+
+    with profile.open() as container:
+        assert "working as 'alice@shop'" in explained(container)
+    with profile.open(overrides={"applications": {"shop": deployed}}) as container:
+        told = explained(container)
+
+    assert "signed on as user 'shop-service'" in told
+    assert "its login (overrides) wins over the descriptor" in told

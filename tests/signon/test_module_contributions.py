@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 from support_secrets import MARKER
-from support_signon import ALICE, Factory, container_managed, resolver, target
+from support_signon import ALICE, AuthData, Factory, container_managed, resolver, target
 
 from connector.errors import SignOnError
 from connector.security.login_configuration import ChainEntry, LoginConfiguration
-from connector.signon.reference import OnNoCredential
+from connector.signon.reference import OnNoCredential, ResourceReference
 from connector.spi import (
     CallbackHandler,
     ControlFlag,
@@ -216,3 +216,26 @@ def test_the_target_is_asked_by_callback_all_the_same() -> None:
     (step,) = modules(explained(("one", ControlFlag.REQUIRED, Asker)))
 
     assert step.steps[0].why == "user 'u', for resource 'jdbc/ledger'"
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        (container_managed(alias="ledger"), "anybody → alias 'ledger'"),
+        (container_managed(), "the reference has no alias"),
+        (
+            container_managed("TrustedConnectionMapping", alias="ledger", propagate_groups="true"),
+            "alias 'ledger' opens, to act as alice@weather, with the groups clerks",
+        ),
+        (
+            container_managed("TrustedConnectionMapping", alias="ledger", use_caller_identity="false",
+                              unauthenticated_user="guest"),
+            "alias 'ledger' opens, to act as guest, whoever calls",
+        ),
+    ],
+)  # fmt: skip
+def test_the_built_in_mappings_say_who_was_mapped_to_what(reference: ResourceReference, said: str) -> None:
+    explanation = resolver(AuthData(ledger="door")).explain(reference, RESOURCE, None, ALICE)
+
+    (module,) = modules(explanation)
+    assert [inner.why for inner in module.steps if inner.what == "mapping"] == [said]
