@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connector.security.login_report import Describe, described
 from connector.signon.reference import SignOnTarget
-from connector.spi import Credential, IdentityAssertion, Principal, Step, Subject, Verdict, same_factory
+from connector.spi import Credential, IdentityAssertion, Step, Subject, Verdict, same_factory
 
 
 def fitting_credential(subject: Subject, target: SignOnTarget) -> tuple[Credential | None, tuple[Step, ...]]:
@@ -33,10 +33,9 @@ def describing(target: SignOnTarget) -> Describe:
     """Puts a module's contribution into words, with the resource that it is for. Pure."""
 
     def describe(given: object) -> str:
-        if isinstance(given, Principal) or not hasattr(given, "factory"):
+        if not isinstance(given, Credential | IdentityAssertion):
             return described(given)
-        factory = given.factory
-        if factory is None:
+        if given.factory is None:
             owner = "no resource in particular"
         else:
             owner = f"resource {target.resource!r}" if same_factory(given, target.factory) else "another resource"

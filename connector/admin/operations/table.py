@@ -48,7 +48,7 @@ class Operation:
 
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
-    Operation("explain", Access.MONITOR, show.explain, ("reference", "caller", "suppose")),
+    Operation("explain", Access.MONITOR, show.explain, ("reference", "caller")),
     Operation("plugins", Access.MONITOR, show.plugins),
     Operation("findings", Access.MONITOR, show.findings),
     Operation("lookup", Access.AUTHENTICATED, show.lookup, ("reference",)),

@@ -79,9 +79,10 @@ def read_table(content: bytes, file: str) -> CallerTable | tuple[Problem, ...]:
     """
     try:
         text = content.decode()
-        data = tomllib.loads(text)
     except UnicodeDecodeError:
         return (mistake(TABLE_NOT_TOML, "(top)", "TOML", file=file, why="bytes that are not UTF-8"),)
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _POSITION.match(str(error))
         line = int(found["line"]) if found and found["line"] else max(1, text.count("\n"))
