@@ -16,9 +16,9 @@ HEAD = """# Configuration reference
 
 Generated from the code by `docs/generate.py`: the core's sections from their models, the others from the `ra.toml` of
 the adapter, the `plugin.toml` of the plugin, or the `mapper.toml` of the mapping module, that owns them. Unknown keys
-are mistakes; all mistakes are reported at once, with file, line and what is allowed. Durations are texts such as `"250ms"`,
-`"30s"`, `"5m"`, `"1h"`, or numbers in seconds; sizes `"64KiB"`, `"10MB"`, or bytes. A secret is `"file:PATH"` or
-`"env:NAME"`; plain text is reported by `connector check`.
+are mistakes; all mistakes are reported at once, with file, line and what is allowed. Durations are texts such as
+`"250ms"`, `"30s"`, `"5m"`, `"1h"`, or numbers in seconds; sizes `"64KiB"`, `"10MB"`, or bytes. A secret is
+`"file:PATH"` or `"env:NAME"`; plain text is reported by `connector check`.
 Precedence: explicit overrides, environment (`CONNECTOR__SECTION__KEY`), file, default.
 """
 

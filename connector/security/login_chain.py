@@ -6,15 +6,16 @@ failure leaves nothing behind: no half-filled subject, and no text of a foreign 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
 from connector.errors import ConnectorError
 from connector.security.login_configuration import ChainEntry, LoginConfiguration
+from connector.security.login_contribution import Describe, described, names_set, remarks_of
 from connector.security.login_outcome import ChainOutcome, ModuleResult, PhaseState, chain_outcome
-from connector.security.login_report import Describe, ModuleRecord, chain_step, described
+from connector.security.login_report import ModuleRecord, chain_step
 from connector.security.module_failure import presentable, unmade
 from connector.spi import CallbackHandler, LoginFailed, LoginModule, Step, Subject
 
@@ -154,8 +155,8 @@ class _Login:
         try:
             answer = _truth(module.login())
         finally:
-            record.shared = _set_names(before, self._shared_state)
-            record.remarks = _remarks_of(module)
+            record.shared = names_set(before, self._shared_state)
+            record.remarks = remarks_of(module)
         if not self.subject.is_empty:
             self.subject.clear()
             raise LoginFailed("the module put something into the subject before commit", "Report it to its author.")
@@ -203,19 +204,3 @@ def _truth(answer: object) -> bool:
     if not isinstance(answer, bool):
         raise LoginFailed(f"the module answered {type(answer).__name__} instead of True or False")
     return answer
-
-
-def _set_names(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the shared state that were set or replaced; the values may be secrets, and are not looked at."""
-    return tuple(repr(name) for name, value in after.items() if name not in before or before[name] is not value)
-
-
-def _remarks_of(module: LoginModule) -> tuple[str, ...]:
-    """What a module says of its answer; one that can't say it does not fail the login for that."""
-    offered = getattr(module, "remarks", None)
-    if offered is None:
-        return ()
-    try:
-        return tuple(text for text in offered() if isinstance(text, str))
-    except Exception:  # noqa: BLE001 - its text may hold a secret
-        return ("its remarks can't be told",)

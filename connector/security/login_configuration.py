@@ -37,7 +37,7 @@ class ChainEntry:
         One that declares nothing usable, can't be made, or narrows to what it had not declared is asked every time.
         """
         try:
-            declared = self._offered("depends_on")
+            declared = self._said("depends_on")
             narrowed = self._offered("dependencies")
             found = declared if narrowed is None else narrowed(self.options)
         except Exception:  # noqa: BLE001 - a module that can't be made has no say; its failure is the chain's to report
@@ -60,6 +60,11 @@ class ChainEntry:
         return () if offered is None else tuple(offered(self.options))
 
     def _offered(self, name: str) -> Any:
+        """The optional method of that name, or None; what can't be called is something else of the module's own."""
+        found = self._said(name)
+        return found if callable(found) else None
+
+    def _said(self, name: str) -> Any:
         """What the module's class has under that name, or None. `make` may be the class itself, or make its object."""
         found = getattr(self.make, name, None)
         return found if found is not None else getattr(self.make(), name, None)

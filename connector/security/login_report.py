@@ -6,22 +6,12 @@ error catalogue promise to keep clean, and of credentials the names only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from connector.security.login_contribution import Describe, described
 from connector.security.login_outcome import ModuleResult
-from connector.spi import (
-    ControlFlag,
-    Credential,
-    IdentityAssertion,
-    PasswordCredential,
-    Principal,
-    Step,
-    Verdict,
-)
-
-#: A module's contribution in words: a principal or credential that it has put into the subject.
-Describe = Callable[[object], str]
+from connector.spi import ControlFlag, Step, Verdict
 
 NOT_CALLED = "not called"
 
@@ -57,22 +47,6 @@ class ModuleRecord:
         else:
             self.commit = result
         self.answers.append(f"{phase} {result.value}" + (f": {why}" if why else ""))
-
-
-def described(given: object) -> str:
-    """A contribution in words: names and never a secret. Of a credential of a foreign kind only its mechanism. Pure."""
-    match given:
-        case PasswordCredential():
-            origin = f" of alias {given.alias!r}, version {given.version}" if given.alias is not None else ""
-            return f"user {given.user!r}{origin}"
-        case IdentityAssertion():
-            return f"to act as {given.user!r}" + (f" of realm {given.realm!r}" if given.realm else "")
-        case Principal():
-            return str(given)
-        case Credential():
-            return f"mechanism {given.mechanism}"
-        case _:
-            return "it is no credential"
 
 
 def chain_step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connector.security.login_report import Describe, described
+from connector.security.login_contribution import Describe, described
 from connector.signon.reference import SignOnTarget
 from connector.spi import Credential, IdentityAssertion, Step, Subject, Verdict, same_factory
 

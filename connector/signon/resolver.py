@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
 from typing import Protocol, final
 
-from connector.errors import ConfigError, ConnectorError, Reason, SignOnError
+from connector.errors import ConnectorError, SignOnError
 from connector.security.login_configuration import LoginConfiguration
 from connector.security.login_outcome import ModuleResult
 from connector.security.login_suppose import check_supposed, supposing
 from connector.signon.application import application_sign_on
 from connector.signon.callback_handler import SignOnCallbackHandler
 from connector.signon.container_managed import CHAIN_FAILED, NO_CREDENTIAL, container_sign_on
+from connector.signon.default_mapping import check_default_mapping
 from connector.signon.found import credentials_given, make_plan
 from connector.signon.reference import DEFAULT_PRINCIPAL_MAPPING, ResAuth, ResourceReference, SignOnTarget
 from connector.signon.trail import SignOnTrail, caller_text
@@ -30,15 +31,6 @@ from connector.spi import (
 )
 
 log = logging.getLogger("connector.signon")
-
-DEFAULT_MAPPING_CHANGED = Reason(
-    "CF-SIGN-020",
-    "the login configuration {login!r} is built in and has {found} instead of its one module.",
-    "It can't be modified, replaced or stacked upon (SIGN-3): give your configuration another name.",
-)
-
-#: The one module that the default mapping consists of, by its entry-point name.
-DEFAULT_MAPPING_MODULE = "default"
 
 #: Refusals that are about the caller; all others are mistakes of configuration, and audited as failures.
 _DENIALS = frozenset({CHAIN_FAILED.code, NO_CREDENTIAL.code})
@@ -78,7 +70,7 @@ class SignOnResolver:
         configurations: Mapping[str, LoginConfiguration],
         audit: AuditLog,
     ) -> None:
-        _check_default_mapping(configurations.get(DEFAULT_PRINCIPAL_MAPPING))
+        check_default_mapping(configurations.get(DEFAULT_PRINCIPAL_MAPPING))
         self._auth_data = auth_data
         self._configurations = dict(configurations)
         self._audit = audit
@@ -242,13 +234,3 @@ class SignOnResolver:
     ) -> None:
         details = {"reference": reference.name, "explanation": how.to_dict() if how is not None else None}
         self._audit.record(AuditEvent(action, caller_text(caller), reference.resource, outcome, reason, details))
-
-
-def _check_default_mapping(configuration: LoginConfiguration | None) -> None:
-    if configuration is None:
-        return
-    modules = [entry.module for entry in configuration.entries]
-    options = any(entry.options for entry in configuration.entries)
-    if modules != [DEFAULT_MAPPING_MODULE] or options:
-        found = f"the modules [{', '.join(modules)}]" + (" with options" if options else "")
-        raise ConfigError(DEFAULT_MAPPING_CHANGED, login=configuration.name, found=found)

@@ -6,9 +6,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from support_security import ScriptedModule, entry
+from support_security import NoCallbacks, ScriptedModule, entry
 
 from connector.errors import Problem
+from connector.security.login_chain import run_chain
 from connector.security.login_configuration import LoginConfiguration
 from connector.spi import IN_THE_OPTIONS, Dependency
 
@@ -84,3 +85,14 @@ def test_mistakes_in_the_options_are_the_modules_to_tell() -> None:
     (one,) = chain({"odd": 1, "narrowed": {CALLER}}).entries
 
     assert [problem.key_path for problem in one.mistakes()] == ["odd"]
+
+
+def test_what_a_module_has_under_these_names_and_cannot_be_called_is_its_own_business() -> None:
+    own = {"dependencies": ["a library"], "revision": 7, "mistakes": None, "remarks": "many"}
+    one = entry("m", "required", type("Own", (ScriptedModule,), own))
+
+    assert one.depends_on == ScriptedModule.depends_on
+    assert one.revision is None
+    assert one.mistakes() == ()
+    result = run_chain(LoginConfiguration("c", (one,)), NoCallbacks())
+    assert [inner.what for inner in result.step.steps[0].steps] == ["gives UserPrincipal"]
