@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from connector.spi import Credential, IdentityAssertion, LoginModule, PasswordCredential, Principal
@@ -34,7 +34,7 @@ def names_set(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str,
 
 def remarks_of(module: LoginModule) -> tuple[str, ...]:
     """What a module says of its answer; one that can't say it does not fail the login for that."""
-    offered = getattr(module, "remarks", None)
+    offered: Callable[[], Iterable[object]] | None = getattr(module, "remarks", None)
     if not callable(offered):
         return ()
     try:

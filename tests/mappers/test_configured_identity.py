@@ -81,10 +81,18 @@ def test_it_looks_at_the_caller_only_where_one_is_required(caller: str | None, d
     assert chain("C", ConfiguredIdentityModule, **options).depends_on == depends_on
 
 
-def test_it_says_what_everybody_is() -> None:
-    result = run_module(ConfiguredIdentityModule, {"alias": "batch", "user": "nightly"}, ALICE, ALIASES)
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"user": "nightly"}, "anybody → alias 'batch', user 'nightly'"),
+        ({"caller": "authenticated"}, "any authenticated caller → alias 'batch'"),
+        ({"caller": "user"}, "any user → alias 'batch'"),
+    ],
+)
+def test_it_says_who_is_signed_on_as_what(more: dict[str, str], said: str) -> None:
+    result = run_module(ConfiguredIdentityModule, {"alias": "batch", **more}, ALICE, ALIASES)
 
-    assert remarks(result) == ["anybody → alias 'batch', user 'nightly'"]
+    assert remarks(result) == [said]
 
 
 def test_nothing_is_in_the_subject_before_commit_nor_after_abort() -> None:

@@ -74,7 +74,7 @@ class ConfiguredIdentityModule:
                 "Add it with `connector auth-data set`, or correct the option `alias`.",
             )
         self._credential = PasswordCredential(user or data.user, data.password, target.factory, alias, data.version)
-        whose = "anybody" if wanted == _ANYBODY else f"any caller who is {wanted}"
+        whose = {_ANYBODY: "anybody", _AUTHENTICATED: "any authenticated caller", _USER: "any user"}[wanted]
         self._remark = f"{whose} → alias {alias!r}" + (f", user {user!r}" if user is not None else "")
         return True
 

@@ -82,14 +82,14 @@ class TableFile:
             if isinstance(understood, CallerTable):
                 return Reading(understood, known.revision + 1, (), read, settled)
             problems = understood
-        if problems != known.problems:
-            self._report(problems, known.table is not None)
+        if problems != known.problems and known.table is not None:
+            self._report(problems)
         return Reading(known.table, known.revision, problems, content, settled)
 
-    def _report(self, problems: tuple[Problem, ...], was_right: bool) -> None:
-        state = "the last one that was right stays in force" if was_right else "nobody can be mapped by it"
+    def _report(self, problems: tuple[Problem, ...]) -> None:
+        """Tell a wrong edit, once. Where no table was right before, nobody is mapped and each login says why."""
         for problem in problems:
-            _log.warning("the table of callers is wrong, %s: %s", state, problem)
+            _log.warning("the table of callers is wrong, the last one that was right stays in force: %s", problem)
 
 
 def _stamp_of(path: Path) -> _Stamp | None:
