@@ -55,6 +55,8 @@ def test_the_wheel_has_every_package_with_its_type_marker_and_declaration(wheel:
         assert f"{package}/__init__.py" in names
         assert f"{package}/py.typed" in names
     assert {"connector_sql/ra.toml", "connector_bus/ra.toml", "connector_metrics/plugin.toml"} <= names
+    mappers = {"default", "trusted", "onetoone", "configured"}
+    assert {f"connector_{name}/mapper.toml" for name in mappers} <= names
 
 
 def test_every_top_level_name_in_the_wheel_is_ours(wheel: Path) -> None:
