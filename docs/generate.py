@@ -28,6 +28,8 @@ PACKAGES = (
     "connector_bus",
     "connector_default",
     "connector_trusted",
+    "connector_onetoone",
+    "connector_configured",
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
@@ -50,6 +52,7 @@ FAMILIES = {
     "METR": "Metrics plugin",
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
+    "MAP": "Mapping modules",
 }
 
 

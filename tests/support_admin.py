@@ -16,6 +16,7 @@ from connector.admin.operations import Stores, Target
 from connector.admin.profile import Profile
 from connector.errors import AuthenticationFailed, ConfigError, NameNotFound, Reason
 from connector.security.audit import MemoryAuditLog
+from connector.security.login_outcome import ModuleResult
 from connector.spi import (
     AuthenticationData,
     Explanation,
@@ -202,6 +203,7 @@ class FakeContainer:
         self.ledger = FakePool()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
+        self.supposed: dict[str, ModuleResult] = {}
 
     def __enter__(self) -> FakeContainer:
         return self
@@ -227,9 +229,12 @@ class FakeContainer:
         assert subject.caller is not None
         return ROLES.get(subject.caller.name, frozenset())
 
-    def explain(self, reference: str, *, caller: str | None = None) -> Explanation:
+    def explain(
+        self, reference: str, *, caller: str | None = None, suppose: Mapping[str, ModuleResult] | None = None
+    ) -> Explanation:
         if self.defect is not None:
             raise self.defect
+        self.supposed = dict(suppose or {})
         inner = Step("module table", Verdict.TAKEN, "alias ledger")
         steps = (Step("component alias", Verdict.REJECTED, "none"), Step("login", Verdict.TAKEN, steps=(inner,)))
         return Explanation(f"sign-on of {reference} for {caller}", "ledger", steps)

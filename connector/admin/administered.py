@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from connector.security.login_outcome import ModuleResult
 from connector.spi import AuditLog, Explanation, Message, Scope, Secret, SignOnPlan, Subject
 
 
@@ -114,7 +115,9 @@ class AdministeredContainer(Protocol):
         """A scope of that user on the running thread. Raises AuthenticationFailed."""
         ...
 
-    def explain(self, reference: str, /, *, caller: str | None = None) -> Explanation:
+    def explain(
+        self, reference: str, /, *, caller: str | None = None, suppose: Mapping[str, ModuleResult] | None = None
+    ) -> Explanation:
         """How the sign-on of a reference comes about."""
         ...
 

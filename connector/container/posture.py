@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.container.configuration.key_paths import show_key_path
+from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
-from connector.errors import PluginError, Reason
+from connector.errors import PluginError, Problem, Reason
+from connector.security.login_outcome import CONSEQUENCE
+from connector.spi import IN_THE_OPTIONS, ControlFlag
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
     from connector.container.startup import Parts
+
+
+# Without such a module the login fails, whatever the others say.
+_NEEDED = frozenset({ControlFlag.REQUIRED, ControlFlag.REQUISITE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,26 @@ STORE_FAILING = Reason(
     "the authentication data can't be read, the last good ones are in force: {failure}",
     "Put right what the text says; `connector auth-data refresh`, or the watch, puts them in force.",
 )
+MODULE_UNUSABLE = Reason(
+    "CF-CTR-043",
+    "the login module {module!r} can't be made: {why}; {consequence}",
+    "Correct or install what brings it.",
+)
 
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _store, _aliases, _handlers, _activations, _pools, _plugins, _configuration)
+    examined = (
+        _security,
+        _store,
+        _aliases,
+        _logins,
+        _handlers,
+        _activations,
+        _pools,
+        _plugins,
+        _configuration,
+    )
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -108,6 +131,32 @@ def _aliases(parts: Parts) -> list[Finding]:
         for place, alias in named.items()
         if alias is not None and parts.auth_data.get(alias) is None
     ]
+
+
+def _logins(parts: Parts) -> list[Finding]:
+    """What became wrong since the start: an edit of a file that a module keeps its last good reading of."""
+    found: list[Finding] = []
+    for name in parts.configuration.login:
+        for number, entry in enumerate(parts.logins[name].entries):
+            place = show_key_path(("login", name, "stack", number))
+            severity = "error" if entry.flag in _NEEDED else "warning"
+            looked = look_at(entry, place)
+            if isinstance(looked, str):
+                consequence = CONSEQUENCE[entry.flag]
+                found.append(
+                    _finding(severity, MODULE_UNUSABLE, place, module=entry.module, why=looked, consequence=consequence)
+                )
+                continue
+            found += [Finding("error", one.code, _where(one), one.found, one.hint or one.allowed) for one in looked]
+    return found
+
+
+def _where(problem: Problem) -> str:
+    return (
+        problem.key_path
+        if problem.file == IN_THE_OPTIONS
+        else f"{problem.file}:{problem.line or ''} {problem.key_path}"
+    )
 
 
 def _handlers(parts: Parts) -> list[Finding]:
