@@ -152,7 +152,7 @@ class LendingState(Generic[S]):
         if isinstance(way, Permit):
             self.permits += 1
             return self._charge(plan)
-        if self._may_serve(way, plan, now):
+        if self._may_serve(way, plan, now) or not self._gives_way(way, plan):
             way.partition.free.remove(way)
             return self._lend(way, plan, owner)
         return self._replace(way, plan, owner)
@@ -231,7 +231,7 @@ class LendingState(Generic[S]):
             entry.doomed = Doom.PURGED
         elif self._surplus() > 0:
             entry.doomed = Doom.SHRUNK
-        return entry, self._accepted(plan, alias)
+        return entry, self.accepted(plan, alias)
 
     def reauthenticated(self, entry: Entry, alias: str | None) -> list[Entry]:
         """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
@@ -242,7 +242,12 @@ class LendingState(Generic[S]):
         self.counts.reauthenticated += 1
         if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
             entry.doomed = Doom.SUPERSEDED
-        return self._accepted(plan, alias)
+        return self.accepted(plan, alias)
+
+    def accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
+        """The external system has taken the plan's credential; answers what is to be closed now."""
+        self.refusals.forget(plan)
+        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
         """The external system refused the plan's credential: those who wait to try the same one fail at once.
@@ -374,7 +379,7 @@ class LendingState(Generic[S]):
         if may_open and self.permits < self.max_size:
             return _ROOM
         if free:
-            return free[0]  # its credential is superseded, but for that it would have served
+            return free[0]  # its credential is superseded: it makes room for its successor, or is the last that serves
         return self.shares.least_recently_used() if may_open else None
 
     def _refusal(self, plan: SignOnPlan, now: float) -> Refusal | None:
@@ -390,6 +395,24 @@ class LendingState(Generic[S]):
             return True
         return self._refusal(plan, now) is not None
 
+    def _on_trial(self, plan: SignOnPlan) -> bool:
+        """Whether the plan's credential is newer than those of all its connections, of which there are some: nobody
+        knows yet whether it is good.
+        """
+        own = [entry.version for entry in self.entries if entry.partition.key == plan.partition]
+        return bool(own) and max(own) < plan.version
+
+    def _gives_way(self, entry: Entry, plan: SignOnPlan) -> bool:
+        """Whether an entry that a plan may not use is given up for what the plan would use.
+
+        Not the last one of the plan's own for a credential that may be wrong: then nobody would be served.
+        """
+        if entry.partition.key != plan.partition or self.versions.old_ones_go_at_once or not self._on_trial(plan):
+            return True
+        return any(
+            other.partition is entry.partition and other is not entry and other.doomed is None for other in self.entries
+        )
+
     def _for_waiter(self, entry: Entry, waiter: Waiter[S], now: float) -> Entry | Permit | None:
         """A returned entry, or its place, for an overdue waiter; None if that one can use neither."""
         plan = waiter.plan
@@ -401,6 +424,10 @@ class LendingState(Generic[S]):
         own = entry.partition.key == plan.partition
         if self._refusal(plan, now) is not None or not (own or self.shares.may_open(plan)):
             return None
+        if not self._gives_way(entry, plan):
+            return self._lend(entry, plan, waiter.owner)
+        if own and self.permits < self.max_size and self.shares.may_open(plan):
+            return None  # there is room to try the newer credential in, and nothing has to be given up for it
         return self._replace(entry, plan, waiter.owner)
 
     def _surplus(self) -> int:
@@ -429,7 +456,8 @@ class LendingState(Generic[S]):
     def _replace(self, victim: Entry, plan: SignOnPlan, owner: int) -> Entry | Permit:
         """A free or just returned entry gives way to a plan that it can't serve: it is signed on anew, or closed."""
         self.counts.replaced += 1
-        if not self._reauthenticates or victim.check is Check.SUSPECT:
+        # What is refused in place is lost, and the borrower with it; where it is opened instead, others serve on.
+        if not self._reauthenticates or victim.check is Check.SUSPECT or self._on_trial(plan):
             self.condemn(victim, Doom.REPLACED)
             return self._charge(plan, victim)
         if victim.plan is None:
@@ -450,10 +478,6 @@ class LendingState(Generic[S]):
     def _victim_closed(self, permit: Permit) -> None:
         if permit.victim is not None:
             self.shares.discharge(permit.victim.partition, permit.victim.counted)
-
-    def _accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
-        self.refusals.forget(plan)
-        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
 
     def _take_out(self, alias: str, below: int | None) -> list[Entry]:
         if below is None:
