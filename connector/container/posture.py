@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
+from connector.container.refused_logins import as_data, still_wrong
 from connector.errors import PluginError, Reason
 
 if TYPE_CHECKING:
@@ -63,11 +64,18 @@ STORE_FAILING = Reason(
     "the authentication data can't be read, the last good ones are in force: {failure}",
     "Put right what the text says; `connector auth-data refresh`, or the watch, puts them in force.",
 )
+LOGIN_REFUSED = Reason(
+    "CF-CTR-036",
+    "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
+    "who is signed on already is served on",
+    "Correct the alias ({alias}) and refresh, or put its password in force in the external system; "
+    "`connector test-connection {resource}` tries it at once.",
+)
 
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _store, _aliases, _handlers, _activations, _plugins, _configuration)
+    examined = (_security, _store, _aliases, _refusals, _handlers, _activations, _plugins, _configuration)
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -106,6 +114,23 @@ def _aliases(parts: Parts) -> list[Finding]:
         _finding("error", ALIAS_MISSING, place, alias=alias)
         for place, alias in named.items()
         if alias is not None and parts.auth_data.get(alias) is None
+    ]
+
+
+def _refusals(parts: Parts) -> list[Finding]:
+    return [
+        _finding(
+            "warning",
+            LOGIN_REFUSED,
+            f'resources."{name}"',
+            resource=name,
+            user=refused.user,
+            alias=refused.alias,
+            code=refused.code,
+            failures=refused.failures,
+        )
+        for name, resource in list(parts.resources.items())
+        for refused in still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
     ]
 
 
@@ -163,7 +188,12 @@ def status(parts: Parts) -> dict[str, Any]:
         },
         "adapters": sorted(parts.adapters),
         "resources": {
-            name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics()), **_async_pools(resource)}
+            name: {
+                "adapter": resource.adapter,
+                "pool": _pool(resource.pool.statistics()),
+                **_async_pools(resource),
+                **_refused(parts, resource),
+            }
             for name, resource in parts.resources.items()
         },
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
@@ -183,6 +213,12 @@ def _async_pools(resource: Resource) -> dict[str, Any]:
     """The pools for asyncio, one for each event loop; left out where none was ever asked for."""
     pools = resource.async_pools.statistics() if resource.async_pools is not None else ()
     return {"async_pools": [_pool(statistics) for statistics in pools]} if pools else {}
+
+
+def _refused(parts: Parts, resource: Resource) -> dict[str, Any]:
+    """The credentials in force that its external system refuses; left out where there are none."""
+    wrong = still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
+    return {"refused_logins": [as_data(refused) for refused in wrong]} if wrong else {}
 
 
 def _pool(statistics: Any) -> dict[str, int]:

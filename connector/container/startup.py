@@ -167,7 +167,9 @@ def _make_resources(parts: Parts) -> None:
         if configured.kind != "connection-factory":
             continue
         descriptor = parts.catalogue.adapters[configured.adapter]
-        resource = make_resource(name, configured, parts.adapters[configured.adapter], descriptor, parts.clock)
+        resource = make_resource(
+            name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
+        )
         parts.resources[name] = resource
     login = login_configurations.build(parts.configuration.login, parts.catalogue)
     resolver = SignOnResolver(parts.auth_data, login, parts.audit)

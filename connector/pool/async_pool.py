@@ -34,7 +34,7 @@ from connector.pool.error_report import ErrorReport
 from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
-from connector.pool.shell import log
+from connector.pool.shell import UnheardRefusal, log
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import Waiter
@@ -70,6 +70,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
 
     Made on the loop itself.
     """
@@ -88,6 +89,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -96,6 +98,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self.loop = self._loop = asyncio.get_running_loop()
         self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
@@ -155,8 +158,8 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
                 return found
             try:
                 return await self._open(found, owner)
-            except LoginRefused:
-                if not self._serves_on(plan, owner):
+            except LoginRefused as error:
+                if not self._serves_on(plan, owner, error):
                     raise
 
     def _ask(self, plan: SignOnPlan, owner: int) -> Entry | Permit | Waiter[Bell]:

@@ -169,8 +169,8 @@ class PoolOperations(PoolShell[S]):
         self._wake(woken)
 
     def forgive(self, plan: SignOnPlan) -> None:
-        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over, and connections with
-        an older one are retired as if the pool had tried it itself. Blocks for closing free ones.
+        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over, and connections
+        with an older one are retired as if the pool had tried it itself. Blocks for closing free ones.
         """
         alias = self._alias_of(plan)
         with self._lock:

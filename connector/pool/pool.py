@@ -22,6 +22,7 @@ from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.lease import PooledLease
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.shell import UnheardRefusal
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import Waiter
@@ -40,6 +41,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
     """
 
     # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
@@ -53,6 +55,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -61,6 +64,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self._adapter = AdapterCalls(resource, factory, capabilities)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
@@ -136,8 +140,8 @@ class ManagedConnectionPool(PoolOperations[Lock]):
                 return found
             try:
                 return self._open(found, thread)
-            except LoginRefused:
-                if not self._serves_on(plan, thread):
+            except LoginRefused as error:
+                if not self._serves_on(plan, thread, error):
                     raise
 
     def _ask(self, plan: SignOnPlan, thread: int) -> Entry | Permit | Waiter[Lock]:

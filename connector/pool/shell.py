@@ -32,6 +32,9 @@ log = logging.getLogger("connector.pool")
 
 S = TypeVar("S")
 
+#: Told of a plan whose credential was refused while no borrower hears of it, outside of the lock; must not raise.
+UnheardRefusal = Callable[[SignOnPlan, LoginRefused], None]
+
 
 class PoolShell(ABC, Generic[S]):
     """The common part of both kinds of pool.
@@ -43,6 +46,7 @@ class PoolShell(ABC, Generic[S]):
         clock: Where the time comes from.
         reauthenticates: Whether the adapter can sign a connection on anew in place.
         jitter: A random number from 0 to below 1.
+        on_unheard_refusal: See `UnheardRefusal`; None for the log alone.
     """
 
     # Mutable state: `_state`, changed under `_lock` only.
@@ -61,11 +65,13 @@ class PoolShell(ABC, Generic[S]):
         *,
         reauthenticates: bool,
         jitter: Callable[[], float],
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         self.resource = resource
         self.settings = settings
         self._factory = factory
         self._clock = clock
+        self._on_unheard_refusal = on_unheard_refusal
         self._lock = Lock()
         self._state: PoolState[S] = PoolState(settings, reauthenticates=reauthenticates, jitter=jitter)
 
@@ -152,8 +158,8 @@ class PoolShell(ABC, Generic[S]):
             woken = self._state.refused(plan, error, self._clock.monotonic())
         self._wake(woken)
 
-    def _serves_on(self, plan: SignOnPlan, owner: int) -> bool:
-        """Whether a plan whose credential was refused is still served; says so in the log, since nobody is told."""
+    def _serves_on(self, plan: SignOnPlan, owner: int, error: LoginRefused) -> bool:
+        """Whether a plan whose credential was refused is still served; reports it, since no borrower is told."""
         with self._lock:
             served = self._state.still_served(plan, owner)
         if served:
@@ -164,7 +170,12 @@ class PoolShell(ABC, Generic[S]):
                 plan.user,
                 plan.version,
             )
+            self._unheard(plan, error)
         return served
+
+    def _unheard(self, plan: SignOnPlan, error: BaseException) -> None:
+        if self._on_unheard_refusal is not None and isinstance(error, LoginRefused):
+            self._on_unheard_refusal(plan, error)
 
     def _signed_on_anew(self, entry: Entry, plan: SignOnPlan) -> list[Entry]:
         alias = self._alias_of(plan)
@@ -199,6 +210,7 @@ class PoolShell(ABC, Generic[S]):
     def _not_refilled(self, plan: SignOnPlan, error: BaseException) -> None:
         """A connection to keep the minimum could not be opened: nobody waits for it, the next upkeep tries again."""
         log.warning("keeping min_size connections to %s failed: %s", self.resource, type(error).__name__)
+        self._unheard(plan, error)
         with self._lock:
             self._state.wanted.append((plan, self._alias_of(plan)))
 

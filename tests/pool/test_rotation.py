@@ -6,6 +6,7 @@ import pytest
 from support_pool import InThread, PoolBench, until
 
 from connector.errors import LoginRefused, Reason
+from connector.pool import ManagedConnectionPool
 from connector.spi import Capability, SignOnPlan
 
 REFUSED = Reason("CF-TEST-731", "refused", "")
@@ -103,3 +104,29 @@ def test_an_older_credential_that_is_accepted_does_not_end_the_back_off_of_a_new
         bench.pool.take(bench.alice).close()  # by a plan from before the change
 
     assert [(one.version, one.failures) for one in bench.pool.refused_logins()] == [(2, 1)]
+
+
+def test_a_refused_login_that_no_borrower_hears_of_is_told_once_each_time_that_it_is_tried() -> None:
+    bench = PoolBench()
+    told: list[tuple[str | None, int, str]] = []
+
+    def tell(plan: SignOnPlan, error: LoginRefused) -> None:
+        told.append((plan.user, plan.version, error.code))
+
+    pool = ManagedConnectionPool("eis/fake", bench.factory, clock=bench.clock, on_unheard_refusal=tell)
+    pool.take(bench.alice).close()
+    bench.factory.on_create = refuse
+    newer = bench.factory.plan("alice", version=2)
+
+    for _ in range(5):
+        pool.take(newer).close()
+    assert told == [("alice", 2, "CF-TEST-731")]
+    bench.clock.now += 100.0
+    pool.take(newer).close()
+    assert len(told) == 2
+    [known] = pool.refused_logins()
+    assert (known.alias, known.version, known.failures, known.retry_in) == ("alice-alias", 2, 2, 2.0)
+
+    with pytest.raises(LoginRefused):
+        pool.take(bench.bob)
+    assert len(told) == 2  # bob heard of it himself
