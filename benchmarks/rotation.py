@@ -17,17 +17,21 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.rotated_profile import RESOURCES, USERS, RotatedProfile, new_password
-from connector import Container
+from benchmarks.rotated_profile import ALIAS, RESOURCES, USERS, RotatedProfile, new_password
+from connector import Container, Secret
 
 #: Fewer connections than threads, so that some wait in the middle of each rotation; short pauses, for many probes.
 POOL = {"max_size": "6", "connection_timeout": '"60s"', "login_backoff": '"20ms"', "login_backoff_max": '"100ms"'}
 _WAYS = ("store first", "database first", "user and password")
 _WHO = text("SELECT current_user")
+
+#: The two halves of one, in order.
+Rotation = tuple[Callable[[], object], Callable[[], object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,79 +58,98 @@ class Outcome:
 
 
 class Load:
-    """Threads that ask, and a plan of what happens after how many requests.
+    """Threads that ask until there were enough requests and all rotations are made.
 
     Args:
         container: The running container.
-        requests: How many, over all threads.
+        requests: How many at least, over all threads.
         threads: How many threads, spread over the resources.
     """
 
-    # Mutable state: `answered` and `failures`, changed under `_more` by `_note` only.
+    # Mutable state: all below, changed under `_more`.
 
     def __init__(self, container: Container, requests: int, threads: int) -> None:
         self._container = container
         self._requests = requests
         self._threads = threads
         self._more = threading.Condition()
+        self._rotated = False
         self.answered = 0
         self.failures: Counter[str] = Counter()
 
-    def run(self, steps: list[Callable[[], object]]) -> None:
-        """Ask; meanwhile take the steps, spread evenly over the requests. Blocks until all is done."""
-        share, rest = divmod(self._requests, self._threads)
+    def run(self, rotations: list[Rotation]) -> None:
+        """Ask; meanwhile make the rotations, spread evenly over the requests. Blocks until all is done.
+
+        A rotation begins when each pool has taken up the one before, as an operator would wait for it.
+        """
         threads = [
-            threading.Thread(target=self._ask, args=(RESOURCES[number % len(RESOURCES)], share + (number < rest)))
+            threading.Thread(target=self._ask, args=(RESOURCES[number % len(RESOURCES)],), daemon=True)
             for number in range(self._threads)
         ]
         for thread in threads:
             thread.start()
-        for number, step in enumerate(steps, 1):
-            self._wait_for(self._requests * number // (len(steps) + 1))
-            step()
+        halves = 2 * len(rotations) + 1
+        for number, (first, second) in enumerate(rotations):
+            self._wait_for(self._requests * (2 * number + 1) // halves, self._is_taken_up)
+            first()
+            self._wait_for(self._requests * (2 * number + 2) // halves)
+            second()
+        with self._more:
+            self._rotated = True
         for thread in threads:
             thread.join()
 
-    def _ask(self, resource: str, count: int) -> None:
-        for _ in range(count):
+    def _ask(self, resource: str) -> None:
+        going = True
+        while going:
             try:
                 with self._container.lookup(resource).get_connection() as connection:
                     user = connection.execute(_WHO).scalar_one()
-                self._note("" if user in USERS else f"answered as {user}")
+                going = self._note("" if user in USERS else f"answered as {user}")
             except Exception as error:
-                self._note(f"{type(error).__name__}: {getattr(error, 'code', '')}")
+                going = self._note(f"{type(error).__name__}: {getattr(error, 'code', '')}")
 
-    def _note(self, failure: str) -> None:
+    def _note(self, failure: str) -> bool:
+        """Count a request; answers whether to go on."""
         with self._more:
             self.answered += 1
             if failure:
                 self.failures[failure] += 1
             self._more.notify_all()
+            return self.answered < self._requests or not self._rotated
 
-    def _wait_for(self, answered: int) -> None:
+    def _is_taken_up(self) -> bool:
+        in_force = self._container.auth_data_store.load()[ALIAS]
+        return all(
+            any(line.version == in_force.version for line in self._container.pool(name).contents())
+            for name in RESOURCES
+        )
+
+    def _wait_for(self, answered: int, condition: Callable[[], bool] = lambda: True) -> None:
         with self._more:
             self._more.wait_for(lambda: self.answered >= answered)
+        while not condition():
+            time.sleep(0.001)
 
 
-def steps_of(profile: RotatedProfile, container: Container, rotations: int) -> list[Callable[[], object]]:
-    """The halves of the rotations, in order."""
-    steps: list[Callable[[], object]] = []
+def rotations_of(profile: RotatedProfile, container: Container, count: int) -> list[Rotation]:
+    """The rotations, in three ways by turns, each in two halves."""
+    rotations: list[Rotation] = []
     user = profile.user
-    for number in range(rotations):
+    for number in range(count):
         way = _WAYS[number % len(_WAYS)]
         if way == "user and password":
             user = USERS[1 - USERS.index(user)]
         password = new_password()
+        in_database = partial(profile.set_in_database, user, password)
+        in_store = partial(_put_in_force, profile, container, user, password)
+        rotations.append((in_store, in_database) if way == "store first" else (in_database, in_store))
+    return rotations
 
-        def in_database(user: str = user, password: object = password) -> None:
-            profile.set_in_database(user, password)  # type: ignore[arg-type]  # a default argument binds it
 
-        def in_store(user: str = user, password: object = password) -> None:
-            profile.set_in_store(user, password)  # type: ignore[arg-type]
-            container.update_auth_data()
-
-        steps += [in_store, in_database] if way == "store first" else [in_database, in_store]
-    return steps
+def _put_in_force(profile: RotatedProfile, container: Container, user: str, password: Secret) -> None:
+    profile.set_in_store(user, password)
+    container.update_auth_data()
 
 
 def demonstrate(profile: RotatedProfile, *, requests: int, threads: int, rotations: int) -> Outcome:
@@ -134,7 +157,7 @@ def demonstrate(profile: RotatedProfile, *, requests: int, threads: int, rotatio
     began = time.monotonic()
     with profile.open() as container:
         load = Load(container, requests, threads)
-        load.run(steps_of(profile, container, rotations))
+        load.run(rotations_of(profile, container, rotations))
         pools = [container.pool(name).statistics() for name in RESOURCES]
     return Outcome(
         requests=load.answered - load.failures.total(),

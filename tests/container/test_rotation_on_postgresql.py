@@ -281,5 +281,5 @@ def test_rotations_in_both_orders_under_load_fail_no_request(make_rotated: MakeR
     outcome = demonstrate(make_rotated(**POOL), requests=3_000, threads=16, rotations=9)
 
     assert outcome.failures == {}
-    assert (outcome.requests, outcome.rotations) == (3_000, 9)
+    assert (outcome.requests >= 3_000, outcome.rotations) == (True, 9)
     assert outcome.opened >= 2 * 9
