@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from sqlalchemy import text
+from support_pool import until
 
 from benchmarks.rotated_profile import ALIAS, RESOURCES, USERS, RotatedProfile, new_password
 from benchmarks.rotation import POOL, demonstrate
@@ -194,8 +196,7 @@ def test_postgresql_sees_one_login_for_each_back_off(make_rotated: MakeRotated) 
         logins = Logins(profile)
         began = time.monotonic()
         mistype(profile, container)
-        while container.pool(LEDGER).statistics().failed_logins < 5:
-            ask(container)
+        until(lambda: ask(container) and container.pool(LEDGER).statistics().failed_logins >= 5)
         lasted = time.monotonic() - began
         assert 5 <= logins.refused <= lasted / 0.05 + 1
         assert container.pool(LEDGER).statistics().destroyed == 0
@@ -210,8 +211,7 @@ def test_the_password_may_be_changed_in_the_store_first(make_rotated: MakeRotate
         assert ask(container) == BLUE
         assert versions(container) == [1]
         profile.set_in_database(BLUE, fresh)
-        while versions(container) != [2]:  # at the first probe after that
-            ask(container)
+        until(lambda: ask(container) and versions(container) == [2])  # at the first probe after that
 
 
 def test_the_password_may_be_changed_in_the_database_first(make_rotated: MakeRotated) -> None:
@@ -274,6 +274,28 @@ def test_a_container_that_starts_again_reads_the_data_again(make_rotated: MakeRo
     profile.set_in_store(GREEN, fresh)
     with profile.open() as container:
         assert ask(container) == GREEN
+
+
+def test_on_asyncio_a_mistyped_password_interrupts_nobody_and_is_told_as_well(make_rotated: MakeRotated) -> None:
+    profile = make_rotated(**LONG)
+
+    async def ask_on_loop() -> str:
+        async with container.lookup(LEDGER).get_async_connection() as connection:
+            user: str = (await connection.execute(text("SELECT current_user"))).scalar_one()
+        return user
+
+    async def main() -> set[str]:
+        answers = {await ask_on_loop()}
+        mistype(profile, container)
+        answers.update([await ask_on_loop() for _ in range(10)])
+        assert [finding.code for finding in container.findings() if finding.code == "CF-CTR-036"] == ["CF-CTR-036"]
+        return answers
+
+    with profile.open() as container:
+        logins = Logins(profile)
+        assert asyncio.run(main()) == {BLUE}
+    assert logins.refused == 1
+    assert profile.audit_log.read_text().count('"CF-SQL-011"') == 1
 
 
 def test_rotations_in_both_orders_under_load_fail_no_request(make_rotated: MakeRotated) -> None:
