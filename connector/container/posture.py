@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
+from connector.container.pool_findings import pool_findings
 from connector.container.refused_logins import as_data, still_wrong
 from connector.errors import PluginError, Reason
 
@@ -65,7 +66,7 @@ STORE_FAILING = Reason(
     "Put right what the text says; `connector auth-data refresh`, or the watch, puts them in force.",
 )
 LOGIN_REFUSED = Reason(
-    "CF-CTR-036",
+    "CF-CTR-042",
     "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
     "who is signed on already is served on",
     "Correct the alias ({alias}) and refresh, or put its password in force in the external system; "
@@ -75,7 +76,9 @@ LOGIN_REFUSED = Reason(
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _store, _aliases, _refusals, _handlers, _activations, _plugins, _configuration)
+    examined = (
+        _security, _store, _aliases, _refusals, _handlers, _activations, _pools, _plugins, _configuration,
+    )  # fmt: skip
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -148,6 +151,10 @@ def _activations(parts: Parts) -> list[Finding]:
         for deployed in parts.activations
         if deployed.activation.failure is not None
     ]
+
+
+def _pools(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

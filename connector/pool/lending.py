@@ -101,7 +101,7 @@ class LendingState(Generic[S]):
         self.refusals = Refusals(settings.login_backoff, settings.login_backoff_max)
         self.versions = CredentialVersions(settings.retire_policy)
         self.counts = Counts()
-        self.wanted: deque[tuple[SignOnPlan, str | None]] = deque(maxlen=64)
+        self.wanted: deque[tuple[SignOnPlan, str | None]] = deque(maxlen=max(64, self.min_size))
         self.closed = self.suspended = False
         self.generation = 0
         # What the hot path looks into: the partitions, or, while nothing may be lent, nothing.
@@ -152,7 +152,7 @@ class LendingState(Generic[S]):
         if isinstance(way, Permit):
             self.permits += 1
             return self._charge(plan)
-        if self._may_serve(way, plan, now) or not self._gives_way(way, plan):
+        if self._may_serve(way, plan, now):
             way.partition.free.remove(way)
             return self._lend(way, plan, owner)
         return self._replace(way, plan, owner)
@@ -164,7 +164,7 @@ class LendingState(Generic[S]):
             waiter.grant = None
             # It may have broken, or been purged, on its way: it is not handed out, the permit is used for another.
             if isinstance(grant, Entry) and grant.doomed is not None:
-                return self.exchange(grant), []
+                return self.exchange(grant, now), []
             return grant, []
         if waiter not in self._waiters:
             return None, []
@@ -181,11 +181,17 @@ class LendingState(Generic[S]):
         self.queue.remove(waiter)
         return grant, self.rouse(now)
 
-    def exchange(self, entry: Entry, why: Doom = Doom.DISCARDED) -> Permit:
-        """Trade a lent entry that can't be used for the right to open another in its place, for the same plan."""
+    def exchange(self, entry: Entry, now: float, why: Doom = Doom.DISCARDED) -> Permit:
+        """Trade a lent entry that can't be used for the right to open another in its place, for the same plan.
+
+        Where the plan's credential is not to be tried now (it was served by an older one), the permit is without a
+        plan: it only closes the entry, and the borrower asks again.
+        """
         plan = entry.plan
         assert plan is not None, "only a lent entry can be exchanged"
         self.condemn(entry, entry.doomed or why)
+        if self._refusal(plan, now) is not None:
+            return Permit(victim=entry)
         return self._charge(plan, entry)
 
     def candidates(self, plan: SignOnPlan) -> tuple[Entry, ...]:
@@ -233,12 +239,13 @@ class LendingState(Generic[S]):
             entry.doomed = Doom.SHRUNK
         return entry, self.accepted(plan, alias)
 
-    def reauthenticated(self, entry: Entry, alias: str | None) -> list[Entry]:
+    def reauthenticated(self, entry: Entry, alias: str | None, now: float) -> list[Entry]:
         """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
         plan = entry.plan
         assert plan is not None, "only a lent entry can be signed on anew"
         entry.user, entry.alias, entry.version, entry.origin = plan.user, alias, plan.version, plan
-        entry.check = self._first_check
+        # The system has answered just now; but on its next way out it is validated like any other.
+        entry.check, entry.good_at, entry.probe = self._first_check, now, None
         self.counts.reauthenticated += 1
         if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
             entry.doomed = Doom.SUPERSEDED
@@ -247,7 +254,12 @@ class LendingState(Generic[S]):
     def accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
         """The external system has taken the plan's credential; answers what is to be closed now."""
         self.refusals.forget(plan)
-        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
+        if alias is None:
+            return []
+        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
+        missing = min(self.min_size - len(self.entries), len(leaving))
+        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
+        return leaving
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
         """The external system refused the plan's credential: those who wait to try the same one fail at once.
@@ -298,7 +310,7 @@ class LendingState(Generic[S]):
         self._victim_closed(permit)
         if permit.plan is not None and permit.partition is not None:
             self.shares.discharge(permit.partition, permit.counted)
-            self.refusals.failed(permit.plan)
+            self.refusals.failed(permit.probe)
         if self.permits <= self.max_size and not self.suspended:
             for waiter in self.queue.overdue(now):
                 if self.may_open(waiter.plan, now):
@@ -316,7 +328,7 @@ class LendingState(Generic[S]):
         if entry.plan is None:
             entry.partition.free.remove(entry)
         elif entry.check is Check.REAUTHENTICATE:
-            self.refusals.failed(entry.plan)
+            self.refusals.failed(entry.probe)
         del self.entries[entry]
         self.counts.destroyed += 1
         self.counts.destroyed_for[why] += 1
@@ -379,7 +391,7 @@ class LendingState(Generic[S]):
         if may_open and self.permits < self.max_size:
             return _ROOM
         if free:
-            return free[0]  # its credential is superseded: it makes room for its successor, or is the last that serves
+            return free[0]  # its credential is superseded, but for that it would have served
         return self.shares.least_recently_used() if may_open else None
 
     def _refusal(self, plan: SignOnPlan, now: float) -> Refusal | None:
@@ -393,25 +405,21 @@ class LendingState(Generic[S]):
             return False
         if entry.version >= plan.version or self.versions.old_ones_serve:
             return True
-        return self._refusal(plan, now) is not None
+        return self._is_on_trial(plan) or self._refusal(plan, now) is not None
 
-    def _on_trial(self, plan: SignOnPlan) -> bool:
-        """Whether the plan's credential is newer than those of all its connections, of which there are some: nobody
-        knows yet whether it is good.
+    def _is_on_trial(self, plan: SignOnPlan) -> bool:
+        """Whether the plan's credential is newer than those of all its connections, of which there are some, and is
+        just being tried: nobody knows yet whether it is good.
         """
-        own = [entry.version for entry in self.entries if entry.partition.key == plan.partition]
-        return bool(own) and max(own) < plan.version
-
-    def _gives_way(self, entry: Entry, plan: SignOnPlan) -> bool:
-        """Whether an entry that a plan may not use is given up for what the plan would use.
-
-        Not the last one of the plan's own for a credential that may be wrong: then nobody would be served.
-        """
-        if entry.partition.key != plan.partition or self.versions.old_ones_go_at_once or not self._on_trial(plan):
-            return True
-        return any(
-            other.partition is entry.partition and other is not entry and other.doomed is None for other in self.entries
-        )
+        partition = self.shares.partitions.get(plan.partition)
+        if partition is None:
+            return False
+        own = [
+            entry.version
+            for entry in self.entries
+            if entry.partition is partition and entry.check is not Check.REAUTHENTICATE
+        ]
+        return bool(own) and max(own) < plan.version and partition.live > len(own)
 
     def _for_waiter(self, entry: Entry, waiter: Waiter[S], now: float) -> Entry | Permit | None:
         """A returned entry, or its place, for an overdue waiter; None if that one can use neither."""
@@ -424,8 +432,6 @@ class LendingState(Generic[S]):
         own = entry.partition.key == plan.partition
         if self._refusal(plan, now) is not None or not (own or self.shares.may_open(plan)):
             return None
-        if not self._gives_way(entry, plan):
-            return self._lend(entry, plan, waiter.owner)
         if own and self.permits < self.max_size and self.shares.may_open(plan):
             return None  # there is room to try the newer credential in, and nothing has to be given up for it
         return self._replace(entry, plan, waiter.owner)
@@ -456,8 +462,7 @@ class LendingState(Generic[S]):
     def _replace(self, victim: Entry, plan: SignOnPlan, owner: int) -> Entry | Permit:
         """A free or just returned entry gives way to a plan that it can't serve: it is signed on anew, or closed."""
         self.counts.replaced += 1
-        # What is refused in place is lost, and the borrower with it; where it is opened instead, others serve on.
-        if not self._reauthenticates or victim.check is Check.SUSPECT or self._on_trial(plan):
+        if not self._reauthenticates or victim.check is Check.SUSPECT:
             self.condemn(victim, Doom.REPLACED)
             return self._charge(plan, victim)
         if victim.plan is None:
@@ -466,14 +471,13 @@ class LendingState(Generic[S]):
         victim.partition, victim.counted = self.shares.charge(plan)
         victim.special = victim.counted is not None
         victim.plan, victim.owner, victim.check = plan, owner, Check.REAUTHENTICATE
-        self.refusals.tried(plan)
+        victim.probe = self.refusals.tried(plan)
         return victim
 
     def _charge(self, plan: SignOnPlan, victim: Entry | None = None) -> Permit:
         """A permit for a plan, counted in its identity's share."""
         partition, counted = self.shares.charge(plan)
-        self.refusals.tried(plan)
-        return Permit(plan, partition, victim, counted, self.generation)
+        return Permit(plan, partition, victim, counted, self.generation, self.refusals.tried(plan))
 
     def _victim_closed(self, permit: Permit) -> None:
         if permit.victim is not None:

@@ -95,7 +95,7 @@ def refused_login(refusal: Refusal, alias: str | None, now: float) -> RefusedLog
 
 
 def _lent_for(entry: Entry, now: float) -> float | None:
-    if entry.plan is None:
+    if entry.plan is None or not entry.held:
         return None
     seconds = now - entry.trace.since if entry.trace is not None else age_seen(entry, now)
     return None if seconds is None else round(seconds, 3)

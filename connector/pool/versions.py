@@ -34,11 +34,6 @@ class CredentialVersions:
         """Whether a superseded connection may serve whoever has a newer credential."""
         return self._policy is RetirePolicy.NEW_ONLY
 
-    @property
-    def old_ones_go_at_once(self) -> bool:
-        """Whether superseded connections go before anybody knows whether the newer credential is good."""
-        return self._policy is RetirePolicy.PURGE_NOW
-
     def retire(self, alias: str, version: int, *, final: bool) -> int | None:
         """Versions below this one are superseded; answers below which version connections go now, if any.
 
