@@ -399,7 +399,7 @@ class LendingState(Generic[S]):
 
     def _may_serve(self, entry: Entry, plan: SignOnPlan, now: float) -> bool:
         """Whether an entry may be lent by a plan: its own partition (POOL-1), and no older credential (AUTHD-3), unless
-        the newer one is known to be refused, or older ones are to serve on.
+        the newer one is just being tried or known to be refused, or older ones are to serve on.
         """
         if entry.partition.key != plan.partition:
             return False
