@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 
-.PHONY: help demo test soak check bench docs clean wheel-check
+.PHONY: help demo test soak check bench rotation kills docs clean wheel-check
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -48,6 +48,12 @@ check: $(VENV)/.installed-check  ## lint, format, types, architecture
 
 bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail
+	@$(BIN)/python -m benchmarks.rotation $(ROTATION_ARGS)
+
+kills: $(VENV)/.installed-test  ## the vault and the table of passwords, killed a thousand times in the middle of changes
+	@CONNECTOR_KILLS=1000 $(BIN)/pytest tests/stores/test_kills.py -q -s
 
 docs: $(VENV)/.installed-docs  ## the documentation, warnings are errors
 	@$(BIN)/python docs/generate.py

@@ -31,7 +31,7 @@ def operator_factory(parts: Parts, bus: str) -> Any:
         name = f"bus {bus}"
         settings = ResourceSettings(name, adapter, "connection-factory", None, {"bus": bus}, PoolSection())
         descriptor = parts.catalogue.adapters[adapter]
-        resource = make_resource(name, settings, parts.adapters[adapter], descriptor, parts.clock)
+        resource = make_resource(name, settings, parts.adapters[adapter], descriptor, parts.clock, parts.audit)
         # A race makes one too many, which has opened nothing yet and is dropped.
         if parts.resources.setdefault(name, resource) is resource:
             parts.housekeeper.add(resource.pools)

@@ -10,6 +10,7 @@ from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
+from connector.container.refused_logins import as_data, still_wrong
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
 from connector.spi import IN_THE_OPTIONS, ControlFlag
@@ -77,6 +78,13 @@ MODULE_UNUSABLE = Reason(
     "the login module {module!r} can't be made: {why}; {consequence}",
     "Correct or install what brings it.",
 )
+LOGIN_REFUSED = Reason(
+    "CF-CTR-042",
+    "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
+    "who is signed on already is served on",
+    "Correct the alias ({alias}) and refresh, or put its password in force in the external system; "
+    "`connector test-connection {resource}` tries it at once.",
+)
 
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
@@ -86,6 +94,7 @@ def findings(parts: Parts) -> tuple[Finding, ...]:
         _store,
         _aliases,
         _logins,
+        _refusals,
         _handlers,
         _activations,
         _pools,
@@ -159,6 +168,23 @@ def _where(problem: Problem) -> str:
     )
 
 
+def _refusals(parts: Parts) -> list[Finding]:
+    return [
+        _finding(
+            "warning",
+            LOGIN_REFUSED,
+            f'resources."{name}"',
+            resource=name,
+            user=refused.user,
+            alias=refused.alias,
+            code=refused.code,
+            failures=refused.failures,
+        )
+        for name, resource in list(parts.resources.items())
+        for refused in still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
+    ]
+
+
 def _handlers(parts: Parts) -> list[Finding]:
     return [
         _finding("warning", ANY_CALLER, deployed.activation.name)
@@ -217,7 +243,12 @@ def status(parts: Parts) -> dict[str, Any]:
         },
         "adapters": sorted(parts.adapters),
         "resources": {
-            name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics()), **_async_pools(resource)}
+            name: {
+                "adapter": resource.adapter,
+                "pool": _pool(resource.pool.statistics()),
+                **_async_pools(resource),
+                **_refused(parts, resource),
+            }
             for name, resource in parts.resources.items()
         },
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
@@ -237,6 +268,12 @@ def _async_pools(resource: Resource) -> dict[str, Any]:
     """The pools for asyncio, one for each event loop; left out where none was ever asked for."""
     pools = resource.async_pools.statistics() if resource.async_pools is not None else ()
     return {"async_pools": [_pool(statistics) for statistics in pools]} if pools else {}
+
+
+def _refused(parts: Parts, resource: Resource) -> dict[str, Any]:
+    """The credentials in force that its external system refuses; left out where there are none."""
+    wrong = still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
+    return {"refused_logins": [as_data(refused) for refused in wrong]} if wrong else {}
 
 
 def _pool(statistics: Any) -> dict[str, int]:

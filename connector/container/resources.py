@@ -10,14 +10,17 @@ from typing import Any, final
 from connector.container.configuration.pool_section import pool_settings
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.container.refused_logins import unheard_refusals
 from connector.errors import ConnectorError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
+from connector.pool.statistics import RefusedLogin
 from connector.security.authdata import AuthDataService
 from connector.signon.reference import ResourceReference, SignOnTarget
 from connector.signon.resolver import SignOnResolver
 from connector.spi import (
+    AuditLog,
     Capability,
     Clock,
     ManagedConnectionFactory,
@@ -63,9 +66,18 @@ class Resource:
         for pool in self.pools:
             pool.retire(alias, version, final=final)
 
+    def refused_logins(self) -> tuple[RefusedLogin, ...]:
+        """The credentials that the external system refuses, of every kind of pool."""
+        return tuple(refused for pool in self.pools for refused in pool.refused_logins())
+
 
 def make_resource(
-    name: str, configured: ResourceSettings, adapter: ResourceAdapter, descriptor: AdapterDescriptor, clock: Clock
+    name: str,
+    configured: ResourceSettings,
+    adapter: ResourceAdapter,
+    descriptor: AdapterDescriptor,
+    clock: Clock,
+    audit: AuditLog,
 ) -> Resource:
     """Make one resource from its validated configuration; does not connect. Raises what the adapter raises."""
     properties = dict(configured.properties)
@@ -82,10 +94,15 @@ def make_resource(
         capabilities=capabilities,
     )
     settings = pool_settings(configured.pool)
-    pool = ManagedConnectionPool(name, factory, settings, capabilities=capabilities, clock=clock)
+    unheard = unheard_refusals(name, factory, audit)
+    pool = ManagedConnectionPool(
+        name, factory, settings, capabilities=capabilities, clock=clock, on_unheard_refusal=unheard
+    )
     async_pools = None
     if Capability.ASYNC in capabilities:
-        async_pools = LoopPools(name, factory, settings, capabilities=capabilities, clock=clock)
+        async_pools = LoopPools(
+            name, factory, settings, capabilities=capabilities, clock=clock, on_unheard_refusal=unheard
+        )
     return Resource(name, configured.adapter, factory, target, pool, async_pools)
 
 

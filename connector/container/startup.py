@@ -174,7 +174,9 @@ def _make_resources(parts: Parts) -> None:
         if configured.kind != "connection-factory":
             continue
         descriptor = parts.catalogue.adapters[configured.adapter]
-        resource = make_resource(name, configured, parts.adapters[configured.adapter], descriptor, parts.clock)
+        resource = make_resource(
+            name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
+        )
         parts.resources[name] = resource
     resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)

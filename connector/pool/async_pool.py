@@ -34,7 +34,7 @@ from connector.pool.error_report import ErrorReport
 from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
-from connector.pool.shell import log
+from connector.pool.shell import UnheardRefusal, log
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
@@ -70,6 +70,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
 
     Made on the loop itself.
     """
@@ -88,6 +89,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -96,6 +98,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self.loop = self._loop = asyncio.get_running_loop()
         self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
@@ -163,8 +166,8 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
                 found = await self._wait(found, limit, began + limit)
             try:
                 ready = await self._made_ready(found, plan, owner)
-            except LoginRefused:
-                if not self._serves_on(plan, owner):
+            except LoginRefused as error:
+                if not self._serves_on(plan, owner, error):
                     raise
                 ready = None
             if ready is not None:
@@ -234,10 +237,15 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             return
         error = task.exception()
         if error is not None:
+            restoring = None
             if isinstance(error, LoginRefused):
                 self._refused(plan, error)
-            self._free_permit(permit)
-            _fail(opened, error)
+                restoring = self._restoring(permit)
+                if restoring is not None:
+                    self._reopen(restoring, plan, owner, error, opened)
+            if restoring is None:
+                self._free_permit(permit)
+                _fail(opened, error)
             return
         physical = task.result()
         carried: Any = physical  # the state machine carries it, whichever kind it is, and never asks it anything
@@ -255,6 +263,23 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             self._settle(entry)
         else:
             opened.set_result(entry)
+
+    def _reopen(
+        self, restoring: Permit, plan: SignOnPlan, owner: int, error: LoginRefused, opened: asyncio.Future[Entry]
+    ) -> None:
+        """Open the victim of a refused login again, by its own plan, for whoever waits for `opened`."""
+        reopened: asyncio.Future[Entry] = self.loop.create_future()
+
+        def arrived(_: asyncio.Future[Entry]) -> None:
+            if reopened.cancelled() or reopened.exception() is not None:
+                _fail(opened, error)
+            elif opened.cancelled():
+                self._settle(reopened.result())
+            else:
+                opened.set_result(self._restored(reopened.result(), plan, error))
+
+        reopened.add_done_callback(arrived)
+        self._begin_opening(restoring, owner, reopened)
 
     async def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, owner: int) -> Entry | None:
         """As `ManagedConnectionPool._made_ready`: open, validate, sign on anew, assert the caller, or replace."""

@@ -238,7 +238,7 @@ class LendingState(Generic[S]):
             entry.doomed = Doom.PURGED
         elif self._surplus() > 0:
             entry.doomed = Doom.SHRUNK
-        return entry, self._accepted(plan, alias)
+        return entry, self.accepted(plan, alias)
 
     def reauthenticated(self, entry: Entry, alias: str | None, now: float) -> list[Entry]:
         """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
@@ -250,7 +250,39 @@ class LendingState(Generic[S]):
         self.counts.reauthenticated += 1
         if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
             entry.doomed = Doom.SUPERSEDED
-        return self._accepted(plan, alias)
+        return self.accepted(plan, alias)
+
+    def accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
+        """The external system has taken the plan's credential; answers what is to be closed now."""
+        self.refusals.forget(plan)
+        if alias is None:
+            return []
+        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
+        missing = min(self.min_size - len(self.entries), len(leaving))
+        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
+        return leaving
+
+    def restoring(self, permit: Permit) -> Permit | None:
+        """What a permit is good for whose login was refused after its victim had been closed for it.
+
+        Where the victim was signed on with an older credential of the same user, the right to open that one again: a
+        newer credential that is refused takes nothing away. Else None: the permit is to be freed.
+        """
+        plan, victim = permit.plan, permit.victim
+        if plan is None or victim is None or victim.partition.key != plan.partition or victim.version >= plan.version:
+            return None
+        if (
+            self.closed
+            or permit.generation != self.generation
+            or self.versions.slipped_by(victim.alias, victim.version)
+        ):
+            return None
+        self._victim_closed(permit)
+        return Permit(victim.origin, permit.partition, None, permit.counted, permit.generation)
+
+    def lend_on(self, entry: Entry, plan: SignOnPlan) -> None:
+        """A connection that was opened again by its former plan serves the one that was refused."""
+        entry.plan = plan
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
         """The external system refused the plan's credential: those who wait to try the same one fail at once.
@@ -390,13 +422,27 @@ class LendingState(Generic[S]):
 
     def _may_serve(self, entry: Entry, plan: SignOnPlan, now: float) -> bool:
         """Whether an entry may be lent by a plan: its own partition (POOL-1), and no older credential (AUTHD-3), unless
-        the newer one is known to be refused, or older ones are to serve on.
+        the newer one is just being tried or known to be refused, or older ones are to serve on.
         """
         if entry.partition.key != plan.partition:
             return False
         if entry.version >= plan.version or self.versions.old_ones_serve:
             return True
-        return self._refusal(plan, now) is not None
+        return self._is_on_trial(plan) or self._refusal(plan, now) is not None
+
+    def _is_on_trial(self, plan: SignOnPlan) -> bool:
+        """Whether the plan's credential is newer than those of all its connections, of which there are some, and is
+        just being tried: nobody knows yet whether it is good.
+        """
+        partition = self.shares.partitions.get(plan.partition)
+        if partition is None:
+            return False
+        own = [
+            entry.version
+            for entry in self.entries
+            if entry.partition is partition and entry.check is not Check.REAUTHENTICATE
+        ]
+        return bool(own) and max(own) < plan.version and partition.live > len(own)
 
     def _for_waiter(self, entry: Entry, waiter: Waiter[S], now: float) -> Entry | Permit | None:
         """A returned entry, or its place, for an overdue waiter; None if that one can use neither."""
@@ -409,6 +455,8 @@ class LendingState(Generic[S]):
         own = entry.partition.key == plan.partition
         if self._refusal(plan, now) is not None or not (own or self.shares.may_open(plan)):
             return None
+        if own and self.permits < self.max_size and self.shares.may_open(plan):
+            return None  # there is room to try the newer credential in, and nothing has to be given up for it
         return self._replace(entry, plan, waiter.owner)
 
     def _surplus(self) -> int:
@@ -457,15 +505,6 @@ class LendingState(Generic[S]):
     def _victim_closed(self, permit: Permit) -> None:
         if permit.victim is not None:
             self.shares.discharge(permit.victim.partition, permit.victim.counted)
-
-    def _accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
-        self.refusals.forget(plan)
-        if alias is None:
-            return []
-        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
-        missing = min(self.min_size - len(self.entries), len(leaving))
-        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
-        return leaving
 
     def _take_out(self, alias: str, below: int | None) -> list[Entry]:
         if below is None:

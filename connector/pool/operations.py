@@ -13,8 +13,8 @@ from connector.pool.entry import Doom, Entry
 from connector.pool.flushing import FlushChoice, FlushMode, FlushReport, foreseen
 from connector.pool.leaks import LeakKind, LeakReport, log_leak, owner_name, report_of
 from connector.pool.shell import PoolShell, log
-from connector.pool.snapshot import contents_of, statistics_of
-from connector.pool.statistics import PooledConnection, PoolStatistics
+from connector.pool.snapshot import contents_of, refused_login, statistics_of
+from connector.pool.statistics import PooledConnection, PoolStatistics, RefusedLogin
 from connector.pool.upkeep import Look, look, next_look
 from connector.spi import Scope, SignOnPlan
 
@@ -173,11 +173,21 @@ class PoolOperations(PoolShell[S]):
         self._wake(woken)
 
     def forgive(self, plan: SignOnPlan) -> None:
-        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over. Does not block."""
+        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over, and connections
+        with an older one are retired as if the pool had tried it itself. Blocks for closing free ones.
+        """
+        alias = self._alias_of(plan)
         with self._lock:
-            self._state.refusals.forget(plan)
+            leaving = self._state.accepted(plan, alias)
             woken = self._state.rouse(self._clock.monotonic())
         self._wake(woken)
+        self._close_all(leaving)
+
+    def refused_logins(self) -> tuple[RefusedLogin, ...]:
+        """The credentials that were refused and not accepted since; no passwords. Does not block."""
+        with self._lock:
+            known, now = self._state.refusals.known(), self._clock.monotonic()
+            return tuple(refused_login(refusal, self._alias_of(refusal.plan), now) for refusal in known)
 
     def warm(self, plan: SignOnPlan) -> None:
         """Have `min_size` connections opened for this plan by the next upkeep. Does not block."""

@@ -14,7 +14,7 @@ from random import random
 from threading import Lock, get_ident
 from typing import final
 
-from connector.errors import LoginRefused
+from connector.errors import ConnectorError, LoginRefused
 from connector.pool.adapter_calls import AdapterCalls
 from connector.pool.entry import Check, Doom, Entry, Permit
 from connector.pool.error_report import ErrorReport
@@ -22,6 +22,7 @@ from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.lease import PooledLease
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.shell import UnheardRefusal
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
@@ -40,6 +41,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
     """
 
     # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
@@ -53,6 +55,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -61,6 +64,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self._adapter = AdapterCalls(resource, factory, capabilities)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
@@ -144,8 +148,8 @@ class ManagedConnectionPool(PoolOperations[Lock]):
                 found = self._wait(found, limit, began + limit)
             try:
                 ready = self._made_ready(found, plan, thread)
-            except LoginRefused:
-                if not self._serves_on(plan, thread):
+            except LoginRefused as error:
+                if not self._serves_on(plan, thread, error):
                     raise
                 ready = None
             if ready is not None:
@@ -195,6 +199,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         except BaseException as error:
             if isinstance(error, LoginRefused):
                 self._refused(plan, error)
+                restoring = self._restoring(permit)
+                if restoring is not None:
+                    return self._reopened(restoring, plan, thread, error)
             self._free_permit(permit)
             raise
         entry, leaving = self._became_entry(physical, permit, alias, thread, began)
@@ -208,6 +215,14 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             self.discard(entry, error)
             raise
         return entry
+
+    def _reopened(self, restoring: Permit, plan: SignOnPlan, thread: int, error: LoginRefused) -> Entry:
+        """Open the victim of a refused login again, by its own plan; raises the refusal where that fails as well."""
+        try:
+            entry = self._open(restoring, thread)
+        except ConnectorError:
+            raise error from None
+        return self._restored(entry, plan, error)
 
     def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, thread: int) -> Entry | None:
         """Do what has to be done before lending: open it; validate it, sign it on anew, assert the caller.

@@ -29,6 +29,7 @@ class Refusal:
     """What is known of one refused credential.
 
     Attributes:
+        plan: By which it was tried.
         version: The version that was refused.
         error: What was raised then, without its traceback.
         failures: How often it has been refused in a row.
@@ -36,10 +37,11 @@ class Refusal:
         probing: Whether it is being tried.
     """
 
-    __slots__ = ("version", "error", "failures", "until", "probing")
+    __slots__ = ("plan", "version", "error", "failures", "until", "probing")
 
-    def __init__(self, version: int, error: LoginRefused, failures: int, until: float) -> None:
-        self.version = version
+    def __init__(self, plan: SignOnPlan, error: LoginRefused, failures: int, until: float) -> None:
+        self.plan = plan
+        self.version = plan.version
         self.error = error
         self.failures = failures
         self.until = until
@@ -65,6 +67,10 @@ class Refusals:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    def known(self) -> tuple[Refusal, ...]:
+        """All that are remembered, the oldest first."""
+        return tuple(self._by_key.values())
 
     def blocks(self, plan: SignOnPlan, now: float) -> Refusal | None:
         """The refusal for which the plan's credential is not to be tried now; None if it may be."""
@@ -101,7 +107,7 @@ class Refusals:
         pause = min(self._pause * 2.0 ** min(failures - 1, 64), self._longest)
         # Without the traceback, whose frames would be kept alive for as long as this is remembered.
         plain = LoginRefused(error.reason, **error.details)
-        self._by_key[plan.partition] = Refusal(plan.version, plain, failures, now + pause)
+        self._by_key[plan.partition] = Refusal(plan, plain, failures, now + pause)
         if len(self._by_key) > REMEMBERED:
             del self._by_key[next(iter(self._by_key))]
 

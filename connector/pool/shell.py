@@ -32,6 +32,8 @@ log = logging.getLogger("connector.pool")
 
 S = TypeVar("S")
 
+#: Told of a plan whose credential was refused while no borrower hears of it, outside of the lock; must not raise.
+UnheardRefusal = Callable[[SignOnPlan, LoginRefused], None]
 #: Held while a pool joins a scope's lenders: pools of one scope may do so on several threads at once.
 _JOINING = RLock()
 
@@ -46,6 +48,7 @@ class PoolShell(ABC, Generic[S]):
         clock: Where the time comes from.
         reauthenticates: Whether the adapter can sign a connection on anew in place.
         jitter: A random number from 0 to below 1.
+        on_unheard_refusal: See `UnheardRefusal`; None for the log alone.
     """
 
     # Mutable state: `_state`, changed under `_lock` only.
@@ -64,11 +67,13 @@ class PoolShell(ABC, Generic[S]):
         *,
         reauthenticates: bool,
         jitter: Callable[[], float],
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         self.resource = resource
         self.settings = settings
         self._factory = factory
         self._clock = clock
+        self._on_unheard_refusal = on_unheard_refusal
         self._lock = Lock()
         self._state: PoolState[S] = PoolState(settings, reauthenticates=reauthenticates, jitter=jitter)
 
@@ -184,21 +189,40 @@ class PoolShell(ABC, Generic[S]):
             woken = self._state.refused(plan, error, self._clock.monotonic())
         self._wake(woken)
 
-    def _serves_on(self, plan: SignOnPlan, owner: int) -> bool:
-        """Whether a plan whose credential was refused is still served; says so in the log, since nobody is told."""
+    def _restoring(self, permit: Permit) -> Permit | None:
+        with self._lock:
+            return self._state.restoring(permit)
+
+    def _restored(self, entry: Entry, plan: SignOnPlan, error: LoginRefused) -> Entry:
+        """The victim of a refused login is back: it serves the borrower, and the refusal is reported."""
+        with self._lock:
+            self._state.lend_on(entry, plan)
+        self._tell_served(plan, error)
+        return entry
+
+    def _serves_on(self, plan: SignOnPlan, owner: int, error: LoginRefused) -> bool:
+        """Whether a plan whose credential was refused is still served; reports it, since no borrower is told."""
         with self._lock:
             # Without a back-off asking again would only try again, as fast as the system refuses.
             remembered = self._state.refusals.blocks(plan, self._clock.monotonic()) is not None
             served = remembered and self._state.still_served(plan, owner)
         if served:
-            log.warning(
-                "%s refused the credential of %s (version %d); connections that were signed on before serve on. "
-                "Correct the authentication data, or put the new password in force there.",
-                self.resource,
-                plan.user,
-                plan.version,
-            )
+            self._tell_served(plan, error)
         return served
+
+    def _tell_served(self, plan: SignOnPlan, error: LoginRefused) -> None:
+        log.warning(
+            "%s refused the credential of %s (version %d); connections that were signed on before serve on. "
+            "Correct the authentication data, or put the new password in force there.",
+            self.resource,
+            plan.user,
+            plan.version,
+        )
+        self._unheard(plan, error)
+
+    def _unheard(self, plan: SignOnPlan, error: BaseException) -> None:
+        if self._on_unheard_refusal is not None and isinstance(error, LoginRefused):
+            self._on_unheard_refusal(plan, error)
 
     def _signed_on_anew(self, entry: Entry, plan: SignOnPlan) -> list[Entry]:
         alias = self._alias_of(plan)
@@ -252,6 +276,7 @@ class PoolShell(ABC, Generic[S]):
         if self._state.closed:
             return
         log.warning("keeping min_size connections to %s failed: %s", self.resource, type(error).__name__)
+        self._unheard(plan, error)
         if not isinstance(error, LoginRefused):
             alias = self._alias_of(plan)
             with self._lock:

@@ -300,3 +300,34 @@ def test_a_probe_whose_borrower_is_gone_is_not_lost(interrupted: bool) -> None:
     bench.factory.on_create = lambda: None
     bench.pool.take(newer, timeout=0).close()
     assert bench.settled()
+
+
+def test_a_refused_newer_credential_takes_not_even_the_last_connection_away(either: Make) -> None:
+    bench = either(max_size=1)
+    bench.use(bench.alice)
+    outcomes = iter([refused()])
+
+    def open_by_turns() -> None:
+        error = next(outcomes, None)
+        if error is not None:
+            raise error
+
+    bench.on_open(open_by_turns)
+    bench.use(bench.factory.plan("alice", version=2))  # the pool is full: the only one gives way, and comes back
+    assert bench.lives == ["alice"]
+    now = bench.pool.statistics()
+    assert (now.size, now.failed_logins, now.changing) == (1, 1, 0)
+    assert [line.version for line in bench.pool.contents()] == [1]
+
+
+def test_where_the_old_credential_is_refused_as_well_the_borrower_is_told_and_no_place_is_lost(either: Make) -> None:
+    bench = either(max_size=1)
+    bench.use(bench.alice)
+    attempts = bench.refuse()
+    with pytest.raises(LoginRefused):
+        bench.take(bench.factory.plan("alice", version=2))
+    assert len(attempts) == 2
+    now = bench.pool.statistics()
+    assert (now.size, now.changing) == (0, 0)
+    bench.accept()
+    bench.use(bench.bob)

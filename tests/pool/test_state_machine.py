@@ -315,6 +315,7 @@ class PoolMachine(RuleBasedStateMachine):
                     found.version >= plan.version
                     or self.state.versions.old_ones_serve
                     or self.state.refusals.blocks(plan, self.now)
+                    or self.state._is_on_trial(plan)
                 ), "a connection is lent with a superseded credential"
             self.lent.append((found, plan))
         else:

@@ -22,9 +22,10 @@ from connector.spi import (
     Subject,
 )
 from connector_sql.awaiting import closed_by_awaiting
-from connector_sql.describing import product_of, user_in, user_question, version_of
+from connector_sql.describing import is_mariadb, product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
 from connector_sql.login_role import faults
+from connector_sql.mariadb_role import MariaDbRoleSession, mariadb_role_session
 from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
 from connector_sql.settings import SqlSettings
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 CANNOT_ASSERT = Reason(
     "CF-SQL-020",
     "resource {resource} is to assert {role!r}, and its database or its property identity doesn't allow that.",
-    'Use PostgreSQL with the driver psycopg and identity = "set-role", or another login configuration.',
+    'Use PostgreSQL with the driver psycopg, or MariaDB with mysqldb, and identity = "set-role"; or another login'
+    " configuration.",
 )
 ROLE_REFUSED = Reason(
     "CF-SQL-021",
@@ -96,8 +98,10 @@ class SqlManagedConnection(ManagedConnection):
         # The mutable state; changed by whoever has the connection, one at a time:
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
+        self._mariadb = mariadb_role_session(dbapi_connection, settings, self._user)
         # Kept only where a return signs the same user on again, which is how MariaDB resets a session:
-        self._credential = credential if self._user_change is not None and settings.discards else None
+        renews = self._mariadb is not None or settings.discards
+        self._credential = credential if self._user_change is not None and renews else None
         self._for_nobody = False  # whether signing on anew failed
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
@@ -162,6 +166,9 @@ class SqlManagedConnection(ManagedConnection):
         pool destroys the connection.
         """
         self._require_somebody()
+        if self._mariadb is not None:
+            self._become_on_mariadb(self._mariadb, asserted.user)
+            return
         roles = self._roles
         resource = self._settings.resource
         if roles is None or not self._settings.asserts_roles:
@@ -201,6 +208,9 @@ class SqlManagedConnection(ManagedConnection):
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
             record.finalize(self.dbapi_connection)
+        if self._mariadb is not None and self._mariadb.role is not None:
+            self._take_back_on_mariadb(self._mariadb, self._mariadb.role)
+            return
         roles = self._roles
         if roles is None or roles.role is None:
             self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
@@ -236,7 +246,8 @@ class SqlManagedConnection(ManagedConnection):
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
         self._require_somebody()
-        return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), self._current_user())
+        user = self._mariadb.acting_user() if self._mariadb is not None else self._current_user()
+        return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), user)
 
     def validate(self) -> bool:
         """Whether the server still answers. Blocks for a round trip; leaves no transaction open.
@@ -275,6 +286,31 @@ class SqlManagedConnection(ManagedConnection):
             )
         self._verified = True
 
+    def _become_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
+        """As `switch_identity`; what went wrong on the wire is reported to the pool."""
+        if not is_mariadb(self._dialect):
+            raise ConfigError(CANNOT_ASSERT, resource=self._settings.resource, role=role)
+        try:
+            if not self._pristine:
+                with self._for_nobody_if_it_fails():
+                    self._sign_on_anew(self._credential)
+            session.become(role)
+        except ConnectionFailed as error:
+            self.connection_error_occurred(error)
+            raise
+        self._pristine = False
+        self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+
+    def _take_back_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
+        """As `cleanup`: look for an escape, then end the session by signing the login user on anew."""
+        with self._for_nobody_if_it_fails():
+            try:
+                session.verify()
+                self._sign_on_anew(self._credential)
+            except (IdentityMismatch, LoginRefused) as error:  # refused: its SQL may have changed the login's password
+                self._report_escape(role, error)
+                raise
+
     def _sign_on_anew(self, credential: PasswordCredential | None) -> None:
         assert self._user_change is not None
         failure = self._user_change.failure(credential)
@@ -283,6 +319,8 @@ class SqlManagedConnection(ManagedConnection):
         if failure is not None:
             raise failure
         self._user = self._opening.user(credential)
+        if self._mariadb is not None:
+            self._mariadb.began_anew(self._user or "")
         self._renew()
 
     @contextmanager
@@ -304,7 +342,7 @@ class SqlManagedConnection(ManagedConnection):
         self._pristine = True
         self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
 
-    def _report_escape(self, role: str, error: IdentityMismatch) -> None:
+    def _report_escape(self, role: str, error: IdentityMismatch | LoginRefused) -> None:
         _log.warning("%s", error)
         if self._audit is not None:
             self._audit.record(
@@ -312,7 +350,8 @@ class SqlManagedConnection(ManagedConnection):
             )
 
     def __repr__(self) -> str:
-        role = self._roles.role if self._roles is not None else None
+        roles = self._mariadb or self._roles
+        role = roles.role if roles is not None else None
         acting = f", working as {role!r}" if role is not None else ""
         return f"<SqlManagedConnection to {self._settings.resource!r} as {self._user!r}{acting}>"
 

@@ -50,6 +50,7 @@ DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
 #: Option files bring a user and a password of their own.
 _RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold", "read_default_file", "read_default_group"}
 _PSYCOPG: Final = "PostgreSQL with the driver psycopg"
+_MARIADB: Final = "MariaDB with the driver mysqldb"
 _MYSQLDB: Final = "MariaDB or MySQL with the driver mysqldb"
 
 
@@ -65,6 +66,8 @@ class SqlSettings:
         asserts_roles: Whether a caller's identity can be asserted by SET ROLE (TRUST-2).
         verify_login_role: Whether the trusted login role's own rights are checked.
         discards: Whether the whole session of a connection that asserted nobody is reset on return.
+        role_database: The database that is selected with the asserted role, since the login user may not enter it: on
+            MariaDB, where `url` then names none.
     """
 
     resource: str
@@ -74,6 +77,7 @@ class SqlSettings:
     asserts_roles: bool
     verify_login_role: bool
     discards: bool
+    role_database: str = ""
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -128,8 +132,12 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
     identity = properties.get("identity") or "automatic"
     discards = properties.get("reset") == "discard"
+    # Only where it is asked for: with a URL for MySQL nobody knows yet whether the server is MariaDB.
+    mariadb_roles = identity == "set-role" and _changes_user(dialect)
+    if mariadb_roles and "multi_statements" in connect_args:
+        raise ConfigError(RESERVED_ARGUMENT, resource=resource, names="multi_statements")
     for setting, unmet, needed in (
-        ("identity", identity == "set-role" and not is_psycopg, _PSYCOPG),
+        ("identity", identity == "set-role" and not (is_psycopg or mariadb_roles), f"{_PSYCOPG}, or {_MARIADB}"),
         ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
     ):
         if unmet:
@@ -138,12 +146,13 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     verify = properties.get("verify_login_role")
     return SqlSettings(
         resource=resource,
-        url=url,
+        url=url._replace(database=None) if mariadb_roles else url,
         template=template,
         connect_args=MappingProxyType(connect_args),
-        asserts_roles=is_psycopg and identity != "none",
+        asserts_roles=(is_psycopg and identity != "none") or mariadb_roles,
         verify_login_role=True if verify is None else bool(verify),
         discards=discards,
+        role_database=(url.database or "") if mariadb_roles else "",
     )
 
 
