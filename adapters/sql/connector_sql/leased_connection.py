@@ -55,14 +55,21 @@ class LeasedConnection(PoolProxiedConnection):
     __slots__ = ("plan", "request", "_pool", "_lease", "_physical", "_record", "_detached", "_ended")
 
     def __init__(self, pool: LeasePool, lease: Lease, request: ConnectionRequestInfo | None) -> None:
+        physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
+        if physical.is_resetting:  # lent as the login role itself after a caller: then nobody else has looked
+            try:
+                physical.finish_reset()
+            except BaseException as error:
+                lease.invalidate(error)
+                raise
         self.plan: SignOnPlan = lease.plan
         self.request = request
         self._pool = pool
         # The mutable state. The lease is let go of once, so that of two closings one has effect; but others may end it
         # as well (a request that is over), which only the lease itself knows: see `_is_open`.
         self._lease: Lease | None = lease
-        self._physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
-        record = self._physical.record
+        self._physical = physical
+        record = physical.record
         self._record: PhysicalRecord = record
         self._detached = False
         self._ended = False  # whether a transaction was, since the caller was last compared; set by commit and rollback

@@ -6,15 +6,12 @@ from typing import Any, Final, cast, final
 
 import psycopg
 from psycopg import generators
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
 
 from connector_sql.awaiting import wait_for
-from connector_sql.postgresql_role import RoleSession
+from connector_sql.postgresql_role import Results, RoleSession
 
 #: What the driver changes by a coroutine only.
 _SET_BY_AWAITING: Final = frozenset({"autocommit", "isolation_level", "read_only", "deferrable"})
-_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 
 @final
@@ -30,7 +27,10 @@ class AsyncRoleSession(RoleSession):
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         # What it asks of the connection itself both kinds have alike; what differs is overridden below.
         super().__init__(cast("psycopg.Connection[Any]", connection))
-        self._driver = connection
+
+    @property
+    def _driver(self) -> psycopg.AsyncConnection[Any]:
+        return cast("psycopg.AsyncConnection[Any]", self.connection)
 
     def _set(self, name: str, value: Any) -> None:
         if name in _SET_BY_AWAITING:
@@ -38,18 +38,19 @@ class AsyncRoleSession(RoleSession):
         else:
             super()._set(name, value)
 
-    def _first_of(self, statements: str) -> psycopg.pq.abc.PGresult:
-        return wait_for(self._results(statements))[0]
-
     def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
-        return wait_for(self._results(statement))[-1]
+        return self._checked(self._several(statement))[-1]
 
-    async def _results(self, statements: str) -> list[psycopg.pq.abc.PGresult]:
-        """One simple query; answers the results of all its statements."""
+    def _several(self, statements: str) -> Results:
+        return wait_for(self._sent_and_answered(statements))
+
+    def _rest_of_answers(self) -> Results:
+        return wait_for(self._answered())
+
+    async def _sent_and_answered(self, statements: str) -> Results:
         async with self._driver.lock:
             self._driver.pgconn.send_query(statements.encode(self._encoding))
-            results: list[psycopg.pq.abc.PGresult] = await self._driver.wait(generators.execute(self._driver.pgconn))
-        for result in results:
-            if result.status not in _GOOD:
-                raise error_from_result(result, encoding=self._encoding)
-        return results
+            return await self._answered()
+
+    async def _answered(self) -> Results:
+        return await self._driver.wait(generators.execute(self._driver.pgconn))

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 The physical connection is signed on as a login role that has no rights of its own and may become its callers::
 
-    clean --become(alice)--> alice --rollback()--> alice --release()--> clean
+    clean --become(alice)--> alice --rollback()--> alice --release()--> leaving --settle()--> clean
                                                       \--escaped------> (raises: the pool destroys the connection)
 
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
@@ -12,10 +12,16 @@ The physical connection is signed on as a login role that has no rights of its o
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
+* Who the session is is asked before a ROLLBACK, which would put right what the transaction did, and after it, which
+  shows what earlier transactions did: in one round trip with the ROLLBACK.
 * DISCARD ALL takes back the role and everything else in the session: settings, temporary tables, cursors, prepared
-  statements, advisory locks. It can't stand in a transaction nor beside another statement.
+  statements, advisory locks. It can't stand in a transaction nor beside another statement. It is sent on return and its
+  answer is read before the session is used again, so that no caller waits for it. Until then the session is `leaving`,
+  and nothing may be sent on it: whoever has the connection calls `settle` first.
+* The driver's object goes as well (`postgresql_driver`).
 
-All exchanges are simple queries on libpq's level: two statements in one round trip, no loaders or row factories of
+What a request costs: one round trip for the switch, one on return, two where the application has rolled back itself.
+All exchanges are simple queries on libpq's level: several statements in one round trip, no loaders or row factories of
 the application in between.
 """
 
@@ -24,11 +30,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 import psycopg
+from psycopg import generators
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
+from connector_sql.postgresql_driver import DriverState
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -52,17 +60,15 @@ SESSION_BUSY = Reason(
     "The connection is destroyed. Don't use a connection from another thread while it is being returned.",
 )
 
+#: Keywords, which no search_path and no function of the session's can shadow.
 _WHO: Final = "SELECT current_user, session_user"
-#: What the driver keeps on its own side and an application may have changed.
-_DRIVER_SETTINGS: Final = (
-    "autocommit",
-    "isolation_level",
-    "read_only",
-    "deferrable",
-    "prepare_threshold",
-    "row_factory",
-    "cursor_factory",
-)
+_WHO_AND_BACK: Final = f"{_WHO}; ROLLBACK; {_WHO}"
+_BACK_AND_WHO: Final = f"ROLLBACK; {_WHO}"
+#: What takes all of a session back.
+RESET: Final = "DISCARD ALL"
+_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
+
+Results = list[psycopg.pq.abc.PGresult]
 
 
 class RoleSession:
@@ -78,15 +84,31 @@ class RoleSession:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self._login = connection.info.user
-        self._driver_settings = {name: getattr(connection, name) for name in _DRIVER_SETTINGS}
-        # The mutable state; changed by become, rollback, release and discard only:
+        self._encoding = connection.info.encoding
+        self._driver_state: DriverState | None = None  # set by `begun`, once
+        # The mutable state; changed by become, rollback, release, discard and settle only:
         self._role: str | None = None  # who was asserted
         self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
+        self._leaving = False  # whether the answer to DISCARD ALL is still to be read
+
+    def begun(self) -> None:
+        """Take note of the driver's settings: the session has just begun. Does not block."""
+        self._driver_state = DriverState(self._connection)
+
+    @property
+    def connection(self) -> Any:
+        """The driver's connection; another object after each `release` and `discard`."""
+        return self._connection
 
     @property
     def role(self) -> str | None:
         """Who is asserted; None on a session that is its login role."""
         return self._role
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it has to be settled before anything is sent."""
+        return self._leaving
 
     @property
     def is_broken(self) -> bool:
@@ -100,62 +122,136 @@ class RoleSession:
         """
         statement = f"SET ROLE {quoted(role)}; {_WHO}"
         self._at_rest(role)
-        found, session = self._ask(statement)
+        found, session = _row(self._exchange(statement), self._encoding)
         if (found, session) != (role, self._login):
             raise IdentityMismatch(NOT_TAKEN, role=role, found=found, session=session)
         self._role = role
 
     def rollback(self) -> None:
-        """Roll the open transaction back, looking at the role first, which a rollback would put right again.
+        """Roll the open transaction back, looking at the role before, which a rollback would put right, and after.
 
         One round trip; none without a transaction. An escape is kept for `release`.
         """
-        status = self._connection.pgconn.transaction_status
-        if status == TransactionStatus.INERROR:
-            self._exchange("ROLLBACK")  # nothing can be asked in a failed transaction
-        elif status == TransactionStatus.INTRANS:
-            who = _row(self._first_of(f"{_WHO}; ROLLBACK"), self._encoding)
-            if who != (self._role, self._login):
-                self._strayed = who
+        self._look(back_only=True)
 
     def release(self) -> None:
-        """Take the role and all session state back: two round trips, three with a transaction open.
+        """Take the role back, and all of the session's state, without waiting for that: one round trip, then `settle`.
 
         Raises IdentityMismatch for a session that is or was not who it should be, or is busy.
         """
         role = self._role
-        self.rollback()
-        self._at_rest(role)
-        found, session = self._strayed or self._ask(_WHO)
-        if (found, session) != (role, self._login):
+        self._look(back_only=False)
+        if self._strayed is not None:
+            found, session = self._strayed
             raise IdentityMismatch(ESCAPED, role=role, found=found, session=session)
-        self.discard()
+        self._at_rest(role)
+        self._begin_reset()
 
     def discard(self) -> None:
-        """DISCARD ALL on a session at rest, and the driver's own settings as they were: one round trip."""
+        """Take back all that a session at rest holds, and wait for it: one round trip."""
         self._at_rest(self._role)
-        self._exchange("DISCARD ALL")
-        for name, value in self._driver_settings.items():
-            if getattr(self._connection, name) != value:
-                self._set(name, value)
-        self._role = None
+        self._begin_reset()
+        self.settle()
+
+    def settle(self) -> None:
+        """Read the answer to what `release` has sent: it is there, as a rule, else this waits for it.
+
+        Raises psycopg.Error where the reset has failed or the server is gone: what is left in the session nobody knows.
+        """
+        if not self._leaving:
+            return
+        [*_, last] = self._answers() or [None]
+        pgconn = self._connection.pgconn
+        while pgconn.notifies() is not None:
+            pass  # of channels that the one before listened to: none of the next one's business
+        if last is None or last.status not in _GOOD or pgconn.transaction_status != TransactionStatus.IDLE:
+            raise _error(last, self._encoding)
+        self._leaving = False
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
         self._at_rest(None)
         return read_facts(self._rows, self._connection.info.server_version)
 
+    # --- what differs for asyncio -----------------------------------------------------------------------------------
+
+    def _set(self, name: str, value: Any) -> None:
+        """Put a setting of the driver's back as it was."""
+        setattr(self._connection, name, value)
+
+    def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
+        """One simple query; answers the last statement's result."""
+        with self._connection.lock:
+            result = self._connection.pgconn.exec_(statement.encode(self._encoding))
+        if result.status not in _GOOD:
+            raise error_from_result(result, encoding=self._encoding)
+        return result
+
+    def _several(self, statements: str) -> Results:
+        """Several statements in one round trip; answers the result of each."""
+        pgconn = self._connection.pgconn
+        with self._connection.lock:
+            pgconn.send_query(statements.encode(self._encoding))
+            return self._connection.wait(generators.execute(pgconn))
+
+    def _rest_of_answers(self) -> Results:
+        """Wait for what has not come yet."""
+        return self._connection.wait(generators.execute(self._connection.pgconn))
+
+    # --- the same for both ------------------------------------------------------------------------------------------
+
+    def _look(self, *, back_only: bool) -> None:
+        """Roll back what is open and see who the session is; a stray is kept, the first one."""
+        status = self._connection.pgconn.transaction_status
+        if status == TransactionStatus.INTRANS:
+            seen = [result for result in self._checked(self._several(_WHO_AND_BACK)) if result.ntuples]
+        elif status == TransactionStatus.INERROR:  # nothing can be asked in a failed transaction
+            seen = [self._exchange(_BACK_AND_WHO)]
+        elif back_only:
+            return
+        else:
+            self._at_rest(self._role)
+            seen = [self._exchange(_WHO)]
+        for result in seen:
+            who = _row(result, self._encoding)
+            if who != (self._role, self._login) and self._strayed is None:
+                self._strayed = who
+
+    def _begin_reset(self) -> None:
+        state = self._driver_state
+        assert state is not None, "`begun` comes before any use"
+        self._connection, unset = state.renewed(self._connection)
+        for name, value in unset.items():
+            self._set(name, value)
+        self._role, self._leaving = None, True
+        pgconn = self._connection.pgconn
+        pgconn.send_query(RESET.encode(self._encoding))
+        # What the socket doesn't take at once, which is nothing as a rule, `settle` sends.
+        pgconn.flush()
+
+    def _answers(self) -> Results:
+        """All results of the query under way, without waiting where they are there."""
+        pgconn = self._connection.pgconn
+        results: Results = []
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                return results
+            results.append(result)
+        # Never libpq's own wait: the driver would keep all other threads waiting with it.
+        return results + self._rest_of_answers()
+
     def _at_rest(self, role: str | None) -> None:
         status = TransactionStatus(self._connection.pgconn.transaction_status)
         if status is not TransactionStatus.IDLE:
             raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=status.name)
 
-    @property
-    def _encoding(self) -> str:
-        return self._connection.info.encoding
-
-    def _ask(self, statement: str) -> tuple[str, str]:
-        return _row(self._exchange(statement), self._encoding)
+    def _checked(self, results: Results) -> Results:
+        for result in results:
+            if result.status not in _GOOD:
+                raise error_from_result(result, encoding=self._encoding)
+        return results
 
     def _rows(self, statement: str) -> list[tuple[str, ...]]:
         result = self._exchange(statement)
@@ -163,24 +259,6 @@ class RoleSession:
             tuple((result.get_value(row, column) or b"").decode(self._encoding) for column in range(result.nfields))
             for row in range(result.ntuples)
         ]
-
-    def _set(self, name: str, value: Any) -> None:
-        """Put a setting of the driver's back as it was."""
-        setattr(self._connection, name, value)
-
-    def _first_of(self, statements: str) -> psycopg.pq.abc.PGresult | None:
-        """Several statements in one round trip, within a transaction; answers the first one's result."""
-        with psycopg.Cursor(self._connection) as cursor:
-            cursor.execute(statements.encode(self._encoding))
-            return cursor.pgresult
-
-    def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
-        """One simple query; answers the last statement's result."""
-        with self._connection.lock:
-            result = self._connection.pgconn.exec_(statement.encode(self._encoding))
-        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            raise error_from_result(result, encoding=self._encoding)
-        return result
 
 
 def quoted(role: str) -> str:
@@ -194,9 +272,15 @@ def quoted(role: str) -> str:
     return '"' + role.replace('"', '""') + '"'
 
 
-def _row(result: psycopg.pq.abc.PGresult | None, encoding: str) -> tuple[str, str]:
+def _error(result: psycopg.pq.abc.PGresult | None, encoding: str) -> psycopg.Error:
+    if result is None or result.status in _GOOD:
+        return psycopg.OperationalError("the session was not reset")
+    return error_from_result(result, encoding=encoding)
+
+
+def _row(result: psycopg.pq.abc.PGresult, encoding: str) -> tuple[str, str]:
     """Current and session user; bytes from the wire, past any loader that the application may have registered."""
-    if result is None or result.ntuples != 1:
+    if result.ntuples != 1:
         return "", ""
     current, session = result.get_value(0, 0) or b"", result.get_value(0, 1) or b""
     return current.decode(encoding), session.decode(encoding)
