@@ -87,6 +87,11 @@ class SqlManagedConnection(ManagedConnection):
             self._callers.begun()
 
     @property
+    def is_asserting(self) -> bool:
+        """Whether a caller is asserted."""
+        return self._callers is not None and self._callers.role is not None
+
+    @property
     def is_resetting(self) -> bool:
         """Whether the session is still being taken back from the caller before; `finish_reset` ends that."""
         return self._callers is not None and self._callers.is_leaving

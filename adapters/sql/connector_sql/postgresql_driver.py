@@ -25,6 +25,10 @@ SETTINGS: Final = (
     "server_cursor_factory",
 )
 
+#: A connection of libpq that was never one: without a port it doesn't even try. One for all who kept theirs.
+_DEAD: Final = pq.PGconn.connect_start(b"port=0")
+_DEAD.finish()
+
 
 @final
 class DriverState:
@@ -48,15 +52,8 @@ class DriverState:
         """
         pgconn = connection.pgconn
         fresh = type(connection)(pgconn)
-        connection.pgconn = _dead()
+        connection.pgconn = _DEAD
         fresh._adapters = AdaptersMap(self._adapters)
         for handler in self._notice_handlers:
             fresh.add_notice_handler(handler)
         return fresh, {name: value for name, value in self._settings.items() if getattr(fresh, name) != value}
-
-
-def _dead() -> pq.abc.PGconn:
-    """A connection of libpq that was never one: without an address it doesn't even try."""
-    dead = pq.PGconn.connect_start(b"port=0")
-    dead.finish()
-    return dead
