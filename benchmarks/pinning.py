@@ -16,7 +16,8 @@ _SERVER = Path(__file__).parents[1] / "examples" / "weather" / "weather_postgres
 def throw_away_postgresql() -> Any:
     """The server of the demo, as a context manager. Raises PostgreSQLUnavailable on entry where there is none."""
     spec = importlib.util.spec_from_file_location("weather_postgresql", _SERVER)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = ModuleType(spec.name)
     spec.loader.exec_module(module)
     return module.PostgreSQLServer()

@@ -1,9 +1,9 @@
 """A request on PostgreSQL as one caller after the other, on one trusted connection, against what does less, or more.
 
-Less: the same request through a plain SQLAlchemy engine and through psycopg_pool, always as one and the same user. More:
-a login for each request, which is what remains without trusted connections. A request is: get a connection, `SELECT 1`
-in a transaction, give the connection back. "Raw" is the driver's cursor on a leased connection, without SQLAlchemy's
-Connection above.
+Less: the same request through a plain SQLAlchemy engine and through psycopg_pool, always as one and the same user.
+More: a login for each request, which is what remains without trusted connections. A request is: get a connection,
+`SELECT 1` in a transaction, give the connection back. "Raw" is the driver's cursor on a leased connection, without
+SQLAlchemy's Connection above.
 
 What makes the figure: the switch and its check are one round trip, so are the rollback and the question who it is that
 comes back; DISCARD ALL is sent then, and the server does it while the caller is gone already (`postgresql_role`). So a
@@ -23,7 +23,7 @@ from benchmarks.harness import Measure, Result, compare, seconds_each
 from benchmarks.lease import ALIAS
 from benchmarks.pinning import each_on_one_core, throw_away_postgresql
 
-PASSWORD = "bench"  # noqa: S105 - of a server on loopback that lives for this benchmark
+PASSWORD = "bench"
 CALLERS = ("alice", "bob", "carol", "dave")
 SCHEMA = f"""
 SET scram_iterations = 4096;

@@ -90,6 +90,7 @@ class RoleSession:
         self._role: str | None = None  # who was asserted
         self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
         self._leaving = False  # whether the answer to DISCARD ALL is still to be read
+        self._notify_handler: Any = None  # the driver's own, while nobody is to hear anything
 
     def begun(self) -> None:
         """Take note of the driver's settings: the session has just begun. Does not block."""
@@ -160,12 +161,14 @@ class RoleSession:
         """
         if not self._leaving:
             return
-        [*_, last] = self._answers() or [None]
+        answers = self._answers()
         pgconn = self._connection.pgconn
         while pgconn.notifies() is not None:
-            pass  # of channels that the one before listened to: none of the next one's business
-        if last is None or last.status not in _GOOD or pgconn.transaction_status != TransactionStatus.IDLE:
-            raise _error(last, self._encoding)
+            pass
+        pgconn.notify_handler = self._notify_handler
+        self._checked(answers)
+        if not answers or pgconn.transaction_status != TransactionStatus.IDLE:
+            raise psycopg.OperationalError("the session was not reset")
         self._leaving = False
 
     def login_role_facts(self) -> LoginRoleFacts:
@@ -225,6 +228,8 @@ class RoleSession:
             self._set(name, value)
         self._role, self._leaving = None, True
         pgconn = self._connection.pgconn
+        # Of channels that the one before listened to: none of the next one's business. Read and dropped by `settle`.
+        self._notify_handler, pgconn.notify_handler = pgconn.notify_handler, None
         pgconn.send_query(RESET.encode(self._encoding))
         # What the socket doesn't take at once, which is nothing as a rule, `settle` sends.
         pgconn.flush()
@@ -270,12 +275,6 @@ def quoted(role: str) -> str:
     if not role or "\0" in role or role.lower() == "none":
         raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role)
     return '"' + role.replace('"', '""') + '"'
-
-
-def _error(result: psycopg.pq.abc.PGresult | None, encoding: str) -> psycopg.Error:
-    if result is None or result.status in _GOOD:
-        return psycopg.OperationalError("the session was not reset")
-    return error_from_result(result, encoding=encoding)
 
 
 def _row(result: psycopg.pq.abc.PGresult, encoding: str) -> tuple[str, str]:
