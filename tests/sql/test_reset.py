@@ -70,6 +70,21 @@ def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(
     assert ledger.physical_count == 1
 
 
+def test_notifications_that_come_with_the_answer_are_not_the_next_callers(
+    ledger: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, closing(ledger.connections.engine.raw_connection()) as raw:
+        patched.setattr(postgresql_role, "RESET", "NOTIFY gossip, 'late'")
+        driver: Any = raw.driver_connection
+        driver.autocommit = True
+        driver.execute("LISTEN gossip")
+        raw.close()
+    with ledger.called_by("bob") as connections, closing(connections.engine.raw_connection()) as raw:
+        driver = raw.driver_connection
+        driver.execute("SELECT 1")
+        assert list(driver.notifies(timeout=0)) == []
+
+
 def test_a_connection_that_died_while_it_was_taken_back_is_replaced(ledger: Reference, database: Database) -> None:
     process = work(ledger, "alice")
     database.end_all_backends()
