@@ -35,7 +35,7 @@ Request = Callable[[], object]
 
 
 def run(*, quick: bool) -> list[Result]:
-    """Measure; empty where no server can be had."""
+    """Measure. Raises RuntimeError where no PostgreSQL can be had."""
     count, rounds = (100, 5) if quick else (400, 31)
     logins = 10 if quick else 20
     with ExitStack() as stack:

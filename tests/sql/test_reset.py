@@ -96,7 +96,7 @@ def test_a_connection_that_died_while_it_was_taken_back_is_replaced(ledger: Refe
 def test_a_server_that_is_gone_is_said_to_be(ledger: Reference) -> None:
     work(ledger, "alice")
     physical = free_connection(ledger)
-    physical.dbapi_connection.pgconn.finish()
+    physical.record.driver_connection.pgconn.finish()
 
     with pytest.raises(ConnectionFailed) as failed:
         physical.finish_reset()

@@ -64,13 +64,13 @@ class SqlManagedConnection(ManagedConnection):
         credential: PasswordCredential | None,
         audit: AuditLog | None,
     ) -> None:
-        self.dbapi_connection = dbapi_connection
         self._settings = settings
         self._dialect = settings.dialect
         self._opening = opening
         self._callers = _callers(dbapi_connection, settings, opening.user(credential), audit)
         self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
         # The mutable state; changed by whoever has the connection, one at a time:
+        self._dbapi_connection = dbapi_connection
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
         # Kept only where a return signs the same user on again, which is how MariaDB resets a session:
@@ -82,7 +82,7 @@ class SqlManagedConnection(ManagedConnection):
 
     def begin_session(self) -> None:
         """What comes first in a new session; may block for a round trip, and raise what the driver raises."""
-        self._opening.begin_session(self.dbapi_connection)
+        self._opening.begin_session(self._dbapi_connection)
         if self._callers is not None:
             self._callers.begun()
 
@@ -110,6 +110,16 @@ class SqlManagedConnection(ManagedConnection):
                 raise
 
     @property
+    def dbapi_connection(self) -> DBAPIConnection:
+        """The driver's connection as SQLAlchemy's dialect sees it, with nothing left of the caller before.
+
+        Blocks and raises as `finish_reset`. Another object after each clean-up that took a session back.
+        """
+        if self.is_resetting:
+            self.finish_reset()
+        return self._dbapi_connection
+
+    @property
     def record(self) -> PhysicalRecord:
         """This session, for SQLAlchemy's event listeners."""
         return self._record
@@ -120,7 +130,7 @@ class SqlManagedConnection(ManagedConnection):
         Raises ConnectionFailed after a failed `reauthenticate`.
         """
         self._require_usable()
-        cursor = self.dbapi_connection.cursor(*args, **kwargs)
+        cursor = self._dbapi_connection.cursor(*args, **kwargs)
         # SQLAlchemy's cursor for asyncio is a shell, without weak references, around the driver's, which runs the SQL.
         self._cursors.add(getattr(cursor, "_cursor", cursor) if self._dialect.is_async else cursor)
         return cursor
@@ -131,7 +141,7 @@ class SqlManagedConnection(ManagedConnection):
         if self._callers is not None and self._callers.role is not None:
             self._callers.rollback()
         else:
-            self.dbapi_connection.rollback()
+            self._dbapi_connection.rollback()
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
         """Sign on anew with this factory's user and password out of `subject`, verified, in a new session (POOL-5).
@@ -191,13 +201,13 @@ class SqlManagedConnection(ManagedConnection):
         record.lent = False
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
-            record.finalize(self.dbapi_connection)
+            record.finalize(self._dbapi_connection)
         callers = self._callers
         if callers is not None and callers.role is not None:
             callers.release()
             self._renew()
             return
-        self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
+        self._dialect.do_rollback(self._dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
         if callers is not None:
             callers.used_by_login_role()
         if not self._settings.discards:
@@ -218,9 +228,9 @@ class SqlManagedConnection(ManagedConnection):
         if self._dialect.is_async:
             # Not SQLAlchemy's terminate(): it closes by a task of its own, which nobody waits for where this one is
             # cancelled, and which the end of the loop then leaves hanging. What is cancelled the pool aborts.
-            self._dialect.do_close(self.dbapi_connection)
+            self._dialect.do_close(self._dbapi_connection)
         else:
-            self._dialect.do_terminate(self.dbapi_connection)
+            self._dialect.do_terminate(self._dbapi_connection)
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
@@ -240,7 +250,7 @@ class SqlManagedConnection(ManagedConnection):
             except ConnectionFailed:
                 return False
         try:
-            alive = self._dialect.do_ping(self.dbapi_connection)
+            alive = self._dialect.do_ping(self._dbapi_connection)
             self.rollback()
         except self._dialect.loaded_dbapi.Error:
             return False
@@ -250,7 +260,7 @@ class SqlManagedConnection(ManagedConnection):
         question = user_question(self._dialect)
         if question is None:
             return None
-        cursor = self.dbapi_connection.cursor()
+        cursor = self._dbapi_connection.cursor()
         try:
             cursor.execute(question)
             row = cursor.fetchone()
@@ -288,8 +298,8 @@ class SqlManagedConnection(ManagedConnection):
     def _renew(self) -> None:
         """The session is another one for SQLAlchemy's listeners, and perhaps another object for everybody."""
         if self._callers is not None:
-            self.dbapi_connection = self._callers.dbapi_connection
-        self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+            self._dbapi_connection = self._callers.dbapi_connection
+        self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
 
     def __repr__(self) -> str:
         role = self._callers.role if self._callers is not None else None

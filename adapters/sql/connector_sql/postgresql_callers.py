@@ -15,6 +15,7 @@ from connector.errors import AccessDenied, ConfigError, ConnectionFailed, Identi
 from connector.spi import AuditEvent, AuditLog, Outcome
 from connector_sql.login_role import faults
 from connector_sql.postgresql_role import RoleSession
+from connector_sql.postgresql_wire import Wire
 from connector_sql.settings import SqlSettings
 
 ROLE_REFUSED = Reason(
@@ -166,7 +167,7 @@ class AssertedCallers:
 def _session(dbapi_connection: DBAPIConnection, settings: SqlSettings) -> RoleSession:
     driver_connection = settings.dialect.get_driver_connection(dbapi_connection)
     if settings.dialect.is_async:
-        from connector_sql.postgresql_async_role import AsyncRoleSession
+        from connector_sql.postgresql_async_wire import AsyncWire
 
-        return AsyncRoleSession(driver_connection)
-    return RoleSession(driver_connection)
+        return RoleSession(AsyncWire(driver_connection))
+    return RoleSession(Wire(driver_connection))

@@ -21,22 +21,20 @@ The physical connection is signed on as a login role that has no rights of its o
 * The driver's object goes as well (`postgresql_driver`).
 
 What a request costs: one round trip for the switch, one on return, two where the application has rolled back itself.
-All exchanges are simple queries on libpq's level: several statements in one round trip, no loaders or row factories of
-the application in between.
+Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, final
 
 import psycopg
-from psycopg import generators
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
 from connector_sql.postgresql_driver import DriverState
+from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -66,40 +64,36 @@ _WHO_AND_BACK: Final = f"{_WHO}; ROLLBACK; {_WHO}"
 _BACK_AND_WHO: Final = f"ROLLBACK; {_WHO}"
 #: What takes all of a session back.
 RESET: Final = "DISCARD ALL"
-_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
-
-Results = list[psycopg.pq.abc.PGresult]
 
 
+@final
 class RoleSession:
     """The identity in force on one psycopg connection.
 
     Args:
-        connection: The driver's connection, clean.
+        wire: The driver's connection, clean, and how to exchange with it.
 
-    Not safe for several threads; the driver's own lock is held during an exchange. Raises psycopg.Error where the
-    server refuses or is gone.
+    Not safe for several threads. Raises psycopg.Error where the server refuses or is gone.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-        self._login = connection.info.user
-        self._encoding = connection.info.encoding
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._login = wire.connection.info.user
         self._driver_state: DriverState | None = None  # set by `begun`, once
         # The mutable state; changed by become, rollback, release, discard and settle only:
         self._role: str | None = None  # who was asserted
-        self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
+        self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
         self._leaving = False  # whether the answer to DISCARD ALL is still to be read
         self._notify_handler: Any = None  # the driver's own, while nobody is to hear anything
 
     def begun(self) -> None:
         """Take note of the driver's settings: the session has just begun. Does not block."""
-        self._driver_state = DriverState(self._connection)
+        self._driver_state = DriverState(self._wire.connection)
 
     @property
     def connection(self) -> Any:
         """The driver's connection; another object after each `release` and `discard`."""
-        return self._connection
+        return self._wire.connection
 
     @property
     def role(self) -> str | None:
@@ -114,7 +108,7 @@ class RoleSession:
     @property
     def is_broken(self) -> bool:
         """Whether the server is gone. Does not ask it."""
-        return self._connection.closed
+        return self._wire.is_broken
 
     def become(self, role: str) -> None:
         """Assert a role on a session at rest and verify it: one round trip.
@@ -123,9 +117,9 @@ class RoleSession:
         """
         statement = f"SET ROLE {quoted(role)}; {_WHO}"
         self._at_rest(role)
-        found, session = _row(self._exchange(statement), self._encoding)
-        if (found, session) != (role, self._login):
-            raise IdentityMismatch(NOT_TAKEN, role=role, found=found, session=session)
+        who = self._wire.row(self._wire.exchange(statement))
+        if who != (role, self._login):
+            raise self._mismatch(NOT_TAKEN, role, who)
         self._role = role
 
     def rollback(self) -> None:
@@ -133,24 +127,27 @@ class RoleSession:
 
         One round trip; none without a transaction. An escape is kept for `release`.
         """
-        self._look(back_only=True)
+        status = self._wire.status
+        if status == TransactionStatus.INTRANS:
+            self._look_at(*(result for result in self._wire.several(_WHO_AND_BACK) if result.ntuples))
+        elif status == TransactionStatus.INERROR:  # nothing can be asked in a failed transaction
+            self._look_at(self._wire.exchange(_BACK_AND_WHO))
 
     def release(self) -> None:
         """Take the role back, and all of the session's state, without waiting for that: one round trip, then `settle`.
 
         Raises IdentityMismatch for a session that is or was not who it should be, or is busy.
         """
-        role = self._role
-        self._look(back_only=False)
+        if self._wire.status == TransactionStatus.IDLE:
+            self._look_at(self._wire.exchange(_WHO))
+        else:
+            self.rollback()
         if self._strayed is not None:
-            found, session = self._strayed
-            raise IdentityMismatch(ESCAPED, role=role, found=found, session=session)
-        self._at_rest(role)
+            raise self._mismatch(ESCAPED, self._role, self._strayed)
         self._begin_reset()
 
     def discard(self) -> None:
         """Take back all that a session at rest holds, and wait for it: one round trip."""
-        self._at_rest(self._role)
         self._begin_reset()
         self.settle()
 
@@ -161,109 +158,47 @@ class RoleSession:
         """
         if not self._leaving:
             return
-        answers = self._answers()
-        pgconn = self._connection.pgconn
+        self._wire.answers()
+        pgconn = self._wire.connection.pgconn
         while pgconn.notifies() is not None:
             pass
         pgconn.notify_handler = self._notify_handler
-        self._checked(answers)
-        if not answers or pgconn.transaction_status != TransactionStatus.IDLE:
-            raise psycopg.OperationalError("the session was not reset")
         self._leaving = False
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
         self._at_rest(None)
-        return read_facts(self._rows, self._connection.info.server_version)
+        return read_facts(self._wire.rows, self._wire.connection.info.server_version)
 
-    # --- what differs for asyncio -----------------------------------------------------------------------------------
-
-    def _set(self, name: str, value: Any) -> None:
-        """Put a setting of the driver's back as it was."""
-        setattr(self._connection, name, value)
-
-    def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
-        """One simple query; answers the last statement's result."""
-        with self._connection.lock:
-            result = self._connection.pgconn.exec_(statement.encode(self._encoding))
-        if result.status not in _GOOD:
-            raise error_from_result(result, encoding=self._encoding)
-        return result
-
-    def _several(self, statements: str) -> Results:
-        """Several statements in one round trip; answers the result of each."""
-        pgconn = self._connection.pgconn
-        with self._connection.lock:
-            pgconn.send_query(statements.encode(self._encoding))
-            return self._connection.wait(generators.execute(pgconn))
-
-    def _rest_of_answers(self) -> Results:
-        """Wait for what has not come yet."""
-        return self._connection.wait(generators.execute(self._connection.pgconn))
-
-    # --- the same for both ------------------------------------------------------------------------------------------
-
-    def _look(self, *, back_only: bool) -> None:
-        """Roll back what is open and see who the session is; a stray is kept, the first one."""
-        status = self._connection.pgconn.transaction_status
-        if status == TransactionStatus.INTRANS:
-            seen = [result for result in self._checked(self._several(_WHO_AND_BACK)) if result.ntuples]
-        elif status == TransactionStatus.INERROR:  # nothing can be asked in a failed transaction
-            seen = [self._exchange(_BACK_AND_WHO)]
-        elif back_only:
-            return
-        else:
-            self._at_rest(self._role)
-            seen = [self._exchange(_WHO)]
-        for result in seen:
-            who = _row(result, self._encoding)
+    def _look_at(self, *results: psycopg.pq.abc.PGresult) -> None:
+        """Compare who the session is; the first stray is kept."""
+        for result in results:
+            who = self._wire.row(result)
             if who != (self._role, self._login) and self._strayed is None:
                 self._strayed = who
 
     def _begin_reset(self) -> None:
-        state = self._driver_state
+        self._at_rest(self._role)
+        state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
-        self._connection, unset = state.renewed(self._connection)
+        wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
-            self._set(name, value)
-        self._role, self._leaving = None, True
-        pgconn = self._connection.pgconn
+            wire.set(name, value)
+        pgconn = wire.connection.pgconn
         # Of channels that the one before listened to: none of the next one's business. Read and dropped by `settle`.
         self._notify_handler, pgconn.notify_handler = pgconn.notify_handler, None
-        pgconn.send_query(RESET.encode(self._encoding))
-        # What the socket doesn't take at once, which is nothing as a rule, `settle` sends.
-        pgconn.flush()
-
-    def _answers(self) -> Results:
-        """All results of the query under way, without waiting where they are there."""
-        pgconn = self._connection.pgconn
-        results: Results = []
-        pgconn.consume_input()
-        while not pgconn.is_busy():
-            result = pgconn.get_result()
-            if result is None:
-                return results
-            results.append(result)
-        # Never libpq's own wait: the driver would keep all other threads waiting with it.
-        return results + self._rest_of_answers()
+        self._role, self._leaving = None, True
+        wire.send(RESET)
 
     def _at_rest(self, role: str | None) -> None:
-        status = TransactionStatus(self._connection.pgconn.transaction_status)
-        if status is not TransactionStatus.IDLE:
-            raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=status.name)
+        status = self._wire.status
+        if status != TransactionStatus.IDLE:
+            raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=TransactionStatus(status).name)
 
-    def _checked(self, results: Results) -> Results:
-        for result in results:
-            if result.status not in _GOOD:
-                raise error_from_result(result, encoding=self._encoding)
-        return results
-
-    def _rows(self, statement: str) -> list[tuple[str, ...]]:
-        result = self._exchange(statement)
-        return [
-            tuple((result.get_value(row, column) or b"").decode(self._encoding) for column in range(result.nfields))
-            for row in range(result.ntuples)
-        ]
+    @staticmethod
+    def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:
+        found, session = who or ("", "")
+        return IdentityMismatch(reason, role=role, found=found, session=session)
 
 
 def quoted(role: str) -> str:
@@ -275,11 +210,3 @@ def quoted(role: str) -> str:
     if not role or "\0" in role or role.lower() == "none":
         raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role)
     return '"' + role.replace('"', '""') + '"'
-
-
-def _row(result: psycopg.pq.abc.PGresult, encoding: str) -> tuple[str, str]:
-    """Current and session user; bytes from the wire, past any loader that the application may have registered."""
-    if result.ntuples != 1:
-        return "", ""
-    current, session = result.get_value(0, 0) or b"", result.get_value(0, 1) or b""
-    return current.decode(encoding), session.decode(encoding)

@@ -1,4 +1,4 @@
-"""SET ROLE and back on a connection of psycopg's asyncio side: the same session logic, other exchanges."""
+"""The exchanges of `postgresql_wire` on a connection of psycopg's asyncio side."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import psycopg
 from psycopg import generators
 
 from connector_sql.awaiting import wait_for
-from connector_sql.postgresql_role import Results, RoleSession
+from connector_sql.postgresql_wire import Results, Wire
 
 #: What the driver changes by a coroutine only.
 _SET_BY_AWAITING: Final = frozenset({"autocommit", "isolation_level", "read_only", "deferrable"})
 
 
 @final
-class AsyncRoleSession(RoleSession):
-    """The identity in force on one asyncio connection of psycopg; to be used from within a greenlet of its loop.
+class AsyncWire(Wire):
+    """The exchanges on one asyncio connection; to be used from within a greenlet of its loop.
 
     Args:
-        connection: The driver's connection, clean.
+        connection: The driver's connection.
 
-    Everything that waits for a round trip lets the loop go on meanwhile. Cancelled there, the role is in doubt.
+    Everything that waits for a round trip lets the loop go on meanwhile. Cancelled there, the session is in doubt.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
@@ -32,24 +32,27 @@ class AsyncRoleSession(RoleSession):
     def _driver(self) -> psycopg.AsyncConnection[Any]:
         return cast("psycopg.AsyncConnection[Any]", self.connection)
 
-    def _set(self, name: str, value: Any) -> None:
+    def set(self, name: str, value: Any) -> None:
+        """As for threads; waits."""
         if name in _SET_BY_AWAITING:
             wait_for(getattr(self._driver, f"set_{name}")(value))
         else:
-            super()._set(name, value)
+            super().set(name, value)
 
-    def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
-        return self._checked(self._several(statement))[-1]
+    def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
+        """As for threads; waits."""
+        return self.several(statements)[-1]
 
-    def _several(self, statements: str) -> Results:
-        return wait_for(self._sent_and_answered(statements))
+    def several(self, statements: str) -> Results:
+        """As for threads; waits."""
+        return self._checked(wait_for(self._sent_and_answered(statements)))
 
-    def _rest_of_answers(self) -> Results:
+    def _wait(self) -> Results:
         return wait_for(self._answered())
 
     async def _sent_and_answered(self, statements: str) -> Results:
         async with self._driver.lock:
-            self._driver.pgconn.send_query(statements.encode(self._encoding))
+            self.send(statements)
             return await self._answered()
 
     async def _answered(self) -> Results:
