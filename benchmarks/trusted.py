@@ -6,9 +6,15 @@ More: a login for each request, which is what remains without trusted connection
 SQLAlchemy's Connection above.
 
 What makes the figure: the switch and its check are one round trip, so are the rollback and the question who it is that
-comes back; DISCARD ALL is sent then, and the server does it while the caller is gone already (`postgresql_role`). So a
-request makes four round trips instead of three (begin, statement, end): with SQLAlchemy's Connection five, since that
-rolls back before it gives the connection back, and who comes back is asked once more then.
+comes back; DISCARD ALL is sent then, and the server does it while the caller is gone already (`postgresql_role`).
+SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request makes four round trips instead of three
+(begin, statement, end), which is what counts where the database is far.
+
+Over loopback the work counts. A round trip takes some ten microseconds there, and the peer's whole raw request fifty:
+beside that stand the switch (18), DISCARD ALL where the next request follows at once (15 to 25), and that the driver may
+not prepare statements which DISCARD ALL would drop (10). Hence the raw goal is missed there. Tried against it: libpq's
+pipeline mode (slower); beginning the transaction with the switch (three round trips, but a session on which nobody can
+set an isolation level).
 """
 
 from __future__ import annotations
