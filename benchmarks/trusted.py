@@ -11,7 +11,7 @@ SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request m
 (begin, statement, end), which is what counts where the database is far.
 
 Over loopback the work counts. A round trip takes some ten microseconds there, and the peer's whole raw request fifty:
-beside that stand the switch (18), DISCARD ALL where the next request follows at once (15 to 25), and that the driver may
+beside it stand the switch (18), DISCARD ALL where the next request follows at once (15 to 25), and that the driver may
 not prepare statements which DISCARD ALL would drop (10). Hence the raw goal is missed there. Tried against it: libpq's
 pipeline mode (slower); beginning the transaction with the switch (three round trips, but a session on which nobody can
 set an isolation level).
