@@ -11,8 +11,8 @@ SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request m
 (begin, statement, end), which is what counts where the database is far.
 
 Over loopback the work counts. In a quiet moment the peer's whole raw request took 56 us and ours 142: the switch is 19
-of them, the way back 46, finishing DISCARD ALL 3 to 15, the more the sooner the next request follows. And the driver may
-not prepare statements, which DISCARD ALL would drop. Hence the raw goal is missed there. libpq's pipeline mode for the
+of them, the way back 46, finishing DISCARD ALL 3 to 15, the more the sooner the next request comes. Nor may the driver
+prepare statements, which DISCARD ALL would drop. Hence the raw goal is missed there. libpq's pipeline mode for the
 way back was tried and was slower. Not tried: beginning the transaction in the round trip of the switch, since nobody
 could set an isolation level on such a session.
 """
