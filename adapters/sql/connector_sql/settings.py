@@ -65,6 +65,7 @@ class SqlSettings:
         connect_args: Further arguments for the driver.
         asserts_roles: Whether a caller's identity can be asserted by SET ROLE (TRUST-2).
         verify_login_role: Whether the trusted login role's own rights are checked.
+        trust_domain: Names of the only roles that the login role may lead to, or patterns; None for any.
         discards: Whether the whole session of a connection that asserted nobody is reset on return.
         role_database: The database that is selected with the asserted role, since the login user may not enter it: on
             MariaDB, where `url` then names none.
@@ -78,6 +79,7 @@ class SqlSettings:
     verify_login_role: bool
     discards: bool
     role_database: str = ""
+    trust_domain: tuple[str, ...] | None = None
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -153,6 +155,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         verify_login_role=True if verify is None else bool(verify),
         discards=discards,
         role_database=(url.database or "") if mariadb_roles else "",
+        trust_domain=tuple(properties["trust_domain"]) if properties.get("trust_domain") is not None else None,
     )
 
 
