@@ -67,15 +67,18 @@ def configuration_page() -> str:
     for name, store in sorted(catalogue.stores.items()):
         lines += [f"## Store {name}", "", store.description, ""]
         lines += _owned(store.sections)
+    for name, registry in sorted(catalogue.registries.items()):
+        lines += [f"## User registry {name}", "", registry.description, ""]
+        lines += _owned(registry.sections, "realms", "realms.NAME")
     for name, plugin in sorted(catalogue.described.items()):
         lines += [f"## Plugin {name}", "", plugin.description, ""]
         lines += _owned(plugin.sections)
     return "\n".join(lines)
 
 
-def _owned(sections: Mapping[str, ConfigProperty]) -> Iterator[str]:
+def _owned(sections: Mapping[str, ConfigProperty], table: str = "", shown: str = "") -> Iterator[str]:
     for name, section in sections.items():
-        yield from (f"### [{name}]", "", section.doc, "", *_table(section.properties))
+        yield from (f"### [{shown if name == table else name}]", "", section.doc, "", *_table(section.properties))
 
 
 def _section(title: str, section: type[Section]) -> list[str]:

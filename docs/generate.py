@@ -31,6 +31,7 @@ PACKAGES = (
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
+    "connector_ldap",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -50,6 +51,7 @@ FAMILIES = {
     "METR": "Metrics plugin",
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
+    "LDAP": "LDAP directory",
 }
 
 

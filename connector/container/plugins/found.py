@@ -163,7 +163,12 @@ def _describe_plugin(plugin: FoundPlugin) -> None:
         plugin.info = replace(plugin.info, provides=_shown(descriptor.sections))
 
 
-_DESCRIBED = {ADAPTERS: _describe_adapter, STORES: _describe_plugin, PLUGINS: _describe_plugin}
+_DESCRIBED = {
+    ADAPTERS: _describe_adapter,
+    STORES: _describe_plugin,
+    REGISTRIES: _describe_plugin,
+    PLUGINS: _describe_plugin,
+}
 
 
 def _fits(plugin: FoundPlugin, descriptor: AdapterDescriptor | PluginDescriptor, file: str) -> bool:
