@@ -161,10 +161,8 @@ def test_two_entries_for_one_caller_are_an_error_and_no_choice(slapd: SlapdServe
 
 def test_only_the_service_account_reads_passwords(slapd: SlapdServer, log_in: LogIn, auth_data: AuthData) -> None:
     auth_data.entry = AuthenticationData("gso", f"cn=registry,ou=services,{SUFFIX}", Secret(slapd.password))
-    with pytest.raises(ChainFailed) as refused:
+    with pytest.raises(ChainFailed, match="CF-LDAP-014"):  # it can't even see that there are entries
         log_in(ALICE)
-    # The registry's account is not even let in to see whether there are entries.
-    assert "CF-LDAP-014" in refused.value.error.text or "no credential" in refused.value.error.text
 
 
 def test_a_credential_is_kept_for_the_cache_time_and_forgotten_when_somebody_says_so(
@@ -211,8 +209,7 @@ def test_a_sign_on_tells_the_code_of_the_outage(slapd: SlapdServer, ca_file: Pat
     configuration = chain("Gso", LdapGsoMappingModule, "ldap-gso", **support_ldap.options(slapd, ca_file))
     resolver = SignOnResolver(auth_data, {"Gso": configuration}, MemoryAuditLog())
     reference = container_managed("Gso", target="ledger")
-    plan = resolver.resolve(reference, TARGET, None, ALICE)
-    assert plan.credential is not None
+    assert "ledger_alice" in str(resolver.resolve(reference, TARGET, None, ALICE))
     DIRECTORIES.forget()
     slapd.stop()
     with pytest.raises(SignOnError) as refused:
