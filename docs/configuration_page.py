@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connector.container.configuration import application, model, pool_section
+from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.spi import ConfigProperty
@@ -71,6 +72,8 @@ def configuration_page() -> str:
         lines += [f"## User registry {name}", "", registry.description, ""]
         lines += _owned(registry.sections, "realms", "realms.NAME")
     for name, plugin in sorted(catalogue.described.items()):
+        if plugin.sections.keys() <= CORE_SECTIONS:  # told above, where it plugs in as something else
+            continue
         lines += [f"## Plugin {name}", "", plugin.description, ""]
         lines += _owned(plugin.sections)
     return "\n".join(lines)

@@ -19,8 +19,7 @@ from connector.security.login_chain import ChainFailed, run_chain
 from connector.signon.callback_handler import SignOnCallbackHandler
 from connector.signon.resolver import SignOnResolver
 from connector.spi import AuthenticationData, Dependency, LoginModule, PasswordCredential, Secret, Subject
-from connector_ldap import LdapGsoMappingModule
-from connector_ldap.gso import DirectoryLoginFailed
+from connector_ldap.gso import DirectoryLoginFailed, LdapGsoMappingModule
 from connector_ldap.gso_directory import DIRECTORIES
 
 pytestmark = pytest.mark.ldap

@@ -16,7 +16,7 @@ from support_slapd import SlapdServer, missing_part
 from connector.security.passwords import ScryptCost
 from connector.spi import Subject
 from connector.testing import MapperBackend, MapperCase, MapperContract, Outcome, RegistryBackend, RegistryContract
-from connector_ldap import LdapGsoMappingModule
+from connector_ldap.gso import LdapGsoMappingModule
 
 
 class TestFileRegistry(RegistryContract):

@@ -135,7 +135,7 @@ class RegistryContract(Contract):
 
         def ask() -> None:
             together.wait()
-            right, wrong = registry.check_password("kit-alice", _PASSWORD), registry.check_password("kit-bob", _PASSWORD)
+            right, wrong = (registry.check_password(user, _PASSWORD) for user in ("kit-alice", "kit-bob"))
             answers.append((right, wrong))
 
         threads = [threading.Thread(target=ask) for _ in range(_THREADS)]

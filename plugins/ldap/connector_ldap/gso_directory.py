@@ -14,6 +14,7 @@ from connector.spi import Clock, PasswordCredential, Secret
 from connector_ldap.directory import Directory, ServiceAccount
 from connector_ldap.failures import DirectoryError
 from connector_ldap.gso_settings import GsoSettings
+from connector_ldap.kept import KEEPERS
 from connector_ldap.window_cache import WindowCache
 
 log = logging.getLogger("connector.ldap")
@@ -41,6 +42,15 @@ class Found:
     password: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What a credential is kept under: who read it, for whom, for which system."""
+
+    account: Hashable
+    who: str
+    target: str
+
+
 @final
 class GsoDirectory:
     """One login configuration's directory. Safe to use from any thread.
@@ -59,6 +69,7 @@ class GsoDirectory:
         self._lock = Lock()
         # Mutable, under the lock: the directory as each service account sees it, the least recently used first.
         self._seen_by: OrderedDict[Hashable, Directory] = OrderedDict()
+        KEEPERS.add(self)
 
     def credential(self, account: ServiceAccount, caller: str, target: str) -> Found | None:
         """The caller's credential for a system; None where the directory says that there is none.
@@ -68,7 +79,8 @@ class GsoDirectory:
         """
         # A changed password of the account is another account: what was read before it changed is asked for again.
         key = PasswordCredential(account.dn, account.password).key()
-        return self._kept.get((key, caller, target), lambda: self._read(self._of(key, account), caller, target))
+        sought = _Sought(key, f"{caller}@{self._settings.realm}", target)
+        return self._kept.get(sought, lambda: self._read(self._of(key, account), caller, target))
 
     def revision(self) -> Hashable:
         """Changes whenever what is kept may have become worthless. Does not block."""
@@ -77,6 +89,10 @@ class GsoDirectory:
     def forget(self) -> None:
         """Keep nothing of what was found before now. Does not block."""
         self._kept.forget()
+
+    def forget_caller(self, who: str) -> None:
+        """Keep nothing of one caller, told as `name@realm`. Does not block."""
+        self._kept.forget_those(lambda sought: isinstance(sought, _Sought) and sought.who == who)
 
     def close(self) -> None:
         """Let go of what is kept and of connections."""

@@ -13,6 +13,7 @@ from connector_ldap.directory import Directory
 from connector_ldap.entries import Entry, Query, both, can_be_a_name, equals
 from connector_ldap.failures import DirectoryError
 from connector_ldap.groups import group_names
+from connector_ldap.kept import KEEPERS
 from connector_ldap.library import library
 from connector_ldap.registry_settings import RegistrySettings, read_settings
 from connector_ldap.transport import tls_context
@@ -51,6 +52,7 @@ class LdapUserRegistry:
         self._directory = Directory(settings.directory, settings.account, clock)
         self._entries: WindowCache[Entry] = WindowCache(settings.cache_time, clock)
         self._groups: WindowCache[frozenset[str]] = WindowCache(settings.cache_time, clock)
+        KEEPERS.add(self)
 
     @property
     def realm(self) -> str:
@@ -67,8 +69,7 @@ class LdapUserRegistry:
             return False
         entry = self._found(user)
         # A login begins anew: with who the user is now, and with the groups of now.
-        self._entries.forget_one(user)
-        self._groups.forget_one(user)
+        self._forget_user(user)
         if entry is None:
             nobody = f"cn={secrets.token_hex(8)},{self._settings.base}"
             self._directory.accepts(nobody, Secret(secrets.token_hex(8)))
@@ -123,9 +124,19 @@ class LdapUserRegistry:
         self._entries.forget()
         self._groups.forget()
 
+    def forget_caller(self, who: str) -> None:
+        """Keep nothing of one user of the realm, told as `name@realm`. Does not block."""
+        user, _, realm = who.rpartition("@")
+        if realm == self._realm:
+            self._forget_user(user)
+
     def close(self) -> None:
         """Let go of kept connections."""
         self._directory.close()
+
+    def _forget_user(self, user: str) -> None:
+        self._entries.forget_one(user)
+        self._groups.forget_one(user)
 
     def _entry(self, user: str) -> Entry | None:
         if not can_be_a_name(user):

@@ -64,8 +64,12 @@ class WindowCache(Generic[V]):
 
     def forget_one(self, key: Hashable) -> None:
         """Keep nothing of one key; who is loading just now keeps nothing of the answer either."""
+        self.forget_those(lambda kept: kept == key)
+
+    def forget_those(self, doubtful: Callable[[Hashable], bool]) -> None:
+        """Keep nothing of these keys; who is loading just now keeps nothing of the answer either."""
         with self._lock:
-            self._found.pop(key, None)
+            self._found = {key: value for key, value in self._found.items() if not doubtful(key)}
             self._revision += 1
 
     def _current(self) -> int:
