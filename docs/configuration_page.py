@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from connector.container.configuration import application, model, pool_section
@@ -70,7 +71,7 @@ def configuration_page() -> str:
         lines += _owned(store.sections)
     for name, registry in sorted(catalogue.registries.items()):
         lines += [f"## User registry {name}", "", registry.description, ""]
-        lines += _owned(registry.sections, "realms", "realms.NAME")
+        lines += _owned(registry.sections, {"realms": f'[realms.NAME], registry = "{name}"'})
     for name, plugin in sorted(catalogue.described.items()):
         if plugin.sections.keys() <= CORE_SECTIONS:  # told above, where it plugs in as something else
             continue
@@ -79,9 +80,9 @@ def configuration_page() -> str:
     return "\n".join(lines)
 
 
-def _owned(sections: Mapping[str, ConfigProperty], table: str = "", shown: str = "") -> Iterator[str]:
+def _owned(sections: Mapping[str, ConfigProperty], titles: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     for name, section in sections.items():
-        yield from (f"### [{shown if name == table else name}]", "", section.doc, "", *_table(section.properties))
+        yield from (f"### {titles.get(name, f'[{name}]')}", "", section.doc, "", *_table(section.properties))
 
 
 def _section(title: str, section: type[Section]) -> list[str]:

@@ -28,6 +28,7 @@ _STOP_SECONDS = 10.0
 
 SUFFIX = "dc=example,dc=org"
 REGISTRY_DN = f"cn=registry,ou=services,{SUFFIX}"
+ADMIN_DN = f"cn=admin,{SUFFIX}"
 GSO_DN = f"cn=gso,ou=services,{SUFFIX}"
 
 #: As docs/directory.md has it; the numbers are from OpenLDAP's arc for experiments.
@@ -73,6 +74,14 @@ access to * by dn.exact="{registry}" read by anonymous auth by * none
 """
 
 
+def slapd_configuration(home: Path, password: str) -> str:
+    """The text of a server's `slapd.conf`."""
+    return _CONFIGURATION.format(
+        schemas=_SCHEMAS, modules=_MODULES, home=home, suffix=SUFFIX, admin=ADMIN_DN, password=password, gso=GSO_DN,
+        registry=REGISTRY_DN,
+    )  # fmt: skip
+
+
 class SlapdUnavailable(RuntimeError):
     """The server does not start."""
 
@@ -99,7 +108,7 @@ class SlapdServer:
     """
 
     host = "127.0.0.1"
-    admin_dn = f"cn=admin,{SUFFIX}"
+    admin_dn = ADMIN_DN
 
     def __init__(self, certificate: bytes, key: bytes, entries: str = "", password: str = "service-pw") -> None:
         self.password = password
@@ -232,11 +241,7 @@ class SlapdServer:
         home = self._home = Path(tempfile.mkdtemp(prefix="connector-slapd-", dir="/tmp"))
         (home / "db").mkdir(mode=0o700)
         (home / "eis.schema").write_text(SCHEMA)
-        settings = _CONFIGURATION.format(
-            schemas=_SCHEMAS, modules=_MODULES, home=home, suffix=SUFFIX, admin=self.admin_dn, password=self.password,
-            gso=GSO_DN, registry=REGISTRY_DN,
-        )  # fmt: skip
-        (home / "slapd.conf").write_text(settings)
+        (home / "slapd.conf").write_text(slapd_configuration(home, self.password))
         (home / "slapd.conf").chmod(0o600)
         (home / "log").touch()
         self._write_certificate(home)
