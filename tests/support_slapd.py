@@ -11,10 +11,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -172,6 +175,17 @@ class SlapdServer:
         if process is not None:
             process.kill()
             process.wait(_STOP_SECONDS)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """While the `with` lasts it takes connections, and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until all of its threads have stopped
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def certify(self, certificate: bytes, key: bytes) -> None:
         """Another certificate, from the next start on."""

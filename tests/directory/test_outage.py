@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +107,62 @@ def test_the_next_server_is_asked_and_the_first_one_again_once_it_is_back(
             assert registry.check_password("bob", marker)
         finally:
             registry.close()
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
+def test_a_server_that_hangs_holds_nobody_for_longer_than_the_time_outs(
+    slapd: SlapdServer, make_registry: MakeRegistry, marker: Secret, scheme: str
+) -> None:
+    url = slapd.tls_url if scheme == "ldaps" else slapd.url
+    registry = make_registry(urls=[url], cache_time=0, timeout=0.2, connect_timeout=0.2)
+    assert registry.user_exists("alice")
+    with slapd.hanging():
+        for ask in (lambda: registry.user_exists("alice"), lambda: registry.check_password("alice", marker)):
+            with pytest.raises(DirectoryError) as failed:
+                ask()
+            assert failed.value.code == "CF-LDAP-010"
+            assert "timed out" in failed.value.text.lower()
+    assert registry.check_password("alice", marker)
+
+
+def test_several_threads_ask_at_once_while_the_directory_comes_and_goes(
+    slapd: SlapdServer, make_registry: MakeRegistry, marker: Secret
+) -> None:
+    registry = make_registry(cache_time=0)
+    answers: list[object] = []
+    stop = threading.Event()
+
+    def ask(user: str, groups: set[str]) -> None:
+        while not stop.is_set():
+            try:
+                answers.append((registry.check_password(user, marker), registry.groups_of(user) == groups))
+            except DirectoryError as error:
+                answers.append(error.code)
+
+    threads = [
+        threading.Thread(target=ask, args=who)
+        for who in (("alice", {"clerks", "staff", "everybody"}), ("bob", {"staff", "everybody"})) * 3
+    ]
+    for thread in threads:
+        thread.start()
+
+    def until(enough: Callable[[int], bool]) -> None:
+        before, deadline = len(answers), time.monotonic() + 30
+        while not enough(before) and time.monotonic() < deadline:
+            stop.wait(0.01)
+
+    try:
+        for _ in range(3):
+            until(lambda before: len(answers) >= before + 20)
+            slapd.stop()
+            until(lambda before: "CF-LDAP-010" in answers[before:])
+            slapd.start()
+        until(lambda before: (True, True) in answers[before:])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert set(answers) == {(True, True), "CF-LDAP-010"}
 
 
 def test_servers_that_failed_lately_are_tried_last() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tomllib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -13,12 +14,13 @@ from support_security import FixedClock
 
 import connector_ldap
 from connector.container.plugins.descriptor_shape import PropertyShape
-from connector.errors import ConfigError
+from connector.errors import ConfigError, PluginError
 from connector.spi import Secret
 from connector_ldap.durations import seconds
 from connector_ldap.entries import Entry, both, can_be_a_name, either, equals
 from connector_ldap.failures import Kind, server_failed
 from connector_ldap.gso_settings import read_options
+from connector_ldap.registry import ldap_registry
 from connector_ldap.registry_settings import read_settings
 from connector_ldap.window_cache import WindowCache
 
@@ -142,6 +144,17 @@ def test_a_failure_of_the_library_is_told_by_kind_and_without_its_frames() -> No
     assert failed.why.startswith("Other, linebreakxxx")
     assert len(failed.why) == 200
     assert server_failed(OTHER()).why == "OTHER"
+
+
+def test_without_the_library_that_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> NoReturn:
+        raise ImportError(f"No module named {name!r}")
+
+    monkeypatch.setattr("connector_ldap.library.import_module", absent)
+    with pytest.raises(PluginError) as refused:
+        ldap_registry("shop", {})
+    assert refused.value.code == "CF-LDAP-001"
+    assert "connector-framework[ldap]" in refused.value.action
 
 
 def test_an_option_s_default_is_the_declared_one() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from support_ldap import HOSTILE, ODD, PEOPLE, REALM, dn_of, person
-from support_secrets import shows_marker
+from support_secrets import MARKER, shows_marker
 from support_security import FixedClock
 from support_slapd import SlapdServer
 
@@ -35,6 +35,11 @@ def test_an_empty_password_is_refused_without_asking(
 ) -> None:
     slapd.stop()
     assert not registry.check_password("alice", Secret(""))
+
+
+@pytest.mark.parametrize("password", ["\udc80" + MARKER, "\0", " ", "a\0b", "x" * 100_000])
+def test_a_password_that_nobody_can_have_is_wrong_and_no_error(registry: LdapUserRegistry, password: str) -> None:
+    assert not registry.check_password("alice", Secret(password))
 
 
 def test_users_and_groups_are_listed_in_order(registry: LdapUserRegistry) -> None:

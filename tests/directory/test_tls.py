@@ -29,8 +29,8 @@ def _failure(registry: LdapUserRegistry) -> DirectoryError:
 
 
 @contextmanager
-def _listener(answer: bytes | None = None) -> Iterator[int]:
-    """A server on loopback that takes connections and says that, or nothing; answers its port."""
+def _listener(answer: bytes | None = None, *, ends: bool = False) -> Iterator[int]:
+    """A server on loopback that takes connections and says that, or nothing, and may end them; answers its port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         held: list[socket.socket] = []
 
@@ -44,6 +44,8 @@ def _listener(answer: bytes | None = None) -> Iterator[int]:
                 if answer is not None:
                     connection.recv(4096)
                     connection.sendall(answer)
+                if ends:
+                    connection.shutdown(socket.SHUT_RDWR)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -139,6 +141,15 @@ def test_a_server_that_falls_silent_afterwards_holds_nobody(make_registry: MakeR
     assert failure.code == "CF-LDAP-010"
 
 
+@pytest.mark.parametrize("answer", [_STARTED_TLS, b""], ids=["in the handshake", "before it"])
+def test_a_server_that_goes_away_in_the_middle_is_away_and_not_untrusted(
+    make_registry: MakeRegistry, answer: bytes
+) -> None:
+    with _listener(answer, ends=True) as port:
+        failure = _failure(make_registry(urls=[f"ldap://127.0.0.1:{port}"], connect_timeout=2))
+    assert (failure.code, failure.retryable) == ("CF-LDAP-010", True)
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -168,7 +179,7 @@ def test_plain_text_is_refused_unless_it_is_allowed(
     assert registry.check_password("alice", marker)
 
 
-def test_a_ca_file_that_can_t_be_used_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_ca_file_that_can_t_be_used_is_told_at_the_start(slapd: SlapdServer, tmp_path: Path) -> None:
     table = {
         "urls": "ldaps://127.0.0.1", "base": "dc=example", "bind_dn": "cn=x", "bind_password": Secret("y"),
         "ca_file": tmp_path / "ca.pem",

@@ -97,6 +97,9 @@ class Directory:
             except ServerFailed:
                 # It may have been idle for too long, or of the time before an outage: a new one will tell.
                 self._drop(link)
+            except BaseException:
+                link.close()
+                raise
             else:
                 self._keep(opened, link)
                 return answer

@@ -57,8 +57,8 @@ class Link:
 
         An empty password would be an anonymous bind, which succeeds for anybody: refused without asking.
         """
-        if not password or not dn:
-            raise ServerFailed(Kind.REFUSED, "an empty name or password")
+        if not password or not dn or not _can_be_sent(dn, password):
+            raise ServerFailed(Kind.REFUSED, "an empty name or password, or one that is no text")
         self._asked(lambda: self._raw.simple_bind_s(dn, password.reveal()))
 
     def search(self, query: Query) -> tuple[Entry, ...]:
@@ -114,3 +114,11 @@ class Link:
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         raise TypeError("a Link can't be pickled or copied")
+
+
+def _can_be_sent(dn: str, password: Secret) -> bool:
+    """Whether both are texts in UTF-8; the error that the library would raise instead holds the password."""
+    try:
+        return bool(dn.encode() and password.reveal().encode())
+    except UnicodeEncodeError:
+        return False

@@ -84,12 +84,18 @@ def connected(server: Server, settings: DirectorySettings) -> socket.socket:
         raise ServerFailed(Kind.AWAY, "timed out while TLS was being set up") from None
     except OSError as error:
         plain.close()
-        kind = Kind.UNTRUSTED if isinstance(error, ssl.SSLError) and error.reason else Kind.AWAY
-        raise ServerFailed(kind, f"TLS: {getattr(error, 'reason', None) or error.strerror or error}") from None
+        raise _handshake_failure(error) from None
     except ServerFailed:
         plain.close()
         raise
     return relayed(secure, settings.timeout)
+
+
+def _handshake_failure(error: OSError) -> ServerFailed:
+    """A server that goes away in the middle says nothing about its certificate. Pure."""
+    ended = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    kind = Kind.UNTRUSTED if isinstance(error, ssl.SSLError) and error.reason and not ended else Kind.AWAY
+    return ServerFailed(kind, f"TLS: {getattr(error, 'reason', None) or error.strerror or error}")
 
 
 def _ask_for_tls(plain: socket.socket, deadline: float) -> None:
