@@ -116,8 +116,12 @@ def test_a_server_that_hangs_holds_nobody_for_longer_than_the_time_outs(
     url = slapd.tls_url if scheme == "ldaps" else slapd.url
     registry = make_registry(urls=[url], cache_time=0, timeout=0.2, connect_timeout=0.2)
     assert registry.user_exists("alice")
+    questions: tuple[Callable[[], object], ...] = (
+        lambda: registry.user_exists("alice"),
+        lambda: registry.check_password("alice", marker),
+    )
     with slapd.hanging():
-        for ask in (lambda: registry.user_exists("alice"), lambda: registry.check_password("alice", marker)):
+        for ask in questions:
             with pytest.raises(DirectoryError) as failed:
                 ask()
             assert failed.value.code == "CF-LDAP-010"
