@@ -299,7 +299,7 @@ class Container:
         return self._parts.auth_data.store
 
     def pool(self, reference: str) -> OperatedPool:
-        """The pool of a resource, to look at and to purge (POOL-6). Does not block, does not connect.
+        """The pools of a resource, to look at and to operate (POOL-6). Does not block, does not connect.
 
         Args:
             reference: `application:reference`, or the global name of a resource.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
+from connector.container.pool_findings import pool_findings
 from connector.errors import PluginError, Reason
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ STORE_FAILING = Reason(
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _store, _aliases, _handlers, _activations, _plugins, _configuration)
+    examined = (_security, _store, _aliases, _handlers, _activations, _pools, _plugins, _configuration)
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -123,6 +124,10 @@ def _activations(parts: Parts) -> list[Finding]:
         for deployed in parts.activations
         if deployed.activation.failure is not None
     ]
+
+
+def _pools(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

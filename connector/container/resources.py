@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, final
 
 from connector.container.configuration.pool_section import pool_settings
@@ -22,6 +23,7 @@ from connector.spi import (
     ManagedConnectionFactory,
     ResourceAdapter,
     Secret,
+    SignOnPlan,
     SignOnSource,
     Subject,
 )
@@ -38,6 +40,7 @@ class Resource:
         target: What sign-on needs to know of it.
         pool: Its managed connections.
         async_pools: Those for asyncio, one pool for each event loop; None where the adapter has none.
+        operating: Held by whoever resizes or suspends, so that all of its pools agree in the end.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Resource:
     target: SignOnTarget
     pool: ManagedConnectionPool
     async_pools: LoopPools | None = None
+    operating: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @property
     def pools(self) -> tuple[ManagedConnectionPool | LoopPools, ...]:
@@ -90,12 +94,18 @@ def fill(resource: Resource, manager: ReferenceConnectionManager) -> None:
 
     Where it doesn't, for example since its connections are signed on by references only, they are kept as they come.
     """
+    plan = own_plan(manager)
+    if plan is not None:
+        resource.pool.warm(plan)
+
+
+def own_plan(manager: ReferenceConnectionManager) -> SignOnPlan | None:
+    """How a resource signs on without a caller, by its direct look-up's manager; None where it doesn't, or can't."""
     try:
         plan = manager.current_plan()
     except ConnectorError:
-        return
-    if plan.source in (SignOnSource.COMPONENT_ALIAS, SignOnSource.RESOURCE_PROPERTIES):
-        resource.pool.warm(plan)
+        return None
+    return plan if plan.source in (SignOnSource.COMPONENT_ALIAS, SignOnSource.RESOURCE_PROPERTIES) else None
 
 
 @final

@@ -21,6 +21,10 @@ from connector.spi import Scope, SignOnPlan
 S = TypeVar("S")
 _EVERYTHING = FlushChoice()
 
+_CLOSED_NOW = "It is closed now."
+_CLOSED_LATER = "It may be in use there, and is destroyed when it comes back."
+_STAYS_OPEN = "It stays open (auto_close = false)."
+
 
 class PoolOperations(PoolShell[S]):
     """Events, administration and figures of both kinds of pool. Everything here is safe to call from any thread."""
@@ -199,21 +203,36 @@ class PoolOperations(PoolShell[S]):
     def _report(self, kind: LeakKind, entry: Entry, plan: SignOnPlan, now: float) -> LeakReport:
         return report_of(kind, self.resource, entry, plan, now, self._loop)
 
-    def _outlived(self, scope: Scope) -> list[Entry]:
-        """The entries lent in a scope that has ended, each reported and, where it isn't to be closed, doomed."""
+    def _outlived(self, scope: Scope, owner: int) -> list[Entry]:
+        """Report what was lent in a scope that has ended; answers the entries taken from `owner`, to be given back.
+
+        Those of others may be in use there and are doomed. All under the lock: `scope` is this one until the entry has
+        been given back, so what is doomed or taken here can't be somebody else's next lease of it.
+        """
+        closes = self.settings.auto_close
+        taken, reports = [], []
         with self._lock:
             now = self._clock.monotonic()
-            left = [(entry, entry.plan) for entry in self._state.entries if entry.scope is scope]
-            reports = [
-                self._report(LeakKind.OUTLIVED, entry, plan, now)
-                for entry, plan in left
-                if plan is not None and entry.held
-            ]
+            for entry in self._state.entries:
+                if entry.scope is not scope or entry.plan is None:
+                    continue
+                if entry.held:
+                    advice = _CLOSED_NOW if entry.owner == owner else _CLOSED_LATER
+                    report = self._report(LeakKind.OUTLIVED, entry, entry.plan, now)
+                    reports.append((report, advice if closes else _STAYS_OPEN))
+                if closes and entry.owner != owner:
+                    entry.doomed = entry.doomed or Doom.OUTLIVED
+                elif closes and self._take_from_borrower(entry):
+                    taken.append(entry)
             self._state.counts.overstayed += len(reports)
-        closes = self.settings.auto_close
-        for report in reports:
-            log_leak(report, "It is closed now." if closes else "It stays open (auto_close = false).")
-        return [entry for entry, _ in left] if closes else []
+        for report, advice in reports:
+            log_leak(report, advice)
+        return taken
+
+    def _missing(self) -> int:
+        """How many connections one upkeep opens at most: those missing now. What breaks at once waits for the next."""
+        with self._lock:
+            return len(self._state.wanted)
 
     # --- figures --------------------------------------------------------------------------------------------------
 

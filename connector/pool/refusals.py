@@ -73,17 +73,21 @@ class Refusals:
             return None
         return known if known.probing or now < known.until else None
 
-    def tried(self, plan: SignOnPlan) -> None:
-        """A login with the plan's credential begins."""
+    def tried(self, plan: SignOnPlan) -> Refusal | None:
+        """A login with the plan's credential begins; answers what it is the probe of, for `failed`."""
         known = self._by_key.get(plan.partition)
-        if known is not None and known.version == plan.version:
-            known.probing = True
+        if known is None or known.version != plan.version or known.probing:
+            return None
+        known.probing = True
+        return known
 
-    def failed(self, plan: SignOnPlan) -> None:
-        """It ended without an answer about the credential: the system could not be reached, or the borrower left."""
-        known = self._by_key.get(plan.partition)
-        if known is not None and known.version == plan.version:
-            known.probing = False
+    def failed(self, probe: Refusal | None) -> None:
+        """It ended without an answer about the credential: the system could not be reached, or the borrower left.
+
+        Only the probe itself can end the probe: an attempt from before the refusal may end while it is under way.
+        """
+        if probe is not None:
+            probe.probing = False
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> None:
         """It was refused."""
@@ -102,8 +106,10 @@ class Refusals:
             del self._by_key[next(iter(self._by_key))]
 
     def forget(self, plan: SignOnPlan) -> None:
-        """It was accepted: nothing is known against it any more."""
-        self._by_key.pop(plan.partition, None)
+        """It was accepted: nothing is known against it any more. That an older one was says nothing of a newer."""
+        known = self._by_key.get(plan.partition)
+        if known is not None and known.version <= plan.version:
+            del self._by_key[plan.partition]
 
 
 def again(error: LoginRefused, refusal: Refusal | None = None, now: float = 0.0) -> LoginRefused:

@@ -82,7 +82,7 @@ def contents_of(state: PoolState[Any], now: float, owner_name: Callable[[int], s
 
 
 def _lent_for(entry: Entry, now: float) -> float | None:
-    if entry.plan is None:
+    if entry.plan is None or not entry.held:
         return None
     seconds = now - entry.trace.since if entry.trace is not None else age_seen(entry, now)
     return None if seconds is None else round(seconds, 3)
