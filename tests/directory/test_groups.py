@@ -76,6 +76,20 @@ def test_groups_are_kept_for_the_cache_time_and_looked_up_anew_at_a_login(
         slapd.delete(dn_of("eve"))
 
 
+def test_groups_are_never_older_than_the_cache_time_though_the_user_was_kept_before(
+    slapd: SlapdServer, make_registry: MakeRegistry, source: str
+) -> None:
+    registry = make_registry(groups=source)
+    slapd.add(dn_of("eve"), **person("eve"))
+    try:
+        assert registry.user_exists("eve")
+        slapd.add(group_dn("night"), **group("night", dn_of("eve")))
+        assert registry.groups_of("eve") == {"night"}
+    finally:
+        slapd.delete(group_dn("night"))
+        slapd.delete(dn_of("eve"))
+
+
 def test_without_a_cache_time_nothing_is_kept(slapd: SlapdServer, make_registry: MakeRegistry) -> None:
     registry = make_registry(cache_time=0)
     slapd.add(dn_of("eve"), **person("eve"))

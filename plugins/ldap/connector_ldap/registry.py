@@ -92,7 +92,8 @@ class LdapUserRegistry:
         """The groups of a user, those that they are in included where `nested_groups` is on; empty for an unknown."""
 
         def load() -> frozenset[str] | None:
-            entry = self._entry(user)
+            # Of the entry as it is now: from one that is kept they would be as old as both together.
+            entry = self._found(user) if can_be_a_name(user) else None
             return None if entry is None else group_names(self._directory, self._settings.groups, entry)
 
         return self._groups.get(user, load) or frozenset()
