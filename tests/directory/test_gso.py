@@ -127,6 +127,25 @@ def test_a_system_is_picked_by_its_very_name(log_in: LogIn, system: str) -> None
         log_in(ALICE, system)
 
 
+def test_a_directory_that_folds_names_gives_nobody_a_namesake_s_credential(slapd: SlapdServer, log_in: LogIn) -> None:
+    dn = f"cn=folded,{EIS}"
+    slapd.add(
+        dn, objectClass="inetOrgPerson", cn="folded", sn="x", uid="Mary", ou="Mail", employeeNumber="mail_mary",
+        description=MARKER,
+    )  # fmt: skip
+    folding = {
+        "filter": "(objectClass=inetOrgPerson)", "caller_attribute": "uid", "target_attribute": "ou",
+        "user_attribute": "employeeNumber", "password_attribute": "description",
+    }  # fmt: skip
+    try:
+        assert _credential(log_in(Subject.of_user("Mary", REALM), "Mail", **folding)).user == "mail_mary"
+        for caller, system in (("mary", "Mail"), ("MARY", "Mail"), ("Mary", "mail")):
+            with pytest.raises(ChainFailed, match="no credential"):
+                log_in(Subject.of_user(caller, REALM), system, **folding)
+    finally:
+        slapd.delete(dn)
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
