@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from connector.container.configuration import application, model, pool_section
+from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.spi import ConfigProperty
@@ -71,15 +73,20 @@ def configuration_page() -> str:
         lines += [f"## Mapping module {name}", "", mapper.description, ""]
         if mapper.options:
             lines += [f"### {name}: options in a stack of [login.NAME]", "", *_table(mapper.options)]
+    for name, registry in sorted(catalogue.registries.items()):
+        lines += [f"## User registry {name}", "", registry.description, ""]
+        lines += _owned(registry.sections, {"realms": f'[realms.NAME], registry = "{name}"'})
     for name, plugin in sorted(catalogue.described.items()):
+        if plugin.sections.keys() <= CORE_SECTIONS:  # told above, where it plugs in as something else
+            continue
         lines += [f"## Plugin {name}", "", plugin.description, ""]
         lines += _owned(plugin.sections)
     return "\n".join(lines)
 
 
-def _owned(sections: Mapping[str, ConfigProperty]) -> Iterator[str]:
+def _owned(sections: Mapping[str, ConfigProperty], titles: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
     for name, section in sections.items():
-        yield from (f"### [{name}]", "", section.doc, "", *_table(section.properties))
+        yield from (f"### {titles.get(name, f'[{name}]')}", "", section.doc, "", *_table(section.properties))
 
 
 def _section(title: str, section: type[Section]) -> list[str]:

@@ -33,6 +33,7 @@ PACKAGES = (
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
+    "connector_ldap",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -53,6 +54,7 @@ FAMILIES = {
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
     "MAP": "Mapping modules",
+    "LDAP": "LDAP directory",
 }
 
 

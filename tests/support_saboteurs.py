@@ -11,6 +11,23 @@ from typing import Any, ClassVar
 
 import pytest
 from support_kit import DefaultMappingBackend
+from support_registry_saboteurs import (  # noqa: F401 - run from here, with the others
+    TestFoldsNames,
+    TestHasNoRealm,
+    TestHasOneUniqueNameForAll,
+    TestKeepsPasswords,
+    TestKeepsWhoWasNotThere,
+    TestKeepsWhoWasThere,
+    TestKnowsAsciiOnly,
+    TestListsInNoOrder,
+    TestMixesUpWhatThreadsAsk,
+    TestPutsEverybodyInAllGroups,
+    TestSaysNoWhenOutOfReach,
+    TestTakesAnEmptyPasswordForAnonymous,
+    TestTakesAnyPassword,
+    TestTakesNamesForPatterns,
+    TestTellsThePasswordInALog,
+)
 from support_store_saboteurs import (  # noqa: F401 - run from here, with the others
     TestAlwaysHasTheSameStamp,
     TestCountsFromNought,

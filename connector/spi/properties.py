@@ -21,6 +21,7 @@ class ConfigProperty:
         choices: The allowed values, for people and check alike; empty for any.
         minimum: The least allowed number, or None.
         unit: For people: seconds, bytes, connections.
+        discouraged: A value that is allowed, and that `connector check` reports; None for none.
         doc: One sentence for the reference page.
         items: What a list's elements look like, or None.
         properties: The keys of a table; the key `"*"` stands for all other names. Empty for a free table.
@@ -33,6 +34,7 @@ class ConfigProperty:
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
     unit: str = ""
+    discouraged: Any = None
     doc: str = ""
     items: ConfigProperty | None = None
     properties: Mapping[str, ConfigProperty] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,4 +1,4 @@
-"""The conformance kit: authors of adapters, login modules and stores test theirs with pytest (OPS-4).
+"""The conformance kit: authors of adapters, login modules, stores and registries test theirs with pytest (OPS-4).
 
 What authors import stands here and is loaded when it is first used (PEP 562), since pytest loads
 `connector.testing.pytest_plugin`, and this file with it, in every environment that the framework is installed in.
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from connector.testing.contracts.outbound import OutboundContract
     from connector.testing.contracts.pool import OutboundPoolContract
     from connector.testing.contracts.reauthentication import ReauthenticationContract
+    from connector.testing.contracts.registry import RegistryContract
     from connector.testing.contracts.security import OutboundSecurityContract
     from connector.testing.contracts.store import StoreContract
     from connector.testing.contracts.trust import TrustedIdentityContract
     from connector.testing.mapper_backend import MapperBackend, MapperCase, Outcome
-    from connector.testing.requirement import Facet, StoreFacet
+    from connector.testing.registry_backend import RegistryBackend
+    from connector.testing.requirement import Facet, RegistryFacet, StoreFacet
     from connector.testing.store_backend import StoreBackend
 
 #: The version of the kit. A new requirement raises the second number, a stricter one the first: authors pin it.
@@ -39,6 +41,8 @@ __all__ = [
     "Outcome",
     "StoreBackend",
     "StoreFacet",
+    "RegistryBackend",
+    "RegistryFacet",
     # what authors subclass
     "OutboundContract",
     "OutboundCoreContract",
@@ -48,6 +52,7 @@ __all__ = [
     "OutboundPoolContract",
     "MapperContract",
     "StoreContract",
+    "RegistryContract",
 ]
 
 _HOME = {
@@ -68,6 +73,9 @@ _HOME = {
     "StoreBackend": "store_backend",
     "StoreFacet": "requirement",
     "StoreContract": "contracts.store",
+    "RegistryBackend": "registry_backend",
+    "RegistryFacet": "requirement",
+    "RegistryContract": "contracts.registry",
 }
 
 

@@ -17,7 +17,12 @@ from connector.testing.report import badge_lines, report_of
 from connector.testing.requirement import requirement_of
 
 #: Which option names the backend of the zero-code way, by the kind of contract.
-_OPTIONS = {"adapter": "connector_adapter", "mapper": "connector_mapper", "store": "connector_store"}
+_OPTIONS = {
+    "adapter": "connector_adapter",
+    "mapper": "connector_mapper",
+    "store": "connector_store",
+    "registry": "connector_registry",
+}
 _KIT = "connector.testing.kit"
 
 
@@ -56,7 +61,8 @@ def prepare(config: pytest.Config, items: list[pytest.Item]) -> None:
     if unasked:
         if len(unasked) == len(items):
             raise pytest.UsageError(
-                "give --connector-adapter=MODULE:BACKEND, or --connector-mapper or --connector-store likewise"
+                "give --connector-adapter=MODULE:BACKEND, "
+                "or --connector-mapper, --connector-store or --connector-registry likewise"
             )
         config.hook.pytest_deselected(items=unasked)
         items[:] = [item for item in items if item not in unasked]

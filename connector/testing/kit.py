@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from connector.testing.contracts.mapper import MapperContract
 from connector.testing.contracts.outbound import OutboundContract
+from connector.testing.contracts.registry import RegistryContract
 from connector.testing.contracts.store import StoreContract
 
 
@@ -16,6 +17,10 @@ class TestAdapter(OutboundContract):
 
 class TestStore(StoreContract):
     """The authentication-data store of `--connector-store`."""
+
+
+class TestRegistry(RegistryContract):
+    """The user registry of `--connector-registry`."""
 
 
 class TestMapper(MapperContract):

@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MODULE:BACKEND",
         help="certify the store of this connector.testing.StoreBackend with connector.testing.kit",
     )
+    group.addoption(
+        "--connector-registry",
+        metavar="MODULE:BACKEND",
+        help="certify the user registry of this connector.testing.RegistryBackend with connector.testing.kit",
+    )
     group.addoption("--connector-report", metavar="PATH", help="write the conformance kit's report to this JSON file")
 
 
@@ -101,6 +106,15 @@ def connector_store(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield backend
 
 
+@pytest.fixture(scope="session")
+def connector_registry(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened `connector.testing.RegistryBackend`; override it likewise, or give --connector-registry."""
+    from connector.testing.collection import named_backend
+
+    with named_backend(request.config, "connector_registry") as backend:
+        yield backend
+
+
 @pytest.fixture
 def connector_identification(request: pytest.FixtureRequest) -> Identification:
     """Who is certified, for the report."""
@@ -110,6 +124,8 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
         return Identification.of_mapper(request.getfixturevalue("connector_mapper"))
     if getattr(request.cls, "kind", None) == "store":
         return Identification.of_store(request.getfixturevalue("connector_store"))
+    if getattr(request.cls, "kind", None) == "registry":
+        return Identification.of_registry(request.getfixturevalue("connector_registry"))
     backend = request.getfixturevalue("connector_backend")
     return Identification.of_adapter(backend, descriptor_of(backend))
 
@@ -117,12 +133,14 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
 @pytest.fixture
 def connector_claims(request: pytest.FixtureRequest) -> Claims:
     """What applies to whoever is certified; of an adapter what the backend's very resource has."""
-    from connector.testing.subject_under_test import Claims, claims_of_store
+    from connector.testing.subject_under_test import Claims, claims_of_registry, claims_of_store
 
     if getattr(request.cls, "kind", None) == "mapper":
         return Claims(frozenset(), {})
     if getattr(request.cls, "kind", None) == "store":
         return claims_of_store(request.getfixturevalue("connector_store"))
+    if getattr(request.cls, "kind", None) == "registry":
+        return claims_of_registry(request.getfixturevalue("connector_registry"))
     bench: AdapterBench = request.getfixturevalue("connector_bench")
     return bench.claims
 

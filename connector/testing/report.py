@@ -20,6 +20,7 @@ PROFILES = {
     "OUT-POOL": "outbound-pool",
     "MAP": "mapper",
     "STORE": "secret-store",
+    "REG": "user-registry",
     "KIT": "kit",
 }
 

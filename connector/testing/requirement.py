@@ -35,8 +35,14 @@ class StoreFacet(Enum):
     REST = "rest"  # what it keeps could be read by others than its owner
 
 
+class RegistryFacet(Enum):
+    """What a user registry usually has. A backend whose registry lacks it says so in `lacks`."""
+
+    OUTAGE = "outage"  # its users are elsewhere, and can be out of reach
+
+
 #: What a requirement may need.
-Need: TypeAlias = Capability | Facet | StoreFacet
+Need: TypeAlias = Capability | Facet | StoreFacet | RegistryFacet
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from connector.container.plugins.descriptor_file import locate_descriptor, read_
 from connector.spi import Capability
 from connector.testing.backend import Backend
 from connector.testing.mapper_backend import MapperBackend
-from connector.testing.requirement import Facet, Need, StoreFacet
+from connector.testing.registry_backend import RegistryBackend
+from connector.testing.requirement import Facet, Need, RegistryFacet, StoreFacet
 from connector.testing.store_backend import StoreBackend
 
 
@@ -85,9 +86,12 @@ class Identification:
     @classmethod
     def of_store(cls, backend: StoreBackend) -> Identification:
         """A store, as its entry point names it."""
-        found = [entry.dist for entry in entry_points(group="connector.stores", name=backend.name)]
-        version = found[0].version if found and found[0] is not None else __version__
-        return cls(backend.name, version, type(backend).__name__)
+        return cls(backend.name, _version("connector.stores", backend.name), type(backend).__name__)
+
+    @classmethod
+    def of_registry(cls, backend: RegistryBackend) -> Identification:
+        """A user registry, as its entry point names it."""
+        return cls(backend.name, _version("connector.registries", backend.name), type(backend).__name__)
 
     def to_dict(self) -> dict[str, str]:
         """For the report."""
@@ -101,10 +105,25 @@ def descriptor_of(backend: Backend) -> AdapterDescriptor:
 
 def claims_of_store(backend: StoreBackend) -> Claims:
     """What applies to a store. Raises ValueError for a `lacks` without a reason."""
-    for facet, reason in backend.lacks.items():
+    return Claims(frozenset(StoreFacet), _given_reasons(backend.lacks))
+
+
+def claims_of_registry(backend: RegistryBackend) -> Claims:
+    """What applies to a user registry. Raises ValueError for a `lacks` without a reason."""
+    return Claims(frozenset(RegistryFacet), _given_reasons(backend.lacks))
+
+
+def _given_reasons(lacks: Mapping[Any, str]) -> dict[Need, str]:
+    for facet, reason in lacks.items():
         if not reason.strip():
             raise ValueError(f"`lacks` gives no reason for {facet.value}")
-    return Claims(frozenset(StoreFacet), _reasons(backend.lacks))
+    return _reasons(lacks)
+
+
+def _version(group: str, name: str) -> str:
+    """The version of the distribution that an entry point comes from; ours for what is built in."""
+    found = [entry.dist for entry in entry_points(group=group, name=name)]
+    return found[0].version if found and found[0] is not None else __version__
 
 
 def _reasons(lacks: Mapping[Any, str]) -> dict[Need, str]:

@@ -12,6 +12,7 @@ HEAVY = {
     "pydantic", "click", "rich", "cryptography", "tomlkit", "sqlalchemy", "psycopg", "keyring", "asyncio",
     "connector_sql", "connector_bus", "connector_default", "connector_trusted", "connector_metrics",
     "prometheus_client", "connector_keyring", "connector_sqlstore",
+    "connector_ldap", "ldap",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ PROPERTY_MISSING = Reason("CF-CONF-031", "no property {key!r}", "Add it. {doc}")
 PROPERTY_WRONG = Reason("CF-CONF-032", "{value}", "{doc}")
 PROPERTY_NOT_A_CHOICE = Reason("CF-CONF-033", "{value}", "{doc}")
 PROPERTY_TOO_SMALL = Reason("CF-CONF-034", "{value}", "{doc}")
+PROPERTY_DISCOURAGED = Reason("CF-CONF-035", "{value}, which is allowed and not advisable", "{doc}")
 
 _ANY_NAME = "*"
 _WRONG: Final = object()
@@ -90,6 +91,9 @@ class PropertyChecker:
             self._note(PROPERTY_NOT_A_CHOICE, value, prop, path, hint)
         elif prop.minimum is not None and isinstance(converted, int | float) and converted < prop.minimum:
             self._note(PROPERTY_TOO_SMALL, value, prop, path)
+        elif prop.discouraged is not None and converted == prop.discouraged:
+            shown = self.problems.describe(value, path)
+            self.problems.warn(PROPERTY_DISCOURAGED, path, allowed=allowed_of(prop), value=shown, doc=prop.doc)
         return converted
 
     def _converted(self, value: Any, prop: ConfigProperty, path: KeyPath) -> Any:

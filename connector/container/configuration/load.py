@@ -68,7 +68,7 @@ def load_configuration(
 
     checker = PropertyChecker(folder, environ, problems)
     container = check_container(data, folder, problems)
-    realms = check_realms(data, folder, catalogue, problems)
+    realms = check_realms(data, catalogue, checker)
     auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)

@@ -19,11 +19,14 @@ from connector.container.configuration.model import (
 )
 from connector.container.configuration.plugin_checks import check_plugin
 from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
+from connector.container.configuration.sections import Section
 from connector.container.configuration.settings import AuthDataSettings, ContainerSettings, RealmSettings
 from connector.container.configuration.shape import shaped, table_of_tables
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.contracts import REGISTRIES, STORES
+from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.errors import Reason
+from connector.spi import ConfigProperty
 
 REALM_UNDEFINED = Reason(
     "CF-CONF-050", "the realm {realm!r}, which is not defined", "Define it: [realms.{realm}] with its registry."
@@ -69,9 +72,10 @@ def check_container(data: Mapping[str, Any], folder: Path, problems: ProblemColl
 
 
 def check_realms(
-    data: Mapping[str, Any], folder: Path, catalogue: PluginCatalogue, problems: ProblemCollector
+    data: Mapping[str, Any], catalogue: PluginCatalogue, checker: PropertyChecker
 ) -> Mapping[str, RealmSettings]:
-    """`[realms]`."""
+    """`[realms]`; the keys of a registry that declares them are checked and converted. Blocks for secrets in files."""
+    problems = checker.problems
     checked: dict[str, RealmSettings] = {}
     for name, table in table_of_tables(data, "realms", problems).items():
         path = ("realms", name)
@@ -79,7 +83,9 @@ def check_realms(
         section = shaped(model, table, path, problems).section
         if section is not None:
             check_plugin(catalogue, REGISTRIES, section.registry, (*path, "registry"), problems, what="user registry")
-            settings = provider_settings({"registry": section.registry, **table}, folder)
+            own = _declared_keys(table, RealmSection, catalogue.registries.get(section.registry), "realms")
+            table = table if own is None else checker.table(own[0], own[1], path)
+            settings = provider_settings({"registry": section.registry, **table}, checker.folder)
             checked[name] = RealmSettings(name, section.registry, section.trusted_inbound, settings)
     return MappingProxyType(checked)
 
@@ -98,12 +104,20 @@ def check_auth_data(data: Mapping[str, Any], catalogue: PluginCatalogue, checker
     if section is None:
         return AuthDataSettings("env", MappingProxyType({}))
     check_plugin(catalogue, STORES, section.store, (*path, "store"), problems, what="authentication-data store")
-    described = catalogue.stores.get(section.store)
-    if described is not None and "auth_data" in described.sections:
-        own = {key: value for key, value in table.items() if key not in AuthDataSection.model_fields}
-        table = checker.table(own, described.sections["auth_data"].properties, path)
+    own = _declared_keys(table, AuthDataSection, catalogue.stores.get(section.store), "auth_data")
+    table = table if own is None else checker.table(own[0], own[1], path)
     settings = provider_settings({"store": section.store, **table}, checker.folder)
     return AuthDataSettings(section.store, settings, section.watch)
+
+
+def _declared_keys(
+    table: Mapping[str, Any], core: type[Section], described: PluginDescriptor | None, section: str
+) -> tuple[Mapping[str, Any], Mapping[str, ConfigProperty]] | None:
+    """What of a table is the provider's own, and what it declares of that; None for one that declares nothing."""
+    if described is None or section not in described.sections:
+        return None
+    own = {key: value for key, value in table.items() if key not in core.model_fields}
+    return own, described.sections[section].properties
 
 
 def _auth_data_model(table: Any) -> type[AuthDataSection]:

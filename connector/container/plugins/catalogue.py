@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.container.configuration.problems import did_you_mean, listed
-from connector.container.plugins.contracts import PLUGINS, STORES, breach_of_contract
+from connector.container.plugins.contracts import PLUGINS, REGISTRIES, STORES, breach_of_contract
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.found import FoundPlugin, found_plugins, installed_entry_points
 from connector.container.plugins.info import PluginInfo, PluginState
@@ -117,6 +117,11 @@ class PluginCatalogue:
     def stores(self) -> Mapping[str, PluginDescriptor]:
         """The stores for authentication data that have a `plugin.toml` and can be used, by name."""
         return self._described_in(STORES)
+
+    @property
+    def registries(self) -> Mapping[str, PluginDescriptor]:
+        """The user registries that have a `plugin.toml` and can be used, by name."""
+        return self._described_in(REGISTRIES)
 
     def _described_in(self, group: str) -> Mapping[str, PluginDescriptor]:
         with self._lock:

@@ -60,6 +60,7 @@ class PropertyShape(Section):
     choices: Annotated[tuple[Any, ...], Field(strict=False)] = ()
     minimum: float | None = None
     unit: str = ""
+    discouraged: Any = None
     doc: str = ""
     items: PropertyShape | None = None
     properties: Mapping[str, PropertyShape] = Field(default_factory=empty)
@@ -74,6 +75,7 @@ class PropertyShape(Section):
             choices=self.choices,
             minimum=self.minimum,
             unit=self.unit,
+            discouraged=self.discouraged,
             doc=self.doc,
             items=None if self.items is None else self.items.declared(name),
             properties=declared(self.properties),

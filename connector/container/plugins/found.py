@@ -178,6 +178,7 @@ def _describe_mapper(plugin: FoundPlugin) -> None:
 _DESCRIBED = {
     ADAPTERS: _describe_adapter,
     STORES: _describe_plugin,
+    REGISTRIES: _describe_plugin,
     PLUGINS: _describe_plugin,
     MAPPERS: _describe_mapper,
 }

@@ -2,7 +2,8 @@
 
 It is to a plugin of the group `connector.plugins` what `ra.toml` is to an adapter, and is read without importing it;
 only that it may be missing: a plugin without settings needs none. A store (`connector.stores`) declares there, as
-`sections.auth_data`, the keys that `[auth_data]` has with it. ::
+`sections.auth_data`, the keys that `[auth_data]` has with it; a user registry (`connector.registries`), as
+`sections.realms`, those of a `[realms.NAME]`. ::
 
     [plugin]
     name = "metrics"

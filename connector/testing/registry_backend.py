@@ -1,0 +1,70 @@
+"""What the author of a user registry supplies: the registry, and the place where its users are (OPS-4)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from connector.spi import Secret, UserRegistry
+from connector.testing.requirement import RegistryFacet
+
+
+class RegistryBackend(ABC):
+    """The world that the kit asks a registry in; made without arguments when it is given by name.
+
+    A context manager; override `open` and `close` where a service has to run. Changes are made behind the registry's
+    back, as an administrator of the users would.
+    """
+
+    #: The registry's name in configuration, for the report.
+    name: str = "unnamed"
+    #: What this registry hasn't got, each with its reason.
+    lacks: Mapping[RegistryFacet, str] = MappingProxyType({})
+
+    @abstractmethod
+    def renew(self) -> None:
+        """Begin without users and groups, within reach; called before each test."""
+
+    @abstractmethod
+    def registry(self) -> UserRegistry:
+        """A registry of those users, made anew each time."""
+
+    @abstractmethod
+    def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
+        """Add a user to these groups, which exist once they have members."""
+
+    @abstractmethod
+    def remove_user(self, user: str) -> None:
+        """Remove a user."""
+
+    @abstractmethod
+    def set_password(self, user: str, password: Secret) -> None:
+        """Replace a user's password."""
+
+    def let_time_pass(self) -> None:
+        """Let everything that registries keep for a while be over; nothing to do for one that keeps nothing."""
+
+    def cut_off(self) -> None:
+        """Make the users unreachable (RegistryFacet.OUTAGE)."""
+        raise NotImplementedError("cut the registry off, or name RegistryFacet.OUTAGE in `lacks`")
+
+    def restore(self) -> None:
+        """Take back what `cut_off` did (RegistryFacet.OUTAGE)."""
+        raise NotImplementedError("restore the registry, or name RegistryFacet.OUTAGE in `lacks`")
+
+    def open(self) -> None:
+        """Start what is needed; called once before anything else."""
+
+    def close(self) -> None:
+        """Let go of it; called once in the end."""
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,96 @@
+"""Where users are in tests: backends of the kit's profile user-registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import support_ldap
+from support_ldap import GROUPS, PEOPLE, dn_of, group, group_dn
+from support_security import FixedClock
+from support_slapd import SlapdServer
+
+from connector.security.file_registry import FileUserRegistry
+from connector.security.passwords import ScryptCost
+from connector.spi import Secret, UserRegistry
+from connector.testing import RegistryBackend, RegistryFacet
+from connector_ldap.registry import LdapUserRegistry
+
+
+class FileRegistryBackend(RegistryBackend):
+    """Users in a file."""
+
+    name = "file"
+    lacks = {RegistryFacet.OUTAGE: "when the file goes away, the users known last stay in force"}
+
+    def __init__(self, path: Path, cost: ScryptCost) -> None:
+        self.path, self.cost = path, cost
+
+    def renew(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def registry(self) -> FileUserRegistry:
+        return FileUserRegistry("kit", self.path, self.cost)
+
+    def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
+        self.registry().add_user(user, password, groups)
+
+    def remove_user(self, user: str) -> None:
+        self.registry().remove_user(user)
+
+    def set_password(self, user: str, password: Secret) -> None:
+        self.registry().set_password(user, password)
+
+
+class LdapRegistryBackend(RegistryBackend):
+    """Users in a directory that runs."""
+
+    name = "ldap"
+
+    def __init__(self, server: SlapdServer, ca_file: Path) -> None:
+        self.server, self.ca_file = server, ca_file
+        self.clock = FixedClock()
+        self.made: list[LdapUserRegistry] = []
+
+    def renew(self) -> None:
+        connection = self.server.admin()
+        for base in (GROUPS, PEOPLE):
+            for dn, _ in connection.search_s(base, 1, attrlist=["1.1"]):
+                connection.delete_s(dn)
+        connection.unbind_s()
+
+    def registry(self) -> UserRegistry:
+        self.made.append(support_ldap.registry(support_ldap.settings(self.server, self.ca_file), self.clock))
+        return self.made[-1]
+
+    def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
+        import ldap
+
+        self.server.add(dn_of(user), **support_ldap.person(user, password.reveal()))
+        connection = self.server.admin()
+        for name in groups:
+            try:
+                connection.modify_s(group_dn(name), [(0, "member", [dn_of(user).encode()])])
+            except ldap.NO_SUCH_OBJECT:
+                self.server.add(group_dn(name), **group(name, dn_of(user)))
+        connection.unbind_s()
+
+    def remove_user(self, user: str) -> None:
+        self.server.delete(dn_of(user))
+
+    def set_password(self, user: str, password: Secret) -> None:
+        self.server.replace(dn_of(user), userPassword=password.reveal())
+
+    def let_time_pass(self) -> None:
+        self.clock.now += 3600
+
+    def cut_off(self) -> None:
+        self.server.stop()
+
+    def restore(self) -> None:
+        if not self.server.running:
+            self.server.start()
+
+    def close(self) -> None:
+        for each in self.made:
+            each.close()
