@@ -20,33 +20,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from random import random
 from typing import Any, final
 
 from connector.errors import IdentityMismatch, LoginRefused, Reason
-from connector.pool.async_adapter_calls import AsyncAdapterCalls
 from connector.pool.async_lease import AsyncPooledLease
+from connector.pool.async_openings import AsyncOpenings, until_done
 from connector.pool.bell import Bell, is_running_here
-from connector.pool.chores import Chores
-from connector.pool.entry import Check, Doom, Entry, Permit
-from connector.pool.error_report import ErrorReport
+from connector.pool.entry import Doom, Entry, Permit
 from connector.pool.leaks import LeakKind, log_leak
-from connector.pool.operations import PoolOperations
-from connector.pool.settings import PoolSettings, Validation, effective_settings
-from connector.pool.shell import UnheardRefusal, log
+from connector.pool.settings import PoolSettings, Validation
+from connector.pool.shell import UnheardRefusal
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
 from connector.security.scope import CURRENT_SCOPE, current_scope
 from connector.spi import (
-    AsyncManagedConnection,
     Capability,
     Clock,
     ManagedConnectionFactory,
     Scope,
     SignOnPlan,
-    SystemClock,
 )
 
 WRONG_LOOP = Reason(
@@ -57,7 +52,7 @@ WRONG_LOOP = Reason(
 
 
 @final
-class AsyncManagedConnectionPool(PoolOperations[Bell]):
+class AsyncManagedConnectionPool(AsyncOpenings):
     """The physical connections of one resource that belong to the running event loop, lent by sign-on plan.
 
     `take` and the leases are for tasks of that loop; everything else is safe to call from any thread, and what has to
@@ -94,15 +89,12 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         super().__init__(
             resource,
             factory,
-            effective_settings(settings, capabilities),
-            clock or SystemClock(),
-            reauthenticates=Capability.REAUTHENTICATION in capabilities,
+            settings,
+            capabilities=capabilities,
+            clock=clock,
             jitter=jitter,
             on_unheard_refusal=on_unheard_refusal,
         )
-        self.loop = self._loop = asyncio.get_running_loop()
-        self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
-        self._chores = Chores(self.loop)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
         self._matches = Capability.MATCHING in capabilities
         self._validates_return = Validation.ON_RETURN in self.settings.validation
@@ -202,118 +194,6 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         elif isinstance(grant, Permit):
             self._spend(grant)
 
-    async def _open(self, permit: Permit, owner: int) -> Entry:
-        """Use a permit. Cancelled, the opening goes on, and what it opens is free for the next."""
-        opened: asyncio.Future[Entry] = self.loop.create_future()
-        self._begin_opening(permit, owner, opened)
-        try:
-            return await opened
-        except asyncio.CancelledError:
-            if not opened.cancelled() and opened.exception() is None:
-                self._settle(opened.result())  # it came in the very instant of the cancellation
-            raise
-
-    def _begin_opening(self, permit: Permit, owner: int, opened: asyncio.Future[Entry]) -> None:
-        plan, began = permit.plan, self._clock.monotonic()
-        assert plan is not None, "a permit that opens has a plan"
-        task = self._chores.begin(self._adapter.open(plan, permit.victim), permit.victim)
-        task.add_done_callback(lambda _: self._arrived(task, opened, permit, plan, owner, began))
-
-    def _arrived(
-        self,
-        task: asyncio.Task[AsyncManagedConnection],
-        opened: asyncio.Future[Entry],
-        permit: Permit,
-        plan: SignOnPlan,
-        owner: int,
-        began: float,
-    ) -> None:
-        """An opening has ended, one way or another: the permit becomes an entry, or comes free."""
-        if task.cancelled():  # the loop is winding up; it may not even have begun
-            if permit.victim is not None:
-                self._adapter.abort(permit.victim)
-            self._free_permit(permit)
-            opened.cancel()
-            return
-        error = task.exception()
-        if error is not None:
-            restoring = None
-            if isinstance(error, LoginRefused):
-                self._refused(plan, error)
-                restoring = self._restoring(permit)
-                if restoring is not None:
-                    self._reopen(restoring, plan, owner, error, opened)
-            if restoring is None:
-                self._free_permit(permit)
-                _fail(opened, error)
-            return
-        physical = task.result()
-        carried: Any = physical  # the state machine carries it, whichever kind it is, and never asks it anything
-        entry, leaving = self._became_entry(carried, permit, self._alias_of(plan), owner, began)
-        try:
-            physical.set_event_listener(ErrorReport(self, entry))
-            self._refuse_if_closed()  # it may have been closed while this was being opened
-        except Exception as unusable:  # noqa: BLE001 - it is the borrower's, whatever it is
-            self._discard(entry, unusable)
-            _fail(opened, unusable)
-            return
-        finally:
-            self._close_all(leaving)
-        if opened.cancelled():
-            self._settle(entry)
-        else:
-            opened.set_result(entry)
-
-    def _reopen(
-        self, restoring: Permit, plan: SignOnPlan, owner: int, error: LoginRefused, opened: asyncio.Future[Entry]
-    ) -> None:
-        """Open the victim of a refused login again, by its own plan, for whoever waits for `opened`."""
-        reopened: asyncio.Future[Entry] = self.loop.create_future()
-
-        def arrived(_: asyncio.Future[Entry]) -> None:
-            if reopened.cancelled() or reopened.exception() is not None:
-                _fail(opened, error)
-            elif opened.cancelled():
-                self._settle(reopened.result())
-            else:
-                opened.set_result(self._restored(reopened.result(), plan, error))
-
-        reopened.add_done_callback(arrived)
-        self._begin_opening(restoring, owner, reopened)
-
-    async def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, owner: int) -> Entry | None:
-        """As `ManagedConnectionPool._made_ready`: open, validate, sign on anew, assert the caller, or replace."""
-        while True:
-            if isinstance(found, Permit):
-                if found.plan is None:
-                    self._spend(found)
-                    return None
-                found = await self._open(found, owner)
-            why = Doom.DISCARDED
-            try:
-                if found.check is Check.REAUTHENTICATE:
-                    await self._reauthenticate(found, plan)
-                if found.check is None or await self._is_good(found):
-                    await self._adapter.make_ready(found, plan)
-                    return found
-                why = Doom.INVALID
-            except BaseException as error:
-                if not self._replaceable(found, error):
-                    self._discard(found, error)
-                    raise
-            found = self._exchanged(found, why)
-
-    async def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
-        try:
-            await self._adapter.reauthenticate(entry, plan)
-        except LoginRefused as error:
-            self._refused(plan, error)
-            raise
-        self._close_all(self._signed_on_anew(entry, plan))
-
-    async def _is_good(self, entry: Entry) -> bool:
-        return self._good_a_moment_ago(entry) or self._noted(entry, await self._adapter.validate(entry))
-
     # --- coming back --------------------------------------------------------------------------------------------
 
     async def give_back(self, entry: Entry) -> None:
@@ -323,14 +203,14 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             try:
                 await physical.cleanup()
                 if self._validates_return and not self._noted(entry, await self._adapter.validate(entry)):
-                    await _until(self._discard(entry, why=Doom.INVALID))
+                    await until_done(self._discard(entry, why=Doom.INVALID))
                     return
             except BaseException as error:
                 self._adapter.report_unclean(entry, error)
                 closing = self._discard(entry, why=Doom.UNCLEAN)
                 if not isinstance(error, Exception):
                     raise
-                await _until(closing)
+                await until_done(closing)
                 return
             if self._notes_good:
                 entry.good_at = self._clock.monotonic()
@@ -338,11 +218,11 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
                 pooled = self._pooled(entry)
             if pooled:
                 return
-        await _until(self._settle(entry))
+        await until_done(self._settle(entry))
 
     async def destroy(self, entry: Entry, cause: BaseException | None = None) -> None:
         """For the lease: destroy a lent connection instead of pooling it. Waits for closing it."""
-        await _until(self._discard(entry, cause))
+        await until_done(self._discard(entry, cause))
 
     def abandon(self, entry: Entry, plan: SignOnPlan) -> None:
         """For the lease's finaliser: nobody closed it. May run anywhere, on any thread, at any time."""
@@ -380,58 +260,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             log_leak(report, "The connection is destroyed; use it in an `async with` block.")
             self._discard(entry, why=Doom.ABANDONED)
 
-    def _discard(
-        self, entry: Entry, cause: BaseException | None = None, why: Doom = Doom.DISCARDED
-    ) -> asyncio.Task[None] | None:
-        """Destroy a lent entry; answers the chore that closes it, if it is not somebody else's already."""
-        if not self._condemned(entry, cause, why):
-            return None
-        return self._spend(Permit(victim=entry))
-
-    def _settle(self, entry: Entry) -> asyncio.Task[None] | None:
-        """Decide on a returned entry; answers the chore that closes it, if it is to be closed."""
-        now = self._clock.monotonic()
-        with self._lock:
-            woken = self._state.settle(entry, now)
-        return self._came_back(entry, woken)
-
-    def _came_back(self, entry: Entry, woken: list[Waiter[Bell]] | None) -> asyncio.Task[None] | None:
-        """What `settle` or `put_back` has decided; answers as `_settle`."""
-        if woken is None:
-            return self._spend(Permit(victim=entry))
-        self._wake(woken)
-        return None
-
     # --- chores ---------------------------------------------------------------------------------------------------
-
-    def _spend(self, permit: Permit) -> asyncio.Task[None] | None:
-        """Close the permit's victim by a chore; when that has ended the permit goes to the next waiter or back."""
-        victim = permit.victim
-        if victim is None:
-            self._free_permit(permit)
-            return None
-
-        def closed(task: asyncio.Task[None]) -> None:
-            if task.cancelled():  # perhaps before its first step
-                self._adapter.abort(victim)
-            self._free_permit(permit)
-
-        task = self._chores.begin(self._adapter.close(victim), victim)
-        task.add_done_callback(closed)
-        return task
-
-    def _close_all(self, leaving: list[Entry]) -> int:
-        """Have the loop close what has left: chores begin now if this is the loop, else soon. Answers how many."""
-        self._chores.announce(leaving)
-        try:
-            for entry in leaving:
-                if is_running_here(self.loop):
-                    self._spend(Permit(victim=entry))
-                else:
-                    self.loop.call_soon_threadsafe(self._spend, Permit(victim=entry))
-        except RuntimeError:  # the loop is closed
-            self.abort()
-        return len(leaving)
 
     # --- looking after, from any thread -----------------------------------------------------------------------------
 
@@ -494,16 +323,6 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         opened.add_done_callback(arrived)
         self._begin_opening(permit, 0, opened)
 
-    def _soon(self, function: Callable[[], object]) -> None:
-        """Run a function on the loop: now, if this is it; never, if it has ended."""
-        if is_running_here(self.loop):
-            function()
-            return
-        try:
-            self.loop.call_soon_threadsafe(function)
-        except RuntimeError:  # the loop is closed
-            self.abort()
-
     async def close(self) -> None:
         """Close the pool: free connections now, lent ones when they come back; who waits gets PoolClosed.
 
@@ -520,31 +339,3 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             leaving, woken = self._state.close()
         self._wake(woken)
         self._close_all(leaving)
-
-    def abort(self) -> None:
-        """The loop has ended: let go of every physical connection, lent ones as well, without awaiting anything.
-
-        Nothing of the pool may be used any more. Does not block; harmless when called twice.
-        """
-        with self._lock:
-            self._state.closed = True
-            lent = [entry for entry in list(self._state.entries) if self._state.condemn(entry, Doom.CLOSED)]
-        for entry in lent + self._chores.forget():
-            self._adapter.abort(entry)
-
-    def _wake(self, waiters: Iterable[Waiter[Bell]]) -> None:
-        for waiter in waiters:
-            waiter.signal.ring()
-
-
-async def _until(chore: asyncio.Task[None] | None) -> None:
-    """Wait for a chore; cancelled, the chore goes on."""
-    if chore is not None:
-        await asyncio.wait([chore])
-
-
-def _fail(opened: asyncio.Future[Entry], error: BaseException) -> None:
-    if not opened.cancelled():
-        opened.set_exception(error)
-    else:
-        log.info("opening a connection failed, and its borrower had left: %s", type(error).__name__)

@@ -8,30 +8,28 @@ that needs the outcome; whatever they raise, `KeyboardInterrupt` included, the p
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from random import random
 from threading import Lock, get_ident
 from typing import final
 
-from connector.errors import ConnectorError, LoginRefused
-from connector.pool.adapter_calls import AdapterCalls
-from connector.pool.entry import Check, Doom, Entry, Permit
-from connector.pool.error_report import ErrorReport
+from connector.errors import LoginRefused
+from connector.pool.entry import Doom, Entry, Permit
 from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.lease import PooledLease
-from connector.pool.operations import PoolOperations
-from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.openings import Openings
+from connector.pool.settings import PoolSettings, Validation
 from connector.pool.shell import UnheardRefusal
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
 from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
 from connector.security.scope import CURRENT_SCOPE, current_scope
-from connector.spi import Capability, Clock, ManagedConnectionFactory, Scope, SignOnPlan, SystemClock
+from connector.spi import Capability, Clock, ManagedConnectionFactory, Scope, SignOnPlan
 
 
 @final
-class ManagedConnectionPool(PoolOperations[Lock]):
+class ManagedConnectionPool(Openings):
     """The physical connections of one resource, lent by sign-on plan. Safe to use from any thread.
 
     Args:
@@ -60,13 +58,12 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         super().__init__(
             resource,
             factory,
-            effective_settings(settings, capabilities),
-            clock or SystemClock(),
-            reauthenticates=Capability.REAUTHENTICATION in capabilities,
+            settings,
+            capabilities=capabilities,
+            clock=clock,
             jitter=jitter,
             on_unheard_refusal=on_unheard_refusal,
         )
-        self._adapter = AdapterCalls(resource, factory, capabilities)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
         self._matches = Capability.MATCHING in capabilities
         self._validates_return = Validation.ON_RETURN in self.settings.validation
@@ -186,82 +183,6 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         elif isinstance(grant, Permit):
             self._spend(grant)
 
-    def _open(self, permit: Permit, thread: int) -> Entry:
-        plan = permit.plan
-        assert plan is not None, "a permit that opens has a plan"
-        began = self._clock.monotonic()
-        try:
-            if permit.victim is not None:
-                self._adapter.close(permit.victim)
-            self._refuse_if_closed()
-            alias = self._alias_of(plan)
-            physical = self._adapter.open(plan)
-        except BaseException as error:
-            if isinstance(error, LoginRefused):
-                self._refused(plan, error)
-                restoring = self._restoring(permit)
-                if restoring is not None:
-                    return self._reopened(restoring, plan, thread, error)
-            self._free_permit(permit)
-            raise
-        entry, leaving = self._became_entry(physical, permit, alias, thread, began)
-        try:
-            try:
-                physical.set_event_listener(ErrorReport(self, entry))
-                self._refuse_if_closed()  # it may have been closed while this was being opened
-            finally:
-                self._close_all(leaving)  # which may be interrupted: then the new one is lost to its borrower as well
-        except BaseException as error:
-            self.discard(entry, error)
-            raise
-        return entry
-
-    def _reopened(self, restoring: Permit, plan: SignOnPlan, thread: int, error: LoginRefused) -> Entry:
-        """Open the victim of a refused login again, by its own plan; raises the refusal where that fails as well."""
-        try:
-            entry = self._open(restoring, thread)
-        except ConnectorError:
-            raise error from None
-        return self._restored(entry, plan, error)
-
-    def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, thread: int) -> Entry | None:
-        """Do what has to be done before lending: open it; validate it, sign it on anew, assert the caller.
-
-        A pooled connection that turns out to be dead is replaced, and nobody need know: nothing of the caller was sent
-        on it yet (POOL-4). None where it has gone and the plan's credential is not to be tried now: ask again.
-        """
-        while True:
-            if isinstance(found, Permit):
-                if found.plan is None:
-                    self._spend(found)
-                    return None
-                found = self._open(found, thread)
-            why = Doom.DISCARDED
-            try:
-                if found.check is Check.REAUTHENTICATE:
-                    self._reauthenticate(found, plan)
-                if found.check is None or self._is_good(found):
-                    self._adapter.make_ready(found, plan)
-                    return found
-                why = Doom.INVALID
-            except BaseException as error:
-                if not self._replaceable(found, error):
-                    self.discard(found, error)
-                    raise
-            found = self._exchanged(found, why)
-
-    def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
-        """Sign a moved entry on as the plan says; raises what the adapter raises, after noting a refusal."""
-        try:
-            self._adapter.reauthenticate(entry, plan)
-        except LoginRefused as error:
-            self._refused(plan, error)
-            raise
-        self._close_all(self._signed_on_anew(entry, plan))
-
-    def _is_good(self, entry: Entry) -> bool:
-        return self._good_a_moment_ago(entry) or self._noted(entry, self._adapter.validate(entry))
-
     # --- coming back --------------------------------------------------------------------------------------------
 
     def give_back(self, entry: Entry) -> None:
@@ -290,11 +211,6 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             if pooled:
                 return
         self._settle(entry)
-
-    def discard(self, entry: Entry, cause: BaseException | None = None, why: Doom = Doom.DISCARDED) -> None:
-        """For the lease: destroy a lent connection instead of pooling it. Blocks for closing it."""
-        if self._condemned(entry, cause, why):
-            self._spend(Permit(victim=entry))
 
     def abandon(self, entry: Entry, plan: SignOnPlan) -> None:
         """For the lease's finaliser: nobody closed it. May run anywhere, even while this thread holds the lock."""
@@ -327,34 +243,6 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             self._tracing.missed(report)
             log_leak(report, "The connection is destroyed; use it in a `with` block.")
             self.discard(entry, why=Doom.ABANDONED)
-
-    def _settle(self, entry: Entry) -> None:
-        now = self._clock.monotonic()
-        with self._lock:
-            woken = self._state.settle(entry, now)
-        self._came_back(entry, woken)
-        self._bury_abandoned()
-
-    def _came_back(self, entry: Entry, woken: list[Waiter[Lock]] | None) -> None:
-        """What `settle` or `put_back` has decided."""
-        if woken is None:
-            self._spend(Permit(victim=entry))
-        else:
-            self._wake(woken)
-
-    def _spend(self, permit: Permit) -> None:
-        """Close the permit's victim; the permit goes to the next waiter or back."""
-        try:
-            if permit.victim is not None:
-                self._adapter.close(permit.victim)
-        finally:
-            self._free_permit(permit)
-
-    def _close_all(self, leaving: list[Entry]) -> int:
-        with ExitStack() as all_of_them:  # goes on when one is interrupted
-            for entry in leaving:
-                all_of_them.callback(self._spend, Permit(victim=entry))
-        return len(leaving)
 
     # --- looking after ------------------------------------------------------------------------------------------
 
@@ -421,12 +309,6 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             leaving, woken = self._state.close()
         self._wake(woken)
         self._close_all(leaving)
-
-    def _wake(self, waiters: Iterable[Waiter[Lock]]) -> None:
-        for waiter in waiters:
-            # One whose time is up looks before its ring has come, and may be signalled again: two rings count once.
-            with suppress(RuntimeError):
-                waiter.signal.release()
 
 
 #: The lease is made here, without its constructor's call: that one call is a twentieth of a lease.

@@ -12,7 +12,7 @@ from connector.errors import PluginError, Reason, SignOnError
 from connector.security.login_configuration import ChainEntry, LoginConfiguration
 from connector.spi import ControlFlag, Dependency, LoginModule
 
-MISSING = Reason("CF-TEST-001", "there is no plugin {name!r}.", "Install it.")
+MISSING = Reason("CF-TEST-771", "there is no plugin {name!r}.", "Install it.")
 GOOD = calling(own_user).entries[0].make
 
 
@@ -42,7 +42,7 @@ def test_a_module_that_is_needed_and_missing_fails_the_login_and_says_why(flag: 
         resolver(None, stack(flag, missing)).resolve(container_managed("Payroll"), target(), None, ALICE)
 
     text = refused.value.text
-    for part in ("'jdbc/log'", "'Payroll'", "'absent'", "it can't be made: CF-TEST-001", consequence):
+    for part in ("'jdbc/log'", "'Payroll'", "'absent'", "it can't be made: CF-TEST-771", consequence):
         assert part in text
     assert refused.value.action == "Install it."
 
