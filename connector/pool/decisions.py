@@ -25,7 +25,7 @@ _ROOM: Final = Permit()
 
 
 class Decisions(Generic[S]):
-    """The state of one pool, and what may be done in it without doing it; `PoolState` is all of it. Not safe for threads by itself.
+    """The state of one pool, and what may be done in it; `PoolState` is all of it. Not safe for threads by itself.
 
     Args:
         settings: Sizes and policies.
