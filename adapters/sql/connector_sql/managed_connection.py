@@ -18,7 +18,6 @@ from connector.spi import (
     IdentityAssertion,
     ManagedConnection,
     Outcome,
-    PasswordCredential,
     Subject,
 )
 from connector_sql.awaiting import closed_by_awaiting
@@ -28,6 +27,7 @@ from connector_sql.login_role import faults
 from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
 from connector_sql.settings import SqlSettings
+from connector_sql.sign_on import SqlCredential
 from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SqlManagedConnection(ManagedConnection):
         settings: SqlSettings,
         *,
         opening: Opening,
-        credential: PasswordCredential | None,
+        credential: SqlCredential | None,
         audit: AuditLog | None,
     ) -> None:
         self.dbapi_connection = dbapi_connection
@@ -275,7 +275,7 @@ class SqlManagedConnection(ManagedConnection):
             )
         self._verified = True
 
-    def _sign_on_anew(self, credential: PasswordCredential | None) -> None:
+    def _sign_on_anew(self, credential: SqlCredential | None) -> None:
         assert self._user_change is not None
         failure = self._user_change.failure(credential)
         if isinstance(failure, ConnectionFailed) and not isinstance(failure, LoginRefused):
