@@ -143,6 +143,8 @@ class Opening:
         arguments |= _DRIVER_ARGUMENTS.get((self._dialect.name, self._dialect.driver), {})
         if type(credential) in _INSISTS_ON:
             arguments["require_auth"] = _INSISTS_ON[type(credential)]
+            # Said, since builds of libpq differ in what they do unasked, and psycopg warns of that.
+            arguments.setdefault("gssencmode", "prefer" if isinstance(credential, KerberosCredential) else "disable")
         return list(positional), arguments
 
     @contextmanager

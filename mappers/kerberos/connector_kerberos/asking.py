@@ -44,3 +44,8 @@ def ask_ticket(credentials: Any, service: str) -> None:
 def write_cache(credentials: Any, cache: str) -> None:
     """Write all that the credentials hold into that cache. Does not ask a KDC. Raises GSSError."""
     credentials.store(store={"ccache": cache}, usage="initiate", overwrite=True)
+
+
+def read_cache(cache: str) -> Any:
+    """The credentials in a cache, as it is now. Does not ask a KDC. Raises GSSError, also where they have expired."""
+    return load_gssapi().Credentials(usage="initiate", store={"ccache": cache})

@@ -59,6 +59,8 @@ _WORD: Final = 1 << 32
 _SIGN: Final = 1 << 31
 #: A KDC refuses an option of the request, for example to delegate.
 BAD_OPTION: Final = _BASE + 13
+#: A ticket has run out.
+TICKET_EXPIRED_CODE: Final = _BASE + 32
 
 _REASONS: Final[Mapping[int, Reason]] = {
     _BASE + code: reason
