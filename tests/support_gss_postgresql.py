@@ -158,7 +158,7 @@ class GssPostgreSQL:
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-400:]}")
-        return done.stdout
+        return str(done.stdout)
 
     def _owner(self) -> dict[str, Any]:
         if os.geteuid() != 0:

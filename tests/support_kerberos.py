@@ -1,4 +1,4 @@
-"""A throw-away Kerberos realm on loopback for tests: MIT's KDC over a directory of its own, no root, nothing left behind.
+"""A throw-away Kerberos realm on loopback for tests: MIT's KDC over a directory of its own, no root.
 
 The KDC keeps its principals in OpenLDAP: with its own database it would refuse constrained delegation.
 """

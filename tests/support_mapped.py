@@ -47,8 +47,9 @@ class MappedReference(Reference):
                 RESOURCE, self.factory, PoolSettings(max_size=3, connection_timeout=0.0), clock=clock
             )
         self.subject: Subject | None = None
+        self.login = login
         self._resolver = resolver(AuthData(), login)
-        self._named = container_managed(login.name, alias=alias, **mapping_properties)
+        self._named = container_managed(login.name, alias=alias, **mapping_properties)  # type: ignore[arg-type]  # texts only
         self._target = SignOnTarget(RESOURCE, self.factory, mechanisms=mechanisms)
 
     @contextmanager

@@ -19,7 +19,7 @@ MakeMapped = Callable[..., MappedReference]
 
 @pytest.fixture(scope="session")
 def realm() -> Iterator[Realm]:
-    """alice and bob; carol, who may not be delegated; the services web (which may delegate to PostgreSQL) and others."""
+    """alice and bob; carol, who may not be delegated; the service web, which may delegate to PostgreSQL; and others."""
     lacking = support_kerberos.missing_part() or support_gss_postgresql.missing_part()
     if lacking is not None:
         missing(lacking)

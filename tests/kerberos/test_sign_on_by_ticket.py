@@ -126,7 +126,7 @@ def _delegated_to_web(realm: Realm, user: str) -> KerberosCredential:
     client = gssapi.SecurityContext(
         name=name,
         creds=gssapi.Credentials(usage="initiate", store={"ccache": realm.ticket(user)}),
-        flags=[gssapi.RequirementFlag.delegate_to_peer],
+        flags=gssapi.RequirementFlag.delegate_to_peer,
         usage="initiate",
     )
     acceptor = gssapi.SecurityContext(

@@ -15,7 +15,7 @@ from typing import Any, Final, final
 
 from connector.errors import ConnectionFailed, LoginRefused, Reason
 from connector_kerberos.asking import acquire, ask_ticket, load_gssapi, write_cache
-from connector_kerberos.failing import failure_of, said_by
+from connector_kerberos.failing import failure_by_keytab, failure_of, said_by
 from connector_kerberos.private_cache import file_cache, private_folder
 from connector_kerberos.refusals import BAD_OPTION, signed
 from connector_kerberos.ticket_flags import forwardable_by_server
@@ -76,11 +76,12 @@ class ConstrainedTickets:
 
     def _fill(self, folder: Path, service: str) -> ConnectionFailed | None:
         gssapi = load_gssapi()
-        whose = self.delegate
-        evidence = None
         try:
             own = acquire("both", self.delegate, self.keytab, file_cache(folder, _OWN))
-            whose = self.principal
+        except gssapi.exceptions.GSSError as error:
+            return failure_by_keytab(error, self.delegate, service, self.keytab)
+        evidence = None
+        try:
             caller = gssapi.Name(self.principal, gssapi.NameType.kerberos_principal)
             evidence = own.impersonate(caller)
             ask_ticket(evidence, service)
@@ -88,7 +89,7 @@ class ConstrainedTickets:
         except gssapi.exceptions.GSSError as error:
             if evidence is not None and signed(error.min_code) == BAD_OPTION:
                 return self._refused(folder, evidence, service, said_by(error))
-            return failure_of(error, whose, service)
+            return failure_of(error, self.principal, service)
         return None
 
     def _refused(self, folder: Path, evidence: Any, service: str, said: str) -> LoginRefused:

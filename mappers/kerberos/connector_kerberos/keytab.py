@@ -9,7 +9,7 @@ from typing import final
 
 from connector.errors import ConnectionFailed
 from connector_kerberos.asking import acquire, ask_ticket, load_gssapi
-from connector_kerberos.failing import failure_of
+from connector_kerberos.failing import failure_by_keytab
 from connector_kerberos.private_cache import file_cache, private_folder
 
 
@@ -46,5 +46,5 @@ class KeytabTickets:
         try:
             ask_ticket(acquire("initiate", self.principal, self.keytab, cache), service)
         except gssapi.exceptions.GSSError as error:
-            return failure_of(error, self.principal, service)
+            return failure_by_keytab(error, self.principal, service, self.keytab)
         return None

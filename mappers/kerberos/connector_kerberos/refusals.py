@@ -61,6 +61,10 @@ _SIGN: Final = 1 << 31
 BAD_OPTION: Final = _BASE + 13
 #: A ticket has run out.
 TICKET_EXPIRED_CODE: Final = _BASE + 32
+#: There is no such credential cache.
+NO_CACHE_CODE: Final = _BASE + 195
+#: There is no such key in the keytab.
+KEY_MISSING_CODE: Final = _BASE + 181
 
 _REASONS: Final[Mapping[int, Reason]] = {
     _BASE + code: reason
