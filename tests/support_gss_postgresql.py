@@ -39,7 +39,7 @@ def programs() -> Path | None:
 
 def missing_part() -> str | None:
     """What isn't installed, in words; None where everything is."""
-    return None if programs() is not None else "PostgreSQL with GSSAPI, Debian's postgresql-15 (tests/servers/install)"
+    return None if programs() is not None else "PostgreSQL with GSSAPI, Debian's postgresql (tests/servers/install)"
 
 
 class GssPostgreSQL:
