@@ -62,6 +62,7 @@ class LeasedConnection(PoolProxiedConnection):
         # as well (a request that is over), which only the lease itself knows: see `_is_open`.
         self._lease: Lease | None = lease
         self._physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
+        self._physical.begin_use()
         record = self._physical.record
         self._record: PhysicalRecord = record
         self._detached = False

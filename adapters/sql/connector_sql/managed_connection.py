@@ -21,6 +21,7 @@ from connector.spi import (
     Subject,
 )
 from connector_sql.awaiting import closed_by_awaiting
+from connector_sql.caller_strategy import strategy_for
 from connector_sql.describing import product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
 from connector_sql.login_role import faults
@@ -31,6 +32,7 @@ from connector_sql.sign_on import SqlCredential
 from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
+    from connector_sql.caller_strategy import CallerStrategy
     from connector_sql.postgresql_role import RoleSession
 
 CANNOT_ASSERT = Reason(
@@ -93,6 +95,7 @@ class SqlManagedConnection(ManagedConnection):
         self._audit = audit
         self._roles = _role_session(dbapi_connection, settings)
         self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
+        self._strategy = strategy_for(dbapi_connection, settings, opening, credential)
         # The mutable state; changed by whoever has the connection, one at a time:
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
@@ -109,6 +112,20 @@ class SqlManagedConnection(ManagedConnection):
     def record(self) -> PhysicalRecord:
         """This session, for SQLAlchemy's event listeners."""
         return self._record
+
+    def begin_use(self) -> None:
+        """Whoever has the lease begins: without an asserted caller it is the trusted user itself that works.
+
+        Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
+        """
+        self._require_somebody()
+        strategy = self._strategy
+        if strategy is None or strategy.user is not None:
+            return
+        strategy.use_as_login()
+        if strategy.dbapi_connection is not self.dbapi_connection:
+            self.dbapi_connection = strategy.dbapi_connection
+            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back.
@@ -162,6 +179,9 @@ class SqlManagedConnection(ManagedConnection):
         pool destroys the connection.
         """
         self._require_somebody()
+        if self._strategy is not None:
+            self._assert_by(self._strategy, asserted.user)
+            return
         roles = self._roles
         resource = self._settings.resource
         if roles is None or not self._settings.asserts_roles:
@@ -201,6 +221,10 @@ class SqlManagedConnection(ManagedConnection):
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
             record.finalize(self.dbapi_connection)
+        if self._strategy is not None and self._strategy.user is not None:
+            self._strategy.release()
+            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+            return
         roles = self._roles
         if roles is None or roles.role is None:
             self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
@@ -235,7 +259,7 @@ class SqlManagedConnection(ManagedConnection):
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
-        self._require_somebody()
+        self.begin_use()
         return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), self._current_user())
 
     def validate(self) -> bool:
@@ -298,6 +322,14 @@ class SqlManagedConnection(ManagedConnection):
     def _require_somebody(self) -> None:
         if self._for_nobody:
             raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
+
+    def _assert_by(self, strategy: CallerStrategy, user: str) -> None:
+        try:
+            strategy.become(user)
+        finally:
+            # Perhaps another session, also where that was all that went well.
+            self.dbapi_connection = strategy.dbapi_connection
+            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
 
     def _renew(self) -> None:
         """After DISCARD ALL or a new sign-on: a session that nothing is left of."""

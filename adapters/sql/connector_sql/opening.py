@@ -141,6 +141,10 @@ class Opening:
         positional, named = self._dialect.create_connect_args(url)
         arguments = {**named, **self._settings.connect_args}
         arguments |= _DRIVER_ARGUMENTS.get((self._dialect.name, self._dialect.driver), {})
+        if self._settings.strategy == "trusted-context":
+            from connector_sql.db2_trusted import connect_arguments
+
+            arguments |= connect_arguments()
         if type(credential) in _INSISTS_ON:
             arguments["require_auth"] = _INSISTS_ON[type(credential)]
             # Said, since builds of libpq differ in what they do unasked, and psycopg warns of that.

@@ -49,6 +49,12 @@ DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: Option files bring a user and a password of their own.
 _RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold", "read_default_file", "read_default_group"}
+#: Ways to assert a caller other than SET ROLE: SQLAlchemy's names of database and driver that each needs.
+STRATEGIES: Final[Mapping[str, tuple[str, str]]] = {
+    "trusted-context": ("ibm_db_sa", "ibm_db_sa"),
+    "proxy-user": ("oracle", "oracledb"),
+    "execute-as": ("mssql", "pyodbc"),
+}
 _PSYCOPG: Final = "PostgreSQL with the driver psycopg"
 _MYSQLDB: Final = "MariaDB or MySQL with the driver mysqldb"
 
@@ -65,6 +71,7 @@ class SqlSettings:
         asserts_roles: Whether a caller's identity can be asserted by SET ROLE (TRUST-2).
         verify_login_role: Whether the trusted login role's own rights are checked.
         discards: Whether the whole session of a connection that asserted nobody is reset on return.
+        strategy: How a caller's identity is asserted where it is not by SET ROLE (`caller_strategy`), or None.
     """
 
     resource: str
@@ -74,6 +81,7 @@ class SqlSettings:
     asserts_roles: bool
     verify_login_role: bool
     discards: bool
+    strategy: str | None = None
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -128,8 +136,11 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
     identity = properties.get("identity") or "automatic"
     discards = properties.get("reset") == "discard"
+    wanted = STRATEGIES.get(identity)
+    unfit = wanted is not None and wanted != (dialect.name, dialect.driver)
     for setting, unmet, needed in (
         ("identity", identity == "set-role" and not is_psycopg, _PSYCOPG),
+        ("identity", unfit, "{} with the driver {}".format(*(wanted or ("", "")))),
         ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
     ):
         if unmet:
@@ -144,6 +155,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         asserts_roles=is_psycopg and identity != "none",
         verify_login_role=True if verify is None else bool(verify),
         discards=discards,
+        strategy=identity if wanted is not None else None,
     )
 
 
