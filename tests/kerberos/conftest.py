@@ -24,7 +24,7 @@ def realm() -> Iterator[Realm]:
     if lacking is not None:
         missing(lacking)
     with Realm() as running, pytest.MonkeyPatch.context() as environment:
-        for user in ("alice", "bob"):
+        for user in ("alice", "bob", "dora", "erin"):
             running.add_user(user)
         running.add_user("carol", "-allow_forwardable")
         postgres = running.add_service("postgres")
@@ -43,10 +43,11 @@ def realm() -> Iterator[Realm]:
 
 @pytest.fixture(scope="session")
 def server(realm: Realm) -> Iterator[GssPostgreSQL]:
-    """Lets alice, bob and the services in by ticket only."""
-    hba = [f"host all all 127.0.0.1/32 gss include_realm=0 krb_realm={support_kerberos.NAME}"]
+    """Lets in by ticket only, but dora unasked and erin by password."""
+    hba = ["host all dora 127.0.0.1/32 trust", "host all erin 127.0.0.1/32 password"]
+    hba += [f"host all all 127.0.0.1/32 gss include_realm=0 krb_realm={support_kerberos.NAME}"]
     with GssPostgreSQL(hba, krb5_conf=realm.configuration, keytab=realm.keytab("postgres")) as running:
-        for role in ("alice", "bob", "carol", "web/localhost"):
+        for role in ("alice", "bob", "carol", "dora", "erin", "web/localhost"):
             running.run_sql(f'CREATE ROLE "{role}" LOGIN')
         yield running
 
@@ -58,12 +59,12 @@ def make_mapped(realm: Realm, server: GssPostgreSQL) -> Iterator[MakeMapped]:
 
     made: list[MappedReference] = []
 
-    def make(*, clock: Any = None, service: str = "web", **options: Any) -> MappedReference:
+    def make(*, clock: Any = None, service: str = "web", query: str = "", **options: Any) -> MappedReference:
         if options.get("source", "delegated") != "delegated":
             options.setdefault("principal", f"{service}/localhost@{support_kerberos.NAME}")
             options.setdefault("keytab", str(realm.keytab(service)))
         login = chain("Kerberos", KerberosMappingModule, "kerberos", **options)
-        url = f"postgresql+psycopg://{server.host}:{server.port}/postgres"
+        url = f"postgresql+psycopg://{server.host}:{server.port}/postgres{query}"
         made.append(MappedReference(url, login, clock=clock))
         return made[-1]
 

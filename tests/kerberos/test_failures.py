@@ -139,6 +139,17 @@ def test_the_databases_own_refusal_is_told_from_the_kdcs(make_mapped: Any, serve
     assert "mechanism Kerbv5" in str(refused.value)
 
 
+@pytest.mark.parametrize("user", ["dora", "erin"], ids=["asks for nothing", "asks for a password"])
+def test_a_server_that_does_not_let_in_by_ticket_is_refused_and_gets_no_password(
+    make_mapped: Any, monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "of somebody else")
+    reference = make_mapped(source="constrained", query="?gssencmode=disable")
+
+    with pytest.raises(LoginRefused, match=r"CF-SQL-013.*authentication method requirement"):
+        who(reference, called(user))
+
+
 def test_a_service_that_the_kdc_does_not_know_is_named(make_mapped: Any, server: Any) -> None:
     reference = make_mapped(source="keytab")
     elsewhere = MappedReference(
