@@ -159,9 +159,9 @@ class TrustedConnection:
                 setattr(constants, f"SQL_ATTR_{name}", f"SQL_ATTR_{name}")
             setattr(constants, "SQL_TRUE", 1)  # noqa: B010 - for the type checker
             monkeypatch.setitem(sys.modules, "ibm_db", constants)
-        settings = read_settings("jdbc/ledger", {"url": url, "identity": identity})
+        self.settings = settings = read_settings("jdbc/ledger", {"url": url, "identity": identity})
         self.factory = SqlManagedConnectionFactory(settings)
-        opening = Opening(settings, self.factory)
+        self.opening = opening = Opening(settings, self.factory)
         login = PasswordCredential("door", Secret(MARKER), self.factory)
         credential = opening.credential(Subject(credentials=[login]))
         self.connection = SqlManagedConnection(

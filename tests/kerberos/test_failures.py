@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,9 @@ def test_an_expired_ticket_stops_new_work_leaves_what_runs_and_its_renewal_goes_
 
             with pytest.raises(SignOnError, match="CF-KRB-005: the ticket that the caller alice@weather brought"):
                 connections.get_connection()
+            connection.commit()
+            with pytest.raises(SignOnError, match="CF-KRB-005"):  # another transaction is new work
+                connection.execute(WHO)
 
         _put(realm.ticket("alice"), cache)
         with connections.get_connection() as connection:
@@ -94,6 +98,19 @@ def test_a_ticket_that_expires_after_the_caller_was_mapped_is_no_refusal_of_the_
 
     assert failed.value.code == "CF-KRB-022"
     assert not isinstance(failed.value, LoginRefused)
+
+
+def test_a_cache_that_is_gone_is_told_when_it_is_needed(make_mapped: Any, realm: Realm) -> None:
+    from connector_kerberos import from_cache
+
+    cache = realm.ticket("alice")
+    alice = called("alice", from_cache(cache))
+    Path(cache.removeprefix("FILE:")).unlink()
+
+    with pytest.raises(ConnectionFailed, match="CF-KRB-029: no ticket of alice@"):
+        who(make_mapped(), alice)
+    with pytest.raises(ConnectionFailed, match="CF-KRB-011: the credential cache FILE:"):
+        from_cache(cache)
 
 
 def test_a_cache_that_is_somebody_elses_now_signs_nobody_on(make_mapped: Any, realm: Realm) -> None:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import pytest
 
-from connector.errors import ConnectionFailed, LoginRefused
+from connector.errors import ConfigError, ConnectionFailed, LoginRefused
 from connector_kerberos.constrained import what_is_missing
+from connector_kerberos.keytab import KeytabTickets
 from connector_kerberos.refusals import refusal, signed
 from connector_kerberos.ticket_flags import forwardable_by_server
 
 BASE = -1765328384
 FORWARDABLE = 0x40000000
+
+
+def test_without_the_package_that_is_said_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gssapi", None)
+
+    with pytest.raises(ConfigError, match="CF-KRB-010") as missing, KeytabTickets("/k", "web/h@R").cache_for("x@h"):
+        raise AssertionError("there is no ticket")
+
+    assert "libkrb5-dev" in missing.value.action
 
 
 def test_a_code_without_sign_is_counted_as_kerberos_does() -> None:

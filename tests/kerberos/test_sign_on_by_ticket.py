@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,6 +71,30 @@ def test_two_threads_that_sign_on_at_once_get_the_identity_of_their_own_caller(m
         alice, bob = threads.map(connect, (ALICE, BOB))
 
     assert (alice, bob) == (["alice"] * 8, ["bob"] * 8)
+
+
+def test_one_caller_on_two_threads_shares_the_ticket_that_was_brought(make_mapped: Any, realm: Realm) -> None:
+    alice = called("alice", _delegated_to_web(realm, "alice"))
+    both_ready = threading.Barrier(2)
+
+    def connect(_: int) -> list[Any]:
+        seen = []
+        for _ in range(5):
+            reference = make_mapped()
+            both_ready.wait(20)
+            seen.append(who(reference, alice)[0])
+        return seen
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(connect, range(2))) == [["alice"] * 5] * 2
+
+
+def test_what_was_brought_is_not_shown_pickled_or_copied(realm: Realm) -> None:
+    tickets = _delegated_to_web(realm, "alice").tickets
+
+    assert repr(tickets) == f"<BroughtTickets of alice@{NAME}>"
+    with pytest.raises(TypeError, match="can't be pickled"):
+        pickle.dumps(tickets)
 
 
 def test_nothing_of_the_process_is_changed_and_no_ticket_is_left_behind(

@@ -11,6 +11,7 @@ from support_security import variables_showing
 
 from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch
 from connector.spi import Capability
+from connector_sql.caller_strategy import TrustedSession
 from connector_sql.mssql_impersonation import execute_as, revert
 from connector_sql.settings import read_settings
 
@@ -232,6 +233,13 @@ def test_a_revert_that_leaves_somebody_else_at_work_is_noticed(sql_server: Trust
         sql_server.connection.cleanup()
 
 
+def test_a_server_that_is_gone_refuses_nobody(sql_server: TrustedConnection) -> None:
+    sql_server.driver.script = lambda sql: DriverError("08S01", "[08S01] Communication link failure")
+
+    with pytest.raises(ConnectionFailed, match="CF-SQL-083"):
+        sql_server.become("alice")
+
+
 # --- all of them --------------------------------------------------------------------------------------------------
 
 
@@ -245,3 +253,10 @@ def test_a_resource_with_a_strategy_can_switch_identities(sql_server: TrustedCon
 def test_a_strategy_for_another_database_is_refused_at_start(identity: str) -> None:
     with pytest.raises(ConfigError, match="CF-SQL-005: identity of resource jdbc/ledger needs"):
         read_settings("jdbc/ledger", {"url": "sqlite://", "identity": identity})
+
+
+def test_a_connection_that_was_opened_by_ticket_asserts_nobody(oracle: TrustedConnection) -> None:
+    session = TrustedSession(oracle.connection.dbapi_connection, oracle.settings, oracle.opening, None)
+
+    with pytest.raises(ConfigError, match="CF-SQL-084"):
+        session.login()

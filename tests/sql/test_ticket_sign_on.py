@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support_sql import MariaDatabase
 
-from connector.errors import ConfigError, SignOnError
-from connector.spi import KERBV5, ConnectionRequestInfo, KerberosCredential, PlatformIdentity, Subject
+from connector.errors import ConfigError, ConnectionFailed, SignOnError
+from connector.spi import (
+    KERBV5,
+    ConnectionRequestInfo,
+    KerberosCredential,
+    PasswordCredential,
+    PlatformIdentity,
+    Subject,
+)
 from connector_sql.factory import SqlManagedConnectionFactory
 from connector_sql.settings import SqlSettings, read_settings
 from connector_sql.ticket_sign_on import libpq_gssapi_path, require_socket, service_of
@@ -96,6 +104,18 @@ def test_on_an_event_loop_nobody_is_signed_on_by_ticket() -> None:
 
     with pytest.raises(ConfigError, match=r"CF-SQL-070.*event loop"):
         asyncio.run(factory.create_managed_connection_async(with_ticket(factory), ConnectionRequestInfo()))
+
+
+@pytest.mark.mariadb
+def test_mariadb_is_not_signed_on_anew_by_ticket(maria: MariaDatabase) -> None:
+    factory = SqlManagedConnectionFactory(read_settings("jdbc/ledger", {"url": maria.url}))
+    alice = PasswordCredential("alice", maria.passwords("alice")["alice"], factory)
+    connection = factory.create_managed_connection(Subject(credentials=[alice]), None)
+
+    with pytest.raises(ConfigError, match=r"CF-SQL-070.*user and password only"):
+        connection.reauthenticate(with_ticket(factory), None)
+    with pytest.raises(ConnectionFailed, match="works for nobody"):
+        connection.cursor()
 
 
 def test_a_database_without_users_needs_no_ticket(tmp_path: Path) -> None:
