@@ -33,6 +33,7 @@ class Recorder(ModuleType):
     Attributes:
         calls: What was called, in order, connections numbered from 1.
         script: What SQL answers; a test sets it.
+        options: What a connection answers where nothing was set on it.
         users: Who was signed on, where the driver is told by the name `user`.
     """
 
@@ -45,6 +46,7 @@ class Recorder(ModuleType):
         self.script: Script = lambda sql: None
         self.connections: list[RecordedConnection] = []
         self.users: list[str] = []
+        self.options: dict[Any, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         """The types and constants that SQLAlchemy's dialects look for."""
@@ -100,7 +102,7 @@ class RecordedConnection:
 
     def get_option(self, option: Any) -> Any:
         self._record("get_option", option)
-        return self.options.get(option)
+        return self.options.get(option, self._driver.options.get(option))
 
 
 class RecordedCursor:

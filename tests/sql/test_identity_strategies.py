@@ -30,9 +30,8 @@ COOKIE = b"\x01\x02\xff"
 @pytest.fixture
 def db2(monkeypatch: pytest.MonkeyPatch) -> TrustedConnection:
     trusted = TrustedConnection(monkeypatch, "ibm_db_dbi", "db2+ibm_db://db.example/SAMPLE", "trusted-context")
-    physical = trusted.driver.connections[0]
-    physical.options[TRUSTED] = 1
-    trusted.driver.script = lambda sql: (physical.options.get(USER, "door").upper(),)
+    trusted.driver.options[TRUSTED] = 1
+    trusted.driver.script = lambda sql: (trusted.driver.connections[-1].options.get(USER, "door").upper(),)
     return trusted
 
 
@@ -57,12 +56,31 @@ def test_db2_is_asked_for_a_trusted_connection_and_its_user_is_switched_and_swit
 
 
 def test_a_db2_connection_that_the_server_does_not_trust_asserts_nobody(db2: TrustedConnection) -> None:
-    db2.driver.connections[0].options[TRUSTED] = 0
+    db2.driver.options[TRUSTED] = 0
 
     with pytest.raises(ConfigError, match="CF-SQL-082"):
         db2.become("alice")
 
     assert all(call[1] != "set_option" for call in db2.calls if len(call) > 2)
+
+
+def test_a_db2_session_is_passed_on_to_nobody_else(db2: TrustedConnection) -> None:
+    for user in ("alice", "alice", "bob"):
+        db2.become(user)
+        db2.connection.cleanup()
+    assert [connection.closed for connection in db2.driver.connections] == [True, False]
+
+    db2.connection.begin_use()  # the trusted user itself, for example by a component alias
+    assert [connection.closed for connection in db2.driver.connections] == [True, True, False]
+
+
+def test_each_new_db2_connection_is_seen_to_be_trusted(db2: TrustedConnection) -> None:
+    db2.become("alice")
+    db2.connection.cleanup()
+    db2.driver.options[TRUSTED] = 0
+
+    with pytest.raises(ConfigError, match="CF-SQL-082"):
+        db2.become("bob")
 
 
 def test_a_user_whom_the_trusted_context_does_not_allow_is_refused(db2: TrustedConnection) -> None:

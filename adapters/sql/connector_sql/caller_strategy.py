@@ -119,6 +119,8 @@ class TrustedSession:
         self._settings = settings
         self._opening = opening
         self._credential = credential
+        # Mutable: who has used the session (None: nobody, LOGIN: the trusted user itself).
+        self._owner: str | None = None
 
     @property
     def resource(self) -> str:
@@ -159,6 +161,17 @@ class TrustedSession:
         self.connection = self._opening.connect(credential)
         self._opening.begin_session(self.connection)
 
+    def begin_for(self, user: str) -> None:
+        """A session that nobody else has used: where one has, another one is opened by the trusted user.
+
+        For databases that take an identity back and leave temporary tables and settings, or of which it isn't known.
+        Blocks for connecting, perhaps. Raises ConnectionFailed.
+        """
+        if self._owner is not None and self._owner != user:
+            self._owner = None
+            self.open_another(self.login())
+        self._owner = user
+
     def require(self, found: object, expected: str, user: str) -> None:
         """See to it that the database says who was expected. Pure. Raises IdentityMismatch."""
         if not isinstance(found, str) or found.strip() != expected:
@@ -182,5 +195,7 @@ class TrustedSession:
         return AccessDenied(CALLER_REFUSED, resource=resource, login=login, user=user, why=why, advice=advice)
 
 
+#: Whom a session belongs to that the trusted user itself has used: no user of a database has this name.
+LOGIN: Final = ""
 #: What may stand in a user's name where it becomes a part of a longer text, for Db2 and Oracle.
 PLAIN_NAME: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$#")

@@ -14,16 +14,13 @@ again, which a plain EXECUTE AS would allow (TRUST-4).
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from connector_sql.caller_strategy import TrustedSession
+from connector_sql.caller_strategy import LOGIN, TrustedSession
 
 _ADVICE = "The user must exist in the database, and the trusted user needs: GRANT IMPERSONATE ON USER::… TO …."
-
-#: No user of a database has this name.
-_LOGIN: Final = ""
 
 
 @final
@@ -36,9 +33,7 @@ class SqlServerImpersonation:
 
     def __init__(self, session: TrustedSession) -> None:
         self._session = session
-        # The mutable state: who has used the session (None: nobody, _LOGIN: the trusted user itself); who is asserted;
-        # what takes that back.
-        self._owner: str | None = None
+        # The mutable state: who is asserted; what takes that back.
         self._user: str | None = None
         self._cookie = b""
 
@@ -54,14 +49,13 @@ class SqlServerImpersonation:
 
     def use_as_login(self) -> None:
         """See `CallerStrategy`: not in a session that a caller has used. Blocks for connecting then."""
-        self._not_after_another(_LOGIN)
-        self._owner = _LOGIN
+        self._session.begin_for(LOGIN)
 
     def become(self, user: str) -> None:
         """See `CallerStrategy`. Blocks for two round trips, also for connecting where another caller was before."""
         session = self._session
         try:
-            self._not_after_another(user)
+            session.begin_for(user)
             session.end_transaction()
             row = session.ask(execute_as(user))
             session.end_transaction()
@@ -69,7 +63,7 @@ class SqlServerImpersonation:
             session.require(_folded(row[1] if row else None), user.casefold(), user)
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._owner = self._user = user
+        self._user = user
         self._cookie = bytes(row[0])
 
     def release(self) -> None:
@@ -83,11 +77,6 @@ class SqlServerImpersonation:
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
         self._user, self._cookie = None, b""
-
-    def _not_after_another(self, user: str) -> None:
-        if self._owner is not None and self._owner != user:
-            self._owner = None
-            self._session.open_another(self._session.login())
 
 
 def _folded(name: object) -> str | None:
