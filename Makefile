@@ -1,12 +1,13 @@
 # Everything a newcomer needs: python3 and make. The virtual environment is .venv; each target installs what it needs.
 PYTHON ?= python3
 DB ?= postgresql
+OPERATIONS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 
-.PHONY: help demo test check bench docs clean wheel-check
+.PHONY: help demo test soak check bench rotation kills docs clean wheel-check
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -35,6 +36,9 @@ test: $(VENV)/.installed-test $(VENV)/.servers  ## every test, with coverage by 
 	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status
 
+soak: $(VENV)/.installed-test  ## the pools under a million operations of hypothesis' programs (OPERATIONS=, SOAK_ARGS=--seed 7)
+	@PYTHONPATH=tests $(BIN)/python -W error -m soak --operations $(OPERATIONS) $(SOAK_ARGS)
+
 check: $(VENV)/.installed-check  ## lint, format, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,6 +48,12 @@ check: $(VENV)/.installed-check  ## lint, format, types, architecture
 
 bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail
+	@$(BIN)/python -m benchmarks.rotation $(ROTATION_ARGS)
+
+kills: $(VENV)/.installed-test  ## the vault and the table of passwords, killed a thousand times in the middle of changes
+	@CONNECTOR_KILLS=1000 $(BIN)/pytest tests/stores/test_kills.py -q -s
 
 docs: $(VENV)/.installed-docs  ## the documentation, warnings are errors
 	@$(BIN)/python docs/generate.py

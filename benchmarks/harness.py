@@ -124,6 +124,16 @@ def seconds_each(operation: Callable[[], object], count: int) -> float:
         gc.enable()
 
 
+def keeping_bytecode(folder: str) -> dict[str, str]:
+    """The environment for processes whose start is measured: what is compiled is kept, in `folder`, for the next one.
+
+    As where the package is installed. An environment that forbids it (PYTHONDONTWRITEBYTECODE) would have our modules,
+    which a clone has as source, compiled at each start, and a library's, which are installed compiled, not.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": folder}
+
+
 def process_seconds(command: Sequence[str], environment: dict[str, str] | None = None) -> float:
     """Seconds that a process takes from start to end; raises if it fails."""
     began = time.perf_counter()

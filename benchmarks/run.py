@@ -22,6 +22,7 @@ ENTRIES = (
     "contention",
     "identities",
     "engine_connect",
+    "trusted",
     "imports",
     "startup",
 )

@@ -15,10 +15,10 @@ from connector.spi import ConfigProperty
 HEAD = """# Configuration reference
 
 Generated from the code by `docs/generate.py`: the core's sections from their models, the others from the `ra.toml` of
-the adapter, or the `plugin.toml` of the plugin, that owns them. Unknown keys are mistakes; all mistakes are reported at
-once, with file, line and what is allowed. Durations are texts such as `"250ms"`, `"30s"`, `"5m"`, `"1h"`, or numbers in
-seconds; sizes `"64KiB"`, `"10MB"`, or bytes. A secret is `"file:PATH"` or `"env:NAME"`; plain text is reported by
-`connector check`.
+the adapter, the `plugin.toml` of the plugin, or the `mapper.toml` of the mapping module, that owns them. Unknown keys
+are mistakes; all mistakes are reported at once, with file, line and what is allowed. Durations are texts such as
+`"250ms"`, `"30s"`, `"5m"`, `"1h"`, or numbers in seconds; sizes `"64KiB"`, `"10MB"`, or bytes. A secret is
+`"file:PATH"` or `"env:NAME"`; plain text is reported by `connector check`.
 Precedence: explicit overrides, environment (`CONNECTOR__SECTION__KEY`), file, default.
 """
 
@@ -67,6 +67,10 @@ def configuration_page() -> str:
     for name, store in sorted(catalogue.stores.items()):
         lines += [f"## Store {name}", "", store.description, ""]
         lines += _owned(store.sections)
+    for name, mapper in sorted(catalogue.mappers.items()):
+        lines += [f"## Mapping module {name}", "", mapper.description, ""]
+        if mapper.options:
+            lines += [f"### {name}: options in a stack of [login.NAME]", "", *_table(mapper.options)]
     for name, plugin in sorted(catalogue.described.items()):
         lines += [f"## Plugin {name}", "", plugin.description, ""]
         lines += _owned(plugin.sections)

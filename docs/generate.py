@@ -30,6 +30,8 @@ PACKAGES = (
     "connector_trusted",
     "connector_kerberos",
     "connector_platform",
+    "connector_onetoone",
+    "connector_configured",
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
@@ -54,6 +56,7 @@ FAMILIES = {
     "METR": "Metrics plugin",
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
+    "MAP": "Mapping modules",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from click.testing import CliRunner, Result
 from connector.admin.main import main
 from connector.admin.operations import Stores, Target
 from connector.admin.profile import Profile
-from connector.errors import AuthenticationFailed, NameNotFound, Reason
+from connector.errors import AuthenticationFailed, ConfigError, NameNotFound, Reason
 from connector.security.audit import MemoryAuditLog
+from connector.security.login_outcome import ModuleResult
 from connector.spi import (
     AuthenticationData,
     Explanation,
@@ -41,6 +42,7 @@ ROLES = {
 
 WRONG_LOGIN = Reason("CF-TEST-ADM-001", "the login of {user} failed.", "Try again.")
 WRONG_NAME = Reason("CF-TEST-ADM-002", "no name {name!r}.", "Look it up.")
+WRONG_SIZE = Reason("CF-TEST-ADM-004", "too small.", "Give another size.")
 
 
 @dataclass
@@ -70,38 +72,74 @@ def fake_plan(resource: str) -> SignOnPlan:
 
 
 @dataclass
-class FakeReport:
-    closed: int
-    on_return: int
-    dry_run: bool
+class FakeOutcome:
+    plain: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"resource": "jdbc/ledger", **asdict(self)}
+        return {"resource": "jdbc/ledger", **self.plain}
 
 
 class FakePool:
     """Implements connector.admin.administered.AdministeredPool: one connection free, one lent to alice."""
 
     def __init__(self) -> None:
-        self.purges = 0
+        self.purges: list[dict[str, Any]] = []
+        self.sizes: tuple[int | None, int | None, int | None] | None = None
+        self.suspended = False
+        self.asked = 0
 
-    def purge(self, *, dry_run: bool = False) -> FakeReport:
-        self.purges += not dry_run
-        return FakeReport(1, 1, dry_run)
+    def flush(self, mode: Any, **asked: Any) -> FakeOutcome:
+        if not asked["dry_run"]:
+            self.purges.append({"mode": mode, **asked})
+        lent = {"gracefully": "on_return", "all": "ended"}.get(mode, "kept")
+        counts = {"closed": 1, "on_return": 0, "ended": 0, "kept": 0, lent: 1, "asked": self.asked}
+        return FakeOutcome({"mode": mode, "dry_run": asked["dry_run"], **counts})
 
-    def to_dict(self) -> dict[str, Any]:
+    def resize(self, max_size: int | None, min_size: int | None, per_identity: int | None, /) -> FakeOutcome:
+        if max_size == 1:
+            raise ConfigError(WRONG_SIZE)
+        self.sizes = (max_size, min_size, per_identity)
+        limit = None if per_identity == -1 else per_identity
+        sizes = {"max_size": max_size or 5, "min_size": min_size or 0, "per_identity": limit}
+        return FakeOutcome({**sizes, "closed": 1, "on_return": 0})
+
+    def suspend(self) -> FakeOutcome:
+        return self._lend(suspended=True)
+
+    def resume(self) -> FakeOutcome:
+        return self._lend(suspended=False)
+
+    def _lend(self, *, suspended: bool) -> FakeOutcome:
+        changed, self.suspended = self.suspended is not suspended, suspended
+        found = {"in_use": 1, "waiting": 2, "connection_timeout": 30.0}
+        return FakeOutcome({"suspended": suspended, "changed": changed, **found})
+
+    def to_dict(self, *, leaks: bool = False) -> dict[str, Any]:
         figures = {"max_size": 5, "size": 2, "free": 1, "in_use": 1, "waiting": 0, "timeouts": 0, "by_identity": {}}
-        connections = [
-            {"user": "batch", "alias": "ledger", "version": 3, "in_use": True, "effective_user": "alice"},
-            {"user": "batch", "alias": "ledger", "version": 3, "in_use": False},
-        ]
+        figures |= {"kind": "threads", "wait_seconds_total": 0.12345, "destroyed_for": {"purged": 4}}
+        credential = {"kind": "threads", "user": "batch", "alias": "ledger", "version": 3, "age": 61.26, "doomed": None}
+        lent = {
+            **credential,
+            "in_use": True,
+            "effective_user": "alice",
+            "reference": "jdbc/ledger",
+            "lent_for": 42.04,
+            "owner": "thread MainThread",
+            "obtained": ["app.py:7 in pay", "app.py:3 in main"],
+        }
+        free = {**credential, "in_use": False, "effective_user": None, "reference": None, "lent_for": None}
+        free |= {"owner": None, "obtained": []}
+        shares = {"kind": "threads", "user": "alice", "connections": 1, "in_use": 1, "share": 0.2, "limit": 3}
         measurements = {"db.client.connection.max": [{"value": 5, "unit": "{connection}", "attributes": {}}]}
         return {
             "resource": "jdbc/ledger",
             "adapter": "sql",
-            "statistics": {**figures, "wait_seconds_total": 0.12345},
+            "suspended": self.suspended,
+            "settings": {"max_size": 5, "aged_timeout": None, "validation": ["on-checkout"]},
+            "statistics": [figures, {**figures, "kind": "loop", "size": 0, "in_use": 0}],
+            "identities": [shares],
+            "connections": [lent] if leaks else [free, lent],
             "measurements": measurements,
-            "connections": connections,
         }
 
 
@@ -165,6 +203,7 @@ class FakeContainer:
         self.ledger = FakePool()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
+        self.supposed: dict[str, ModuleResult] = {}
 
     def __enter__(self) -> FakeContainer:
         return self
@@ -190,9 +229,12 @@ class FakeContainer:
         assert subject.caller is not None
         return ROLES.get(subject.caller.name, frozenset())
 
-    def explain(self, reference: str, *, caller: str | None = None) -> Explanation:
+    def explain(
+        self, reference: str, *, caller: str | None = None, suppose: Mapping[str, ModuleResult] | None = None
+    ) -> Explanation:
         if self.defect is not None:
             raise self.defect
+        self.supposed = dict(suppose or {})
         inner = Step("module table", Verdict.TAKEN, "alias ledger")
         steps = (Step("component alias", Verdict.REJECTED, "none"), Step("login", Verdict.TAKEN, steps=(inner,)))
         return Explanation(f"sign-on of {reference} for {caller}", "ledger", steps)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from support_pool import FakeClock, FakeFactory
+from support_pool import FakeClock, FakeFactory, user_of
 
 from connector.pool import PoolSettings
 from connector.pool.async_pool import AsyncManagedConnectionPool
@@ -21,7 +21,13 @@ from connector.spi import (
 )
 
 T = TypeVar("T")
-Step = Callable[[], Awaitable[object]]
+Step = Callable[[], object]
+
+
+async def done(step: Step) -> object:
+    """Carry out a step, which may be a coroutine function or a plain one; answers what it answers."""
+    outcome = step()
+    return await outcome if isinstance(outcome, Awaitable) else outcome
 
 
 async def at_once() -> None:
@@ -58,7 +64,10 @@ class FakeAsyncConnection(AsyncManagedConnection):
     def __init__(self, user: str | None) -> None:
         self.user = user
         self.acting = user
-        self.cleaned = self.destroyed = self.aborted = 0
+        self.factory: FakeFactory | None = None
+        self.cleaned = self.destroyed = self.aborted = self.validated = 0
+        self.on_validate: Step = lambda: True
+        self.on_reauthenticate: Step = at_once
         self.on_cleanup: Step = at_once
         self.on_switch: Step = at_once
         self.on_destroy: Step = at_once
@@ -68,12 +77,12 @@ class FakeAsyncConnection(AsyncManagedConnection):
         return not self.destroyed and not self.aborted
 
     async def cleanup(self) -> None:
-        await self.on_cleanup()
+        await done(self.on_cleanup)
         self.cleaned += 1
         self.acting = self.user
 
     async def destroy(self) -> None:
-        await self.on_destroy()
+        await done(self.on_destroy)
         self.destroyed += 1
 
     def abort(self) -> None:
@@ -83,8 +92,16 @@ class FakeAsyncConnection(AsyncManagedConnection):
         return ConnectionDescription("fake", "1", self.acting)
 
     async def switch_identity(self, asserted: IdentityAssertion) -> None:
-        await self.on_switch()
+        await done(self.on_switch)
         self.acting = asserted.user
+
+    async def validate(self) -> bool:
+        self.validated += 1
+        return bool(await done(self.on_validate))
+
+    async def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+        await done(self.on_reauthenticate)
+        self.user = self.acting = user_of(self.factory, subject)
 
 
 class FakeAsyncFactory(FakeFactory):
@@ -99,9 +116,9 @@ class FakeAsyncFactory(FakeFactory):
     async def create_managed_connection_async(
         self, subject: Subject | None, request: ConnectionRequestInfo | None
     ) -> FakeAsyncConnection:
-        await self.on_open()
-        credential = subject.password_credential(self) if subject is not None else None
-        made = FakeAsyncConnection(credential.user if credential is not None else None)
+        await done(self.on_open)
+        made = FakeAsyncConnection(user_of(self, subject))
+        made.factory = self
         self.on_opened(made)
         self.opened.append(made)
         self.most = max(self.most, self.living)
@@ -115,15 +132,23 @@ class FakeAsyncFactory(FakeFactory):
 class AsyncBench:
     """A pool of the running loop with its factory and clock."""
 
-    def __init__(self, max_size: int = 2, *, connection_timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        max_size: int = 2,
+        *,
+        connection_timeout: float = 30.0,
+        capabilities: frozenset[Capability] = frozenset({Capability.IDENTITY_SWITCH}),
+        **settings: Any,
+    ) -> None:
         self.clock = FakeClock()
         self.factory = FakeAsyncFactory()
         self.pool = AsyncManagedConnectionPool(
             "eis/fake",
             self.factory,
-            PoolSettings(max_size, connection_timeout=connection_timeout),
-            capabilities=frozenset({Capability.IDENTITY_SWITCH, Capability.ASYNC}),
+            PoolSettings(max_size, connection_timeout=connection_timeout, **settings),
+            capabilities=capabilities | {Capability.ASYNC},
             clock=self.clock,
+            jitter=lambda: 0.5,
         )
         self.alice = self.factory.plan("alice")
         self.bob = self.factory.plan("bob")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -13,13 +14,16 @@ from support_secrets import MARKER
 from connector.spi import (
     AuthenticationData,
     ManagedConnection,
+    PasswordCredential,
     Secret,
     Subject,
 )
 from connector.testing import Backend, Facet, Login, MapperBackend, MapperCase, Outcome, UserName
 from connector_bus import BusResourceAdapter
 from connector_bus.adapter.managed import BusManagedConnection
+from connector_configured import ConfiguredIdentityModule
 from connector_default import DefaultPrincipalMappingModule
+from connector_onetoone import OneToOneModule
 from connector_sql import SqlResourceAdapter
 from connector_sql.managed_connection import SqlManagedConnection
 from connector_trusted import TrustedConnectionMappingModule
@@ -281,4 +285,104 @@ class TrustedMappingBackend(MapperBackend):
             MapperCase("bob, with groups", Outcome.SUCCEEDS, BOB, {"alias": "archive", "propagate_groups": "true"}),
             MapperCase("nobody", Outcome.FAILS, None, {"alias": "ledger"}),
             MapperCase("an unknown alias", Outcome.FAILS, ALICE, {"alias": "gone"}),
+        )
+
+
+class ConfiguredIdentityBackend(MapperBackend):
+    """Anybody may call, so that nothing but the alias counts."""
+
+    module = ConfiguredIdentityModule
+    options: Mapping[str, Any] = {"alias": "ledger"}
+    aliases = ALIASES
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            MapperCase("alice", Outcome.SUCCEEDS, ALICE, {"alias": "gone"}),
+            MapperCase("nobody", Outcome.SUCCEEDS, None),
+        )
+
+
+class UsersOnlyBackend(ConfiguredIdentityBackend):
+    """Only users may call."""
+
+    options = {"alias": "archive", "user": "nightly", "caller": "user"}
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            MapperCase("alice", Outcome.SUCCEEDS, ALICE),
+            MapperCase("bob", Outcome.SUCCEEDS, BOB),
+            MapperCase("nobody", Outcome.FAILS, None),
+            MapperCase("the container's own work", Outcome.FAILS, Subject.server("kit", "kit")),
+        )
+
+
+class OneToOneTableBackend(MapperBackend):
+    """A table in a file of its own."""
+
+    module = OneToOneModule
+    aliases = ALIASES
+
+    def __init__(self, folder: Path) -> None:
+        table = folder / "callers.toml"
+        table.write_text(
+            '[callers]\nalice = "ledger"\n"bob@kit" = { user = "bob_db", alias = "archive" }\ncarol = "gone"\n'
+        )
+        self.options = {"table": table, "realm": "kit"}
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            MapperCase("alice", Outcome.SUCCEEDS, ALICE),
+            MapperCase("bob, with another user", Outcome.SUCCEEDS, BOB),
+            MapperCase("an alias that is not there", Outcome.FAILS, Subject.of_user("carol", "kit")),
+            MapperCase("a stranger", Outcome.IGNORES, Subject.of_user("dave", "kit")),
+            MapperCase("nobody", Outcome.IGNORES, None),
+        )
+
+
+class OneToOneRulesBackend(MapperBackend):
+    """Rules over patterns, groups and everybody else."""
+
+    module = OneToOneModule
+    aliases = ALIASES
+    options: Mapping[str, Any] = {
+        "rules": (
+            {"caller": "(.+)@archive", "alias": "{realm}", "user": "{1}_of_{property.target}"},
+            {"group": "clerks", "alias": "ledger"},
+            {"caller": "*", "alias": "{property.target}"},
+        ),
+        "realm": "kit",
+        "unmapped": "fail",
+    }
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        target = {"target": "archive"}
+        return (
+            MapperCase("an archivist", Outcome.SUCCEEDS, Subject.of_user("carol", "archive"), target),
+            MapperCase("a clerk", Outcome.SUCCEEDS, ALICE, target),
+            MapperCase("anybody else", Outcome.SUCCEEDS, BOB, target),
+            MapperCase("a reference that says no target", Outcome.FAILS, BOB),
+            MapperCase("nobody", Outcome.FAILS, None, target),
+        )
+
+
+class OneToOneOwnCredentialBackend(MapperBackend):
+    """What callers hold themselves."""
+
+    module = OneToOneModule
+    options: Mapping[str, Any] = {"own_credential": "any-resource"}
+
+    @property
+    def cases(self) -> tuple[MapperCase, ...]:
+        return (
+            *(
+                MapperCase(name, Outcome.SUCCEEDS, Subject.of_user(name, "kit", credentials=[held]))
+                for name in ("alice", "bob")
+                for held in [PasswordCredential(f"{name}_db", Secret(f"{MARKER}-{name}"))]
+            ),
+            MapperCase("who holds nothing", Outcome.IGNORES, ALICE),
+            MapperCase("nobody", Outcome.IGNORES, None),
         )

@@ -40,14 +40,24 @@ class FakeClock:
         return self.now
 
 
+def user_of(factory: FakeFactory | None, subject: Subject | None) -> str | None:
+    """Whom a subject signs on as."""
+    credential = subject.password_credential(factory) if subject is not None and factory is not None else None
+    return credential.user if credential is not None else None
+
+
 class FakeConnection(ManagedConnection):
     """Knows as whom it is signed on and acts, and counts what is done to it."""
 
     def __init__(self, user: str | None) -> None:
         self.user = user
         self.acting = user
+        self.factory: FakeFactory | None = None
         self.cleaned = 0
         self.destroyed = 0
+        self.validated = 0
+        self.on_validate: Callable[[], object] = lambda: True
+        self.on_reauthenticate: Callable[[], object] = lambda: None
         self.on_cleanup: Callable[[], object] = lambda: None
         self.on_switch: Callable[[], object] = lambda: None
         self.on_destroy: Callable[[], object] = lambda: None
@@ -68,6 +78,14 @@ class FakeConnection(ManagedConnection):
         self.on_switch()
         self.acting = asserted.user
 
+    def validate(self) -> bool:
+        self.validated += 1
+        return bool(self.on_validate())
+
+    def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+        self.on_reauthenticate()
+        self.user = self.acting = user_of(self.factory, subject)
+
 
 class FakeFactory(ManagedConnectionFactory):
     """Opens fake connections; `on_create` may raise, or wait for something; `most` is the most there ever were."""
@@ -76,6 +94,7 @@ class FakeFactory(ManagedConnectionFactory):
         self.made: list[FakeConnection] = []
         self.on_create: Callable[[], object] = lambda: None
         self.on_made: Callable[[FakeConnection], object] = lambda connection: None
+        self.on_match: Callable[[tuple[Any, ...]], Any] = lambda candidates: candidates[-1]
         self.most = 0
         self._lock = threading.Lock()
 
@@ -86,13 +105,16 @@ class FakeFactory(ManagedConnectionFactory):
         self, subject: Subject | None, request: ConnectionRequestInfo | None
     ) -> FakeConnection:
         self.on_create()
-        credential = subject.password_credential(self) if subject is not None else None
-        made = FakeConnection(credential.user if credential is not None else None)
+        made = FakeConnection(user_of(self, subject))
+        made.factory = self
         self.on_made(made)
         with self._lock:
             self.made.append(made)
             self.most = max(self.most, self.living)
         return made
+
+    def match(self, candidates: tuple[Any, ...], subject: Subject | None, request: ConnectionRequestInfo | None) -> Any:
+        return self.on_match(candidates)
 
     @property
     def living(self) -> int:

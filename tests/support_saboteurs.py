@@ -32,8 +32,9 @@ from support_store_saboteurs import (  # noqa: F401 - run from here, with the ot
     TestWritesOverOthers,
 )
 
-from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Reason
+from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Problem, Reason
 from connector.spi import (
+    IN_THE_OPTIONS,
     AuthenticationDataCallback,
     CallbackHandler,
     CallerSubjectCallback,
@@ -423,11 +424,17 @@ class TestSignsOnAsTheFirst(Sabotage):
     breaks = ("OUT-SEC-020", "OUT-SEC-021", "OUT-POOL-010")
 
     class factory(Factory):
-        first: PasswordCredential | None = None
+        def __init__(self, honest: EchoManagedConnectionFactory) -> None:
+            super().__init__(honest)
+            self.found: list[PasswordCredential] = []
 
         def made_out(self, found: PasswordCredential) -> Subject:
-            self.first = self.first or found
-            return super().made_out(self.first)
+            self.found.append(found)  # one first also where two threads come at once
+            return super().made_out(self.found[0])
+
+    class connection(Connection):
+        def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
+            """Stays who it is: a pool that filled up early would else sign everybody on anew, and rightly."""
 
 
 class TestConnectsAtOnce(Sabotage):
@@ -671,3 +678,38 @@ class TestShowsThePassword(SabotagedMapping):
     class module(Mapping_):
         def __repr__(self) -> str:
             return f"Mapping({self.found.password.reveal() if self.found else None})"
+
+
+class TestNarrowsToMore(SabotagedMapping):
+    breaks = ("MAP-004",)
+
+    class module(Mapping_):
+        @classmethod
+        def dependencies(cls, options: Mapping[str, Any]) -> frozenset[Dependency]:
+            return cls.depends_on | {Dependency.TIME}
+
+
+class TestFindsFaultWithItsOptions(SabotagedMapping):
+    breaks = ("MAP-005",)
+
+    class module(Mapping_):
+        @classmethod
+        def mistakes(cls, options: Mapping[str, Any]) -> list[Problem]:
+            return [Problem("X-1", IN_THE_OPTIONS, None, "alias", "nothing", "something")]
+
+
+class TestHasANewRevisionEachTime(SabotagedMapping):
+    breaks = ("MAP-005",)
+
+    class module(Mapping_):
+        @classmethod
+        def revision(cls, options: Mapping[str, Any]) -> object:
+            return object()
+
+
+class TestRemarksThePassword(SabotagedMapping):
+    breaks = ("MAP-032",)
+
+    class module(Mapping_):
+        def remarks(self) -> list[str]:
+            return [] if self.found is None else [f"it is {self.found.password.reveal()}"]

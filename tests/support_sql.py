@@ -102,10 +102,11 @@ class Reference:
         max_size: int = 3,
         name: str = "jdbc/log",
         shares: Reference | None = None,
+        caller: str = "alice",
     ) -> None:
         self.reference = name
         self.resource = RESOURCE
-        self.caller = "alice"
+        self.caller = caller
         self.audit = AuditMemory()
         self._trusted = trusted
         self._passwords = passwords or {}

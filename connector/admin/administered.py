@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from connector.security.login_outcome import ModuleResult
 from connector.spi import AuditLog, Explanation, Message, Scope, Secret, SignOnPlan, Subject
 
 
@@ -65,12 +66,24 @@ class ListedPlugin(Protocol):
 class AdministeredPool(Protocol):
     """One resource's pool; documented at container.pool_operations.OperatedPool."""
 
-    def purge(self, *, dry_run: bool = False) -> Any:
-        """Take out all connections, or only say which would go; answers what has a `to_dict`."""
+    def flush(self, mode: Any, *, user: str | None, alias: str | None, below_version: int | None, dry_run: bool) -> Any:
+        """Take connections out, or only say which would go; answers what has a `to_dict`. Raises ConfigError."""
         ...
 
-    def to_dict(self) -> dict[str, Any]:
-        """Figures and contents as plain data, without secrets."""
+    def resize(self, max_size: int | None, min_size: int | None, per_identity: int | None, /) -> Any:
+        """Change the sizes; answers what has a `to_dict`. Raises ConfigError."""
+        ...
+
+    def suspend(self) -> Any:
+        """Lend nothing until `resume`; answers what has a `to_dict`."""
+        ...
+
+    def resume(self) -> Any:
+        """Lend again; answers what has a `to_dict`."""
+        ...
+
+    def to_dict(self, *, leaks: bool = False) -> dict[str, Any]:
+        """Settings, figures and contents as plain data, without secrets; with `leaks` what is lent the longest."""
         ...
 
 
@@ -102,7 +115,9 @@ class AdministeredContainer(Protocol):
         """A scope of that user on the running thread. Raises AuthenticationFailed."""
         ...
 
-    def explain(self, reference: str, /, *, caller: str | None = None) -> Explanation:
+    def explain(
+        self, reference: str, /, *, caller: str | None = None, suppose: Mapping[str, ModuleResult] | None = None
+    ) -> Explanation:
         """How the sign-on of a reference comes about."""
         ...
 

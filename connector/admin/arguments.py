@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, final
 
 from connector.errors import ConfigError, Reason
@@ -58,6 +58,22 @@ class Arguments:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 86_400:
             raise self._wrong(name, "a number of seconds from 0 to 86400", value)
         return float(value)
+
+    def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+        """One of some texts; missing is the default."""
+        value = self._plain.get(name, default)
+        if not isinstance(value, str) or value not in allowed:
+            raise self._wrong(name, f"one of {', '.join(sorted(allowed))}", value)
+        return value
+
+    def optional_whole(self, name: str, *, least: int) -> int | None:
+        """A whole number that is not less than `least`, or None."""
+        value = self._plain.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self._wrong(name, f"a whole number from {least}", value)
+        return value
 
     def flag(self, name: str) -> bool:
         """True or false; missing is false."""

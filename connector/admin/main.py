@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": (f"{_AT}.status:status", "Show resources, pools and activations."),
     "explain": (f"{_AT}.explain:explain", "Show where a reference's sign-on comes from."),
     "test-connection": (f"{_AT}.test_connection:test_connection", "Sign on and connect once."),
-    "pool": (f"{_AT}.pool:pool", "Show the pools of a running container, or purge one."),
+    "pool": (f"{_AT}.pool:pool", "Show the pools of a running container, purge, resize, suspend one."),
     "lookup": (f"{_AT}.lookup:lookup", "Look a resource or reference up."),
     "auth-data": (f"{_AT}.auth_data:auth_data", "List and change authentication aliases."),
     "users": (f"{_AT}.users:users", "List and change users and groups."),

@@ -24,6 +24,7 @@ from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.authdata_watch import StoreWatch
+from connector.security.login_outcome import ModuleResult
 from connector.security.scope import current_subject, open_scope
 from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
 
@@ -203,19 +204,23 @@ class Container:
 
     # --- connections -----------------------------------------------------------------------------------------------
 
-    def explain(self, reference: str, *, caller: str | None = None) -> Explanation:
+    def explain(
+        self, reference: str, *, caller: str | None = None, suppose: Mapping[str, ModuleResult] | None = None
+    ) -> Explanation:
         """How a reference's sign-on comes about for a caller; does not connect, shows no secret (SIGN-8).
 
         Args:
             reference: `application:reference`, or the global name of a resource.
             caller: A user of the realm; None for no identity.
+            suppose: What login modules, by name, are to have answered without being asked.
 
-        Blocks as long as the login modules do. A refusal is explained, not raised; raises NameNotFound, and
-        AuthenticationFailed for a caller that the realm doesn't know.
+        Blocks as long as the login modules do. A refusal is explained, not raised; raises NameNotFound,
+        AuthenticationFailed for a caller that the realm doesn't know, and ConfigError for a supposed module that the
+        reference's login configuration does not have.
         """
         manager = self._manager(reference)
         try:
-            return manager.explain(caller=self._caller(caller, None))
+            return manager.explain(caller=self._caller(caller, None), suppose=suppose)
         except SecurityError as error:
             if isinstance(error.explanation, Explanation):
                 return error.explanation
@@ -299,7 +304,7 @@ class Container:
         return self._parts.auth_data.store
 
     def pool(self, reference: str) -> OperatedPool:
-        """The pool of a resource, to look at and to purge (POOL-6). Does not block, does not connect.
+        """The pools of a resource, to look at and to operate (POOL-6). Does not block, does not connect.
 
         Args:
             reference: `application:reference`, or the global name of a resource.

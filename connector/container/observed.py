@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
+from connector.container.pool_kinds import measured
 from connector.container.resources import Resource
-from connector.pool.measurements import measurements_of
 from connector.spi import Measurement
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ class RunningContainer:
     _resources: Mapping[str, Resource] = field(repr=False)  # of the running container: grows by operators' commands
 
     def measurements(self) -> tuple[Measurement, ...]:
-        """The figures of all pools at this instant."""
-        return tuple(
-            measurement
-            for name, resource in list(self._resources.items())
-            for measurement in measurements_of(resource.pool.statistics(), name)
-        )
+        """The figures of all pools at this instant: by resource, those for threads and those of asyncio loops apart."""
+        return tuple(measurement for resource in list(self._resources.values()) for measurement in measured(resource))
 
 
 def observed_by(plugin: str, parts: Parts) -> RunningContainer:

@@ -31,9 +31,11 @@ def operator_factory(parts: Parts, bus: str) -> Any:
         name = f"bus {bus}"
         settings = ResourceSettings(name, adapter, "connection-factory", None, {"bus": bus}, PoolSection())
         descriptor = parts.catalogue.adapters[adapter]
-        resource = make_resource(name, settings, parts.adapters[adapter], descriptor, parts.clock)
+        resource = make_resource(name, settings, parts.adapters[adapter], descriptor, parts.clock, parts.audit)
         # A race makes one too many, which has opened nothing yet and is dropped.
-        parts.resources.setdefault(name, resource)
+        if parts.resources.setdefault(name, resource) is resource:
+            parts.housekeeper.add(resource.pools)
+            parts.housekeeper.start()
         reference = ResourceReference(name=name, resource=name, res_auth=ResAuth.APPLICATION)
         factory = parts.operator_factories.setdefault(bus, parts.binder.connect(reference)[1])
     return factory

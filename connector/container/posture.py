@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.container.configuration.key_paths import show_key_path
+from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
-from connector.errors import PluginError, Reason
+from connector.container.pool_findings import pool_findings
+from connector.container.refused_logins import as_data, still_wrong
+from connector.errors import PluginError, Problem, Reason
+from connector.security.login_outcome import CONSEQUENCE
+from connector.spi import IN_THE_OPTIONS, ControlFlag
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
     from connector.container.startup import Parts
+
+
+# Without such a module the login fails, whatever the others say.
+_NEEDED = frozenset({ControlFlag.REQUIRED, ControlFlag.REQUISITE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +73,34 @@ STORE_FAILING = Reason(
     "the authentication data can't be read, the last good ones are in force: {failure}",
     "Put right what the text says; `connector auth-data refresh`, or the watch, puts them in force.",
 )
+MODULE_UNUSABLE = Reason(
+    "CF-CTR-043",
+    "the login module {module!r} can't be made: {why}; {consequence}",
+    "Correct or install what brings it.",
+)
+LOGIN_REFUSED = Reason(
+    "CF-CTR-042",
+    "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
+    "who is signed on already is served on",
+    "Correct the alias ({alias}) and refresh, or put its password in force in the external system; "
+    "`connector test-connection {resource}` tries it at once.",
+)
 
 
 def findings(parts: Parts) -> tuple[Finding, ...]:
     """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
-    examined = (_security, _store, _aliases, _handlers, _activations, _plugins, _configuration)
+    examined = (
+        _security,
+        _store,
+        _aliases,
+        _logins,
+        _refusals,
+        _handlers,
+        _activations,
+        _pools,
+        _plugins,
+        _configuration,
+    )
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
@@ -109,6 +142,49 @@ def _aliases(parts: Parts) -> list[Finding]:
     ]
 
 
+def _logins(parts: Parts) -> list[Finding]:
+    """What became wrong since the start: an edit of a file that a module keeps its last good reading of."""
+    found: list[Finding] = []
+    for name in parts.configuration.login:
+        for number, entry in enumerate(parts.logins[name].entries):
+            place = show_key_path(("login", name, "stack", number))
+            severity = "error" if entry.flag in _NEEDED else "warning"
+            looked = look_at(entry, place)
+            if isinstance(looked, str):
+                consequence = CONSEQUENCE[entry.flag]
+                found.append(
+                    _finding(severity, MODULE_UNUSABLE, place, module=entry.module, why=looked, consequence=consequence)
+                )
+                continue
+            found += [Finding("error", one.code, _where(one), one.found, one.hint or one.allowed) for one in looked]
+    return found
+
+
+def _where(problem: Problem) -> str:
+    return (
+        problem.key_path
+        if problem.file == IN_THE_OPTIONS
+        else f"{problem.file}:{problem.line or ''} {problem.key_path}"
+    )
+
+
+def _refusals(parts: Parts) -> list[Finding]:
+    return [
+        _finding(
+            "warning",
+            LOGIN_REFUSED,
+            f'resources."{name}"',
+            resource=name,
+            user=refused.user,
+            alias=refused.alias,
+            code=refused.code,
+            failures=refused.failures,
+        )
+        for name, resource in list(parts.resources.items())
+        for refused in still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
+    ]
+
+
 def _handlers(parts: Parts) -> list[Finding]:
     return [
         _finding("warning", ANY_CALLER, deployed.activation.name)
@@ -123,6 +199,10 @@ def _activations(parts: Parts) -> list[Finding]:
         for deployed in parts.activations
         if deployed.activation.failure is not None
     ]
+
+
+def _pools(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:
@@ -163,7 +243,12 @@ def status(parts: Parts) -> dict[str, Any]:
         },
         "adapters": sorted(parts.adapters),
         "resources": {
-            name: {"adapter": resource.adapter, "pool": _pool(resource.pool.statistics()), **_async_pools(resource)}
+            name: {
+                "adapter": resource.adapter,
+                "pool": _pool(resource.pool.statistics()),
+                **_async_pools(resource),
+                **_refused(parts, resource),
+            }
             for name, resource in parts.resources.items()
         },
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
@@ -183,6 +268,12 @@ def _async_pools(resource: Resource) -> dict[str, Any]:
     """The pools for asyncio, one for each event loop; left out where none was ever asked for."""
     pools = resource.async_pools.statistics() if resource.async_pools is not None else ()
     return {"async_pools": [_pool(statistics) for statistics in pools]} if pools else {}
+
+
+def _refused(parts: Parts, resource: Resource) -> dict[str, Any]:
+    """The credentials in force that its external system refuses; left out where there are none."""
+    wrong = still_wrong(resource.refused_logins(), parts.auth_data.snapshot())
+    return {"refused_logins": [as_data(refused) for refused in wrong]} if wrong else {}
 
 
 def _pool(statistics: Any) -> dict[str, int]:

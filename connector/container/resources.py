@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, final
 
 from connector.container.configuration.pool_section import pool_settings
 from connector.container.configuration.settings import ResourceSettings
 from connector.container.plugins.descriptor import AdapterDescriptor
+from connector.container.refused_logins import unheard_refusals
 from connector.errors import ConnectorError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
+from connector.pool.statistics import RefusedLogin
 from connector.security.authdata import AuthDataService
 from connector.signon.reference import ResourceReference, SignOnTarget
 from connector.signon.resolver import SignOnResolver
 from connector.spi import (
+    AuditLog,
     Capability,
     Clock,
     ManagedConnectionFactory,
     ResourceAdapter,
     Secret,
+    SignOnPlan,
     SignOnSource,
     Subject,
 )
@@ -38,6 +43,7 @@ class Resource:
         target: What sign-on needs to know of it.
         pool: Its managed connections.
         async_pools: Those for asyncio, one pool for each event loop; None where the adapter has none.
+        operating: Held by whoever resizes or suspends, so that all of its pools agree in the end.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Resource:
     target: SignOnTarget
     pool: ManagedConnectionPool
     async_pools: LoopPools | None = None
+    operating: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @property
     def pools(self) -> tuple[ManagedConnectionPool | LoopPools, ...]:
@@ -59,9 +66,18 @@ class Resource:
         for pool in self.pools:
             pool.retire(alias, version, final=final)
 
+    def refused_logins(self) -> tuple[RefusedLogin, ...]:
+        """The credentials that the external system refuses, of every kind of pool."""
+        return tuple(refused for pool in self.pools for refused in pool.refused_logins())
+
 
 def make_resource(
-    name: str, configured: ResourceSettings, adapter: ResourceAdapter, descriptor: AdapterDescriptor, clock: Clock
+    name: str,
+    configured: ResourceSettings,
+    adapter: ResourceAdapter,
+    descriptor: AdapterDescriptor,
+    clock: Clock,
+    audit: AuditLog,
 ) -> Resource:
     """Make one resource from its validated configuration; does not connect. Raises what the adapter raises."""
     properties = dict(configured.properties)
@@ -78,10 +94,15 @@ def make_resource(
         capabilities=capabilities,
     )
     settings = pool_settings(configured.pool)
-    pool = ManagedConnectionPool(name, factory, settings, capabilities=capabilities, clock=clock)
+    unheard = unheard_refusals(name, factory, audit)
+    pool = ManagedConnectionPool(
+        name, factory, settings, capabilities=capabilities, clock=clock, on_unheard_refusal=unheard
+    )
     async_pools = None
     if Capability.ASYNC in capabilities:
-        async_pools = LoopPools(name, factory, settings, capabilities=capabilities, clock=clock)
+        async_pools = LoopPools(
+            name, factory, settings, capabilities=capabilities, clock=clock, on_unheard_refusal=unheard
+        )
     return Resource(name, configured.adapter, factory, target, pool, async_pools)
 
 
@@ -90,12 +111,18 @@ def fill(resource: Resource, manager: ReferenceConnectionManager) -> None:
 
     Where it doesn't, for example since its connections are signed on by references only, they are kept as they come.
     """
+    plan = own_plan(manager)
+    if plan is not None:
+        resource.pool.warm(plan)
+
+
+def own_plan(manager: ReferenceConnectionManager) -> SignOnPlan | None:
+    """How a resource signs on without a caller, by its direct look-up's manager; None where it doesn't, or can't."""
     try:
         plan = manager.current_plan()
     except ConnectorError:
-        return
-    if plan.source in (SignOnSource.COMPONENT_ALIAS, SignOnSource.RESOURCE_PROPERTIES):
-        resource.pool.warm(plan)
+        return None
+    return plan if plan.source in (SignOnSource.COMPONENT_ALIAS, SignOnSource.RESOURCE_PROPERTIES) else None
 
 
 @final

@@ -18,6 +18,7 @@ from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -30,6 +31,7 @@ from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
 from connector.security.authdata import AuthDataService
 from connector.security.identity import ContainerIdentity
+from connector.security.login_configuration import LoginConfiguration
 from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
@@ -56,6 +58,7 @@ class Parts:
     audit: FileAuditLog = field(init=False)
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
+    logins: dict[str, LoginConfiguration] = field(init=False)
     loop: EventLoopThread = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
@@ -125,6 +128,10 @@ def _open_security(parts: Parts) -> None:
         audit=parts.audit,
     )
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
+    parts.logins = login_configurations.build(configuration.login, parts.catalogue)
+    mistakes = mistakes_in_options(parts.logins, configuration.login)
+    if mistakes:
+        raise placed(ConfigError.of(mistakes), configuration)
 
 
 def _open_work(parts: Parts) -> None:
@@ -167,10 +174,11 @@ def _make_resources(parts: Parts) -> None:
         if configured.kind != "connection-factory":
             continue
         descriptor = parts.catalogue.adapters[configured.adapter]
-        resource = make_resource(name, configured, parts.adapters[configured.adapter], descriptor, parts.clock)
+        resource = make_resource(
+            name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
+        )
         parts.resources[name] = resource
-    login = login_configurations.build(parts.configuration.login, parts.catalogue)
-    resolver = SignOnResolver(parts.auth_data, login, parts.audit)
+    resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
     _look_after_pools(parts)

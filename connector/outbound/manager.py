@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, final
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Final, Protocol, final
 
 from connector.errors import (
     ConfigError,
@@ -16,6 +16,7 @@ from connector.errors import (
     SignOnError,
 )
 from connector.outbound.plan_cache import PlanCache, anybody, keying
+from connector.security.login_outcome import ModuleResult
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
 from connector.signon.found import credentials_given
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
@@ -37,6 +38,9 @@ NO_ASYNC_SIDE = Reason(
     "reference {reference!r}: the adapter of resource {resource!r} has no connections for asyncio.",
     "Get the connection on another thread (asyncio.to_thread), or use an adapter with the capability 'async'.",
 )
+
+
+_NOT_KEPT: Final = object()
 
 
 class LeaseSource(Protocol):
@@ -102,6 +106,7 @@ class ReferenceConnectionManager:
         self._auth_data = auth_data
         self._subject_of = subject_of or _user_without_groups
         self._key_of = keying(resolver.plan_dependencies(reference))
+        self._revision = resolver.plan_revision(reference)
         self._plans = PlanCache()
         # Mutable: the fast path of SIGN-3, the one plan that serves everybody with the generation that it was made
         # under. A tuple, swapped as a whole: whichever thread writes last, generation and plan belong together.
@@ -243,35 +248,53 @@ class ReferenceConnectionManager:
         return self._plan_of(None if scope is None else scope.subject, request)
 
     def _kept_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan | None:
-        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError."""
+        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError.
+
+        Does not block, but for a look at the date of a file that a login module goes by (see `plan_revision`).
+        """
         scope = current_scope()
         generation = self._auth_data.generation
         kept = self._for_everybody
         if kept is not None and request is None and kept[0] == generation:
             return kept[1]
-        if self._key_of is None or request is not None:
+        if request is not None:
             return None
-        return self._plans.get(self._key_of(None if scope is None else scope.subject), generation)
+        key = self._key(None if scope is None else scope.subject, None)
+        return None if key is _NOT_KEPT else self._plans.get(key, generation)
 
     def _plan_of(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> SignOnPlan:
         """The plan kept for a caller, or a new one."""
-        key_of = self._key_of
-        if key_of is None or (request is not None and credentials_given(request)):
+        # Revision (within the key) and generation are read before the plan is made: what overtakes it is not hidden.
+        key = self._key(caller, request)
+        if key is _NOT_KEPT:
             return self._resolver.resolve(self._reference, self._target, request, caller)
-        key = key_of(caller)
-        if request is not None:
-            key = (key, type(request), request.key())
-        generation = self._auth_data.generation  # read before the plan is made: see PlanCache.put
+        generation = self._auth_data.generation
         plan = self._plans.get(key, generation)
         if plan is None:
             made = self._resolver.resolve(self._reference, self._target, request, caller)
             plan = self._plans.put(key, generation, made)
-        if key_of is anybody and request is None:
+        if self._key_of is anybody and self._revision is None and request is None:
             self._for_everybody = (generation, plan)
         return plan
 
+    def _key(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> Hashable:
+        """What a plan is kept under; `_NOT_KEPT` for one that must not be."""
+        if self._key_of is None or (request is not None and credentials_given(request)):
+            return _NOT_KEPT
+        key = self._key_of(caller)
+        if request is not None:
+            key = (key, type(request), request.key())
+        if self._revision is None:
+            return key
+        revision = self._revision()
+        return _NOT_KEPT if revision is None else (revision, key)
+
     def explain(
-        self, request: ConnectionRequestInfo | None = None, *, caller: str | Subject | None = None
+        self,
+        request: ConnectionRequestInfo | None = None,
+        *,
+        caller: str | Subject | None = None,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> Explanation:
         """How the sign-on would come about, without connecting and without any secret (SIGN-8).
 
@@ -280,15 +303,17 @@ class ReferenceConnectionManager:
         Args:
             request: What the application would pass in the call.
             caller: For whom: a user name, a subject, or None for the caller on the running thread or task.
+            suppose: What login modules, by name, are to have answered without being asked.
 
         Raises:
             ScopeError: the caller on this thread or task has left.
+            ConfigError: something is supposed of a module that is not in the login configuration.
         """
         if caller is None:
             subject = current_subject()
         else:
             subject = self._subject_of(caller) if isinstance(caller, str) else caller
-        return self._resolver.explain(self._reference, self._target, request, subject)
+        return self._resolver.explain(self._reference, self._target, request, subject, suppose=suppose)
 
     def _check_still_good(self, plan: SignOnPlan) -> None:
         if plan.reference != self.reference or plan.resource != self.resource:

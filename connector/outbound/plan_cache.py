@@ -4,16 +4,20 @@ Theory of operation
 -------------------
 What a login module declares in `depends_on` decides the key (`keying`).  A plan that depends on anything that can't be
 put into a key, or that changes by itself, is never kept.  Each plan is valid only under the generation of the
-authentication data that it was made under: a refresh that changed anything makes all of them stale at once.
+authentication data that it was made under: a refresh that changed anything makes all of them stale at once.  What a
+module says has changed outside (its `revision`, for example of a file) is a part of the key: plans of an older one are
+never asked for again, and are forgotten in time.
 
-The cache is two pages of a bounded size.  A hit on the recent page is one dictionary read and takes no lock; a plan
-found on the older page moves to the recent one; when that is full it becomes the older one and the old older page is
-forgotten.  So the least recently used half goes, and readers never write.
+A hit is one dictionary read and takes no lock; it leaves a mark on the plan.  When the cache is full, a new plan takes
+the place of one without a mark, searched for from a random place on; a marked plan that is passed loses its mark.  So
+who keeps coming stays, and who came once goes.  The place is random since callers tend to come round in one order: in
+the order of their coming the one forgotten would always be the one who comes next, and nobody would ever be known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from random import Random
 from threading import Lock
 from typing import Final, final
 
@@ -57,15 +61,26 @@ def _principal_and_groups(subject: Subject | None) -> Hashable:
 
 
 @final
-class _Pages:
-    """Two pages of plans that were made under one generation."""
+class _Kept:
+    """A plan that is kept, with what says whether it was asked for lately."""
 
-    __slots__ = ("generation", "recent", "older")
+    __slots__ = ("plan", "used")
 
-    def __init__(self, generation: int, older: dict[Hashable, SignOnPlan] | None = None) -> None:
-        self.generation = generation
-        self.recent: dict[Hashable, SignOnPlan] = {}
-        self.older: dict[Hashable, SignOnPlan] = {} if older is None else older
+    def __init__(self, plan: SignOnPlan) -> None:
+        self.plan = plan
+        self.used = False
+
+
+@final
+class _Generation:
+    """The plans that were made under one generation, and their keys by position."""
+
+    __slots__ = ("number", "plans", "keys")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.plans: dict[Hashable, _Kept] = {}
+        self.keys: list[Hashable] = []
 
 
 @final
@@ -73,26 +88,29 @@ class PlanCache:
     """The plans of one reference. Safe to use from any thread; nothing blocks but a short lock on writes.
 
     Args:
-        limit: The most plans kept; at least 2.
+        limit: The most plans kept; at least 1. So many callers may come round in any order and all are known.
+        random: Chooses where the search for a plan to forget begins.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
-        self._page_limit = max(1, limit // 2)
-        # Mutable: the pages. Replaced as a whole and filled by `put` under the lock, read without it.
-        self._pages = _Pages(-1)
+    def __init__(self, limit: int = 10_000, *, random: Random | None = None) -> None:
+        self._limit = max(1, limit)
+        self._random = random or Random()  # noqa: S311 - no secret depends on it
+        # Mutable: the plans of the newest generation. Replaced as a whole and filled by `put` under the lock, read
+        # without it; what a reader writes is the one mark of the plan it has found.
+        self._generation = _Generation(-1)
         self._lock = Lock()
 
     def get(self, key: Hashable, generation: int) -> SignOnPlan | None:
         """The plan kept under that key and made under that generation, or None."""
-        pages = self._pages
-        if pages.generation != generation:
+        newest = self._generation
+        if newest.number != generation:
             return None
-        plan = pages.recent.get(key)
-        if plan is None:
-            plan = pages.older.get(key)
-            if plan is not None:
-                self.put(key, generation, plan)
-        return plan
+        kept = newest.plans.get(key)
+        if kept is None:
+            return None
+        if not kept.used:  # asked first: where all only read, no processor's cache has to follow
+            kept.used = True
+        return kept.plan
 
     def put(self, key: Hashable, generation: int, plan: SignOnPlan) -> SignOnPlan:
         """Keep a plan that was made under that generation; answers the one in force, another thread's if it was first.
@@ -100,15 +118,34 @@ class PlanCache:
         The generation is the one read *before* the plan was made: a plan that a refresh has overtaken is not kept.
         """
         with self._lock:
-            pages = self._pages
-            if generation < pages.generation:
+            newest = self._generation
+            if generation < newest.number:
                 return plan
-            if generation > pages.generation:
-                pages = self._pages = _Pages(generation)
-            elif len(pages.recent) >= self._page_limit and key not in pages.recent:
-                pages = self._pages = _Pages(generation, older=pages.recent)
-            return pages.recent.setdefault(key, plan)
+            if generation > newest.number:
+                newest = self._generation = _Generation(generation)
+            known = newest.plans.get(key)
+            if known is not None:
+                return known.plan
+            if len(newest.keys) < self._limit:
+                newest.keys.append(key)
+            else:
+                newest.keys[self._forget_one(newest)] = key
+            newest.plans[key] = _Kept(plan)
+            return plan
+
+    def _forget_one(self, newest: _Generation) -> int:
+        """Forget one plan and answer its place, under the lock. A plan used since it was passed last is passed once."""
+        keys, plans = newest.keys, newest.plans
+        position = self._random.randrange(len(keys))
+        # One round takes all marks away; readers may set them again meanwhile, so it is one and not until none is set.
+        for _ in range(len(keys)):
+            kept = plans[keys[position]]
+            if not kept.used:
+                break
+            kept.used = False
+            position = (position + 1) % len(keys)
+        del plans[keys[position]]
+        return position
 
     def __len__(self) -> int:
-        pages = self._pages
-        return len(pages.recent.keys() | pages.older.keys())
+        return len(self._generation.plans)

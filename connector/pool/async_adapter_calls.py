@@ -113,8 +113,8 @@ class AsyncAdapterCalls:
         """Let go of the physical connection where nothing can be awaited; what that raises is logged and dropped."""
         physical: Any = entry.physical
         try:
-            physical.set_event_listener(None)
             physical.abort()
+            physical.set_event_listener(None)
         except Exception as error:  # noqa: BLE001 - the contract says so
             self._report_unclosed(entry, error)
 

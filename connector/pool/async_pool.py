@@ -34,10 +34,10 @@ from connector.pool.error_report import ErrorReport
 from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
-from connector.pool.shell import log
+from connector.pool.shell import UnheardRefusal, log
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
-from connector.pool.waiting import Waiter
+from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
 from connector.security.scope import CURRENT_SCOPE, current_scope
 from connector.spi import (
     AsyncManagedConnection,
@@ -70,6 +70,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
 
     Made on the loop itself.
     """
@@ -88,6 +89,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -96,6 +98,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self.loop = self._loop = asyncio.get_running_loop()
         self._adapter = AsyncAdapterCalls(resource, factory, capabilities)
@@ -128,36 +131,48 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         if plan.asserted is None and not self._matches:
             with self._lock:
                 entry = self._take_free(plan, owner)
-            if entry is None:
-                entry = await self._take_slowly(plan, owner, timeout)
-            if entry.check is not None or entry.partition.key is not plan.partition:
-                entry = await self._made_ready(entry, plan, owner)
+            if entry is None or entry.check is not None or entry.partition.key is not plan.partition:
+                entry = await self._take_slowly(plan, owner, timeout, entry)
         else:
-            entry = await self._made_ready(await self._take_slowly(plan, owner, timeout), plan, owner)
+            entry = await self._take_slowly(plan, owner, timeout, None)
         if scope is not None:
             entry.scope = scope
             if self not in scope.lenders:
-                scope.lenders += (self,)
+                self._join(scope)
+            if not scope.open:  # it ended meanwhile, perhaps before it could tell this pool: nobody acts as it any more
+                await self.give_back(entry)
+                current_scope()  # raises with the scope's story
         if not entry.returned & self._tracing.mask:
             self._tracing.trace(entry, self._clock.monotonic())
         return AsyncPooledLease(self, entry, plan)
 
-    async def _take_slowly(self, plan: SignOnPlan, owner: int, timeout: float | None) -> Entry:
-        """Ask, wait, open; again where a credential is refused of which connections are left that serve on."""
+    async def _take_slowly(self, plan: SignOnPlan, owner: int, timeout: float | None, first: Entry | None) -> Entry:
+        """Ask, wait, open, make ready; again where a credential is refused of which connections are left that serve on.
+
+        Args:
+            plan: Who it is for.
+            owner: Who asks.
+            timeout: As for `take`.
+            first: A free one that is lent already and only has to be made ready.
+        """
         limit = self.settings.connection_timeout if timeout is None else timeout
         began = self._clock.monotonic()
+        found: Entry | Permit | Waiter[Bell] | None = first
         while True:
-            self._bury_abandoned()
-            found = self._ask(plan, owner)
+            if found is None:
+                self._bury_abandoned()
+                found = self._ask(plan, owner)
             if isinstance(found, Waiter):
                 found = await self._wait(found, limit, began + limit)
-            if isinstance(found, Entry):
-                return found
             try:
-                return await self._open(found, owner)
-            except LoginRefused:
-                if not self._serves_on(plan, owner):
+                ready = await self._made_ready(found, plan, owner)
+            except LoginRefused as error:
+                if not self._serves_on(plan, owner, error):
                     raise
+                ready = None
+            if ready is not None:
+                return ready
+            found = None
 
     def _ask(self, plan: SignOnPlan, owner: int) -> Entry | Permit | Waiter[Bell]:
         chosen = self._matched(plan, owner) if self._matches else None
@@ -165,24 +180,17 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
 
     async def _wait(self, waiter: Waiter[Bell], timeout: float, deadline: float) -> Entry | Permit:
         grant = None
-        now = waiter.since
         try:
             while grant is None:
-                rung = await waiter.signal.wait(deadline - self._clock.monotonic())
-                with self._lock:
-                    now = self._clock.monotonic()
-                    grant, woken = self._state.resume(waiter, now)
-                    if grant is None:
-                        self._refuse_if_closed()
-                        if not rung:
-                            self._refuse_late(waiter, timeout, now)
-                self._wake(woken)
+                left = deadline - self._clock.monotonic()
+                rung = await waiter.signal.wait(min(left, LOOK_AGAIN_AFTER))
+                grant = self._looked(waiter, rung, left <= LOOK_AGAIN_AFTER, timeout)
         except BaseException:
             self._stop_waiting(waiter)
             raise
         finally:
             self._count_wait(waiter)
-        return self._granted(grant, now)
+        return self._granted(grant)
 
     def _stop_waiting(self, waiter: Waiter[Bell]) -> None:
         with self._lock:
@@ -229,10 +237,15 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             return
         error = task.exception()
         if error is not None:
+            restoring = None
             if isinstance(error, LoginRefused):
                 self._refused(plan, error)
-            self._free_permit(permit)
-            _fail(opened, error)
+                restoring = self._restoring(permit)
+                if restoring is not None:
+                    self._reopen(restoring, plan, owner, error, opened)
+            if restoring is None:
+                self._free_permit(permit)
+                _fail(opened, error)
             return
         physical = task.result()
         carried: Any = physical  # the state machine carries it, whichever kind it is, and never asks it anything
@@ -251,29 +264,44 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         else:
             opened.set_result(entry)
 
-    async def _made_ready(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry:
-        """As `ManagedConnectionPool._made_ready`: validate, sign on anew, assert the caller, replace a dead one."""
+    def _reopen(
+        self, restoring: Permit, plan: SignOnPlan, owner: int, error: LoginRefused, opened: asyncio.Future[Entry]
+    ) -> None:
+        """Open the victim of a refused login again, by its own plan, for whoever waits for `opened`."""
+        reopened: asyncio.Future[Entry] = self.loop.create_future()
+
+        def arrived(_: asyncio.Future[Entry]) -> None:
+            if reopened.cancelled() or reopened.exception() is not None:
+                _fail(opened, error)
+            elif opened.cancelled():
+                self._settle(reopened.result())
+            else:
+                opened.set_result(self._restored(reopened.result(), plan, error))
+
+        reopened.add_done_callback(arrived)
+        self._begin_opening(restoring, owner, reopened)
+
+    async def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, owner: int) -> Entry | None:
+        """As `ManagedConnectionPool._made_ready`: open, validate, sign on anew, assert the caller, or replace."""
         while True:
+            if isinstance(found, Permit):
+                if found.plan is None:
+                    self._spend(found)
+                    return None
+                found = await self._open(found, owner)
             why = Doom.DISCARDED
             try:
-                if entry.check is Check.REAUTHENTICATE:
-                    await self._reauthenticate(entry, plan)
-                elif entry.check is not None and not await self._is_good(entry):
-                    why = Doom.INVALID
-                else:
-                    await self._adapter.make_ready(entry, plan)
-                    return entry
+                if found.check is Check.REAUTHENTICATE:
+                    await self._reauthenticate(found, plan)
+                if found.check is None or await self._is_good(found):
+                    await self._adapter.make_ready(found, plan)
+                    return found
+                why = Doom.INVALID
             except BaseException as error:
-                stale = entry.returned > 0 and entry.doomed is Doom.BROKEN
-                if not stale or not isinstance(error, Exception):
-                    self._discard(entry, error)
+                if not self._replaceable(found, error):
+                    self._discard(found, error)
                     raise
-            else:
-                if why is Doom.DISCARDED:
-                    continue
-            with self._lock:
-                permit = self._state.exchange(entry, why)
-            entry = await self._open(permit, owner)
+            found = self._exchanged(found, why)
 
     async def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
         try:
@@ -337,12 +365,8 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         """
         here = is_running_here(self.loop)
         owner = id(asyncio.current_task()) if here else 0
-        for entry in self._outlived(scope):
-            if entry.owner != owner:
-                with self._lock:
-                    entry.doomed = entry.doomed or Doom.OUTLIVED
-            elif self._take_from_borrower(entry):
-                self._chores.begin(self.give_back(entry), None)
+        for entry in self._outlived(scope, owner):
+            self._chores.begin(self.give_back(entry), None)
 
     def _bury_abandoned(self) -> None:
         if not is_running_here(self.loop):
@@ -369,6 +393,10 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         now = self._clock.monotonic()
         with self._lock:
             woken = self._state.settle(entry, now)
+        return self._came_back(entry, woken)
+
+    def _came_back(self, entry: Entry, woken: list[Waiter[Bell]] | None) -> asyncio.Task[None] | None:
+        """What `settle` or `put_back` has decided; answers as `_settle`."""
         if woken is None:
             return self._spend(Permit(victim=entry))
         self._wake(woken)
@@ -422,7 +450,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
         self._close_all(found.leaving)
         if found.to_validate:
             self._chores.begin(self._validate_each(found.to_validate), None)
-        self._refill()
+        self._refill(self._missing())
 
     def _validate_all(self, entries: list[Entry]) -> tuple[int, int]:
         self._soon(lambda: self._chores.begin(self._validate_each(entries), None))
@@ -439,17 +467,17 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
             except BaseException:  # cancelled: the session is in doubt
                 self._discard(entry)
                 raise
-            with self._lock:
-                woken = self._state.put_back(entry, self._clock.monotonic()) if good else None
-            if woken is not None:
-                self._wake(woken)
-            else:
+            if not good:
                 self._discard(entry, why=Doom.INVALID)
+                continue
+            with self._lock:
+                woken = self._state.put_back(entry, self._clock.monotonic())
+            self._came_back(entry, woken)  # it may have been doomed while it was asked: then it is gone, not free
 
-    def _refill(self) -> None:
+    def _refill(self, most: int) -> None:
         """Open what is missing to the minimum, one after the other; goes on when one has arrived."""
         with self._lock:
-            missing = refill(self._state, self._clock.monotonic())
+            missing = refill(self._state, self._clock.monotonic()) if most else None
         if missing is None:
             return
         plan, permit = missing
@@ -461,7 +489,7 @@ class AsyncManagedConnectionPool(PoolOperations[Bell]):
                 self._not_refilled(plan, error)
             elif not opened.cancelled():
                 self._settle(opened.result())
-                self._refill()
+                self._refill(most - 1)
 
         opened.add_done_callback(arrived)
         self._begin_opening(permit, 0, opened)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 from connector.spi import ManagedConnection, SignOnPlan
 
 if TYPE_CHECKING:
+    from connector.pool.refusals import Refusal
     from connector.pool.trace import Trace
     from connector.spi import Scope
 
@@ -82,6 +83,7 @@ class Entry:
         trace: Where it was obtained, where that was recorded; else None.
         counted: The identity that it counts for in the limit per identity while lent, or None.
         check: What has to be done before it is lent.
+        probe: The refusal that signing it on anew is the probe of, or None.
         doomed: Why it will be closed when it comes back, or None.
         special: Whether there is anything to decide when it comes back: it is doomed, traced or counted.
         gone: Whether it has left the pool. Whoever sets it closes the connection: that makes it exactly once.
@@ -99,7 +101,7 @@ class Entry:
 
     __slots__ = (
         "physical", "partition", "user", "alias", "version", "origin", "plan", "owner", "held", "scope", "trace",
-        "counted", "check", "special", "_doomed", "gone", "returned", "opened_at", "expires", "good_at",
+        "counted", "check", "probe", "special", "_doomed", "gone", "returned", "opened_at", "expires", "good_at",
         "seen_returned", "unused_since", "seen_held", "lent_since", "reported",
     )  # fmt: skip
 
@@ -125,6 +127,7 @@ class Entry:
         self.trace: Trace | None = None
         self.counted: Hashable = None
         self.check: Check | None = None
+        self.probe: Refusal | None = None
         self._doomed: Doom | None = None
         self.special = False
         self.gone = False
@@ -161,6 +164,7 @@ class Permit:
         victim: An entry that has left the pool to make room: close it first, then open. None if there was room.
         counted: The identity that it counts for in the limit per identity beyond the partition, or None.
         generation: The pool's generation that it was given in: what is opened with one from before a purge goes too.
+        probe: The refusal that this login is the probe of, or None.
     """
 
     plan: SignOnPlan | None = None
@@ -168,3 +172,4 @@ class Permit:
     victim: Entry | None = None
     counted: Hashable = None
     generation: int = 0
+    probe: Refusal | None = None

@@ -38,7 +38,7 @@ class Housekeeper:
         clock: Where the time comes from.
     """
 
-    # Mutable state: `_due` and `_ended`, changed under `_changed`.
+    # Mutable state: `_due`, `_ended` and `_thread`, changed under `_changed`.
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._name = name
@@ -56,10 +56,13 @@ class Housekeeper:
             self._changed.notify()
 
     def start(self) -> None:
-        """Start the thread. Does not block."""
-        # Its context is empty: the caller of whoever opens a container is not the container's own.
-        self._thread = Thread(target=Context().run, args=(self._run,), name=self._name, daemon=True)
-        self._thread.start()
+        """Start the thread, if it is not running. Does not block."""
+        with self._changed:
+            if self._thread is not None or self._ended:
+                return
+            # Its context is empty: the caller of whoever opens a container is not the container's own.
+            self._thread = Thread(target=Context().run, args=(self._run,), name=self._name, daemon=True)
+            self._thread.start()
 
     def close(self, timeout: float = 1.0) -> None:
         """End it. Blocks up to `timeout` seconds for an upkeep that is under way; harmless when called twice."""
@@ -82,7 +85,7 @@ class Housekeeper:
                 break
             try:
                 pause = pool.upkeep()
-            except Exception as error:  # noqa: BLE001 - a defect, or an adapter's: the others must go on
+            except BaseException as error:  # noqa: BLE001 - a defect, or an adapter's: the thread and the others go on
                 _log.warning("looking after %r failed: %s", pool, type(error).__name__)
                 pause = LONGEST_SLEEP
             with self._changed:

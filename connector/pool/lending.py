@@ -101,7 +101,7 @@ class LendingState(Generic[S]):
         self.refusals = Refusals(settings.login_backoff, settings.login_backoff_max)
         self.versions = CredentialVersions(settings.retire_policy)
         self.counts = Counts()
-        self.wanted: deque[tuple[SignOnPlan, str | None]] = deque(maxlen=64)
+        self.wanted: deque[tuple[SignOnPlan, str | None]] = deque(maxlen=max(64, self.min_size))
         self.closed = self.suspended = False
         self.generation = 0
         # What the hot path looks into: the partitions, or, while nothing may be lent, nothing.
@@ -164,7 +164,7 @@ class LendingState(Generic[S]):
             waiter.grant = None
             # It may have broken, or been purged, on its way: it is not handed out, the permit is used for another.
             if isinstance(grant, Entry) and grant.doomed is not None:
-                return self.exchange(grant), []
+                return self.exchange(grant, now), []
             return grant, []
         if waiter not in self._waiters:
             return None, []
@@ -173,7 +173,8 @@ class LendingState(Generic[S]):
         if found is None:
             return None, self.rouse(now)  # what it was woken for may be of use to another one
         self.queue.remove(waiter)
-        return found, []
+        # A refusal uses up nothing: what it was woken for is still there, and the next one has to be told as well.
+        return found, self.rouse(now) if isinstance(found, Refusal) else self.rouse_shares(now)
 
     def withdraw(self, waiter: Waiter[S], now: float) -> tuple[Grant | None, list[Waiter[S]]]:
         """A waiter gives up: answers what it was granted at the last instant (hand it back) and whom to wake."""
@@ -181,11 +182,17 @@ class LendingState(Generic[S]):
         self.queue.remove(waiter)
         return grant, self.rouse(now)
 
-    def exchange(self, entry: Entry, why: Doom = Doom.DISCARDED) -> Permit:
-        """Trade a lent entry that can't be used for the right to open another in its place, for the same plan."""
+    def exchange(self, entry: Entry, now: float, why: Doom = Doom.DISCARDED) -> Permit:
+        """Trade a lent entry that can't be used for the right to open another in its place, for the same plan.
+
+        Where the plan's credential is not to be tried now (it was served by an older one), the permit is without a
+        plan: it only closes the entry, and the borrower asks again.
+        """
         plan = entry.plan
         assert plan is not None, "only a lent entry can be exchanged"
         self.condemn(entry, entry.doomed or why)
+        if self._refusal(plan, now) is not None:
+            return Permit(victim=entry)
         return self._charge(plan, entry)
 
     def candidates(self, plan: SignOnPlan) -> tuple[Entry, ...]:
@@ -231,18 +238,51 @@ class LendingState(Generic[S]):
             entry.doomed = Doom.PURGED
         elif self._surplus() > 0:
             entry.doomed = Doom.SHRUNK
-        return entry, self._accepted(plan, alias)
+        return entry, self.accepted(plan, alias)
 
-    def reauthenticated(self, entry: Entry, alias: str | None) -> list[Entry]:
+    def reauthenticated(self, entry: Entry, alias: str | None, now: float) -> list[Entry]:
         """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
         plan = entry.plan
         assert plan is not None, "only a lent entry can be signed on anew"
         entry.user, entry.alias, entry.version, entry.origin = plan.user, alias, plan.version, plan
-        entry.check = self._first_check
+        # The system has answered just now; but on its next way out it is validated like any other.
+        entry.check, entry.good_at, entry.probe = self._first_check, now, None
         self.counts.reauthenticated += 1
         if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
             entry.doomed = Doom.SUPERSEDED
-        return self._accepted(plan, alias)
+        return self.accepted(plan, alias)
+
+    def accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
+        """The external system has taken the plan's credential; answers what is to be closed now."""
+        self.refusals.forget(plan)
+        if alias is None:
+            return []
+        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
+        missing = min(self.min_size - len(self.entries), len(leaving))
+        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
+        return leaving
+
+    def restoring(self, permit: Permit) -> Permit | None:
+        """What a permit is good for whose login was refused after its victim had been closed for it.
+
+        Where the victim was signed on with an older credential of the same user, the right to open that one again: a
+        newer credential that is refused takes nothing away. Else None: the permit is to be freed.
+        """
+        plan, victim = permit.plan, permit.victim
+        if plan is None or victim is None or victim.partition.key != plan.partition or victim.version >= plan.version:
+            return None
+        if (
+            self.closed
+            or permit.generation != self.generation
+            or self.versions.slipped_by(victim.alias, victim.version)
+        ):
+            return None
+        self._victim_closed(permit)
+        return Permit(victim.origin, permit.partition, None, permit.counted, permit.generation)
+
+    def lend_on(self, entry: Entry, plan: SignOnPlan) -> None:
+        """A connection that was opened again by its former plan serves the one that was refused."""
+        entry.plan = plan
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
         """The external system refused the plan's credential: those who wait to try the same one fail at once.
@@ -293,7 +333,7 @@ class LendingState(Generic[S]):
         self._victim_closed(permit)
         if permit.plan is not None and permit.partition is not None:
             self.shares.discharge(permit.partition, permit.counted)
-            self.refusals.failed(permit.plan)
+            self.refusals.failed(permit.probe)
         if self.permits <= self.max_size and not self.suspended:
             for waiter in self.queue.overdue(now):
                 if self.may_open(waiter.plan, now):
@@ -311,7 +351,7 @@ class LendingState(Generic[S]):
         if entry.plan is None:
             entry.partition.free.remove(entry)
         elif entry.check is Check.REAUTHENTICATE:
-            self.refusals.failed(entry.plan)
+            self.refusals.failed(entry.probe)
         del self.entries[entry]
         self.counts.destroyed += 1
         self.counts.destroyed_for[why] += 1
@@ -382,13 +422,27 @@ class LendingState(Generic[S]):
 
     def _may_serve(self, entry: Entry, plan: SignOnPlan, now: float) -> bool:
         """Whether an entry may be lent by a plan: its own partition (POOL-1), and no older credential (AUTHD-3), unless
-        the newer one is known to be refused, or older ones are to serve on.
+        the newer one is just being tried or known to be refused, or older ones are to serve on.
         """
         if entry.partition.key != plan.partition:
             return False
         if entry.version >= plan.version or self.versions.old_ones_serve:
             return True
-        return self._refusal(plan, now) is not None
+        return self._is_on_trial(plan) or self._refusal(plan, now) is not None
+
+    def _is_on_trial(self, plan: SignOnPlan) -> bool:
+        """Whether the plan's credential is newer than those of all its connections, of which there are some, and is
+        just being tried: nobody knows yet whether it is good.
+        """
+        partition = self.shares.partitions.get(plan.partition)
+        if partition is None:
+            return False
+        own = [
+            entry.version
+            for entry in self.entries
+            if entry.partition is partition and entry.check is not Check.REAUTHENTICATE
+        ]
+        return bool(own) and max(own) < plan.version and partition.live > len(own)
 
     def _for_waiter(self, entry: Entry, waiter: Waiter[S], now: float) -> Entry | Permit | None:
         """A returned entry, or its place, for an overdue waiter; None if that one can use neither."""
@@ -401,6 +455,8 @@ class LendingState(Generic[S]):
         own = entry.partition.key == plan.partition
         if self._refusal(plan, now) is not None or not (own or self.shares.may_open(plan)):
             return None
+        if own and self.permits < self.max_size and self.shares.may_open(plan):
+            return None  # there is room to try the newer credential in, and nothing has to be given up for it
         return self._replace(entry, plan, waiter.owner)
 
     def _surplus(self) -> int:
@@ -438,22 +494,17 @@ class LendingState(Generic[S]):
         victim.partition, victim.counted = self.shares.charge(plan)
         victim.special = victim.counted is not None
         victim.plan, victim.owner, victim.check = plan, owner, Check.REAUTHENTICATE
-        self.refusals.tried(plan)
+        victim.probe = self.refusals.tried(plan)
         return victim
 
     def _charge(self, plan: SignOnPlan, victim: Entry | None = None) -> Permit:
         """A permit for a plan, counted in its identity's share."""
         partition, counted = self.shares.charge(plan)
-        self.refusals.tried(plan)
-        return Permit(plan, partition, victim, counted, self.generation)
+        return Permit(plan, partition, victim, counted, self.generation, self.refusals.tried(plan))
 
     def _victim_closed(self, permit: Permit) -> None:
         if permit.victim is not None:
             self.shares.discharge(permit.victim.partition, permit.victim.counted)
-
-    def _accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
-        self.refusals.forget(plan)
-        return [] if alias is None else self._take_out(alias, self.versions.accepted(alias, plan.version))
 
     def _take_out(self, alias: str, below: int | None) -> list[Entry]:
         if below is None:
@@ -463,6 +514,12 @@ class LendingState(Generic[S]):
     def _grant(self, waiter: Waiter[S], grant: Grant, now: float) -> list[Waiter[S]]:
         # It may have been signalled for something else that is free, which now is for the next one to find.
         return self.queue.grant(waiter, grant) + self.rouse(now)
+
+    def rouse_shares(self, now: float) -> list[Waiter[S]]:
+        """The same, where a connection that gave way, to be signed on anew or closed, has given back its identity's
+        share: who waits for that may use what was of no use to it before. Without a limit there is nothing to do.
+        """
+        return [] if self.shares.per_identity is None else self.rouse(now)
 
     def rouse(self, now: float) -> list[Waiter[S]]:
         """Signal as many waiters as could find something now; answers whom to wake."""

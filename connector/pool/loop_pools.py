@@ -16,8 +16,8 @@ from connector.pool.async_pool import AsyncManagedConnectionPool
 from connector.pool.bell import is_running_here
 from connector.pool.flushing import FlushChoice, FlushMode, FlushReport
 from connector.pool.settings import PoolSettings
-from connector.pool.shell import POOL_IS_CLOSED
-from connector.pool.statistics import PooledConnection, PoolStatistics
+from connector.pool.shell import POOL_IS_CLOSED, UnheardRefusal
+from connector.pool.statistics import PooledConnection, PoolStatistics, RefusedLogin
 from connector.spi import Capability, Clock, ManagedConnectionFactory, SignOnPlan
 
 _log = logging.getLogger("connector.pool")
@@ -37,6 +37,7 @@ class LoopPools:
         settings: Limits of each loop's pool.
         capabilities: What the adapter declares that it can do.
         clock: Where the time comes from.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
     """
 
     # Mutable state: `_pools`, replaced and filled under `_lock`, read without it; `_settings`, `_suspended` and
@@ -50,12 +51,14 @@ class LoopPools:
         *,
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         self.resource = resource
         self._factory = factory
         self._settings = settings
         self._capabilities = capabilities
         self._clock = clock
+        self._on_unheard_refusal = on_unheard_refusal
         self._lock = Lock()
         self._pools: dict[asyncio.AbstractEventLoop, AsyncManagedConnectionPool] = {}
         self._closed = False
@@ -78,7 +81,12 @@ class LoopPools:
                 raise PoolClosed(POOL_IS_CLOSED, resource=self.resource)
             ended = [pool for pool in self._pools.values() if pool.loop.is_closed()]
             made = AsyncManagedConnectionPool(
-                self.resource, self._factory, self._settings, capabilities=self._capabilities, clock=self._clock
+                self.resource,
+                self._factory,
+                self._settings,
+                capabilities=self._capabilities,
+                clock=self._clock,
+                on_unheard_refusal=self._on_unheard_refusal,
             )
             if self._suspended:
                 made.suspend()
@@ -135,6 +143,10 @@ class LoopPools:
         """As `AsyncManagedConnectionPool.forgive`, on every loop."""
         for pool in self._pools.values():
             pool.forgive(plan)
+
+    def refused_logins(self) -> tuple[RefusedLogin, ...]:
+        """As `AsyncManagedConnectionPool.refused_logins`, of all loops."""
+        return tuple(refused for pool in self._pools.values() for refused in pool.refused_logins())
 
     def retire(self, alias: str, version: int, *, final: bool = False) -> int:
         """As `AsyncManagedConnectionPool.retire`, on every loop."""

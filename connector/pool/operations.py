@@ -13,13 +13,17 @@ from connector.pool.entry import Doom, Entry
 from connector.pool.flushing import FlushChoice, FlushMode, FlushReport, foreseen
 from connector.pool.leaks import LeakKind, LeakReport, log_leak, owner_name, report_of
 from connector.pool.shell import PoolShell, log
-from connector.pool.snapshot import contents_of, statistics_of
-from connector.pool.statistics import PooledConnection, PoolStatistics
+from connector.pool.snapshot import contents_of, refused_login, statistics_of
+from connector.pool.statistics import PooledConnection, PoolStatistics, RefusedLogin
 from connector.pool.upkeep import Look, look, next_look
 from connector.spi import Scope, SignOnPlan
 
 S = TypeVar("S")
 _EVERYTHING = FlushChoice()
+
+_CLOSED_NOW = "It is closed now."
+_CLOSED_LATER = "It may be in use there, and is destroyed when it comes back."
+_STAYS_OPEN = "It stays open (auto_close = false)."
 
 
 class PoolOperations(PoolShell[S]):
@@ -169,11 +173,21 @@ class PoolOperations(PoolShell[S]):
         self._wake(woken)
 
     def forgive(self, plan: SignOnPlan) -> None:
-        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over. Does not block."""
+        """The plan's credential was accepted elsewhere, by a test connection: its back-off is over, and connections
+        with an older one are retired as if the pool had tried it itself. Blocks for closing free ones.
+        """
+        alias = self._alias_of(plan)
         with self._lock:
-            self._state.refusals.forget(plan)
+            leaving = self._state.accepted(plan, alias)
             woken = self._state.rouse(self._clock.monotonic())
         self._wake(woken)
+        self._close_all(leaving)
+
+    def refused_logins(self) -> tuple[RefusedLogin, ...]:
+        """The credentials that were refused and not accepted since; no passwords. Does not block."""
+        with self._lock:
+            known, now = self._state.refusals.known(), self._clock.monotonic()
+            return tuple(refused_login(refusal, self._alias_of(refusal.plan), now) for refusal in known)
 
     def warm(self, plan: SignOnPlan) -> None:
         """Have `min_size` connections opened for this plan by the next upkeep. Does not block."""
@@ -199,21 +213,36 @@ class PoolOperations(PoolShell[S]):
     def _report(self, kind: LeakKind, entry: Entry, plan: SignOnPlan, now: float) -> LeakReport:
         return report_of(kind, self.resource, entry, plan, now, self._loop)
 
-    def _outlived(self, scope: Scope) -> list[Entry]:
-        """The entries lent in a scope that has ended, each reported and, where it isn't to be closed, doomed."""
+    def _outlived(self, scope: Scope, owner: int) -> list[Entry]:
+        """Report what was lent in a scope that has ended; answers the entries taken from `owner`, to be given back.
+
+        Those of others may be in use there and are doomed. All under the lock: `scope` is this one until the entry has
+        been given back, so what is doomed or taken here can't be somebody else's next lease of it.
+        """
+        closes = self.settings.auto_close
+        taken, reports = [], []
         with self._lock:
             now = self._clock.monotonic()
-            left = [(entry, entry.plan) for entry in self._state.entries if entry.scope is scope]
-            reports = [
-                self._report(LeakKind.OUTLIVED, entry, plan, now)
-                for entry, plan in left
-                if plan is not None and entry.held
-            ]
+            for entry in self._state.entries:
+                if entry.scope is not scope or entry.plan is None:
+                    continue
+                if entry.held:
+                    advice = _CLOSED_NOW if entry.owner == owner else _CLOSED_LATER
+                    report = self._report(LeakKind.OUTLIVED, entry, entry.plan, now)
+                    reports.append((report, advice if closes else _STAYS_OPEN))
+                if closes and entry.owner != owner:
+                    entry.doomed = entry.doomed or Doom.OUTLIVED
+                elif closes and self._take_from_borrower(entry):
+                    taken.append(entry)
             self._state.counts.overstayed += len(reports)
-        closes = self.settings.auto_close
-        for report in reports:
-            log_leak(report, "It is closed now." if closes else "It stays open (auto_close = false).")
-        return [entry for entry, _ in left] if closes else []
+        for report, advice in reports:
+            log_leak(report, advice)
+        return taken
+
+    def _missing(self) -> int:
+        """How many connections one upkeep opens at most: those missing now. What breaks at once waits for the next."""
+        with self._lock:
+            return len(self._state.wanted)
 
     # --- figures --------------------------------------------------------------------------------------------------
 

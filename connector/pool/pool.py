@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import random
-from threading import TIMEOUT_MAX, Lock, get_ident
+from threading import Lock, get_ident
 from typing import final
 
-from connector.errors import LoginRefused
+from connector.errors import ConnectorError, LoginRefused
 from connector.pool.adapter_calls import AdapterCalls
 from connector.pool.entry import Check, Doom, Entry, Permit
 from connector.pool.error_report import ErrorReport
@@ -22,9 +22,10 @@ from connector.pool.leaks import LeakKind, log_leak
 from connector.pool.lease import PooledLease
 from connector.pool.operations import PoolOperations
 from connector.pool.settings import PoolSettings, Validation, effective_settings
+from connector.pool.shell import UnheardRefusal
 from connector.pool.tracing import Tracing
 from connector.pool.upkeep import refill
-from connector.pool.waiting import Waiter
+from connector.pool.waiting import LOOK_AGAIN_AFTER, Waiter
 from connector.security.scope import CURRENT_SCOPE, current_scope
 from connector.spi import Capability, Clock, ManagedConnectionFactory, Scope, SignOnPlan, SystemClock
 
@@ -40,6 +41,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: What the adapter declares that it can do; what is not declared is never asked.
         clock: Where the time comes from.
         jitter: A random number from 0 to below 1, for the ages.
+        on_unheard_refusal: Told of a refused login that no borrower hears of; must not raise.
     """
 
     # Mutable state: `_state`, changed under `_lock` only; `_abandoned`, a deque with atomic appends and pops.
@@ -53,6 +55,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         capabilities: frozenset[Capability] = frozenset(),
         clock: Clock | None = None,
         jitter: Callable[[], float] = random,
+        on_unheard_refusal: UnheardRefusal | None = None,
     ) -> None:
         super().__init__(
             resource,
@@ -61,6 +64,7 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             clock or SystemClock(),
             reauthenticates=Capability.REAUTHENTICATION in capabilities,
             jitter=jitter,
+            on_unheard_refusal=on_unheard_refusal,
         )
         self._adapter = AdapterCalls(resource, factory, capabilities)
         self._abandoned: deque[tuple[Entry, SignOnPlan]] = deque()
@@ -105,16 +109,17 @@ class ManagedConnectionPool(PoolOperations[Lock]):
                 finally:
                     self._release()
                 break
-            if entry is None:
-                entry = self._take_slowly(plan, thread, timeout)
-            if entry.check is not None or entry.partition.key is not plan.partition:
-                entry = self._made_ready(entry, plan, thread)
+            if entry is None or entry.check is not None or entry.partition.key is not plan.partition:
+                entry = self._take_slowly(plan, thread, timeout, entry)
         else:
-            entry = self._made_ready(self._take_slowly(plan, thread, timeout), plan, thread)
+            entry = self._take_slowly(plan, thread, timeout, None)
         if scope is not None:
             entry.scope = scope
             if self not in scope.lenders:
-                scope.lenders += (self,)
+                self._join(scope)
+            if not scope.open:  # it ended meanwhile, perhaps before it could tell this pool: nobody acts as it any more
+                self.give_back(entry)
+                current_scope()  # raises with the scope's story
         if not entry.returned & self._tracing.mask:
             self._tracing.trace(entry, self._clock.monotonic())
         lease = _new_lease(PooledLease)
@@ -123,22 +128,33 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         lease._held = entry.held = [entry]
         return lease
 
-    def _take_slowly(self, plan: SignOnPlan, thread: int, timeout: float | None) -> Entry:
-        """Ask, wait, open; again where a credential is refused of which connections are left that serve on."""
+    def _take_slowly(self, plan: SignOnPlan, thread: int, timeout: float | None, first: Entry | None) -> Entry:
+        """Ask, wait, open, make ready; again where a credential is refused of which connections are left that serve on.
+
+        Args:
+            plan: Who it is for.
+            thread: Who asks.
+            timeout: As for `take`.
+            first: A free one that is lent already and only has to be made ready.
+        """
         limit = self.settings.connection_timeout if timeout is None else timeout
         began = self._clock.monotonic()
+        found: Entry | Permit | Waiter[Lock] | None = first
         while True:
-            self._bury_abandoned()
-            found = self._ask(plan, thread)
+            if found is None:
+                self._bury_abandoned()
+                found = self._ask(plan, thread)
             if isinstance(found, Waiter):
                 found = self._wait(found, limit, began + limit)
-            if isinstance(found, Entry):
-                return found
             try:
-                return self._open(found, thread)
-            except LoginRefused:
-                if not self._serves_on(plan, thread):
+                ready = self._made_ready(found, plan, thread)
+            except LoginRefused as error:
+                if not self._serves_on(plan, thread, error):
                     raise
+                ready = None
+            if ready is not None:
+                return ready
+            found = None
 
     def _ask(self, plan: SignOnPlan, thread: int) -> Entry | Permit | Waiter[Lock]:
         chosen = self._matched(plan, thread) if self._matches else None
@@ -146,27 +162,19 @@ class ManagedConnectionPool(PoolOperations[Lock]):
 
     def _wait(self, waiter: Waiter[Lock], timeout: float, deadline: float) -> Entry | Permit:
         grant = None
-        now = waiter.since
         try:
             while grant is None:
                 self._bury_abandoned()  # what was abandoned while the lock was taken may be what is waited for
-                left = min(max(deadline - self._clock.monotonic(), 0.0), TIMEOUT_MAX)
-                rung = waiter.signal.acquire(timeout=left)
+                left = max(deadline - self._clock.monotonic(), 0.0)
+                rung = waiter.signal.acquire(timeout=min(left, LOOK_AGAIN_AFTER))
                 self._bury_abandoned()
-                with self._lock:
-                    now = self._clock.monotonic()
-                    grant, woken = self._state.resume(waiter, now)
-                    if grant is None:
-                        self._refuse_if_closed()
-                        if not rung:
-                            self._refuse_late(waiter, timeout, now)
-                self._wake(woken)
+                grant = self._looked(waiter, rung, left <= LOOK_AGAIN_AFTER, timeout)
         except BaseException:
             self._stop_waiting(waiter)
             raise
         finally:
             self._count_wait(waiter)
-        return self._granted(grant, now)
+        return self._granted(grant)
 
     def _stop_waiting(self, waiter: Waiter[Lock]) -> None:
         with self._lock:
@@ -191,46 +199,56 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         except BaseException as error:
             if isinstance(error, LoginRefused):
                 self._refused(plan, error)
+                restoring = self._restoring(permit)
+                if restoring is not None:
+                    return self._reopened(restoring, plan, thread, error)
             self._free_permit(permit)
             raise
         entry, leaving = self._became_entry(physical, permit, alias, thread, began)
         try:
-            physical.set_event_listener(ErrorReport(self, entry))
-            self._refuse_if_closed()  # it may have been closed while this was being opened
+            try:
+                physical.set_event_listener(ErrorReport(self, entry))
+                self._refuse_if_closed()  # it may have been closed while this was being opened
+            finally:
+                self._close_all(leaving)  # which may be interrupted: then the new one is lost to its borrower as well
         except BaseException as error:
             self.discard(entry, error)
             raise
-        finally:
-            self._close_all(leaving)
         return entry
 
-    def _made_ready(self, entry: Entry, plan: SignOnPlan, thread: int) -> Entry:
-        """Do what has to be done with an entry before it is lent: validate it, sign it on anew, assert the caller.
+    def _reopened(self, restoring: Permit, plan: SignOnPlan, thread: int, error: LoginRefused) -> Entry:
+        """Open the victim of a refused login again, by its own plan; raises the refusal where that fails as well."""
+        try:
+            entry = self._open(restoring, thread)
+        except ConnectorError:
+            raise error from None
+        return self._restored(entry, plan, error)
+
+    def _made_ready(self, found: Entry | Permit, plan: SignOnPlan, thread: int) -> Entry | None:
+        """Do what has to be done before lending: open it; validate it, sign it on anew, assert the caller.
 
         A pooled connection that turns out to be dead is replaced, and nobody need know: nothing of the caller was sent
-        on it yet (POOL-4). A new one (returned == 0) isn't.
+        on it yet (POOL-4). None where it has gone and the plan's credential is not to be tried now: ask again.
         """
         while True:
+            if isinstance(found, Permit):
+                if found.plan is None:
+                    self._spend(found)
+                    return None
+                found = self._open(found, thread)
             why = Doom.DISCARDED
             try:
-                if entry.check is Check.REAUTHENTICATE:
-                    self._reauthenticate(entry, plan)
-                elif entry.check is not None and not self._is_good(entry):
-                    why = Doom.INVALID
-                else:
-                    self._adapter.make_ready(entry, plan)
-                    return entry
+                if found.check is Check.REAUTHENTICATE:
+                    self._reauthenticate(found, plan)
+                if found.check is None or self._is_good(found):
+                    self._adapter.make_ready(found, plan)
+                    return found
+                why = Doom.INVALID
             except BaseException as error:
-                stale = entry.returned > 0 and entry.doomed is Doom.BROKEN
-                if not stale or not isinstance(error, Exception):
-                    self.discard(entry, error)
+                if not self._replaceable(found, error):
+                    self.discard(found, error)
                     raise
-            else:
-                if why is Doom.DISCARDED:
-                    continue
-            with self._lock:
-                permit = self._state.exchange(entry, why)
-            entry = self._open(permit, thread)
+            found = self._exchanged(found, why)
 
     def _reauthenticate(self, entry: Entry, plan: SignOnPlan) -> None:
         """Sign a moved entry on as the plan says; raises what the adapter raises, after noting a refusal."""
@@ -293,13 +311,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         Leases of this thread are closed now, which blocks for their clean-up; those that another thread obtained may
         be in use there: their connections are destroyed when they come back. Raises nothing of what adapters raise.
         """
-        thread = get_ident()
-        for entry in self._outlived(scope):
-            if entry.owner != thread:
-                with self._lock:
-                    entry.doomed = entry.doomed or Doom.OUTLIVED
-            elif self._take_from_borrower(entry):
-                self.give_back(entry)
+        with ExitStack() as all_of_them:  # goes on when one is interrupted
+            for entry in self._outlived(scope, get_ident()):
+                all_of_them.callback(self.give_back, entry)
 
     def _bury_abandoned(self) -> None:
         while self._abandoned:
@@ -318,11 +332,15 @@ class ManagedConnectionPool(PoolOperations[Lock]):
         now = self._clock.monotonic()
         with self._lock:
             woken = self._state.settle(entry, now)
+        self._came_back(entry, woken)
+        self._bury_abandoned()
+
+    def _came_back(self, entry: Entry, woken: list[Waiter[Lock]] | None) -> None:
+        """What `settle` or `put_back` has decided."""
         if woken is None:
             self._spend(Permit(victim=entry))
         else:
             self._wake(woken)
-        self._bury_abandoned()
 
     def _spend(self, permit: Permit) -> None:
         """Close the permit's victim; the permit goes to the next waiter or back."""
@@ -352,8 +370,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             self._tracing.missed(report)
         self._close_all(found.leaving)
         self._validate_all(found.to_validate)
-        while self._refill():
-            pass
+        for _ in range(self._missing()):
+            if not self._refill():
+                break
         return self.next_look()
 
     def _validate_all(self, entries: list[Entry]) -> tuple[int, int]:
@@ -364,11 +383,15 @@ class ManagedConnectionPool(PoolOperations[Lock]):
             if not mine:
                 good += 1  # in use meanwhile: whoever has it will notice
                 continue
-            is_good = self._noted(entry, self._adapter.validate(entry))
-            with self._lock:
-                woken = self._state.put_back(entry, self._clock.monotonic()) if is_good else None
-            if woken is not None:
-                self._wake(woken)
+            try:
+                is_good = self._noted(entry, self._adapter.validate(entry))
+            except BaseException as error:  # interrupted: the session is in doubt
+                self.discard(entry, error)
+                raise
+            if is_good:
+                with self._lock:
+                    woken = self._state.put_back(entry, self._clock.monotonic())
+                self._came_back(entry, woken)  # it may have been doomed while it was asked: then it is gone, not free
             else:
                 self.discard(entry, why=Doom.INVALID)
             good, bad = good + is_good, bad + (not is_good)
@@ -401,7 +424,9 @@ class ManagedConnectionPool(PoolOperations[Lock]):
 
     def _wake(self, waiters: Iterable[Waiter[Lock]]) -> None:
         for waiter in waiters:
-            waiter.signal.release()
+            # One whose time is up looks before its ring has come, and may be signalled again: two rings count once.
+            with suppress(RuntimeError):
+                waiter.signal.release()
 
 
 #: The lease is made here, without its constructor's call: that one call is a twentieth of a lease.

@@ -29,6 +29,7 @@ class Refusal:
     """What is known of one refused credential.
 
     Attributes:
+        plan: By which it was tried.
         version: The version that was refused.
         error: What was raised then, without its traceback.
         failures: How often it has been refused in a row.
@@ -36,10 +37,11 @@ class Refusal:
         probing: Whether it is being tried.
     """
 
-    __slots__ = ("version", "error", "failures", "until", "probing")
+    __slots__ = ("plan", "version", "error", "failures", "until", "probing")
 
-    def __init__(self, version: int, error: LoginRefused, failures: int, until: float) -> None:
-        self.version = version
+    def __init__(self, plan: SignOnPlan, error: LoginRefused, failures: int, until: float) -> None:
+        self.plan = plan
+        self.version = plan.version
         self.error = error
         self.failures = failures
         self.until = until
@@ -66,6 +68,10 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._by_key)
 
+    def known(self) -> tuple[Refusal, ...]:
+        """All that are remembered, the oldest first."""
+        return tuple(self._by_key.values())
+
     def blocks(self, plan: SignOnPlan, now: float) -> Refusal | None:
         """The refusal for which the plan's credential is not to be tried now; None if it may be."""
         known = self._by_key.get(plan.partition)
@@ -73,17 +79,21 @@ class Refusals:
             return None
         return known if known.probing or now < known.until else None
 
-    def tried(self, plan: SignOnPlan) -> None:
-        """A login with the plan's credential begins."""
+    def tried(self, plan: SignOnPlan) -> Refusal | None:
+        """A login with the plan's credential begins; answers what it is the probe of, for `failed`."""
         known = self._by_key.get(plan.partition)
-        if known is not None and known.version == plan.version:
-            known.probing = True
+        if known is None or known.version != plan.version or known.probing:
+            return None
+        known.probing = True
+        return known
 
-    def failed(self, plan: SignOnPlan) -> None:
-        """It ended without an answer about the credential: the system could not be reached, or the borrower left."""
-        known = self._by_key.get(plan.partition)
-        if known is not None and known.version == plan.version:
-            known.probing = False
+    def failed(self, probe: Refusal | None) -> None:
+        """It ended without an answer about the credential: the system could not be reached, or the borrower left.
+
+        Only the probe itself can end the probe: an attempt from before the refusal may end while it is under way.
+        """
+        if probe is not None:
+            probe.probing = False
 
     def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> None:
         """It was refused."""
@@ -97,13 +107,15 @@ class Refusals:
         pause = min(self._pause * 2.0 ** min(failures - 1, 64), self._longest)
         # Without the traceback, whose frames would be kept alive for as long as this is remembered.
         plain = LoginRefused(error.reason, **error.details)
-        self._by_key[plan.partition] = Refusal(plan.version, plain, failures, now + pause)
+        self._by_key[plan.partition] = Refusal(plan, plain, failures, now + pause)
         if len(self._by_key) > REMEMBERED:
             del self._by_key[next(iter(self._by_key))]
 
     def forget(self, plan: SignOnPlan) -> None:
-        """It was accepted: nothing is known against it any more."""
-        self._by_key.pop(plan.partition, None)
+        """It was accepted: nothing is known against it any more. That an older one was says nothing of a newer."""
+        known = self._by_key.get(plan.partition)
+        if known is not None and known.version <= plan.version:
+            del self._by_key[plan.partition]
 
 
 def again(error: LoginRefused, refusal: Refusal | None = None, now: float = 0.0) -> LoginRefused:

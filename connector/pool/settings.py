@@ -130,9 +130,12 @@ class PoolSettings:
 def effective_settings(settings: PoolSettings | None, capabilities: frozenset[Capability]) -> PoolSettings:
     """The settings that a pool goes by: without validation where the adapter can't. None: the defaults."""
     settings = settings or PoolSettings()
-    if settings.validation and Capability.VALIDATION not in capabilities:
-        return replace(settings, validation=frozenset())
-    return settings
+    if Capability.VALIDATION in capabilities:
+        return settings
+    policy = settings.purge_policy
+    if policy is PurgePolicy.VALIDATE_ALL:
+        policy = PurgePolicy.FAILING_CONNECTION
+    return replace(settings, validation=frozenset(), purge_policy=policy)
 
 
 def check_sizes(max_size: int, min_size: int, per_identity: int | None) -> None:

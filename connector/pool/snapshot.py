@@ -10,8 +10,9 @@ from typing import Any
 from connector.pool.entry import Entry
 from connector.pool.leaks import age_seen
 from connector.pool.measurements import Durations
+from connector.pool.refusals import Refusal
 from connector.pool.state import PoolState
-from connector.pool.statistics import PooledConnection, PoolStatistics
+from connector.pool.statistics import PooledConnection, PoolStatistics, RefusedLogin
 
 
 def statistics_of(state: PoolState[Any]) -> PoolStatistics:
@@ -81,8 +82,20 @@ def contents_of(state: PoolState[Any], now: float, owner_name: Callable[[int], s
     return tuple(sorted(lines, key=lambda line: (line.user or "", line.effective_user or "", line.in_use)))
 
 
+def refused_login(refusal: Refusal, alias: str | None, now: float) -> RefusedLogin:
+    """One refused credential, by the pool's time."""
+    return RefusedLogin(
+        user=refusal.plan.user,
+        alias=alias,
+        version=refusal.version,
+        code=refusal.error.code,
+        failures=refusal.failures,
+        retry_in=round(max(refusal.until - now, 0.0), 3),
+    )
+
+
 def _lent_for(entry: Entry, now: float) -> float | None:
-    if entry.plan is None:
+    if entry.plan is None or not entry.held:
         return None
     seconds = now - entry.trace.since if entry.trace is not None else age_seen(entry, now)
     return None if seconds is None else round(seconds, 3)

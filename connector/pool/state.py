@@ -6,6 +6,7 @@ answers the free ones, to be closed outside of the lock, and dooms the lent ones
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TypeVar, final
 
 from connector.pool.entry import Check, Doom, Entry
@@ -75,6 +76,7 @@ class PoolState(LendingState[S]):
         """
         check_sizes(max_size, min_size, per_identity)
         self.max_size, self.min_size, self.shares.per_identity = max_size, min_size, per_identity
+        self.wanted = deque(self.wanted, maxlen=max(64, min_size))
         leaving: list[Entry] = []
         while self._surplus() > len(leaving) and (victim := self.shares.least_recently_used()) is not None:
             self.condemn(victim, Doom.SHRUNK)

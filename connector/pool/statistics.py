@@ -115,3 +115,24 @@ class PooledConnection:
     lent_for: float | None = None
     owner: str | None = None
     obtained: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedLogin:
+    """A credential that the external system has refused, and not accepted since.
+
+    Attributes:
+        user: Whose.
+        alias: The authentication alias that it came from, or None.
+        version: Its version.
+        code: The stable code of the refusal.
+        failures: How often it was refused in a row.
+        retry_in: Seconds until it may be tried again.
+    """
+
+    user: str | None
+    alias: str | None
+    version: int
+    code: str
+    failures: int
+    retry_in: float

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Final, final
 
-#: How many calls are remembered.
-DEPTH: Final = 8
+#: How many calls are remembered: an ORM's session alone takes a dozen until it asks for a connection, and whoever looks
+#: for a leak wants to see the code before that.
+DEPTH: Final = 24
 
 #: What is left out at the inner end: the framework's own frames say nothing about who asked.
-_OURS: Final = str(Path(__file__).resolve().parent.parent)
+_OURS: Final = str(Path(__file__).resolve().parent.parent) + os.sep  # not `connector_of_mine` beside it
 
 
 @final

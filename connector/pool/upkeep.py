@@ -91,8 +91,8 @@ def _look_at_free(state: PoolState[Any], entry: Entry, now: float, found: Look) 
 def _look_at_lent(state: PoolState[Any], entry: Entry, plan: SignOnPlan, now: float, found: Look) -> None:
     if now >= entry.expires and entry.doomed is None:
         entry.doomed = Doom.AGED
-    if entry.held is None:
-        return  # on its way to a borrower, or the pool's own
+    if not entry.held:
+        return  # on its way to a borrower (with the hold of the lease before still on it) or back, or the pool's own
     if entry.seen_held is not entry.held:
         entry.seen_held, entry.lent_since, entry.reported = entry.held, now, False
         return

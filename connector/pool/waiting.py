@@ -30,6 +30,10 @@ from connector.spi import SignOnPlan
 #: Seconds after which a waiter is not overtaken any more: above a thread switch, below what a person or a p99 notices.
 HAND_OVER_AFTER = 0.002
 
+#: Seconds after which a waiter that nobody wakes looks by itself: the end of a back-off wakes nobody, nor does a lease
+#: that is abandoned in the very moment that the pool's lock is taken.
+LOOK_AGAIN_AFTER = 1.0
+
 #: What ends a wait: a connection of the waiter's own partition, the right to open one, or a refusal: just now by
 #: somebody else's attempt, or from a moment ago.
 Grant: TypeAlias = Entry | Permit | LoginRefused | Refusal

@@ -13,9 +13,10 @@ from typing import Any, final
 
 from connector.errors import ConnectorError
 from connector.security.login_configuration import ChainEntry, LoginConfiguration
+from connector.security.login_contribution import Describe, described, names_set, remarks_of
 from connector.security.login_outcome import ChainOutcome, ModuleResult, PhaseState, chain_outcome
 from connector.security.login_report import ModuleRecord, chain_step
-from connector.security.module_failure import presentable
+from connector.security.module_failure import presentable, unmade
 from connector.spi import CallbackHandler, LoginFailed, LoginModule, Step, Subject
 
 __all__ = ["ChainEntry", "ChainFailed", "ChainResult", "LoginConfiguration", "run_chain", "simulate"]
@@ -55,7 +56,9 @@ class ChainFailed(Exception):
         return type(self), (self.error, self.module, self.step)
 
 
-def run_chain(configuration: LoginConfiguration, handler: CallbackHandler) -> ChainResult:
+def run_chain(
+    configuration: LoginConfiguration, handler: CallbackHandler, *, describe: Describe = described
+) -> ChainResult:
     """Run a configuration's chain: both phases, and `abort` of every module if either fails.
 
     Blocks as long as the modules do. Uses nothing shared: logins on several threads don't meet.
@@ -63,11 +66,12 @@ def run_chain(configuration: LoginConfiguration, handler: CallbackHandler) -> Ch
     Args:
         configuration: Whose chain.
         handler: Answers the modules' callbacks.
+        describe: Puts into words, for the report, what a module has put into the subject.
 
     Raises:
         ChainFailed: The chain failed; nothing of the subject is left.
     """
-    login = _Login(configuration, handler)
+    login = _Login(configuration, handler, describe)
     try:
         failed = login.phase("login", login.ask_login) or login.phase("commit", login.ask_commit)
     except BaseException:
@@ -113,9 +117,10 @@ def simulate(
 class _Login:
     """One run of a chain, on one thread."""
 
-    def __init__(self, configuration: LoginConfiguration, handler: CallbackHandler) -> None:
+    def __init__(self, configuration: LoginConfiguration, handler: CallbackHandler, describe: Describe) -> None:
         self._configuration = configuration
         self._handler = handler
+        self._describe = describe
         # Mutable, all of one login and so of one thread: the subject being filled, what the modules share, the modules
         # made so far, the last failure of each, and what to report.
         self.subject = Subject()
@@ -134,7 +139,10 @@ class _Login:
                 result = ModuleResult.SUCCESS if ask(position) else ModuleResult.IGNORED
                 why = ""
             except Exception as error:  # noqa: BLE001 - whatever a module raises is its failure and obeys its flag
-                self.failures[position] = failure = presentable(error)
+                failure = presentable(error)
+                if position not in self._modules:
+                    failure = unmade(failure, entry.flag)
+                self.failures[position] = failure
                 result, why = ModuleResult.FAILURE, failure.text
             self._records[position].note(name, result, why)
             state = state.after(position, entry.flag, result)
@@ -142,7 +150,13 @@ class _Login:
 
     def ask_login(self, position: int) -> bool:
         """Phase one of one module."""
-        answer = _truth(self._module(position).login())
+        module, record = self._module(position), self._records[position]
+        before = dict(self._shared_state)
+        try:
+            answer = _truth(module.login())
+        finally:
+            record.shared = names_set(before, self._shared_state)
+            record.remarks = remarks_of(module)
         if not self.subject.is_empty:
             self.subject.clear()
             raise LoginFailed("the module put something into the subject before commit", "Report it to its author.")
@@ -150,7 +164,14 @@ class _Login:
 
     def ask_commit(self, position: int) -> bool:
         """Phase two of one module."""
-        return _truth(self._module(position).commit())
+        module, held = self._module(position), self._held()
+        answer = _truth(module.commit())
+        known = {id(one) for one in held}
+        self._records[position].given = tuple(one for one in self._held() if id(one) not in known)
+        return answer
+
+    def _held(self) -> tuple[object, ...]:
+        return (*self.subject.principals, *self.subject.credentials)
 
     def abort(self) -> None:
         """Have every module forget, also those never reached; errors are dropped, the chain's own error counts."""
@@ -163,7 +184,9 @@ class _Login:
 
     def report(self, *, passed: bool, blamed: int | None) -> Step:
         """The report on the login."""
-        return chain_step(self._configuration.name, self._records, passed=passed, blamed=blamed)
+        return chain_step(
+            self._configuration.name, self._records, passed=passed, blamed=blamed, describe=self._describe
+        )
 
     def _module(self, position: int) -> LoginModule:
         """The module, made and initialised at its first use."""

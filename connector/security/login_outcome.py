@@ -27,9 +27,10 @@ and the error of the phase that failed is the chain's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 
 from connector.spi import ControlFlag
 
@@ -40,6 +41,17 @@ class ModuleResult(Enum):
     SUCCESS = "succeeded"
     IGNORED = "ignored"
     FAILURE = "failed"
+
+
+#: What a module's failure means by its flag, for people.
+CONSEQUENCE: Mapping[ControlFlag, str] = MappingProxyType(
+    {
+        ControlFlag.REQUIRED: "it is required, so the login fails, once the others have been asked",
+        ControlFlag.REQUISITE: "it is requisite, so the login fails at once",
+        ControlFlag.SUFFICIENT: "it is sufficient, so the others are asked and one of them must succeed",
+        ControlFlag.OPTIONAL: "it is optional, so the others are asked and one of them must succeed",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import traceback
 from pathlib import PurePath
 
 from connector.errors import ConnectorError
-from connector.spi import LoginFailed
+from connector.security.login_outcome import CONSEQUENCE
+from connector.spi import ControlFlag, LoginFailed
 
 
 def presentable(error: Exception) -> LoginFailed | ConnectorError:
@@ -25,6 +26,16 @@ def presentable(error: Exception) -> LoginFailed | ConnectorError:
         )
     failure.__cause__ = failure.__context__ = failure.__traceback__ = None
     return failure
+
+
+def unmade(failure: LoginFailed | ConnectorError, flag: ControlFlag) -> LoginFailed:
+    """The failure of a module that could not even be made: missing, broken, or no such class.
+
+    It obeys the module's flag as any other failure does (connectors.md 2.16, rule 6), so the flag's consequence is
+    told with it: whoever reads it must know whether callers are refused or served by the other modules.
+    """
+    text = f"{failure.code}: {failure.text}" if isinstance(failure, ConnectorError) else failure.text
+    return LoginFailed(f"it can't be made: {text.rstrip('.')}; {CONSEQUENCE[flag]}", failure.action)
 
 
 def _place(error: Exception) -> str:

@@ -9,7 +9,7 @@ from connector.security.login_chain import ChainFailed, ChainResult, run_chain
 from connector.security.login_configuration import LoginConfiguration
 from connector.signon.assertion import asserted_identity
 from connector.signon.callback_handler import SignOnCallbackHandler
-from connector.signon.fitting import fitting_credential
+from connector.signon.fitting import describing, fitting_credential
 from connector.signon.found import Found, credentials_given
 from connector.signon.reference import OnNoCredential, ResourceReference, SignOnTarget
 from connector.signon.trail import SignOnTrail
@@ -62,7 +62,7 @@ def container_sign_on(
         known = ", ".join(sorted(configurations)) or "none"
         what = SignOnSource.LOGIN_CONFIGURATION.value
         raise trail.refuse(CONFIGURATION_UNKNOWN, what, login=reference.login, known=known)
-    subject, silence = _run(trail, configuration, handler)
+    subject, silence = _run(trail, configuration, handler, target)
     credential, steps = fitting_credential(subject, target)
     trail.add(*steps)
     why = silence or "; ".join(f"{step.what}: {step.why}" for step in steps) or "its modules put none into the subject"
@@ -75,9 +75,11 @@ def container_sign_on(
     return Found(SignOnSource.LOGIN_CONFIGURATION, credential, asserted, version)
 
 
-def _run(trail: SignOnTrail, configuration: LoginConfiguration, handler: SignOnCallbackHandler) -> tuple[Subject, str]:
+def _run(
+    trail: SignOnTrail, configuration: LoginConfiguration, handler: SignOnCallbackHandler, target: SignOnTarget
+) -> tuple[Subject, str]:
     """The chain's subject; where no module had anything to say, an empty one and the words for it."""
-    outcome = _outcome(configuration, handler)
+    outcome = _outcome(configuration, handler, target)
     trail.add(outcome.step)
     if isinstance(outcome, ChainResult):
         return outcome.subject, ""
@@ -94,10 +96,12 @@ def _run(trail: SignOnTrail, configuration: LoginConfiguration, handler: SignOnC
     )
 
 
-def _outcome(configuration: LoginConfiguration, handler: SignOnCallbackHandler) -> ChainResult | ChainFailed:
+def _outcome(
+    configuration: LoginConfiguration, handler: SignOnCallbackHandler, target: SignOnTarget
+) -> ChainResult | ChainFailed:
     """The chain's result or failure, as values: an error raised from an `except` block would carry its context."""
     try:
-        return run_chain(configuration, handler)
+        return run_chain(configuration, handler, describe=describing(target))
     except ChainFailed as failed:
         return failed
 

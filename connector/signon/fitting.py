@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from connector.security.login_contribution import Describe, described
 from connector.signon.reference import SignOnTarget
 from connector.spi import Credential, IdentityAssertion, Step, Subject, Verdict, same_factory
 
@@ -26,6 +27,21 @@ def fitting_credential(subject: Subject, target: SignOnTarget) -> tuple[Credenti
         else:
             steps.append(Step(what, Verdict.REJECTED, why))
     return chosen, tuple(steps)
+
+
+def describing(target: SignOnTarget) -> Describe:
+    """Puts a module's contribution into words, with the resource that it is for. Pure."""
+
+    def describe(given: object) -> str:
+        if not isinstance(given, Credential | IdentityAssertion):
+            return described(given)
+        if given.factory is None:
+            owner = "no resource in particular"
+        else:
+            owner = f"resource {target.resource!r}" if same_factory(given, target.factory) else "another resource"
+        return f"{described(given)}, for {owner}"
+
+    return describe
 
 
 def _named(subject: Subject) -> Iterator[tuple[str, Credential]]:

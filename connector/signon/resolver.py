@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
 from typing import Protocol, final
 
-from connector.errors import ConfigError, ConnectorError, Reason, SignOnError
+from connector.errors import ConnectorError, SignOnError
 from connector.security.login_configuration import LoginConfiguration
+from connector.security.login_outcome import ModuleResult
+from connector.security.login_suppose import check_supposed, supposing
 from connector.signon.application import application_sign_on
 from connector.signon.callback_handler import SignOnCallbackHandler
 from connector.signon.container_managed import CHAIN_FAILED, NO_CREDENTIAL, container_sign_on
+from connector.signon.default_mapping import check_default_mapping
 from connector.signon.found import credentials_given, make_plan
 from connector.signon.reference import DEFAULT_PRINCIPAL_MAPPING, ResAuth, ResourceReference, SignOnTarget
 from connector.signon.trail import SignOnTrail, caller_text
@@ -28,15 +31,6 @@ from connector.spi import (
 )
 
 log = logging.getLogger("connector.signon")
-
-DEFAULT_MAPPING_CHANGED = Reason(
-    "CF-SIGN-020",
-    "the login configuration {login!r} is built in and has {found} instead of its one module.",
-    "It can't be modified, replaced or stacked upon (SIGN-3): give your configuration another name.",
-)
-
-#: The one module that the default mapping consists of, by its entry-point name.
-DEFAULT_MAPPING_MODULE = "default"
 
 #: Refusals that are about the caller; all others are mistakes of configuration, and audited as failures.
 _DENIALS = frozenset({CHAIN_FAILED.code, NO_CREDENTIAL.code})
@@ -76,7 +70,7 @@ class SignOnResolver:
         configurations: Mapping[str, LoginConfiguration],
         audit: AuditLog,
     ) -> None:
-        _check_default_mapping(configurations.get(DEFAULT_PRINCIPAL_MAPPING))
+        check_default_mapping(configurations.get(DEFAULT_PRINCIPAL_MAPPING))
         self._auth_data = auth_data
         self._configurations = dict(configurations)
         self._audit = audit
@@ -107,7 +101,7 @@ class SignOnResolver:
         """
         self._warn_once(reference, request)
         try:
-            plan = self._plan(reference, target, request, caller)
+            plan = self._plan(reference, target, request, caller, in_full=False)
         except SignOnError as error:
             outcome = Outcome.DENIED if error.code in _DENIALS else Outcome.FAILURE
             self._record(reference, caller, outcome, error.code, error.explanation)
@@ -136,13 +130,26 @@ class SignOnResolver:
         target: SignOnTarget,
         request: ConnectionRequestInfo | None,
         caller: Subject | None,
+        *,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> Explanation:
         """How `resolve` would come about, by the same code; a refusal is explained, not raised (SIGN-8).
 
+        It says more than a plan's own explanation, which is kept for each caller: also what each module contributes.
         Blocks as long as the login modules do; nothing is connected, warned of or recorded, and no secret is shown.
+
+        Args:
+            reference: As for `resolve`.
+            target: As for `resolve`.
+            request: As for `resolve`.
+            caller: As for `resolve`.
+            suppose: What modules of the login configuration, by name, are to have answered without being asked.
+
+        Raises:
+            ConfigError: Something is supposed of a module that the reference's login configuration does not have.
         """
         try:
-            return self._plan(reference, target, request, caller).explanation
+            return self._plan(reference, target, request, caller, in_full=True, suppose=suppose).explanation
         except SignOnError as error:
             if isinstance(error.explanation, Explanation):
                 return error.explanation
@@ -161,21 +168,46 @@ class SignOnResolver:
         configuration = self._configurations.get(reference.login)
         return configuration.depends_on if configuration is not None else frozenset({Dependency.TIME})
 
+    def plan_revision(self, reference: ResourceReference) -> Callable[[], Hashable | None] | None:
+        """Asks what a kept plan of this reference is good for beyond `plan_dependencies`; None: nothing can change.
+
+        The callable answers None where it can't be told. It may look at files' dates, and read files that are new.
+        """
+        configuration = self._configurations.get(reference.login)
+        if reference.res_auth is ResAuth.APPLICATION or configuration is None or not configuration.changes_outside:
+            return None
+        return configuration.revision
+
     def _plan(
         self,
         reference: ResourceReference,
         target: SignOnTarget,
         request: ConnectionRequestInfo | None,
         caller: Subject | None,
+        *,
+        in_full: bool,
+        suppose: Mapping[str, ModuleResult] | None = None,
     ) -> SignOnPlan:
+        configurations = self._supposing(reference, suppose) if suppose else self._configurations
         dependencies = self.plan_dependencies(reference, request)
-        trail = SignOnTrail(reference, caller, caller_matters=not dependencies <= _CALLER_INDEPENDENT)
+        caller_matters = not dependencies <= _CALLER_INDEPENDENT
+        trail = SignOnTrail(reference, caller, caller_matters=caller_matters, in_full=in_full)
         if reference.res_auth is ResAuth.APPLICATION:
             found = application_sign_on(trail, target, request, self._auth_data.get)
         else:
             handler = SignOnCallbackHandler(reference, target, request, caller, self._auth_data.get)
-            found = container_sign_on(trail, handler, reference, target, request, self._configurations)
+            found = container_sign_on(trail, handler, reference, target, request, configurations)
         return make_plan(trail, reference, target, request, found)
+
+    def _supposing(
+        self, reference: ResourceReference, suppose: Mapping[str, ModuleResult]
+    ) -> Mapping[str, LoginConfiguration]:
+        if reference.res_auth is ResAuth.APPLICATION:
+            check_supposed(suppose, f"the application-managed reference {reference.name!r}, which asks none", set())
+        configuration = self._configurations.get(reference.login)
+        if configuration is None:
+            return self._configurations
+        return {**self._configurations, reference.login: supposing(configuration, suppose)}
 
     def _warn_once(self, reference: ResourceReference, request: ConnectionRequestInfo | None) -> None:
         if reference.res_auth is not ResAuth.CONTAINER or not credentials_given(request):
@@ -202,13 +234,3 @@ class SignOnResolver:
     ) -> None:
         details = {"reference": reference.name, "explanation": how.to_dict() if how is not None else None}
         self._audit.record(AuditEvent(action, caller_text(caller), reference.resource, outcome, reason, details))
-
-
-def _check_default_mapping(configuration: LoginConfiguration | None) -> None:
-    if configuration is None:
-        return
-    modules = [entry.module for entry in configuration.entries]
-    options = any(entry.options for entry in configuration.entries)
-    if modules != [DEFAULT_MAPPING_MODULE] or options:
-        found = f"the modules [{', '.join(modules)}]" + (" with options" if options else "")
-        raise ConfigError(DEFAULT_MAPPING_CHANGED, login=configuration.name, found=found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, final
 
@@ -26,10 +27,14 @@ class SignOnTrail:
         caller: Who asks; None for no caller.
         caller_matters: Whether the outcome depends on the caller. If not, the explanation speaks of any caller, since
             the plan that it belongs to is lent to others as well.
+        in_full: Whether the explanation of a success says what each module contributed. A refusal's always does.
     """
 
-    def __init__(self, reference: ResourceReference, caller: Subject | None, *, caller_matters: bool) -> None:
+    def __init__(
+        self, reference: ResourceReference, caller: Subject | None, *, caller_matters: bool, in_full: bool = True
+    ) -> None:
         self._reference = reference
+        self._in_full = in_full
         self._caller = caller_text(caller)
         self._for = self._caller if caller_matters else "any caller"
         # Mutable: the steps so far, and the sources among them that were passed over. One thread only, so no lock.
@@ -59,12 +64,19 @@ class SignOnTrail:
 
     def explanation(self, answer: str) -> Explanation:
         """The way so far, with its outcome."""
+        whole = self._whole(answer)
+        # What each module has to say differs for each caller. Ten thousand callers' plans are kept, and would be two
+        # thirds larger with it.
+        told = whole if self._in_full else whole.in_short()
+        return replace(told, steps=tuple(map(_shared, told.steps)))
+
+    def _whole(self, answer: str) -> Explanation:
         reference = self._reference
         question = (
             f"sign-on of reference {reference.name!r} (res_auth {reference.res_auth.value}, "
             f"resource {reference.resource!r}) for {self._for}"
         )
-        return Explanation(question, answer, tuple(_shared(step) for step in self._steps))
+        return Explanation(question, answer, tuple(self._steps))
 
     def refuse(self, reason: Reason, what: str, **details: Any) -> SignOnError:
         """The error that ends this resolution; reference, resource and caller are filled into its templates.
@@ -78,7 +90,7 @@ class SignOnTrail:
             reason, reference=self._reference.name, resource=self._reference.resource, caller=self._caller, **details
         )
         self._steps.append(Step(what, Verdict.FAILED, error.text))
-        error.explanation = self.explanation(f"refused, {error.code}: {error.text} {error.action}".rstrip())
+        error.explanation = self._whole(f"refused, {error.code}: {error.text} {error.action}".rstrip())
         return error
 
 

@@ -47,6 +47,7 @@ from connector.spi.endpoint import ActivationSpec, MessageEndpoint, MessageEndpo
 from connector.spi.explanation import Explanation, Step, Verdict
 from connector.spi.kerberos import KerberosCredential, Tickets
 from connector.spi.login import ALIAS_PROPERTY, ControlFlag, Dependency, LoginFailed, LoginModule
+from connector.spi.login_options import IN_THE_OPTIONS, OptionedLoginModule
 from connector.spi.manager import ConnectionManager, Lease
 from connector.spi.message import Body, Message, PropertyValue
 from connector.spi.observation import IDENTITY, Instrument, Measurement, ObservedContainer
@@ -134,6 +135,8 @@ __all__ = [
     "ControlFlag",
     "Dependency",
     "ALIAS_PROPERTY",
+    "OptionedLoginModule",
+    "IN_THE_OPTIONS",
     "Callback",
     "CallbackHandler",
     "UnsupportedCallback",

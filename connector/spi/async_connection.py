@@ -32,10 +32,14 @@ class AsyncManagedConnection(ABC):
     """
 
     _listener: AsyncConnectionEventListener | None = None
+    _unheard: tuple[BaseException | None] | None = None  # what was reported before anybody listened
 
     def set_event_listener(self, listener: AsyncConnectionEventListener | None) -> None:
-        """Called by the pool after creation."""
+        """Called by the pool after creation; an error that was reported before that is told now."""
         self._listener = listener
+        unheard, self._unheard = self._unheard, None
+        if listener is not None and unheard is not None:
+            listener.connection_error_occurred(self, *unheard)
 
     def connection_error_occurred(self, cause: BaseException | None = None) -> None:
         """For the adapter: report that the physical connection is broken, just before raising to the application.
@@ -45,6 +49,8 @@ class AsyncManagedConnection(ABC):
         listener = self._listener
         if listener is not None:
             listener.connection_error_occurred(self, cause)
+        else:
+            self._unheard = (cause,)
 
     @abstractmethod
     async def cleanup(self) -> None:

@@ -69,10 +69,14 @@ class ManagedConnection(ABC):
     """
 
     _listener: ConnectionEventListener | None = None
+    _unheard: tuple[BaseException | None] | None = None  # what was reported before anybody listened
 
     def set_event_listener(self, listener: ConnectionEventListener | None) -> None:
-        """Called by the pool after creation."""
+        """Called by the pool after creation; an error that was reported before that is told now."""
         self._listener = listener
+        unheard, self._unheard = self._unheard, None
+        if listener is not None and unheard is not None:
+            listener.connection_error_occurred(self, *unheard)
 
     def connection_error_occurred(self, cause: BaseException | None = None) -> None:
         """For the adapter: report that the physical connection is broken, just before raising to the application.
@@ -82,6 +86,8 @@ class ManagedConnection(ABC):
         listener = self._listener
         if listener is not None:
             listener.connection_error_occurred(self, cause)
+        else:
+            self._unheard = (cause,)
 
     @abstractmethod
     def cleanup(self) -> None:
@@ -163,7 +169,11 @@ class ManagedConnectionFactory(ABC):
     def match(
         self, candidates: tuple[ManagedConnection, ...], subject: Subject | None, request: ConnectionRequestInfo | None
     ) -> ManagedConnection | None:
-        """Choose among free connections of one partition. Only asked with Capability.MATCHING. Does not block."""
+        """Choose among free connections of one partition. Only asked with Capability.MATCHING. Does not block.
+
+        Each of them is signed on as the subject says and was asked for by an equal request (`ConnectionRequestInfo.key`
+        is what keeps unlike ones apart), so any would do: this is a preference. None leaves the choice to the pool.
+        """
         return candidates[-1] if candidates else None
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ The same object is printed by `explain`, carried by errors and written to the au
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -28,12 +28,14 @@ class Step:
         verdict: What became of it.
         why: The reason, in words.
         steps: The steps within this one, for example the modules of a chain.
+        facts: The same for programs, by name, where `what` and `why` would have to be taken apart.
     """
 
     what: str
     verdict: Verdict
     why: str = ""
     steps: tuple[Step, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class Explanation:
         lines.append(f"=> {self.answer}")
         return "\n".join(lines)
 
+    def in_short(self) -> Explanation:
+        """The same two levels deep: a chain with its modules' results, without what each of them contributed."""
+        return replace(self, steps=tuple(_in_short(step) for step in self.steps))
+
     def to_dict(self) -> dict[str, Any]:
         """The same for programs (`--json`)."""
         return {"question": self.question, "answer": self.answer, "steps": [_plain(step) for step in self.steps]}
@@ -71,8 +77,16 @@ def _write(steps: tuple[Step, ...], depth: int, lines: list[str]) -> None:
         _write(step.steps, depth + 1, lines)
 
 
+def _in_short(step: Step) -> Step:
+    if not any(inner.steps for inner in step.steps):
+        return step
+    return replace(step, steps=tuple(replace(inner, steps=()) for inner in step.steps))
+
+
 def _plain(step: Step) -> dict[str, Any]:
     plain: dict[str, Any] = {"what": step.what, "verdict": step.verdict.value, "why": step.why}
+    if step.facts:
+        plain["facts"] = dict(step.facts)
     if step.steps:
         plain["steps"] = [_plain(inner) for inner in step.steps]
     return plain

@@ -160,6 +160,10 @@ class PostgreSQLServer:
                 pass
             return cursor.fetchall() if cursor.description is not None else []
 
+    def log(self) -> str:
+        """What the server has logged since it was made: refused logins, for example."""
+        return "" if self._folder is None else (self._folder / "log").read_text(errors="replace")
+
     def _make_cluster(self, folder: Path) -> None:
         """`initdb` as the unprivileged user; the password goes through a file that is gone afterwards."""
         home = folder / "home"

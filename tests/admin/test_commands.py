@@ -15,6 +15,7 @@ from connector.admin.commands import version as version_module
 from connector.admin.endpoint import AdminEndpoint
 from connector.admin.main import main
 from connector.errors import ConnectionFailed, Reason
+from connector.security.login_outcome import ModuleResult
 
 UNREACHABLE = Reason("CF-TEST-ADM-011", "nobody answers.", "Look there.")
 DOWN = Reason("CF-TEST-ADM-010", "the database is down.", "Start it.")
@@ -38,6 +39,20 @@ def test_explain_prints_the_steps_and_the_answer(commands: Commands) -> None:
 
 def test_explain_for_programs_is_the_same_explanation(commands: Commands) -> None:
     assert commands.json("explain", "r", "--as", "alice")["steps"][1]["steps"][0]["what"] == "module table"
+
+
+def test_explain_takes_modules_answers_for_given(commands: Commands) -> None:
+    result = commands("explain", "r", "--suppose", "one-to-one=ignored", "--suppose", "other=failed")
+    assert result.exit_code == 0
+    assert commands.world.container.supposed == {"one-to-one": ModuleResult.IGNORED, "other": ModuleResult.FAILURE}
+
+
+@pytest.mark.parametrize("wrong", ["one-to-one", "one-to-one=maybe", "=failed"])
+def test_what_supposes_nothing_is_refused(commands: Commands, wrong: str) -> None:
+    result = commands("explain", "r", "--suppose", wrong)
+    assert result.exit_code == 2
+    assert "CF-ADM-034" in result.stderr
+    assert "succeeded, ignored, failed" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--json", "status"), ("status", "--json")])

@@ -106,7 +106,8 @@ def test_a_running_container_from_ready_to_stopped(real: RealContainer) -> None:
     assert json.loads(real.run(*boss, "--json", "status").stdout)["name"] == "weather"
     for pool in json.loads(real.run(*boss, "--json", "pool", "show").stdout):
         purged = json.loads(real.run(*boss, "--json", "pool", "purge", pool["resource"]).stdout)
-        assert purged == {"resource": pool["resource"], "dry_run": False, "closed": 0, "on_return": 0}
+        counts = {"closed": 0, "on_return": 0, "ended": 0, "kept": 0, "asked": 0}
+        assert purged == {"resource": pool["resource"], "mode": "gracefully", "dry_run": False, **counts}
     twice = real.run("run")
     assert (twice.returncode, twice.stderr.split(":")[0]) == (1, "CF-CTR-001")
 

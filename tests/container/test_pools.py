@@ -1,19 +1,17 @@
-"""`Container.pool`: figures, contents and purge of a resource's pool, with an audit event (POOL-6)."""
+"""`Container.pool`: settings, figures and contents of a resource's pools (POOL-6)."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from support_container import ProfileFolder
 
-from connector.container.pool_operations import PurgeReport
+from connector.container.pool_kinds import PoolKind
 from connector.errors import NameNotFound
-
-
-def audited(profile: ProfileFolder, action: str) -> list[dict[str, object]]:
-    lines = (profile.folder / "state" / "audit.log").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["action"] == action]
 
 
 def test_a_pool_is_found_by_resource_and_by_reference(profile: ProfileFolder) -> None:
@@ -34,7 +32,8 @@ def test_statistics_and_contents_are_of_one_pool_and_hold_no_secret(profile: Pro
         with container.lookup("jdbc/orders").get_connection():
             shown = pool.to_dict()
             assert (pool.statistics().in_use, len(pool.contents())) == (1, 1)
-    assert shown["statistics"]["in_use"] == 1
+    (figures,) = shown["statistics"]
+    assert (figures["kind"], figures["in_use"]) == ("threads", 1)
     assert shown["connections"][0]["reference"] == "jdbc/orders"
     states = {
         point["attributes"]["db.client.connection.state"]: point["value"]
@@ -44,29 +43,65 @@ def test_statistics_and_contents_are_of_one_pool_and_hold_no_secret(profile: Pro
     assert json.loads(json.dumps(shown)) == shown
 
 
-def test_a_purge_closes_free_connections_now_and_lent_ones_when_they_come_back(profile: ProfileFolder) -> None:
+def test_the_settings_shown_are_those_in_force(profile: ProfileFolder) -> None:
+    profile.edit("max_size = 2", 'max_size = 2, aged_timeout = "1h", validation = ["background", "on-return"]')
     with profile.open() as container:
         pool = container.pool("jdbc/orders")
-        orders = container.lookup("jdbc/orders")
-        with orders.get_connection():
-            with orders.get_connection():
-                pass
-            assert pool.purge(dry_run=True) == PurgeReport("jdbc/orders", dry_run=True, closed=1, on_return=1)
-            assert pool.statistics().size == 2
-            assert pool.purge() == PurgeReport("jdbc/orders", dry_run=False, closed=1, on_return=1)
-            assert pool.statistics().size == 1
-        assert (pool.statistics().size, pool.statistics().destroyed) == (0, 2)
+        pool.resize(max_size=4)
+        settings = pool.to_dict()["settings"]
+    assert (settings["max_size"], settings["connection_timeout"], settings["aged_timeout"]) == (4, 5.0, 3600.0)
+    assert settings["validation"] == ["background", "on-return"]
+    assert (settings["leak_timeout"], settings["retire_policy"]) == (None, "retire-on-return")
 
 
-def test_a_purge_is_audited_with_who_did_it_and_a_dry_run_is_not(profile: ProfileFolder) -> None:
+def test_who_has_how_much_of_the_pool_is_shown_by_identity(profile: ProfileFolder) -> None:
     with profile.open() as container:
-        container.pool("jdbc/orders").purge(dry_run=True)
-        with container.login("admin", profile.password):
-            container.pool("jdbc/orders").purge()
-        container.pool("jdbc/orders").purge()
-    events = audited(profile, "pool.purge")
-    assert [(event["who"], event["resource"]) for event in events] == [
-        ("admin@shop", "jdbc/orders"),
-        ("server", "jdbc/orders"),
-    ]
-    assert events[0]["details"] == {"closed": 0, "on_return": 0}
+        jms = container.application("shop").lookup("jms/shop")
+        with container.login("alice", profile.password), jms.get_connection():
+            (share,) = container.pool("jms/shop").to_dict()["identities"]
+    alone = {"connections": 1, "in_use": 1, "share": 0.1, "limit": None}
+    assert share == {"kind": "threads", "user": "alice", **alone}
+
+
+def test_the_connections_of_asyncio_loops_are_shown_by_their_kind(profile: ProfileFolder) -> None:
+    async def main() -> None:
+        async with factory.get_async_connection():
+            shown = pool.to_dict()
+            assert [(one["kind"], one["in_use"]) for one in shown["statistics"]] == [("threads", 1), ("loop", 1)]
+            assert [one["kind"] for one in shown["connections"]] == ["threads", "loop"]
+            assert [one["kind"] for one in shown["identities"]] == ["threads", "loop"]
+            assert (pool.statistics().in_use, pool.statistics().max_size) == (2, 4)  # each loop may have as many
+            assert (pool.statistics(PoolKind.LOOP).in_use, pool.statistics(PoolKind.LOOP).max_size) == (1, 2)
+            assert [str(one.owner).split()[0] for one in pool.contents()] == ["thread", "task"]
+            assert len(pool.contents(PoolKind.THREADS)) == 1
+
+    with profile.open() as container:
+        pool, factory = container.pool("jdbc/orders"), container.lookup("jdbc/orders")
+        with factory.get_connection():
+            asyncio.run(main())
+
+
+def test_what_is_lent_the_longest_comes_first_with_where_it_was_obtained(profile: ProfileFolder) -> None:
+    profile.edit("max_size = 2", 'max_size = 3, leak_trace = "always"')
+    with profile.open() as container:
+        pool, factory = container.pool("jdbc/orders"), container.lookup("jdbc/orders")
+        with factory.get_connection() as first, factory.get_connection(), factory.get_connection() as third:
+            third.close()
+            first.close()
+            with factory.get_connection():
+                leaks = pool.leaks()
+                told = pool.to_dict(leaks=True)["connections"]
+    older, newer = (one.lent_for for one in leaks)
+    assert older is not None
+    assert newer is not None
+    assert older >= newer
+    assert [one["lent_for"] is not None and one["in_use"] for one in told] == [True, True]
+    assert any("in test_what_is_lent_the_longest_comes_first" in call for call in leaks[0].obtained)
+
+
+def test_the_code_behind_an_orm_session_is_seen_as_well(profile: ProfileFolder) -> None:
+    profile.edit("max_size = 2", 'max_size = 2, leak_trace = "always"')
+    with profile.open() as container, Session(container.lookup("jdbc/orders").engine) as session:
+        session.execute(text("SELECT 1"))
+        (lent,) = container.pool("jdbc/orders").leaks()
+    assert any(call.endswith("in test_the_code_behind_an_orm_session_is_seen_as_well") for call in lent.obtained)

@@ -10,12 +10,17 @@ from support_kit import (
     MARIADB_USERS,
     SQL_ROLES,
     BusBackend,
+    ConfiguredIdentityBackend,
     DefaultMappingBackend,
     MariaDBBackend,
+    OneToOneOwnCredentialBackend,
+    OneToOneRulesBackend,
+    OneToOneTableBackend,
     PostgreSQLBackend,
     RollingBackMariaDBBackend,
     SqliteBackend,
     TrustedMappingBackend,
+    UsersOnlyBackend,
 )
 from support_mariadb import MariaDBServer, missing_part
 from support_servers import missing
@@ -94,3 +99,33 @@ class TestTrustedConnectionMapping(MapperContract):
     @pytest.fixture
     def connector_mapper(self) -> TrustedMappingBackend:
         return TrustedMappingBackend()
+
+
+class TestConfiguredIdentity(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> ConfiguredIdentityBackend:
+        return ConfiguredIdentityBackend()
+
+
+class TestConfiguredIdentityForUsersOnly(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> UsersOnlyBackend:
+        return UsersOnlyBackend()
+
+
+class TestOneToOneByTable(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self, tmp_path: Path) -> OneToOneTableBackend:
+        return OneToOneTableBackend(tmp_path)
+
+
+class TestOneToOneByRules(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> OneToOneRulesBackend:
+        return OneToOneRulesBackend()
+
+
+class TestOneToOneByOwnCredential(MapperContract):
+    @pytest.fixture
+    def connector_mapper(self) -> OneToOneOwnCredentialBackend:
+        return OneToOneOwnCredentialBackend()

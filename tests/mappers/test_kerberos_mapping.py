@@ -75,7 +75,7 @@ def test_constrained_delegation_signs_on_the_caller_in_the_services_realm_or_ano
 
     assert (found.principal, found.user) == ("alice@EXAMPLE.ORG", "alice")
     assert found.tickets == ConstrainedTickets("/etc/web.keytab", "web/host@EXAMPLE.ORG", "alice@EXAMPLE.ORG")
-    assert credential(BOB, {"realm": "PEOPLE"}, source="constrained", **SERVICE).principal == "bob@PEOPLE"
+    assert credential(BOB, {"kerberos_realm": "PEOPLE"}, source="constrained", **SERVICE).principal == "bob@PEOPLE"
 
 
 def test_what_the_caller_brought_becomes_a_credential_for_this_resource() -> None:
@@ -146,7 +146,7 @@ def test_callers_of_another_realm_than_the_named_one_are_refused() -> None:
         ({"source": "keytab", "keytab": "/k", "principal": "web/host"}, "principal"),
         ({"source": "constrained", "principal": "web/host@R"}, "keytab"),
         ({"include_realm": "perhaps"}, "include_realm"),
-        ({"realm": 7}, "realm"),
+        ({"kerberos_realm": 7}, "kerberos_realm"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, Any], named: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import subprocess
@@ -75,6 +76,27 @@ def test_a_scrape_tells_of_pools_deliveries_sign_ons_logins_and_refusals(profile
     assert "connector_pool_connections" not in seen
 
 
+def test_the_pools_of_threads_and_of_loops_are_told_apart_and_why_connections_went(profile: ProfileFolder) -> None:
+    with profile.configuration.open("a") as file:
+        file.write(LISTEN)
+
+    async def main() -> dict[str, Metric]:
+        async with factory.get_async_connection():
+            return await asyncio.to_thread(scrape, container)
+
+    with profile.open() as container:
+        factory = container.lookup("jdbc/orders")
+        with factory.get_connection():
+            pass
+        container.pool("jdbc/orders").purge()
+        seen = asyncio.run(main())
+    kind, state, pool = "connector_pool_kind", "db_client_connection_state", "db_client_connection_pool_name"
+    count = values(seen["db_client_connection_count"], pool, kind, state)
+    assert (count["jdbc/orders", "threads", "used"], count["jdbc/orders", "loop", "used"]) == (0, 1)
+    assert values(seen["connector_pool_connections_closed"], kind, "connector_reason") == {("threads", "purged"): 1}
+    assert ("jms/shop", "loop", "used") not in count  # where no loop has asked there is nothing to tell
+
+
 def test_the_endpoint_ends_with_its_container(profile: ProfileFolder) -> None:
     with profile.configuration.open("a") as file:
         file.write(LISTEN)
@@ -100,7 +122,8 @@ def test_without_the_section_nothing_listens_and_an_application_can_still_ask(pr
     with profile.open() as container:
         assert plugin.server(container.name) is None
         text = plugin.exposition(observed_by("metrics", container._parts)).decode()
-    assert f'db_client_connection_max{{container="{container.name}"' in text
+    (size,) = (family for family in parsed(text) if family.name == "db_client_connection_max")
+    assert {sample.labels["container"] for sample in size.samples} == {container.name}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -94,3 +95,53 @@ def test_a_caller_who_keeps_coming_is_never_forgotten() -> None:
     for passer_by in range(100):
         cache.put(passer_by, 1, PLAN)
         assert cache.get("regular", 1) is plan
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_ten_thousand_callers_who_come_round_in_the_same_order_are_all_still_known(rounds: int) -> None:
+    cache = PlanCache()
+    for caller in range(10_000):
+        cache.put(caller, 1, PLAN)
+
+    for _ in range(rounds):
+        assert sum(cache.get(caller, 1) is PLAN for caller in range(10_000)) == 10_000
+    assert len(cache) == 10_000
+
+
+def test_a_few_callers_more_than_the_limit_do_not_drive_everybody_out() -> None:
+    """Whoever is forgotten when all come round in one order must not be just the one who comes next."""
+    cache = PlanCache(limit=100, random=Random(7))
+    hits = 0
+    for turn in range(20):
+        for caller in range(110):
+            known = cache.get(caller, 1) is PLAN
+            hits += known and turn >= 10
+            if not known:
+                cache.put(caller, 1, PLAN)
+
+    assert hits > 10 * 110 * 0.6
+    assert len(cache) == 100
+
+
+def test_passers_by_do_not_drive_out_those_who_come_back() -> None:
+    cache, misses = PlanCache(limit=100, random=Random(7)), 0
+    for number in range(2000):
+        regular = f"regular {number % 20}"
+        if cache.get(regular, 1) is None:
+            cache.put(regular, 1, PLAN)
+            misses += 1
+        cache.put(number, 1, PLAN)
+
+    assert misses < 100  # of 2000
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=120), st.integers(1, 5))
+def test_whatever_is_asked_the_answer_is_the_plan_of_that_caller_and_generation(
+    asked: list[tuple[int, int]], limit: int
+) -> None:
+    cache, made = PlanCache(limit), {}
+    for caller, generation in asked:
+        plan = cache.get(caller, generation)
+        if plan is None:
+            plan = made[caller, generation] = cache.put(caller, generation, _plan())
+        assert plan is made[caller, generation]

@@ -205,7 +205,7 @@ def test_a_connection_that_is_refused_is_explained_and_audited(
     with _login(ALICE), pytest.raises(error) as refused:
         manager.allocate()
 
-    assert refused.value.explanation == manager.explain(caller=ALICE)
+    assert refused.value.explanation == manager.explain(caller=ALICE).in_short()
     assert [event.outcome for event in audit.events[1:]] == ([outcome] if outcome is not None else [])
     for event in audit.events[1:]:
         assert (event.action, event.who, event.resource) == ("connect", "alice@weather", "jdbc/ledger")

@@ -136,7 +136,7 @@ def test_a_failure_carries_the_explanation_and_leaves_no_connection(
 
     error = failed.value
     assert error.code == code
-    assert error.explanation == manager.explain(caller=ALICE)
+    assert error.explanation == manager.explain(caller=ALICE).in_short()
     assert error.__context__ is None
     assert factory.log == log
     assert not shows_marker(error)

@@ -193,3 +193,15 @@ def test_without_an_event_loop_nothing_can_be_borrowed() -> None:
     loops = Loops()
     with pytest.raises(RuntimeError, match="no running event loop"):
         loops.pools.take(loops.alice)
+
+
+def test_a_connection_that_can_not_be_unlistened_is_aborted_all_the_same() -> None:
+    loops = Loops()
+    first: FakeAsyncConnection = asyncio.run(loops.use())
+
+    def refuse(listener: object) -> None:
+        raise RuntimeError
+
+    first.set_event_listener = refuse  # type: ignore[method-assign]  # an adapter may do anything
+    loops.pools.close()
+    assert first.aborted == 1

@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 import pytest
-from support_async_pool import AsyncBench, Gate, OtherLoop, run, until
+from support_async_pool import AsyncBench, Gate, OtherLoop, at_once, raising, run, until
 
 from connector.errors import LoginRefused, PoolTimeout, Reason
 from connector.pool.async_lease import AsyncPooledLease
@@ -175,3 +175,26 @@ def test_the_plan_of_a_refused_waiter_is_in_no_traceback_of_another() -> None:
     first, second = run(scene())
     assert second.__cause__ is first
     assert "CF-TEST-061" in "".join(traceback.format_exception(second))
+
+
+def test_a_task_that_gives_up_wakes_those_who_can_go_on_instead() -> None:
+    async def scene() -> None:
+        bench = AsyncBench(max_size=4, per_identity=2, login_backoff=1.0)
+        newer = bench.factory.plan("alice", version=2)
+        older = await bench.pool.take(bench.alice)
+        bench.factory.on_open = raising(LoginRefused(REFUSED, user="alice"))
+        rotated = asyncio.create_task(bench.pool.take(newer))  # refused; it waits for the connection that serves on
+        await until(bench.waiting(1))
+        bench.factory.on_open = at_once
+        async with await bench.pool.take(bench.bob), await bench.pool.take(bench.bob):
+            bench.clock.now += 2.0  # it may try again by now, and nothing has told it
+            with pytest.raises(PoolTimeout):
+                await bench.pool.take(bench.bob, timeout=0)
+            await until(rotated.done)
+        lease = rotated.result()
+        assert lease.plan is newer
+        await lease.close()
+        await older.close()
+        assert bench.settled()
+
+    run(scene())

@@ -10,6 +10,7 @@ from support_pool import InThread, PoolBench, until
 
 from connector.errors import LoginRefused, PoolClosed, PoolTimeout, Reason
 from connector.pool.entry import Permit
+from connector.pool.pool import _taken_lock
 from connector.pool.settings import PoolSettings
 from connector.pool.state import PoolState
 from connector.pool.waiting import HAND_OVER_AFTER, Waiter
@@ -259,4 +260,57 @@ def test_a_waiter_that_is_interrupted_leaves_the_queue_and_loses_nothing(monkeyp
             bench.pool.take(bench.alice)
     assert bench.pool.statistics().waiting == 0
     held.close()
+    assert bench.settled()
+
+
+def test_who_gives_up_wakes_those_who_can_go_on_instead() -> None:
+    bench = PoolBench(max_size=4, per_identity=2, login_backoff=1.0)
+    newer = bench.factory.plan("alice", version=2)
+    older = bench.pool.take(bench.alice)
+
+    def refuse() -> None:
+        raise LoginRefused(REFUSED)
+
+    bench.factory.on_create = refuse
+    rotated = InThread(lambda: bench.pool.take(newer))  # refused; it waits for the connection that serves on
+    waiting(bench, 1)
+    bench.factory.on_create = lambda: None
+    with bench.pool.take(bench.bob), bench.pool.take(bench.bob):
+        bench.clock.now += 2.0  # it may try again by now, and nothing has told it
+        with pytest.raises(PoolTimeout):
+            bench.pool.take(bench.bob, timeout=0)
+        lease: Any = rotated.result()
+    assert lease.plan is newer
+    lease.close()
+    older.close()
+    assert bench.settled()
+
+
+def test_a_waiter_that_is_rung_twice_wakes_once() -> None:
+    bench = PoolBench()
+    waiter = Waiter(bench.alice, 1, 0.0, _taken_lock())
+    bench.pool._wake([waiter])
+    bench.pool._wake([waiter])  # its time was up: it looked before the first ring came, and was signalled again
+    assert waiter.signal.acquire(timeout=0)
+    assert not waiter.signal.acquire(timeout=0)
+
+
+def test_one_that_is_refused_wakes_the_next_one_to_be_refused_as_well() -> None:
+    bench = PoolBench(max_size=2, login_backoff=1.0)
+    newer = bench.factory.plan("alice", version=2)
+    older = bench.pool.take(bench.alice)
+
+    def refuse() -> None:
+        raise LoginRefused(REFUSED)
+
+    bench.factory.on_create = refuse
+    rotated = []
+    for number in range(3):  # refused, or spared the attempt; they wait for the connection that serves on
+        rotated.append(InThread(lambda: bench.pool.take(newer)))
+        waiting(bench, number + 1)
+    bench.pool.resize(max_size=1)
+    older.invalidate()
+    for thread in rotated:
+        with pytest.raises(LoginRefused):
+            thread.result()
     assert bench.settled()

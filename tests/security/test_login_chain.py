@@ -248,7 +248,7 @@ def test_the_report_has_one_step_a_module_with_flag_and_result() -> None:
     assert [(inner.what, inner.verdict, inner.why) for inner in step.steps] == [
         ("module a (optional)", Verdict.REJECTED, "login failed: a refused to login, commit ignored"),
         ("module b (sufficient)", Verdict.TAKEN, "login succeeded, commit succeeded"),
-        ("module c (required)", Verdict.NOTE, "not reached"),
+        ("module c (required)", Verdict.NOTE, "not called"),
     ]
 
 

@@ -56,6 +56,30 @@ SET DEFAULT ROLE auditor FOR dave@'127.0.0.1';
 """
 
 
+#: `ledger_pool` is as a trusted login user should be: no rights of its own, and the roles of its callers.
+MARIADB_ROLES = f"""
+CREATE TABLE ledger.diary (id INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40), who VARCHAR(40) DEFAULT current_role());
+CREATE TABLE ledger.ben_only (what VARCHAR(40));
+INSERT INTO ledger.ben_only VALUES ('of ben');
+CREATE ROLE anna;
+CREATE ROLE ben;
+CREATE ROLE `O``Hara`;
+CREATE ROLE `café`;
+CREATE ROLE stranger_role;
+GRANT SELECT, INSERT ON ledger.diary TO anna;
+GRANT CREATE TEMPORARY TABLES, LOCK TABLES ON ledger.* TO anna;
+GRANT SELECT, INSERT ON ledger.diary TO ben;
+GRANT SELECT ON ledger.ben_only TO ben;
+GRANT SELECT ON ledger.diary TO `O``Hara`;
+GRANT SELECT ON ledger.diary TO `café`;
+CREATE USER ledger_pool@'127.0.0.1' IDENTIFIED BY '{MARKER}';
+GRANT anna TO ledger_pool@'127.0.0.1';
+GRANT ben TO ledger_pool@'127.0.0.1';
+GRANT `O``Hara` TO ledger_pool@'127.0.0.1';
+GRANT `café` TO ledger_pool@'127.0.0.1';
+"""
+
+
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDBServer]:
     """A server with users and a table; what a test adds it takes away again."""
@@ -64,13 +88,14 @@ def mariadb() -> Iterator[MariaDBServer]:
         missing(lacking)
     with MariaDBServer() as server:
         server.run_sql(MARIADB_SCHEMA)
+        server.run_sql(MARIADB_ROLES)
         yield server
 
 
 @pytest.fixture
 def maria(mariadb: MariaDBServer) -> Iterator[MariaDatabase]:
     yield MariaDatabase(mariadb)
-    mariadb.run_sql("DELETE FROM ledger.entries")
+    mariadb.run_sql("DELETE FROM ledger.entries; DELETE FROM ledger.diary")
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +133,10 @@ def make_reference() -> Iterator[MakeReference]:
 def ledger(database: Database, make_reference: MakeReference, marker: Secret) -> Reference:
     """Trusted connections: alice and bob are asserted on connections that `ledger_pool` has opened."""
     return make_reference(properties={"url": database.url}, trusted=("ledger_pool", marker))
+
+
+@pytest.fixture
+def diary(maria: MariaDatabase, make_reference: MakeReference, marker: Secret) -> Reference:
+    """Trusted connections on MariaDB: anna and ben are asserted on connections that `ledger_pool` has opened."""
+    properties = {"url": maria.url, "identity": "set-role"}
+    return make_reference(properties=properties, trusted=("ledger_pool", marker), caller="anna")

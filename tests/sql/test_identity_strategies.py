@@ -58,7 +58,7 @@ def test_db2_is_asked_for_a_trusted_connection_and_its_user_is_switched_and_swit
 def test_a_db2_connection_that_the_server_does_not_trust_asserts_nobody(db2: TrustedConnection) -> None:
     db2.driver.options[TRUSTED] = 0
 
-    with pytest.raises(ConfigError, match="CF-SQL-082"):
+    with pytest.raises(ConfigError, match="CF-SQL-092"):
         db2.become("alice")
 
     assert all(call[1] != "set_option" for call in db2.calls if len(call) > 2)
@@ -79,14 +79,14 @@ def test_each_new_db2_connection_is_seen_to_be_trusted(db2: TrustedConnection) -
     db2.connection.cleanup()
     db2.driver.options[TRUSTED] = 0
 
-    with pytest.raises(ConfigError, match="CF-SQL-082"):
+    with pytest.raises(ConfigError, match="CF-SQL-092"):
         db2.become("bob")
 
 
 def test_a_user_whom_the_trusted_context_does_not_allow_is_refused(db2: TrustedConnection) -> None:
     db2.driver.script = lambda sql: DriverError("SQL20361N The switch user request failed. SQLSTATE=42517")
 
-    with pytest.raises(AccessDenied, match=r"CF-SQL-080.*'door' to work as 'mallory': SQL20361N") as refused:
+    with pytest.raises(AccessDenied, match=r"CF-SQL-090.*'door' to work as 'mallory': SQL20361N") as refused:
         db2.become("mallory")
 
     assert "ALTER TRUSTED CONTEXT" in refused.value.action
@@ -163,7 +163,7 @@ def test_a_name_that_would_be_read_as_more_than_a_name_is_refused(oracle: Truste
 def test_an_oracle_user_who_may_not_be_reached_through_the_proxy_is_refused(oracle: TrustedConnection) -> None:
     oracle.driver.script = lambda sql: DriverError("ORA-28150: proxy not authorized to connect as client")
 
-    with pytest.raises(AccessDenied, match=r"CF-SQL-080.*ORA-28150") as refused:
+    with pytest.raises(AccessDenied, match=r"CF-SQL-090.*ORA-28150") as refused:
         oracle.become("mallory")
 
     assert "GRANT CONNECT THROUGH" in refused.value.action
@@ -180,7 +180,7 @@ def test_an_oracle_that_is_gone_refuses_nobody(oracle: TrustedConnection) -> Non
 def test_an_oracle_that_says_somebody_else_is_at_work_is_believed(oracle: TrustedConnection) -> None:
     oracle.driver.script = lambda sql: ("BOB", "DOOR") if sql == ORACLE_WHO else None
 
-    with pytest.raises(IdentityMismatch, match="CF-SQL-081"):
+    with pytest.raises(IdentityMismatch, match="CF-SQL-091"):
         oracle.become("alice")
 
 
@@ -237,7 +237,7 @@ def test_a_sql_server_session_is_passed_on_to_nobody_else(sql_server: TrustedCon
 def test_a_sql_server_user_who_may_not_be_impersonated_is_refused(sql_server: TrustedConnection) -> None:
     sql_server.driver.script = lambda sql: DriverError("Cannot execute as the database principal (15517)")
 
-    with pytest.raises(AccessDenied, match=r"CF-SQL-080.*15517") as refused:
+    with pytest.raises(AccessDenied, match=r"CF-SQL-090.*15517") as refused:
         sql_server.become("mallory")
 
     assert "GRANT IMPERSONATE" in refused.value.action
@@ -247,14 +247,14 @@ def test_a_revert_that_leaves_somebody_else_at_work_is_noticed(sql_server: Trust
     sql_server.become("alice")
     sql_server.driver.script = lambda sql: ("alice",)
 
-    with pytest.raises(IdentityMismatch, match="CF-SQL-081"):
+    with pytest.raises(IdentityMismatch, match="CF-SQL-091"):
         sql_server.connection.cleanup()
 
 
 def test_a_server_that_is_gone_refuses_nobody(sql_server: TrustedConnection) -> None:
     sql_server.driver.script = lambda sql: DriverError("08S01", "[08S01] Communication link failure")
 
-    with pytest.raises(ConnectionFailed, match="CF-SQL-083"):
+    with pytest.raises(ConnectionFailed, match="CF-SQL-093"):
         sql_server.become("alice")
 
 
@@ -276,5 +276,5 @@ def test_a_strategy_for_another_database_is_refused_at_start(identity: str) -> N
 def test_a_connection_that_was_opened_by_ticket_asserts_nobody(oracle: TrustedConnection) -> None:
     session = TrustedSession(oracle.connection.dbapi_connection, oracle.settings, oracle.opening, None)
 
-    with pytest.raises(ConfigError, match="CF-SQL-084"):
+    with pytest.raises(ConfigError, match="CF-SQL-094"):
         session.login()

@@ -99,7 +99,16 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
         Capability.ASYNC,
     }
     properties = declared["connection_factory"]["properties"]
-    assert set(properties) == {"url", "user", "password", "connect_args", "identity", "verify_login_role", "reset"}
+    assert set(properties) == {
+        "url",
+        "user",
+        "password",
+        "connect_args",
+        "identity",
+        "verify_login_role",
+        "trust_domain",
+        "reset",
+    }
     assert properties["password"]["type"] == "secret"
     assert properties["url"]["required"]
     assert all(each["doc"].endswith(".") for each in properties.values())

@@ -113,11 +113,12 @@ def test_an_isolation_level_and_driver_settings_are_taken_back(ledger: Reference
         driver: Any = raw.driver_connection
         driver.autocommit = True
         driver.row_factory = dict_row
+        driver.prepare_threshold = 1
         raw.close()
 
     with ledger.called_by("bob") as connections, connections.get_connection() as connection:
         driver = connection.connection.driver_connection
-        assert driver.autocommit is False
+        assert (driver.autocommit, driver.prepare_threshold) == (False, None)
         assert connection.get_isolation_level() == "READ COMMITTED"
     assert ledger.physical_count == 1
 

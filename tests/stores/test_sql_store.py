@@ -199,7 +199,7 @@ def test_an_unfit_alias_is_refused(backend: SqlBackend, alias: str) -> None:
         ({"url": "no url"}, "CF-SQLS-001"),
         ({"url": "nothing://x/y"}, "CF-SQLS-001"),
         ({"url": "postgresql+psycopg://u:secret@h/d"}, "CF-SQLS-004"),
-        ({"url": "mysql+mysqldb://h/d"}, "CF-SQLS-002"),
+        ({"url": "oracle+cx_oracle://h/d"}, "CF-SQLS-002"),
         ({"url": "sqlite://", "table": "a; DROP TABLE b"}, "CF-SQLS-003"),
         ({"url": "sqlite://", "table": "x" * 51}, "CF-SQLS-003"),
     ],

@@ -67,9 +67,16 @@ class CallersConnection(AsyncConnection):
         else:
             watch_sessions()
             lease = _AwaitedLease(await pool.manager.allocate_async(self._request))
-            made = PinnedConnection(engine, LeasedConnection(pool, lease, self._request))
+            if lease.physical.is_resetting:
+                made = await greenlet_spawn(self._pinned, lease)
+            else:
+                made = self._pinned(lease)
         self.sync_connection = self._assign_proxied(made)
         return self
+
+    def _pinned(self, lease: Lease) -> Connection:
+        pool = cast("LeasePool", self.sync_engine.pool)
+        return PinnedConnection(self.sync_engine, LeasedConnection(pool, lease, self._request))
 
     def _obtained(self) -> Connection:
         pool = cast("LeasePool", self.sync_engine.pool)

@@ -45,7 +45,9 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
     def __init__(self, within: SqlManagedConnection) -> None:
         self.within = within
         # Kept here, since the one within forgets it when it is destroyed, also where that is cancelled half-way.
-        self._driver: Any = within.record.driver_connection
+        driver: Any = within.record.driver_connection
+        # Of PostgreSQL's not the driver's object, which is another one for each caller, but what is below it.
+        self._wire: Any = getattr(driver, "pgconn", driver)
         within.set_event_listener(_PassOn(self))
 
     async def cleanup(self) -> None:
@@ -58,12 +60,12 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
 
     def abort(self) -> None:
         """Drop the socket, or end the thread of an SQLite connection, at once. Harmless when called twice."""
-        if hasattr(self._driver, "pgconn"):
-            self._driver.pgconn.finish()
-        elif hasattr(self._driver, "stop"):
+        if hasattr(self._wire, "finish"):
+            self._wire.finish()
+        elif hasattr(self._wire, "stop"):
             # From a thread without an event loop: else aiosqlite tells the one that runs here when it is done, from its
             # own thread, and perhaps after that loop's end.
-            stopping = Thread(target=self._driver.stop, daemon=True)
+            stopping = Thread(target=self._wire.stop, daemon=True)
             stopping.start()
             stopping.join()
 

@@ -25,22 +25,22 @@ from connector_sql.settings import SqlSettings
 from connector_sql.sign_on import SqlCredential
 
 CALLER_REFUSED = Reason(
-    "CF-SQL-080",
+    "CF-SQL-090",
     "the database of resource {resource} refused {login!r} to work as {user!r}: {why}.",
     "{advice}",
 )
 SOMEBODY_ELSE_AT_WORK = Reason(
-    "CF-SQL-081",
+    "CF-SQL-091",
     "a connection of resource {resource} was to work as {user!r}, and the database says {found!r}.",
     "It was destroyed. Look into the set-up of the identity strategy {identity!r} (docs: Identity strategies).",
 )
 BROKEN_ON_THE_WAY = Reason(
-    "CF-SQL-083",
+    "CF-SQL-093",
     "a connection of resource {resource} broke before {user!r} could use it: {why}.",
     "It was destroyed; try again.",
 )
 LOGIN_NEEDS_PASSWORD = Reason(
-    "CF-SQL-084",
+    "CF-SQL-094",
     "callers can't be asserted on resource {resource}, whose connection was opened without user and password.",
     "Give the reference the `alias` of the trusted user.",
 )

@@ -25,7 +25,7 @@ from connector.spi import PasswordCredential
 from connector_sql.caller_strategy import LOGIN, TrustedSession
 
 NOT_TRUSTED = Reason(
-    "CF-SQL-082",
+    "CF-SQL-092",
     "the Db2 connection of {login!r} is not a trusted one, so nobody can be asserted on it.",
     "Create a trusted context for that user and this host's address, and enable it; see docs, Identity strategies.",
 )

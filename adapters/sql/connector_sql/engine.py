@@ -73,6 +73,13 @@ class PinnedConnection(Connection):
         self._has_begun = True
         return super().begin()
 
+    def close(self) -> None:
+        """Give the connection back, as SQLAlchemy's; an open transaction is rolled back on the way. Blocks for that."""
+        leased = self._dbapi_connection
+        if isinstance(leased, LeasedConnection):
+            leased.leave_rollback_to_clean_up()
+        super().close()
+
     def invalidate(self, exception: BaseException | None = None) -> None:
         """As SQLAlchemy's, which calls it by itself where the backend has died; remembers what it was lent by."""
         self._lost = self._leased()

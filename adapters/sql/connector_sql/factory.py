@@ -111,7 +111,7 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
             dbapi_connection, self._settings, opening=opening, credential=credential, audit=self._audit
         )
         try:
-            opening.begin_session(dbapi_connection)
+            connection.begin_session()
             self._initialise_once(connection)
         except BaseException as error:
             connection.destroy()

@@ -6,8 +6,9 @@ become. So the login role must be worth nothing by itself, and lead to the calle
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 #: Membership options of their own came with this version; before, the member's INHERIT attribute decided.
@@ -120,8 +121,13 @@ def read_facts(rows: Callable[[str], list[tuple[str, ...]]], server_version: int
     )
 
 
-def faults(facts: LoginRoleFacts) -> tuple[str, ...]:
-    """Everything that must be changed before callers may be asserted on this login role; empty when it is fit. Pure."""
+def faults(facts: LoginRoleFacts, trust_domain: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Everything that must be changed before callers may be asserted on this login role; empty when it is fit. Pure.
+
+    Args:
+        facts: What is known of it.
+        trust_domain: Names or patterns of the only roles that it may lead to; None for any.
+    """
     found: list[str] = []
     for role in facts.roles:
         whose = "it" if role.is_login else f"role {role.name}, which it can become,"
@@ -135,6 +141,10 @@ def faults(facts: LoginRoleFacts) -> tuple[str, ...]:
                 found.append(f"{whose} has {attribute}")
         if not role.is_login and role.name.startswith("pg_"):
             found.append(f"it can become the predefined role {role.name}")
+    if trust_domain is not None:
+        others = [role.name for role in facts.roles if not role.is_login and not _matches(role.name, trust_domain)]
+        if others:
+            found.append(f"it can become roles outside the trust_domain: {_some(tuple(others))} (revoke them from it)")
     for membership in facts.memberships:
         if membership.inherits:
             found.append(f"it inherits the rights of {membership.role} (grant it WITH INHERIT FALSE)")
@@ -145,6 +155,10 @@ def faults(facts: LoginRoleFacts) -> tuple[str, ...]:
     if facts.granted:
         found.append(f"it was granted rights of its own: {_some(facts.granted)}")
     return tuple(found)
+
+
+def _matches(role: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(role, pattern) for pattern in patterns)
 
 
 def _some(things: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch, LoginRefused, Reason
+from connector.errors import ConfigError, ConnectionFailed, IdentityMismatch, LoginRefused, Reason
 from connector.spi import (
     AuditEvent,
     AuditLog,
@@ -22,9 +22,9 @@ from connector.spi import (
 )
 from connector_sql.awaiting import closed_by_awaiting
 from connector_sql.caller_strategy import strategy_for
-from connector_sql.describing import product_of, user_in, user_question, version_of
+from connector_sql.describing import is_mariadb, product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
-from connector_sql.login_role import faults
+from connector_sql.mariadb_role import MariaDbRoleSession, mariadb_role_session
 from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
 from connector_sql.settings import SqlSettings
@@ -33,28 +33,13 @@ from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
     from connector_sql.caller_strategy import CallerStrategy
-    from connector_sql.postgresql_role import RoleSession
+    from connector_sql.postgresql_callers import AssertedCallers
 
 CANNOT_ASSERT = Reason(
     "CF-SQL-020",
     "resource {resource} is to assert {role!r}, and its database or its property identity doesn't allow that.",
-    'Use PostgreSQL with the driver psycopg and identity = "set-role", or another login configuration.',
-)
-ROLE_REFUSED = Reason(
-    "CF-SQL-021",
-    "the database of resource {resource} refused {login!r} to become {role!r} (SQLSTATE {sqlstate}).",
-    "The role must exist and be granted to the login role: GRANT {role} TO {login} WITH INHERIT FALSE, SET TRUE.",
-)
-BROKEN_AT_SWITCH = Reason(
-    "CF-SQL-022",
-    "a connection of resource {resource} broke before {role!r} could use it: {why}.",
-    "It was destroyed; try again.",
-)
-LOGIN_ROLE_UNFIT = Reason(
-    "CF-SQL-023",
-    "callers can't be asserted on login role {login!r} of resource {resource}: {faults}.",
-    "Change that, since whoever is asserted can become the login role again: it must be NOINHERIT, have no rights of"
-    " its own and lead to its callers' roles only.",
+    'Use PostgreSQL with the driver psycopg, or MariaDB with mysqldb, and identity = "set-role"; or another login'
+    " configuration.",
 )
 FOR_NOBODY = Reason(
     "CF-SQL-061",
@@ -88,25 +73,65 @@ class SqlManagedConnection(ManagedConnection):
         credential: SqlCredential | None,
         audit: AuditLog | None,
     ) -> None:
-        self.dbapi_connection = dbapi_connection
         self._settings = settings
         self._dialect = settings.dialect
         self._opening = opening
-        self._audit = audit
-        self._roles = _role_session(dbapi_connection, settings)
+        self._callers = _callers(dbapi_connection, settings, opening.user(credential), audit)
         self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
         self._strategy = strategy_for(dbapi_connection, settings, opening, credential)
         # The mutable state; changed by whoever has the connection, one at a time:
+        self._dbapi_connection = dbapi_connection
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
+        self._audit = audit
+        self._mariadb = mariadb_role_session(dbapi_connection, settings, self._user)
+        self._pristine = True  # of MariaDB's roles: whether the session is as after signing on
         # Kept only where a return signs the same user on again, which is how MariaDB resets a session:
-        self._credential = credential if self._user_change is not None and settings.discards else None
+        renews = self._mariadb is not None or settings.discards
+        self._credential = credential if self._user_change is not None and renews else None
         self._for_nobody = False  # whether signing on anew failed
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
-        self._pristine = True  # whether the session is as after a DISCARD ALL
-        self._verified = False  # whether the login role was looked at
         self._destroyed = False
+
+    def begin_session(self) -> None:
+        """What comes first in a new session; may block for a round trip, and raise what the driver raises."""
+        self._opening.begin_session(self._dbapi_connection)
+        if self._callers is not None:
+            self._callers.begun()
+
+    @property
+    def is_asserting(self) -> bool:
+        """Whether a caller is asserted whose return rolls back by itself (PostgreSQL)."""
+        return self._callers is not None and self._callers.role is not None
+
+    @property
+    def is_resetting(self) -> bool:
+        """Whether the session is still being taken back from the caller before; `finish_reset` ends that."""
+        return self._callers is not None and self._callers.is_leaving
+
+    def finish_reset(self) -> None:
+        """See to it that nothing is left of the caller before. Does not block, as a rule: the answer has come long ago.
+
+        All that uses the session begins with it. Raises ConnectionFailed where the reset has failed or the connection
+        is broken; the pool destroys it.
+        """
+        if self._callers is not None:
+            try:
+                self._callers.settle()
+            except ConnectionFailed as error:
+                self.connection_error_occurred(error)
+                raise
+
+    @property
+    def dbapi_connection(self) -> DBAPIConnection:
+        """The driver's connection as SQLAlchemy's dialect sees it, with nothing left of the caller before.
+
+        Blocks and raises as `finish_reset`. Another object after each clean-up that took a session back.
+        """
+        if self.is_resetting:
+            self.finish_reset()
+        return self._dbapi_connection
 
     @property
     def record(self) -> PhysicalRecord:
@@ -114,37 +139,39 @@ class SqlManagedConnection(ManagedConnection):
         return self._record
 
     def begin_use(self) -> None:
-        """Whoever has the lease begins: without an asserted caller it is the trusted user itself that works.
+        """Whoever has the lease begins, with nothing left of the caller before (as `finish_reset`); where nobody is
+        asserted, it is the trusted user itself that works.
 
         Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
         """
-        self._require_somebody()
+        self._require_usable()
         strategy = self._strategy
         if strategy is None or strategy.user is not None:
             return
-        strategy.use_as_login()
-        if strategy.dbapi_connection is not self.dbapi_connection:
-            self.dbapi_connection = strategy.dbapi_connection
-            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+        try:
+            strategy.use_as_login()
+        finally:
+            if strategy.dbapi_connection is not self._dbapi_connection:
+                self._renew()
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back.
 
         Raises ConnectionFailed after a failed `reauthenticate`.
         """
-        self._require_somebody()
-        cursor = self.dbapi_connection.cursor(*args, **kwargs)
+        self._require_usable()
+        cursor = self._dbapi_connection.cursor(*args, **kwargs)
         # SQLAlchemy's cursor for asyncio is a shell, without weak references, around the driver's, which runs the SQL.
         self._cursors.add(getattr(cursor, "_cursor", cursor) if self._dialect.is_async else cursor)
         return cursor
 
     def rollback(self) -> None:
         """Roll back, for the application. On a session with an asserted caller it looks for an escape first."""
-        self._require_somebody()
-        if self._roles is not None and self._roles.role is not None:
-            self._roles.rollback()
+        self._require_usable()
+        if self._callers is not None and self._callers.role is not None:
+            self._callers.rollback()
         else:
-            self.dbapi_connection.rollback()
+            self._dbapi_connection.rollback()
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
         """Sign on anew with this factory's user and password out of `subject`, verified, in a new session (POOL-5).
@@ -157,7 +184,7 @@ class SqlManagedConnection(ManagedConnection):
         where the database takes the user for another one. The server would let the connection go on as the user
         *before*: so it is closed whatever was raised, and all use of it raises ConnectionFailed from then on.
         """
-        self._require_somebody()
+        self._require_usable()
         if self._user_change is None:
             super().reauthenticate(subject, request)
             return
@@ -178,71 +205,63 @@ class SqlManagedConnection(ManagedConnection):
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The
         pool destroys the connection.
         """
-        self._require_somebody()
+        self._require_usable()
         if self._strategy is not None:
             self._assert_by(self._strategy, asserted.user)
             return
-        roles = self._roles
-        resource = self._settings.resource
-        if roles is None or not self._settings.asserts_roles:
-            raise ConfigError(CANNOT_ASSERT, resource=resource, role=asserted.user)
-        import psycopg  # loaded already: only its connections have roles
-
+        if self._mariadb is not None:
+            self._become_on_mariadb(self._mariadb, asserted.user)
+            return
+        if self._callers is None or not self._settings.asserts_roles:
+            raise ConfigError(CANNOT_ASSERT, resource=self._settings.resource, role=asserted.user)
         try:
-            if not self._pristine:  # somebody used it as the login role itself, for example by a component alias
-                roles.discard()
-                self._pristine = True
-            self._verify_login_role(roles)
-            roles.become(asserted.user)
-        except psycopg.Error as error:
-            if error.sqlstate is None or roles.is_broken:
-                self.connection_error_occurred(error)
-                why = type(error).__name__
-                raise ConnectionFailed(BROKEN_AT_SWITCH, resource=resource, role=asserted.user, why=why) from error
-            raise AccessDenied(
-                ROLE_REFUSED, resource=resource, login=self._user, role=asserted.user, sqlstate=error.sqlstate
-            ) from error
-        self._pristine = False
-        self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+            self._callers.become(asserted.user)
+        except ConnectionFailed as error:
+            self.connection_error_occurred(error)
+            raise
+        self._renew()
 
     def cleanup(self) -> None:
         """Take back cursors, transaction, identity and session state (TRUST-3).
 
-        Blocks for one round trip with a transaction open, for two more where a caller was asserted, for some ten
-        where MariaDB discards the session (`reset`), which signs the same user on anew. Raises ConnectionFailed after a
+        Blocks for one round trip with a transaction open or a caller asserted, whose session state is then taken back
+        without waiting for it (`finish_reset`); for some ten where MariaDB discards the session (`reset`), which signs
+        the same user on anew. Raises ConnectionFailed after a
         failed `reauthenticate`, IdentityMismatch where the session's SQL had changed who it is (reported to the audit
         log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
         destroys the connection.
         """
-        self._require_somebody()
+        self._require_usable()
         self._cursors.close_all()
         record = self._record
         record.lent = False
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
-            record.finalize(self.dbapi_connection)
+            record.finalize(self._dbapi_connection)
         if self._strategy is not None and self._strategy.user is not None:
             self._strategy.release()
-            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+            self._renew()
             return
-        roles = self._roles
-        if roles is None or roles.role is None:
-            self._dialect.do_rollback(self.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
-            self._pristine = False
-            if roles is not None and self._settings.discards:
-                roles.discard()
-                self._renew()
-            elif self._settings.discards:
-                with self._for_nobody_if_it_fails():
-                    self._sign_on_anew(self._credential)
+        if self._mariadb is not None and self._mariadb.role is not None:
+            self._take_back_on_mariadb(self._mariadb, self._mariadb.role)
             return
-        role = roles.role
-        try:
-            roles.release()
-        except IdentityMismatch as error:
-            self._report_escape(role, error)
-            raise
-        self._renew()
+        callers = self._callers
+        if callers is not None and callers.role is not None:
+            callers.release()
+            self._renew()
+            return
+        self._dialect.do_rollback(self._dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
+        self._pristine = False
+        if callers is not None:
+            callers.used_by_login_role()
+        if not self._settings.discards:
+            return
+        if callers is not None:
+            callers.discard()
+            self._renew()
+        else:
+            with self._for_nobody_if_it_fails():
+                self._sign_on_anew(self._credential)
 
     def destroy(self) -> None:
         """Close the physical connection. Harmless when called twice."""
@@ -253,23 +272,30 @@ class SqlManagedConnection(ManagedConnection):
         if self._dialect.is_async:
             # Not SQLAlchemy's terminate(): it closes by a task of its own, which nobody waits for where this one is
             # cancelled, and which the end of the loop then leaves hanging. What is cancelled the pool aborts.
-            self._dialect.do_close(self.dbapi_connection)
+            self._dialect.do_close(self._dbapi_connection)
         else:
-            self._dialect.do_terminate(self.dbapi_connection)
+            self._dialect.do_terminate(self._dbapi_connection)
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
         self.begin_use()
-        return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), self._current_user())
+        user = self._mariadb.acting_user() if self._mariadb is not None else self._current_user()
+        return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), user)
 
     def validate(self) -> bool:
         """Whether the server still answers. Blocks for a round trip; leaves no transaction open.
 
         Raises ConnectionFailed after a failed `reauthenticate`: whoever asks then has missed that.
         """
-        self._require_somebody()
+        if self._for_nobody:
+            raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
+        if self.is_resetting:
+            try:
+                self.finish_reset()
+            except ConnectionFailed:
+                return False
         try:
-            alive = self._dialect.do_ping(self.dbapi_connection)
+            alive = self._dialect.do_ping(self._dbapi_connection)
             self.rollback()
         except self._dialect.loaded_dbapi.Error:
             return False
@@ -279,7 +305,7 @@ class SqlManagedConnection(ManagedConnection):
         question = user_question(self._dialect)
         if question is None:
             return None
-        cursor = self.dbapi_connection.cursor()
+        cursor = self._dbapi_connection.cursor()
         try:
             cursor.execute(question)
             row = cursor.fetchone()
@@ -288,16 +314,36 @@ class SqlManagedConnection(ManagedConnection):
             self.rollback()
         return user_in(self._dialect, row[0]) if row is not None else None
 
-    def _verify_login_role(self, roles: RoleSession) -> None:
-        """Once a connection, so that a right that was granted meanwhile is noticed by the next one."""
-        if self._verified or not self._settings.verify_login_role:
-            return
-        found = faults(roles.login_role_facts())
-        if found:
-            raise ConfigError(
-                LOGIN_ROLE_UNFIT, login=self._user, resource=self._settings.resource, faults="; ".join(found)
-            )
-        self._verified = True
+    def _assert_by(self, strategy: CallerStrategy, user: str) -> None:
+        try:
+            strategy.become(user)
+        finally:
+            self._renew()  # perhaps another session, also where that was all that went well
+
+    def _become_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
+        """As `switch_identity`; what went wrong on the wire is reported to the pool."""
+        if not is_mariadb(self._dialect):
+            raise ConfigError(CANNOT_ASSERT, resource=self._settings.resource, role=role)
+        try:
+            if not self._pristine:
+                with self._for_nobody_if_it_fails():
+                    self._sign_on_anew(self._credential)
+            session.become(role)
+        except ConnectionFailed as error:
+            self.connection_error_occurred(error)
+            raise
+        self._pristine = False
+        self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
+
+    def _take_back_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
+        """As `cleanup`: look for an escape, then end the session by signing the login user on anew."""
+        with self._for_nobody_if_it_fails():
+            try:
+                session.verify()
+                self._sign_on_anew(self._credential)
+            except (IdentityMismatch, LoginRefused) as error:  # refused: its SQL may have changed the login's password
+                self._report_escape(role, error)
+                raise
 
     def _sign_on_anew(self, credential: SqlCredential | None) -> None:
         assert self._user_change is not None
@@ -307,6 +353,9 @@ class SqlManagedConnection(ManagedConnection):
         if failure is not None:
             raise failure
         self._user = self._opening.user(credential)
+        if self._mariadb is not None:
+            self._mariadb.began_anew(self._user or "")
+        self._pristine = True
         self._renew()
 
     @contextmanager
@@ -319,24 +368,21 @@ class SqlManagedConnection(ManagedConnection):
             self.destroy()
             raise
 
-    def _require_somebody(self) -> None:
+    def _require_usable(self) -> None:
         if self._for_nobody:
             raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
-
-    def _assert_by(self, strategy: CallerStrategy, user: str) -> None:
-        try:
-            strategy.become(user)
-        finally:
-            # Perhaps another session, also where that was all that went well.
-            self.dbapi_connection = strategy.dbapi_connection
-            self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+        if self._callers is not None and self._callers.is_leaving:
+            self.finish_reset()
 
     def _renew(self) -> None:
-        """After DISCARD ALL or a new sign-on: a session that nothing is left of."""
-        self._pristine = True
-        self._record = PhysicalRecord(self.dbapi_connection, self._dialect)
+        """The session is another one for SQLAlchemy's listeners, and perhaps another object for everybody."""
+        if self._callers is not None:
+            self._dbapi_connection = self._callers.dbapi_connection
+        elif self._strategy is not None:
+            self._dbapi_connection = self._strategy.dbapi_connection
+        self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
 
-    def _report_escape(self, role: str, error: IdentityMismatch) -> None:
+    def _report_escape(self, role: str, error: IdentityMismatch | LoginRefused) -> None:
         _log.warning("%s", error)
         if self._audit is not None:
             self._audit.record(
@@ -344,21 +390,20 @@ class SqlManagedConnection(ManagedConnection):
             )
 
     def __repr__(self) -> str:
-        role = self._roles.role if self._roles is not None else None
+        asserting = self._mariadb or self._callers
+        role = asserting.role if asserting is not None else None
+        if self._strategy is not None:
+            role = self._strategy.user
         acting = f", working as {role!r}" if role is not None else ""
         return f"<SqlManagedConnection to {self._settings.resource!r} as {self._user!r}{acting}>"
 
 
-def _role_session(dbapi_connection: DBAPIConnection, settings: SqlSettings) -> RoleSession | None:
-    dialect = settings.dialect
-    if dialect.name != "postgresql" or not (settings.asserts_roles or settings.discards):
+def _callers(
+    dbapi_connection: DBAPIConnection, settings: SqlSettings, login: str | None, audit: AuditLog | None
+) -> AssertedCallers | None:
+    if settings.dialect.name != "postgresql" or not (settings.asserts_roles or settings.discards):
         return None
     # Here, since it loads psycopg: only for connections that are psycopg's.
-    from connector_sql.postgresql_role import RoleSession
+    from connector_sql.postgresql_callers import AssertedCallers
 
-    driver_connection = dialect.get_driver_connection(dbapi_connection)
-    if dialect.is_async:
-        from connector_sql.postgresql_async_role import AsyncRoleSession
-
-        return AsyncRoleSession(driver_connection)
-    return RoleSession(driver_connection)
+    return AssertedCallers(dbapi_connection, settings, login, audit)

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 The physical connection is signed on as a login role that has no rights of its own and may become its callers::
 
-    clean --become(alice)--> alice --rollback()--> alice --release()--> clean
+    clean --become(alice)--> alice --rollback()--> alice --release()--> leaving --settle()--> clean
                                                       \--escaped------> (raises: the pool destroys the connection)
 
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
@@ -12,23 +12,29 @@ The physical connection is signed on as a login role that has no rights of its o
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
+* Who the session is is asked before a ROLLBACK, which would put right what the transaction did, and after it, which
+  shows what earlier transactions did: in one round trip with the ROLLBACK.
 * DISCARD ALL takes back the role and everything else in the session: settings, temporary tables, cursors, prepared
-  statements, advisory locks. It can't stand in a transaction nor beside another statement.
+  statements, advisory locks. It can't stand in a transaction nor beside another statement. It is sent on return and its
+  answer is read before the session is used again, so that no caller waits for it. Until then the session is `leaving`,
+  and nothing may be sent on it: whoever has the connection calls `settle` first.
+* The driver's object goes as well (`postgresql_driver`).
 
-All exchanges are simple queries on libpq's level: two statements in one round trip, no loaders or row factories of
-the application in between.
+What a request costs: one round trip for the switch, one on return, two where the application has rolled back itself.
+Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, final
 
 import psycopg
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
+from connector_sql.postgresql_driver import DriverState
+from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -52,36 +58,42 @@ SESSION_BUSY = Reason(
     "The connection is destroyed. Don't use a connection from another thread while it is being returned.",
 )
 
+#: Keywords, which no search_path and no function of the session's can shadow.
 _WHO: Final = "SELECT current_user, session_user"
-#: What the driver keeps on its own side and an application may have changed.
-_DRIVER_SETTINGS: Final = (
-    "autocommit",
-    "isolation_level",
-    "read_only",
-    "deferrable",
-    "prepare_threshold",
-    "row_factory",
-    "cursor_factory",
-)
+_WHO_AND_BACK: Final = f"{_WHO}; ROLLBACK; {_WHO}"
+_BACK_AND_WHO: Final = f"ROLLBACK; {_WHO}"
+#: What takes all of a session back.
+RESET: Final = "DISCARD ALL"
 
 
+@final
 class RoleSession:
     """The identity in force on one psycopg connection.
 
     Args:
-        connection: The driver's connection, clean.
+        wire: The driver's connection, clean, and how to exchange with it.
 
-    Not safe for several threads; the driver's own lock is held during an exchange. Raises psycopg.Error where the
-    server refuses or is gone.
+    Not safe for several threads. Raises psycopg.Error where the server refuses or is gone.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
-        self._login = connection.info.user
-        self._driver_settings = {name: getattr(connection, name) for name in _DRIVER_SETTINGS}
-        # The mutable state; changed by become, rollback, release and discard only:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._login = wire.connection.info.user
+        self._driver_state: DriverState | None = None  # set by `begun`, once
+        # The mutable state; changed by become, rollback, release, discard and settle only:
         self._role: str | None = None  # who was asserted
-        self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
+        self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
+        self._leaving = False  # whether the answer to DISCARD ALL is still to be read
+        self._notify_handler: Any = None  # the driver's own, while nobody is to hear anything
+
+    def begun(self) -> None:
+        """Take note of the driver's settings: the session has just begun. Does not block."""
+        self._driver_state = DriverState(self._wire.connection)
+
+    @property
+    def connection(self) -> Any:
+        """The driver's connection; another object after each `release` and `discard`."""
+        return self._wire.connection
 
     @property
     def role(self) -> str | None:
@@ -89,9 +101,14 @@ class RoleSession:
         return self._role
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether it has to be settled before anything is sent."""
+        return self._leaving
+
+    @property
     def is_broken(self) -> bool:
         """Whether the server is gone. Does not ask it."""
-        return self._connection.closed
+        return self._wire.is_broken
 
     def become(self, role: str) -> None:
         """Assert a role on a session at rest and verify it: one round trip.
@@ -100,87 +117,88 @@ class RoleSession:
         """
         statement = f"SET ROLE {quoted(role)}; {_WHO}"
         self._at_rest(role)
-        found, session = self._ask(statement)
-        if (found, session) != (role, self._login):
-            raise IdentityMismatch(NOT_TAKEN, role=role, found=found, session=session)
+        who = self._wire.row(self._wire.exchange(statement))
+        if who != (role, self._login):
+            raise self._mismatch(NOT_TAKEN, role, who)
         self._role = role
 
     def rollback(self) -> None:
-        """Roll the open transaction back, looking at the role first, which a rollback would put right again.
+        """Roll the open transaction back, looking at the role before, which a rollback would put right, and after.
 
         One round trip; none without a transaction. An escape is kept for `release`.
         """
-        status = self._connection.pgconn.transaction_status
-        if status == TransactionStatus.INERROR:
-            self._exchange("ROLLBACK")  # nothing can be asked in a failed transaction
-        elif status == TransactionStatus.INTRANS:
-            who = _row(self._first_of(f"{_WHO}; ROLLBACK"), self._encoding)
-            if who != (self._role, self._login):
-                self._strayed = who
+        status = self._wire.status
+        if status == TransactionStatus.INTRANS:
+            self._look_at(*(result for result in self._wire.several(_WHO_AND_BACK) if result.ntuples))
+        elif status == TransactionStatus.INERROR:  # nothing can be asked in a failed transaction
+            self._look_at(self._wire.exchange(_BACK_AND_WHO))
 
     def release(self) -> None:
-        """Take the role and all session state back: two round trips, three with a transaction open.
+        """Take the role back, and all of the session's state, without waiting for that: one round trip, then `settle`.
 
         Raises IdentityMismatch for a session that is or was not who it should be, or is busy.
         """
-        role = self._role
-        self.rollback()
-        self._at_rest(role)
-        found, session = self._strayed or self._ask(_WHO)
-        if (found, session) != (role, self._login):
-            raise IdentityMismatch(ESCAPED, role=role, found=found, session=session)
-        self.discard()
+        if self._wire.status == TransactionStatus.IDLE:
+            self._look_at(self._wire.exchange(_WHO))
+        else:
+            self.rollback()
+        if self._strayed is not None:
+            raise self._mismatch(ESCAPED, self._role, self._strayed)
+        self._begin_reset()
 
     def discard(self) -> None:
-        """DISCARD ALL on a session at rest, and the driver's own settings as they were: one round trip."""
-        self._at_rest(self._role)
-        self._exchange("DISCARD ALL")
-        for name, value in self._driver_settings.items():
-            if getattr(self._connection, name) != value:
-                self._set(name, value)
-        self._role = None
+        """Take back all that a session at rest holds, and wait for it: one round trip."""
+        self._begin_reset()
+        self.settle()
+
+    def settle(self) -> None:
+        """Read the answer to what `release` has sent: it is there, as a rule, else this waits for it.
+
+        Raises psycopg.Error where the reset has failed or the server is gone: what is left in the session nobody knows.
+        """
+        if not self._leaving:
+            return
+        self._wire.answers()
+        pgconn = self._wire.connection.pgconn
+        while pgconn.notifies() is not None:
+            pass
+        pgconn.notify_handler = self._notify_handler
+        self._leaving = False
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
         self._at_rest(None)
-        return read_facts(self._rows, self._connection.info.server_version)
+        return read_facts(self._wire.rows, self._wire.connection.info.server_version)
+
+    def _look_at(self, *results: psycopg.pq.abc.PGresult) -> None:
+        """Compare who the session is; the first stray is kept."""
+        for result in results:
+            who = self._wire.row(result)
+            if who != (self._role, self._login) and self._strayed is None:
+                self._strayed = who
+
+    def _begin_reset(self) -> None:
+        self._at_rest(self._role)
+        state, wire = self._driver_state, self._wire
+        assert state is not None, "`begun` comes before any use"
+        wire.connection, unset = state.renewed(wire.connection)
+        for name, value in unset.items():
+            wire.set(name, value)
+        pgconn = wire.connection.pgconn
+        # Of channels that the one before listened to: none of the next one's business. Read and dropped by `settle`.
+        self._notify_handler, pgconn.notify_handler = pgconn.notify_handler, None
+        self._role, self._leaving = None, True
+        wire.send(RESET)
 
     def _at_rest(self, role: str | None) -> None:
-        status = TransactionStatus(self._connection.pgconn.transaction_status)
-        if status is not TransactionStatus.IDLE:
-            raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=status.name)
+        status = self._wire.status
+        if status != TransactionStatus.IDLE:
+            raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=TransactionStatus(status).name)
 
-    @property
-    def _encoding(self) -> str:
-        return self._connection.info.encoding
-
-    def _ask(self, statement: str) -> tuple[str, str]:
-        return _row(self._exchange(statement), self._encoding)
-
-    def _rows(self, statement: str) -> list[tuple[str, ...]]:
-        result = self._exchange(statement)
-        return [
-            tuple((result.get_value(row, column) or b"").decode(self._encoding) for column in range(result.nfields))
-            for row in range(result.ntuples)
-        ]
-
-    def _set(self, name: str, value: Any) -> None:
-        """Put a setting of the driver's back as it was."""
-        setattr(self._connection, name, value)
-
-    def _first_of(self, statements: str) -> psycopg.pq.abc.PGresult | None:
-        """Several statements in one round trip, within a transaction; answers the first one's result."""
-        with psycopg.Cursor(self._connection) as cursor:
-            cursor.execute(statements.encode(self._encoding))
-            return cursor.pgresult
-
-    def _exchange(self, statement: str) -> psycopg.pq.abc.PGresult:
-        """One simple query; answers the last statement's result."""
-        with self._connection.lock:
-            result = self._connection.pgconn.exec_(statement.encode(self._encoding))
-        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            raise error_from_result(result, encoding=self._encoding)
-        return result
+    @staticmethod
+    def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:
+        found, session = who or ("", "")
+        return IdentityMismatch(reason, role=role, found=found, session=session)
 
 
 def quoted(role: str) -> str:
@@ -192,11 +210,3 @@ def quoted(role: str) -> str:
     if not role or "\0" in role or role.lower() == "none":
         raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role)
     return '"' + role.replace('"', '""') + '"'
-
-
-def _row(result: psycopg.pq.abc.PGresult | None, encoding: str) -> tuple[str, str]:
-    """Current and session user; bytes from the wire, past any loader that the application may have registered."""
-    if result is None or result.ntuples != 1:
-        return "", ""
-    current, session = result.get_value(0, 0) or b"", result.get_value(0, 1) or b""
-    return current.decode(encoding), session.decode(encoding)

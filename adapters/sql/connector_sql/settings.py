@@ -56,6 +56,7 @@ STRATEGIES: Final[Mapping[str, tuple[str, str]]] = {
     "execute-as": ("mssql", "pyodbc"),
 }
 _PSYCOPG: Final = "PostgreSQL with the driver psycopg"
+_MARIADB: Final = "MariaDB with the driver mysqldb"
 _MYSQLDB: Final = "MariaDB or MySQL with the driver mysqldb"
 
 
@@ -70,7 +71,10 @@ class SqlSettings:
         connect_args: Further arguments for the driver.
         asserts_roles: Whether a caller's identity can be asserted by SET ROLE (TRUST-2).
         verify_login_role: Whether the trusted login role's own rights are checked.
+        trust_domain: Names of the only roles that the login role may lead to, or patterns; None for any.
         discards: Whether the whole session of a connection that asserted nobody is reset on return.
+        role_database: The database that is selected with the asserted role, since the login user may not enter it: on
+            MariaDB, where `url` then names none.
         strategy: How a caller's identity is asserted where it is not by SET ROLE (`caller_strategy`), or None.
     """
 
@@ -81,6 +85,8 @@ class SqlSettings:
     asserts_roles: bool
     verify_login_role: bool
     discards: bool
+    role_database: str = ""
+    trust_domain: tuple[str, ...] | None = None
     strategy: str | None = None
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
@@ -138,8 +144,12 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     discards = properties.get("reset") == "discard"
     wanted = STRATEGIES.get(identity)
     unfit = wanted is not None and wanted != (dialect.name, dialect.driver)
+    # Only where it is asked for: with a URL for MySQL nobody knows yet whether the server is MariaDB.
+    mariadb_roles = identity == "set-role" and _changes_user(dialect)
+    if mariadb_roles and "multi_statements" in connect_args:
+        raise ConfigError(RESERVED_ARGUMENT, resource=resource, names="multi_statements")
     for setting, unmet, needed in (
-        ("identity", identity == "set-role" and not is_psycopg, _PSYCOPG),
+        ("identity", identity == "set-role" and not (is_psycopg or mariadb_roles), f"{_PSYCOPG}, or {_MARIADB}"),
         ("identity", unfit, "{} with the driver {}".format(*(wanted or ("", "")))),
         ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
     ):
@@ -149,12 +159,14 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     verify = properties.get("verify_login_role")
     return SqlSettings(
         resource=resource,
-        url=url,
+        url=url._replace(database=None) if mariadb_roles else url,
         template=template,
         connect_args=MappingProxyType(connect_args),
-        asserts_roles=is_psycopg and identity != "none",
+        asserts_roles=(is_psycopg and identity != "none") or mariadb_roles,
         verify_login_role=True if verify is None else bool(verify),
         discards=discards,
+        role_database=(url.database or "") if mariadb_roles else "",
+        trust_domain=tuple(properties["trust_domain"]) if properties.get("trust_domain") is not None else None,
         strategy=identity if wanted is not None else None,
     )
 

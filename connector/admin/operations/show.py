@@ -7,6 +7,12 @@ from typing import Any
 
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
+from connector.errors import ConfigError, Reason
+from connector.security.login_outcome import ModuleResult
+
+SUPPOSITION_WRONG = Reason("CF-ADM-034", "{text!r} supposes nothing.", "Write MODULE=RESULT, with one of {results}.")
+
+_RESULTS = {result.value: result for result in ModuleResult}
 
 
 def status(target: Target, _request: Request) -> dict[str, Any]:
@@ -17,7 +23,17 @@ def status(target: Target, _request: Request) -> dict[str, Any]:
 def explain(target: Target, request: Request) -> dict[str, Any]:
     """Where the sign-on of a reference comes from for a caller, without connecting (SIGN-8)."""
     caller = request.arguments.optional_text("caller")
-    return target.container.explain(request.arguments.text("reference"), caller=caller).to_dict()
+    suppose = dict(_supposed(text) for text in request.arguments.texts("suppose"))
+    reference = request.arguments.text("reference")
+    return target.container.explain(reference, caller=caller, suppose=suppose).to_dict()
+
+
+def _supposed(text: str) -> tuple[str, ModuleResult]:
+    """MODULE=RESULT."""
+    module, _, result = text.rpartition("=")
+    if not module or result not in _RESULTS:
+        raise ConfigError(SUPPOSITION_WRONG, text=text, results=", ".join(_RESULTS))
+    return module, _RESULTS[result]
 
 
 def lookup(target: Target, request: Request) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def load_configuration(
     realms = check_realms(data, folder, catalogue, problems)
     auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
-    login = check_login(data, catalogue, problems)
+    login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
     of_adapters, of_plugins = section_owners(catalogue)
     sections = check_sections(data, of_adapters, checker)

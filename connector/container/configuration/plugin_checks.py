@@ -8,7 +8,9 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import Reason
 
 PLUGIN_NOT_FOUND = Reason(
-    "CF-CONF-040", "the unknown {what} {name!r}", "Correct the name, or install what brings it; see connector plugins."
+    "CF-CONF-040",
+    "the unknown {what} {name!r}",
+    "Correct the name, or install what brings it; see connector plugins.",
 )
 PLUGIN_NOT_USABLE = Reason(
     "CF-CONF-041",
@@ -18,7 +20,14 @@ PLUGIN_NOT_USABLE = Reason(
 
 
 def check_plugin(
-    catalogue: PluginCatalogue, group: str, name: str, path: KeyPath, problems: ProblemCollector, *, what: str
+    catalogue: PluginCatalogue,
+    group: str,
+    name: str,
+    path: KeyPath,
+    problems: ProblemCollector,
+    *,
+    what: str,
+    consequence: str = "",
 ) -> bool:
     """Whether the plugin can be used; notes a problem if not. Imports nothing.
 
@@ -29,19 +38,22 @@ def check_plugin(
         path: Where it stands.
         problems: Where the problem goes.
         what: What the name is meant to be, for people: `adapter`, `user registry`.
+        consequence: What it would mean at run time, where that depends on the configuration.
     """
+    so = f" As it stands {consequence}." if consequence else ""
     known = catalogue.names(group)
     if name in known:
         return True
     info = catalogue.info(group, name)
     if info is None:
-        hint = did_you_mean(name, known)
+        hint = (did_you_mean(name, known) or PLUGIN_NOT_FOUND.action) + so
         problems.add(PLUGIN_NOT_FOUND, path, allowed=listed(known), hint=hint, what=what, name=name)
     else:
         problems.add(
             PLUGIN_NOT_USABLE,
             path,
             allowed=listed(known),
+            hint=PLUGIN_NOT_USABLE.action + so,
             what=what,
             name=name,
             distribution=info.distribution or "an unknown distribution",

@@ -15,6 +15,7 @@ from connector.container.plugins.contracts import PLUGINS, STORES, breach_of_con
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.found import FoundPlugin, found_plugins, installed_entry_points
 from connector.container.plugins.info import PluginInfo, PluginState
+from connector.container.plugins.mapper_file import MapperDescriptor
 from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.container.plugins.selection import Selection, strict_by_environment
 from connector.errors import PluginError, Reason
@@ -121,6 +122,14 @@ class PluginCatalogue:
         with self._lock:
             described = ((p.info, p.plugin) for p in self._found if p.info.group == group and p.info.usable)
             return MappingProxyType({info.name: plugin for info, plugin in described if plugin is not None})
+
+    @property
+    def mappers(self) -> Mapping[str, MapperDescriptor]:
+        """The mapping modules that a `mapper.toml` describes and that can be used, by name."""
+        with self._lock:
+            return MappingProxyType(
+                {p.info.name: p.mapper for p in self._found if p.mapper is not None and p.info.usable}
+            )
 
     def names(self, group: str) -> tuple[str, ...]:
         """The names in a group that can be used, sorted."""

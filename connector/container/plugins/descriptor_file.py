@@ -1,4 +1,4 @@
-"""Finding and reading an adapter's `ra.toml`, or a plugin's `plugin.toml`, importing neither (architecture rule 6)."""
+"""Finding and reading `ra.toml`, `plugin.toml` and `mapper.toml`, importing nothing (architecture rule 6)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from connector.container.configuration.sections import Section
 from connector.container.configuration.shape import shaped
 from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.descriptor_shape import DescriptorFile
+from connector.container.plugins.mapper_file import MapperDescriptor, MapperFile
 from connector.container.plugins.plugin_file import PluginDescriptor, PluginFile
 from connector.errors import PluginError, Problem, Reason
 from connector.spi import ConfigProperty
@@ -91,6 +92,20 @@ def read_plugin_descriptor(file: Path) -> PluginDescriptor:
     if descriptor is not None:
         mistakes += _wrong_defaults(descriptor.sections, "sections")
     if descriptor is None or mistakes:
+        raise _wrong(file, mistakes)
+    return descriptor
+
+
+def read_mapper_descriptor(file: Path, name: str) -> MapperDescriptor | None:
+    """What a `mapper.toml` says of one module; None where it doesn't name it.
+
+    Blocks and raises like `read_descriptor`.
+    """
+    said, mistakes = _read(file, MapperFile)
+    descriptor = None if said is None else said.descriptor(name)
+    if descriptor is not None:
+        mistakes += _wrong_defaults(descriptor.options, "options")
+    if mistakes:
         raise _wrong(file, mistakes)
     return descriptor
 

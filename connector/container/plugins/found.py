@@ -24,9 +24,12 @@ from connector.container.plugins.descriptor_file import (
     locate_descriptor,
     located,
     read_descriptor,
+    read_mapper_descriptor,
     read_plugin_descriptor,
 )
 from connector.container.plugins.info import PluginInfo, PluginState
+from connector.container.plugins.mapper_file import FILE_NAME as MAPPER_FILE
+from connector.container.plugins.mapper_file import MapperDescriptor
 from connector.container.plugins.plugin_file import FILE_NAME as PLUGIN_FILE
 from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.errors import PluginError
@@ -51,6 +54,7 @@ class FoundPlugin:
         info: How far it has come.
         descriptor: What its `ra.toml` declares, if it is an adapter and that is right.
         plugin: What its `plugin.toml` declares, if it has one and that is right.
+        mapper: What the `mapper.toml` of its package says of it, if there is one and that is right.
         loaded: The imported object; None before.
     """
 
@@ -58,6 +62,7 @@ class FoundPlugin:
     info: PluginInfo
     descriptor: AdapterDescriptor | None = None
     plugin: PluginDescriptor | None = None
+    mapper: MapperDescriptor | None = None
     loaded: Any = None
 
     @property
@@ -163,10 +168,22 @@ def _describe_plugin(plugin: FoundPlugin) -> None:
         plugin.info = replace(plugin.info, provides=_shown(descriptor.sections))
 
 
-_DESCRIBED = {ADAPTERS: _describe_adapter, STORES: _describe_plugin, PLUGINS: _describe_plugin}
+def _describe_mapper(plugin: FoundPlugin) -> None:
+    file = located(plugin.entry.module, MAPPER_FILE)
+    descriptor = None if file is None else read_mapper_descriptor(file, plugin.info.name)
+    if descriptor is not None and _fits(plugin, descriptor, MAPPER_FILE):
+        plugin.mapper = descriptor
 
 
-def _fits(plugin: FoundPlugin, descriptor: AdapterDescriptor | PluginDescriptor, file: str) -> bool:
+_DESCRIBED = {
+    ADAPTERS: _describe_adapter,
+    STORES: _describe_plugin,
+    PLUGINS: _describe_plugin,
+    MAPPERS: _describe_mapper,
+}
+
+
+def _fits(plugin: FoundPlugin, descriptor: AdapterDescriptor | PluginDescriptor | MapperDescriptor, file: str) -> bool:
     first, last = descriptor.spi
     if not descriptor.supports(SPI_VERSION):
         written = first if first == last else f"{first} to {last}"

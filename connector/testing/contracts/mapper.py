@@ -60,6 +60,23 @@ class MapperContract(Contract):
         assert isinstance(declared, frozenset)
         assert all(isinstance(each, Dependency) for each in declared)
 
+    @requirement("MAP-004", "What its options leave of it is a part of `depends_on`, and the same each time.")
+    def test_its_options_only_narrow_what_it_depends_on(self, backend: MapperBackend) -> None:
+        narrow = getattr(backend.module, "dependencies", None)
+        if narrow is not None:
+            narrowed = narrow(backend.options)
+            assert isinstance(narrowed, frozenset)
+            assert narrowed <= backend.module.depends_on
+            assert narrow(backend.options) == narrowed
+
+    @requirement("MAP-005", "Options that the author gives have no mistakes; a revision can be compared and stays.")
+    def test_its_options_have_no_mistakes(self, backend: MapperBackend) -> None:
+        entry = ChainEntry("kit", backend.module, ControlFlag.REQUIRED, backend.options)
+        assert entry.mistakes() == ()
+        if entry.revision is not None:
+            assert entry.revision() == entry.revision()
+            hash(entry.revision())
+
     @requirement("MAP-002", "It answers as its author says: True, False for `ignore me`, or LoginFailed.")
     def test_it_answers_as_its_author_says(self, backend: MapperBackend) -> None:
         answers = {case.name: MapperLogin(backend, case).login() for case in backend.cases}
@@ -182,6 +199,20 @@ class MapperContract(Contract):
                 shown = [] if login.failure is None else disclosures(login.failure, entry.password)
                 assert not shown, case.name
 
+    @requirement("MAP-032", "What it remarks on its answer is text without a password, and needs no login before.")
+    def test_its_remarks_are_text_without_a_password(self, backend: MapperBackend) -> None:
+        for case in backend.cases:
+            login = MapperLogin(backend, case)
+            remarks = getattr(login.module, "remarks", None)
+            if remarks is not None:
+                assert list(remarks()) == [], case.name
+                login.login()
+                said = list(remarks())
+                assert all(isinstance(text, str) for text in said), case.name
+                held = [one.password for one in _passwords(case)]
+                secrets = [entry.password for entry in backend.aliases] + held
+                assert not any(secret.reveal() in text for secret in secrets for text in said), case.name
+
     @requirement("MAP-031", "As the only, required module of a chain it lets through what its author says.")
     def test_it_works_in_a_real_chain(self, backend: MapperBackend) -> None:
         entry = ChainEntry("kit", backend.module, ControlFlag.REQUIRED, backend.options)
@@ -194,7 +225,12 @@ def _succeeding(backend: MapperBackend) -> list[MapperCase]:
     return [case for case in backend.cases if case.outcome is Outcome.SUCCEEDS]
 
 
+def _passwords(case: MapperCase) -> tuple[PasswordCredential, ...]:
+    return () if case.caller is None else case.caller.credentials_of(PasswordCredential)
+
+
 def _declared(backend: MapperBackend) -> frozenset[Dependency]:
-    """What it may depend on: everything, where it is asked every time anyway."""
-    declared = backend.module.depends_on
+    """What it may depend on with its options: everything, where it is asked every time anyway."""
+    narrow = getattr(backend.module, "dependencies", None)
+    declared = backend.module.depends_on if narrow is None else narrow(backend.options)
     return frozenset(Dependency) if not declared or Dependency.TIME in declared else declared

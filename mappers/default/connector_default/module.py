@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, final
 
 from connector.spi import (
@@ -41,6 +41,7 @@ class DefaultPrincipalMappingModule:
         self._handler = callback_handler
         # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
         self._credential: PasswordCredential | None = None
+        self._silence = ""
 
     def login(self) -> bool:
         """Look the alias up; False without one. Does not block.
@@ -53,6 +54,7 @@ class DefaultPrincipalMappingModule:
         self._handler.handle([properties, target])
         alias = properties.properties.get(ALIAS_PROPERTY)
         if not alias:
+            self._silence = "the reference has no alias"
             return False
         answer = AuthenticationDataCallback(alias)
         self._handler.handle([answer])
@@ -64,6 +66,12 @@ class DefaultPrincipalMappingModule:
             )
         self._credential = PasswordCredential(data.user, data.password, target.factory, alias, data.version)
         return True
+
+    def remarks(self) -> Sequence[str]:
+        """Who is signed on as what: anybody by the alias, or nobody for want of one."""
+        if self._credential is None:
+            return (self._silence,) if self._silence else ()
+        return (f"anybody → alias {self._credential.alias!r}",)
 
     def commit(self) -> bool:
         """Put the credential into the subject; False if `login` found none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 from connector.errors import Reason
@@ -72,7 +73,7 @@ def read_settings(options: Mapping[str, Any], properties: Mapping[str, str]) -> 
         source,
         principal,
         keytab,
-        _text(merged, "realm") or principal.rpartition("@")[2],
+        _text(merged, "kerberos_realm") or principal.rpartition("@")[2],
         _text(merged, "caller_realm") or None,
         _switch(merged.get("include_realm", False)),
     )
@@ -96,6 +97,8 @@ def _switch(value: object) -> bool:
 
 def _text(merged: Mapping[str, Any], name: str) -> str:
     value = merged.get(name, "")
+    if isinstance(value, PurePath):  # as an option that its mapper.toml declares as a path
+        return str(value)
     if not isinstance(value, str):
         raise _wrong(name, f"a {type(value).__name__}", "a text")
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, final
 
 from connector.spi import (
@@ -71,6 +71,15 @@ class TrustedConnectionMappingModule:
             IdentityAssertion(user, realm, groups, target.factory),
         )
         return True
+
+    def remarks(self) -> Sequence[str]:
+        """Who opens the connection, and in whose name it works."""
+        if self._found is None:
+            return ()
+        trusted, acting = self._found
+        groups = f", with the groups {', '.join(sorted(acting.groups))}" if acting.groups else ""
+        whom = f"{acting.user}@{acting.realm}" if acting.realm else f"{acting.user}, whoever calls"
+        return (f"alias {trusted.alias!r} opens, to act as {whom}{groups}",)
 
     def commit(self) -> bool:
         """Put credential and assertion into the subject; False if `login` had not succeeded."""

@@ -1,0 +1,59 @@
+"""The exchanges of `postgresql_wire` on a connection of psycopg's asyncio side."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast, final
+
+import psycopg
+from psycopg import generators
+
+from connector_sql.awaiting import wait_for
+from connector_sql.postgresql_wire import Results, Wire
+
+#: What the driver changes by a coroutine only.
+_SET_BY_AWAITING: Final = frozenset({"autocommit", "isolation_level", "read_only", "deferrable"})
+
+
+@final
+class AsyncWire(Wire):
+    """The exchanges on one asyncio connection; to be used from within a greenlet of its loop.
+
+    Args:
+        connection: The driver's connection.
+
+    Everything that waits for a round trip lets the loop go on meanwhile. Cancelled there, the session is in doubt.
+    """
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        # What it asks of the connection itself both kinds have alike; what differs is overridden below.
+        super().__init__(cast("psycopg.Connection[Any]", connection))
+
+    @property
+    def _driver(self) -> psycopg.AsyncConnection[Any]:
+        return cast("psycopg.AsyncConnection[Any]", self.connection)
+
+    def set(self, name: str, value: Any) -> None:
+        """As for threads; waits."""
+        if name in _SET_BY_AWAITING:
+            wait_for(getattr(self._driver, f"set_{name}")(value))
+        else:
+            super().set(name, value)
+
+    def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
+        """As for threads; waits."""
+        return self.several(statements)[-1]
+
+    def several(self, statements: str) -> Results:
+        """As for threads; waits."""
+        return self._checked(wait_for(self._sent_and_answered(statements)))
+
+    def _wait(self) -> Results:
+        return wait_for(self._answered())
+
+    async def _sent_and_answered(self, statements: str) -> Results:
+        async with self._driver.lock:
+            self.send(statements)
+            return await self._answered()
+
+    async def _answered(self) -> Results:
+        return await self._driver.wait(generators.execute(self._driver.pgconn))

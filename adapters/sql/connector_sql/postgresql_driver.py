@@ -1,0 +1,59 @@
+"""What psycopg keeps on its own side of a connection, and how the next caller gets none of it (TRUST-3).
+
+DISCARD ALL empties the server's session. The driver's object has a state as well: settings, type adapters, handlers of
+notices and notifications, notifications that nobody fetched. And whoever kept the object would have the next caller's
+session in hand. So a session that is taken back gets a new driver object, and the old one is left without a connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, final
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import AdaptersMap
+
+#: Settings that an application may have changed, and a new object is given as they were.
+SETTINGS: Final = (
+    "autocommit",
+    "isolation_level",
+    "read_only",
+    "deferrable",
+    "prepare_threshold",
+    "row_factory",
+    "cursor_factory",
+    "server_cursor_factory",
+)
+
+#: A connection of libpq that was never one: without a port it doesn't even try. One for all who kept theirs.
+_DEAD: Final = pq.PGconn.connect_start(b"port=0")
+_DEAD.finish()
+
+
+@final
+class DriverState:
+    """How a driver's connection was when its session had just begun. Immutable.
+
+    Args:
+        connection: psycopg's connection, for threads or for asyncio.
+    """
+
+    def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+        self._settings = {name: getattr(connection, name) for name in SETTINGS}
+        # Maps are copied when they are written to: these stay as they are.
+        self._adapters = AdaptersMap(connection.adapters)
+        self._notice_handlers = tuple(connection._notice_handlers)
+
+    def renewed(self, connection: psycopg.BaseConnection[Any]) -> tuple[Any, dict[str, Any]]:
+        """A new driver object in this state, and the settings that are still to be made; the old one is dead.
+
+        Does not block. Whoever uses the old one, or a cursor of it, gets psycopg.OperationalError before anything is
+        sent.
+        """
+        pgconn = connection.pgconn
+        fresh = type(connection)(pgconn)
+        connection.pgconn = _DEAD
+        fresh._adapters = AdaptersMap(self._adapters)
+        for handler in self._notice_handlers:
+            fresh.add_notice_handler(handler)
+        return fresh, {name: value for name, value in self._settings.items() if getattr(fresh, name) != value}

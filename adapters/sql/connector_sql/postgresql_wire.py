@@ -1,0 +1,108 @@
+"""Simple queries on one psycopg connection, below its cursors: the exchanges that take and give identities.
+
+Several statements in one round trip, and no loaders, row factories or cursor classes of the application in between.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import psycopg
+from psycopg import generators
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+
+_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
+
+Results = list[psycopg.pq.abc.PGresult]
+
+
+class Wire:
+    """The exchanges, for threads.
+
+    Args:
+        connection: The driver's connection.
+
+    Attributes:
+        connection: The driver's connection; set anew where it gets another object around the same session.
+
+    For one thread at a time; the driver's own lock is held during an exchange. Raises psycopg.Error where the server
+    refuses or is gone.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self._encoding = connection.info.encoding
+
+    @property
+    def status(self) -> int:
+        """The transaction status, by libpq. Does not ask the server."""
+        return self.connection.pgconn.transaction_status
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the server is gone. Does not ask it."""
+        return self.connection.closed
+
+    def set(self, name: str, value: Any) -> None:
+        """Change a setting of the driver's, on a session at rest."""
+        setattr(self.connection, name, value)
+
+    def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
+        """One or several statements in one round trip; answers the last one's result."""
+        with self.connection.lock:
+            # Faster than `several`: libpq waits by itself, without the interpreter's lock.
+            result = self.connection.pgconn.exec_(statements.encode(self._encoding))
+        return self._checked([result])[-1]
+
+    def several(self, statements: str) -> Results:
+        """Several statements in one round trip; answers the result of each."""
+        with self.connection.lock:
+            self.send(statements)
+            return self._checked(self._wait())
+
+    def send(self, statement: str) -> None:
+        """Send a statement and don't wait: nothing else may be sent before `answers`. Does not block."""
+        pgconn = self.connection.pgconn
+        pgconn.send_query(statement.encode(self._encoding))
+        pgconn.flush()  # what the socket doesn't take at once, which is nothing as a rule, `answers` sends
+
+    def answers(self) -> Results:
+        """All results of what was sent; waits where they have not come yet. Raises also where there is none."""
+        pgconn = self.connection.pgconn
+        results: Results = []
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                break
+            results.append(result)
+        else:
+            # Never libpq's own wait: the driver would keep all other threads waiting with it.
+            results += self._wait()
+        self._checked(results)
+        if not results or self.status != TransactionStatus.IDLE:
+            raise psycopg.OperationalError("the session is not at rest after its last statement")
+        return results
+
+    def rows(self, statement: str) -> list[tuple[str, ...]]:
+        """One query's rows, as texts; null is empty."""
+        result = self.exchange(statement)
+        return [self.row(result, number) for number in range(result.ntuples)]
+
+    def row(self, result: psycopg.pq.abc.PGresult, number: int = 0) -> tuple[str, ...]:
+        """One row of a result, as texts; empty where there is none."""
+        if number >= result.ntuples:
+            return ()
+        values = (result.get_value(number, column) or b"" for column in range(result.nfields))
+        return tuple(value.decode(self._encoding) for value in values)
+
+    def _wait(self) -> Results:
+        """The results of the query under way."""
+        return self.connection.wait(generators.execute(self.connection.pgconn))
+
+    def _checked(self, results: Results) -> Results:
+        for result in results:
+            if result.status not in _GOOD:
+                raise error_from_result(result, encoding=self._encoding)
+        return results

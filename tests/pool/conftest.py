@@ -1,0 +1,3 @@
+from support_either_pool import either
+
+__all__ = ["either"]
