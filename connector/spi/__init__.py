@@ -45,12 +45,14 @@ from connector.spi.credentials import (
 )
 from connector.spi.endpoint import ActivationSpec, MessageEndpoint, MessageEndpointFactory
 from connector.spi.explanation import Explanation, Step, Verdict
+from connector.spi.kerberos import KerberosCredential, Tickets
 from connector.spi.login import ALIAS_PROPERTY, ControlFlag, Dependency, LoginFailed, LoginModule
 from connector.spi.login_options import IN_THE_OPTIONS, OptionedLoginModule
 from connector.spi.manager import ConnectionManager, Lease
 from connector.spi.message import Body, Message, PropertyValue
 from connector.spi.observation import IDENTITY, Instrument, Measurement, ObservedContainer
 from connector.spi.plan import RejectedSource, SignOnPlan, SignOnSource
+from connector.spi.platform_identity import PLATFORM, PlatformIdentity
 from connector.spi.principals import (
     UNAUTHENTICATED,
     GroupPrincipal,
@@ -108,6 +110,10 @@ __all__ = [
     "KERBV5",
     "Credential",
     "PasswordCredential",
+    "KerberosCredential",
+    "Tickets",
+    "PLATFORM",
+    "PlatformIdentity",
     "IdentityAssertion",
     "same_factory",
     "AuthenticationData",

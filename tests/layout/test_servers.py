@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import support_gss_postgresql
+import support_kerberos
 import support_slapd
 from support_mariadb import missing_part
 from support_servers import missing
@@ -46,7 +48,7 @@ def test_where_nothing_can_be_installed_that_is_said_in_one_line_each_and_tests_
 
     assert done.returncode == 0, done.stderr
     said = [line.partition(" can't run here: ")[0] for line in done.stdout.splitlines()]
-    assert said == ["tests on the keyring", "tests on directories", "tests on MariaDB"]
+    assert said == ["tests on the keyring", "tests on directories", "tests on Kerberos", "tests on MariaDB"]
     assert done.stderr == ""
     assert not (tmp_path / "stamp").exists()
 
@@ -54,6 +56,7 @@ def test_where_nothing_can_be_installed_that_is_said_in_one_line_each_and_tests_
 @pytest.mark.mariadb
 def test_where_everything_is_there_nothing_is_said_and_it_is_not_asked_again(tmp_path: Path, bare_path: str) -> None:
     lacking = missing_part() or support_slapd.missing_part()
+    lacking = lacking or support_kerberos.missing_part() or support_gss_postgresql.missing_part()
     lacking = lacking or (None if shutil.which("gnome-keyring-daemon") else "gnome-keyring")
     if lacking is not None:
         missing(lacking)

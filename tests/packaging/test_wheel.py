@@ -57,7 +57,7 @@ def test_the_wheel_has_every_package_with_its_type_marker_and_declaration(wheel:
     declared = {"connector_sql/ra.toml", "connector_bus/ra.toml"}
     plugins = {f"connector_{plugin}/plugin.toml" for plugin in ("metrics", "keyring", "sqlstore")}
     assert declared | plugins <= names
-    mappers = {"default", "trusted", "onetoone", "configured"}
+    mappers = {"default", "trusted", "onetoone", "configured", "kerberos", "platform"}
     assert {f"connector_{name}/mapper.toml" for name in mappers} <= names
 
 

@@ -63,7 +63,7 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
         """What this resource's database and driver can do of what the adapter declares. Does not block."""
         settings = self._settings
         able = {
-            Capability.IDENTITY_SWITCH: settings.asserts_roles,
+            Capability.IDENTITY_SWITCH: settings.asserts_roles or settings.strategy is not None,
             Capability.REAUTHENTICATION: settings.changes_user,
             Capability.ASYNC: settings.serves_asyncio,
         }

@@ -56,12 +56,11 @@ class LeasedConnection(PoolProxiedConnection):
 
     def __init__(self, pool: LeasePool, lease: Lease, request: ConnectionRequestInfo | None) -> None:
         physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
-        if physical.is_resetting:  # lent as the login role itself after a caller: then nobody else has looked
-            try:
-                physical.finish_reset()
-            except BaseException as error:
-                lease.invalidate(error)
-                raise
+        try:
+            physical.begin_use()  # lent as the login role itself after a caller: then nobody else has looked
+        except BaseException as error:
+            lease.invalidate(error)
+            raise
         self.plan: SignOnPlan = lease.plan
         self.request = request
         self._pool = pool

@@ -18,19 +18,21 @@ from connector.spi import (
     IdentityAssertion,
     ManagedConnection,
     Outcome,
-    PasswordCredential,
     Subject,
 )
 from connector_sql.awaiting import closed_by_awaiting
+from connector_sql.caller_strategy import strategy_for
 from connector_sql.describing import is_mariadb, product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
 from connector_sql.mariadb_role import MariaDbRoleSession, mariadb_role_session
 from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
 from connector_sql.settings import SqlSettings
+from connector_sql.sign_on import SqlCredential
 from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
+    from connector_sql.caller_strategy import CallerStrategy
     from connector_sql.postgresql_callers import AssertedCallers
 
 CANNOT_ASSERT = Reason(
@@ -68,7 +70,7 @@ class SqlManagedConnection(ManagedConnection):
         settings: SqlSettings,
         *,
         opening: Opening,
-        credential: PasswordCredential | None,
+        credential: SqlCredential | None,
         audit: AuditLog | None,
     ) -> None:
         self._settings = settings
@@ -76,6 +78,7 @@ class SqlManagedConnection(ManagedConnection):
         self._opening = opening
         self._callers = _callers(dbapi_connection, settings, opening.user(credential), audit)
         self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
+        self._strategy = strategy_for(dbapi_connection, settings, opening, credential)
         # The mutable state; changed by whoever has the connection, one at a time:
         self._dbapi_connection = dbapi_connection
         self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
@@ -135,6 +138,22 @@ class SqlManagedConnection(ManagedConnection):
         """This session, for SQLAlchemy's event listeners."""
         return self._record
 
+    def begin_use(self) -> None:
+        """Whoever has the lease begins, with nothing left of the caller before (as `finish_reset`); where nobody is
+        asserted, it is the trusted user itself that works.
+
+        Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
+        """
+        self._require_usable()
+        strategy = self._strategy
+        if strategy is None or strategy.user is not None:
+            return
+        try:
+            strategy.use_as_login()
+        finally:
+            if strategy.dbapi_connection is not self._dbapi_connection:
+                self._renew()
+
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back.
 
@@ -187,6 +206,9 @@ class SqlManagedConnection(ManagedConnection):
         pool destroys the connection.
         """
         self._require_usable()
+        if self._strategy is not None:
+            self._assert_by(self._strategy, asserted.user)
+            return
         if self._mariadb is not None:
             self._become_on_mariadb(self._mariadb, asserted.user)
             return
@@ -216,6 +238,10 @@ class SqlManagedConnection(ManagedConnection):
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
             record.finalize(self._dbapi_connection)
+        if self._strategy is not None and self._strategy.user is not None:
+            self._strategy.release()
+            self._renew()
+            return
         if self._mariadb is not None and self._mariadb.role is not None:
             self._take_back_on_mariadb(self._mariadb, self._mariadb.role)
             return
@@ -252,7 +278,7 @@ class SqlManagedConnection(ManagedConnection):
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
-        self._require_usable()
+        self.begin_use()
         user = self._mariadb.acting_user() if self._mariadb is not None else self._current_user()
         return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), user)
 
@@ -288,6 +314,12 @@ class SqlManagedConnection(ManagedConnection):
             self.rollback()
         return user_in(self._dialect, row[0]) if row is not None else None
 
+    def _assert_by(self, strategy: CallerStrategy, user: str) -> None:
+        try:
+            strategy.become(user)
+        finally:
+            self._renew()  # perhaps another session, also where that was all that went well
+
     def _become_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
         """As `switch_identity`; what went wrong on the wire is reported to the pool."""
         if not is_mariadb(self._dialect):
@@ -313,7 +345,7 @@ class SqlManagedConnection(ManagedConnection):
                 self._report_escape(role, error)
                 raise
 
-    def _sign_on_anew(self, credential: PasswordCredential | None) -> None:
+    def _sign_on_anew(self, credential: SqlCredential | None) -> None:
         assert self._user_change is not None
         failure = self._user_change.failure(credential)
         if isinstance(failure, ConnectionFailed) and not isinstance(failure, LoginRefused):
@@ -346,6 +378,8 @@ class SqlManagedConnection(ManagedConnection):
         """The session is another one for SQLAlchemy's listeners, and perhaps another object for everybody."""
         if self._callers is not None:
             self._dbapi_connection = self._callers.dbapi_connection
+        elif self._strategy is not None:
+            self._dbapi_connection = self._strategy.dbapi_connection
         self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
 
     def _report_escape(self, role: str, error: IdentityMismatch | LoginRefused) -> None:
@@ -358,6 +392,8 @@ class SqlManagedConnection(ManagedConnection):
     def __repr__(self) -> str:
         asserting = self._mariadb or self._callers
         role = asserting.role if asserting is not None else None
+        if self._strategy is not None:
+            role = self._strategy.user
         acting = f", working as {role!r}" if role is not None else ""
         return f"<SqlManagedConnection to {self._settings.resource!r} as {self._user!r}{acting}>"
 

@@ -49,6 +49,12 @@ DRIVERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 #: Option files bring a user and a password of their own.
 _RESERVED = _PASSWORD_NAMES | {"user", "username", "prepare_threshold", "read_default_file", "read_default_group"}
+#: Ways to assert a caller other than SET ROLE: SQLAlchemy's names of database and driver that each needs.
+STRATEGIES: Final[Mapping[str, tuple[str, str]]] = {
+    "trusted-context": ("ibm_db_sa", "ibm_db_sa"),
+    "proxy-user": ("oracle", "oracledb"),
+    "execute-as": ("mssql", "pyodbc"),
+}
 _PSYCOPG: Final = "PostgreSQL with the driver psycopg"
 _MARIADB: Final = "MariaDB with the driver mysqldb"
 _MYSQLDB: Final = "MariaDB or MySQL with the driver mysqldb"
@@ -69,6 +75,7 @@ class SqlSettings:
         discards: Whether the whole session of a connection that asserted nobody is reset on return.
         role_database: The database that is selected with the asserted role, since the login user may not enter it: on
             MariaDB, where `url` then names none.
+        strategy: How a caller's identity is asserted where it is not by SET ROLE (`caller_strategy`), or None.
     """
 
     resource: str
@@ -80,6 +87,7 @@ class SqlSettings:
     discards: bool
     role_database: str = ""
     trust_domain: tuple[str, ...] | None = None
+    strategy: str | None = None
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -134,12 +142,15 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     is_psycopg = (dialect.name, dialect.driver) == ("postgresql", "psycopg")
     identity = properties.get("identity") or "automatic"
     discards = properties.get("reset") == "discard"
+    wanted = STRATEGIES.get(identity)
+    unfit = wanted is not None and wanted != (dialect.name, dialect.driver)
     # Only where it is asked for: with a URL for MySQL nobody knows yet whether the server is MariaDB.
     mariadb_roles = identity == "set-role" and _changes_user(dialect)
     if mariadb_roles and "multi_statements" in connect_args:
         raise ConfigError(RESERVED_ARGUMENT, resource=resource, names="multi_statements")
     for setting, unmet, needed in (
         ("identity", identity == "set-role" and not (is_psycopg or mariadb_roles), f"{_PSYCOPG}, or {_MARIADB}"),
+        ("identity", unfit, "{} with the driver {}".format(*(wanted or ("", "")))),
         ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
     ):
         if unmet:
@@ -156,6 +167,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         discards=discards,
         role_database=(url.database or "") if mariadb_roles else "",
         trust_domain=tuple(properties["trust_domain"]) if properties.get("trust_domain") is not None else None,
+        strategy=identity if wanted is not None else None,
     )
 
 

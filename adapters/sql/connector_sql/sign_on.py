@@ -5,8 +5,13 @@ Pure: a table and two functions, no I/O.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from connector.errors import Reason, SignOnError
-from connector.spi import PasswordCredential, Subject
+from connector.spi import KerberosCredential, PasswordCredential, PlatformIdentity, Subject
+
+#: What a database can be signed on with; the first of a subject is taken, and a plan's subject has one.
+SqlCredential: TypeAlias = PasswordCredential | KerberosCredential | PlatformIdentity
 
 CREDENTIAL_NEEDED = Reason(
     "CF-SQL-010",
@@ -42,7 +47,7 @@ _REFUSAL_WORDS = (
 
 def credential_for(
     factory: object, resource: str, dialect: str, url_user: str | None, subject: Subject | None
-) -> PasswordCredential | None:
+) -> SqlCredential | None:
     """Choose what to sign on with (SIGN-1, SIGN-6).
 
     Args:
@@ -61,7 +66,7 @@ def credential_for(
         return None
     if subject is None and url_user:
         return None
-    credential = subject.password_credential(factory) if subject is not None else None
+    credential = _credential_in(subject, factory) if subject is not None else None
     if credential is None or not credential.user:
         raise SignOnError(CREDENTIAL_NEEDED, resource=resource, found=_describe(subject))
     return credential
@@ -82,9 +87,18 @@ def is_refusal(error: BaseException) -> bool:
     return missing_role or any(words in text for words in _REFUSAL_WORDS)
 
 
+def _credential_in(subject: Subject, factory: object) -> SqlCredential | None:
+    password = subject.password_credential(factory)
+    if password is not None:
+        return password
+    for tickets in subject.credentials_of(KerberosCredential, factory):
+        return tickets
+    return next(iter(subject.credentials_of(PlatformIdentity, factory)), None)
+
+
 def _describe(subject: Subject | None) -> str:
     if subject is None:
         return "none, and its url names none"
     if subject.is_empty:
         return "an empty subject, which means nobody"
-    return f"a subject without a user and password for it ({len(subject.credentials)} credential(s) of other kinds)"
+    return f"a subject without a credential for it ({len(subject.credentials)} credential(s) of other kinds)"

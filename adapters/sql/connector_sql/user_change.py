@@ -12,6 +12,7 @@ from connector_sql.describing import is_mariadb, user_in
 from connector_sql.mysql_session import MySqlSession
 from connector_sql.opening import Opening
 from connector_sql.settings import SqlSettings
+from connector_sql.sign_on import SqlCredential
 
 SOMEBODY_ELSE = Reason(
     "CF-SQL-060",
@@ -36,7 +37,7 @@ class UserChange:
         self._opening = opening
         self._session = MySqlSession(dbapi_connection, opening.arguments())
 
-    def failure(self, credential: PasswordCredential | None) -> ConnectionFailed | IdentityMismatch | None:
+    def failure(self, credential: SqlCredential | None) -> ConnectionFailed | IdentityMismatch | None:
         """Sign on with a credential (None: by the URL alone) and begin the session as a new connection would.
 
         Blocks for some ten round trips. What went wrong is a value, not raised: so no frame that has the password
@@ -44,7 +45,7 @@ class UserChange:
         """
         dialect = self._settings.dialect
         user = self._opening.user(credential) or ""
-        password = credential.password if credential is not None else Secret("")
+        password = credential.password if isinstance(credential, PasswordCredential) else Secret("")
         try:
             self._session.change_user(user, password, has_roles=is_mariadb(dialect))
             self._opening.begin_session(self._dbapi_connection)
