@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
+import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
-import pytest
 from support_pool import InThread, PoolBench
 
 THREADS, CONNECTIONS, OPERATIONS = 8, 3, 300
@@ -46,27 +46,8 @@ def test_under_contention_every_borrower_acts_as_itself_and_nothing_is_lost() ->
     assert bench.factory.living == 0
 
 
-def test_interrupts_at_any_instant_leave_the_lock_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # one may hit a finaliser, which can't raise it
-    bench = PoolBench(max_size=1000)
-
-    class Interrupted(BaseException):
-        pass
-
-    def interrupt(*_: object) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for number in range(300):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0.00002 + number % 50 * 0.000001, 0.01)
-                while True:
-                    bench.pool.take(bench.alice).close()
-            except Interrupted:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                assert bench.pool._lock.acquire(timeout=20), "an interrupt has left the lock taken"
-                bench.pool._lock.release()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def test_interrupts_at_any_instant_leave_the_lock_free() -> None:
+    # In a process of its own: they hit whatever runs, the test runner's and the coverage tracer's own locks included.
+    storm = Path(__file__).parents[1] / "interrupt_a_pool.py"
+    done = subprocess.run([sys.executable, str(storm)], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == "the lock was free after each of 300 interrupts\n", done.stderr
