@@ -262,9 +262,11 @@ class LendingState(Decisions[S]):
         if entry.doomed is not None:
             self.condemn(entry, entry.doomed)
             return None
-        self._end_loan(entry, now)
+        entry.scope = None
+        if entry.special:
+            self._end_loan(entry, now)
         self._returns = entry.returned = self._returns + 1
-        if not self.suspended:
+        if not self.suspended and not self.queue.nobody_is_overdue(now):
             for waiter in self.queue.overdue(now):
                 grant = self._for_waiter(entry, waiter, now)
                 if grant is not None:
@@ -352,7 +354,7 @@ class LendingState(Decisions[S]):
         return entry
 
     def _end_loan(self, entry: Entry, now: float) -> None:
-        trace, entry.trace, entry.scope = entry.trace, None, None
+        trace, entry.trace = entry.trace, None
         if trace is not None:
             self.counts.uses += 1
             self.counts.use_seconds += now - trace.since

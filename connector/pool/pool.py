@@ -77,6 +77,7 @@ class ManagedConnectionPool(Openings):
         self._release = self._lock.release
         # Looked up once, since they stand on the way of every lease.
         self._take_free, self._pooled = self._state.take_free, self._state.give_back
+        self._waiting = self._state.queue.members
 
     # --- borrowing ----------------------------------------------------------------------------------------------
 
@@ -201,15 +202,16 @@ class ManagedConnectionPool(Openings):
                 return
             if self._notes_good:
                 entry.good_at = self._clock.monotonic()
-            pooled = False
-            for _ in self._acquiring:  # as `with self._lock`, see there
-                try:
-                    pooled = self._pooled(entry)
-                finally:
-                    self._release()
-                break
-            if pooled:
-                return
+            if not (entry.special or self._waiting):  # else there is something to decide, which `_settle` does
+                pooled = False
+                for _ in self._acquiring:  # as `with self._lock`, see there
+                    try:
+                        pooled = self._pooled(entry)
+                    finally:
+                        self._release()
+                    break
+                if pooled:
+                    return
         self._settle(entry)
 
     def abandon(self, entry: Entry, plan: SignOnPlan) -> None:

@@ -85,7 +85,10 @@ class Shares:
 
     def free_count(self) -> int:
         """How many entries are free."""
-        return sum(len(partition.free) for partition in self.partitions.values())
+        count = 0
+        for partition in self.partitions.values():  # written out: it is asked at each return while anybody waits
+            count += len(partition.free)
+        return count
 
     def least_recently_used(self) -> Entry | None:
         """The free entry that has been unused the longest."""

@@ -14,7 +14,7 @@ from connector.pool.pool import _taken_lock
 from connector.pool.settings import PoolSettings
 from connector.pool.state import PoolState
 from connector.pool.waiting import HAND_OVER_AFTER, Waiter
-from connector.spi import ManagedConnection, SignOnPlan
+from connector.spi import ManagedConnection, Scope, SignOnPlan, Subject
 
 REFUSED = Reason("CF-TEST-731", "refused", "")
 
@@ -314,3 +314,12 @@ def test_one_that_is_refused_wakes_the_next_one_to_be_refused_as_well() -> None:
         with pytest.raises(LoginRefused):
             thread.result()
     assert bench.settled()
+
+
+def test_a_connection_that_is_handed_over_belongs_to_the_former_borrowers_login_no_more() -> None:
+    bench = PoolBench()
+    case = Waiting(bench, bench.alice)
+    case.entry.scope = Scope(Subject.of_user("alice", "home"), "home", "test", "login of alice")
+    case.state.settle(case.entry, now=1.0)
+    assert case.waiters[0].grant is case.entry
+    assert case.entry.scope is None
