@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from threading import Lock
 
-from connector.errors import ConnectorError, LoginRefused
+from connector.errors import LoginRefused
 from connector.pool.adapter_calls import AdapterCalls
 from connector.pool.entry import Check, Doom, Entry, Permit
 from connector.pool.error_report import ErrorReport
@@ -79,7 +79,7 @@ class Openings(PoolOperations[Lock]):
         """Open the victim of a refused login again, by its own plan; raises the refusal where that fails as well."""
         try:
             entry = self._open(restoring, thread)
-        except ConnectorError:
+        except Exception:  # noqa: BLE001 - whatever the adapter raises there: the refusal is what the borrower asked for
             raise error from None
         return self._restored(entry, plan, error)
 

@@ -331,3 +331,20 @@ def test_where_the_old_credential_is_refused_as_well_the_borrower_is_told_and_no
     assert (now.size, now.changing) == (0, 0)
     bench.accept()
     bench.use(bench.bob)
+
+
+def test_where_the_old_one_can_not_be_opened_again_for_another_reason_the_refusal_is_what_is_raised(
+    either: Make,
+) -> None:
+    bench = either(max_size=1)
+    bench.use(bench.alice)
+    outcomes: list[Exception] = [refused(), RuntimeError("the adapter's own")]
+
+    def open_by_turns() -> None:
+        raise outcomes.pop(0)
+
+    bench.on_open(open_by_turns)
+    with pytest.raises(LoginRefused):
+        bench.take(bench.factory.plan("alice", version=2))
+    now = bench.pool.statistics()
+    assert (now.size, now.changing) == (0, 0)
