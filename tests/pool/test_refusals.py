@@ -333,7 +333,7 @@ def test_where_the_old_credential_is_refused_as_well_the_borrower_is_told_and_no
     bench.use(bench.bob)
 
 
-def test_where_the_old_one_can_not_be_opened_again_for_another_reason_the_refusal_is_what_is_raised(
+def test_where_the_old_one_fails_otherwise_the_refusal_is_what_is_raised(
     either: Make,
 ) -> None:
     bench = either(max_size=1)
