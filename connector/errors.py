@@ -289,6 +289,10 @@ class WorkCompletedWithError(WorkError):
     """The work was accepted and completed with an error: its context could not be set up, or its `run` raised."""
 
 
+class TransactionError(ConnectorError):
+    """A unit of work could not be committed, or was used wrongly; see the text for what became of it."""
+
+
 class DeliveryError(ConnectorError):
     """A message could not be delivered to its handler; it is not lost (FLOW-5)."""
 

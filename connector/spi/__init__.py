@@ -73,6 +73,13 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.transaction import (
+    RecoverableBranches,
+    TransactionParticipant,
+    TransactionService,
+    UnitOfWork,
+    Vote,
+)
 from connector.spi.work import (
     IMMEDIATE,
     INDEFINITE,
@@ -188,6 +195,12 @@ __all__ = [
     "Message",
     "Body",
     "PropertyValue",
+    # transactions
+    "TransactionService",
+    "UnitOfWork",
+    "TransactionParticipant",
+    "Vote",
+    "RecoverableBranches",
     # observation
     "Explanation",
     "Step",
