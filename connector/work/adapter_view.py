@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from connector.spi import INDEFINITE, WorkContext, WorkLike, WorkListener
+from connector.work.account import Account
 
 if TYPE_CHECKING:
     from connector.work.manager import ContainerWorkManager
@@ -13,19 +14,20 @@ if TYPE_CHECKING:
 
 @final
 class AdapterWorkManager:
-    """Passes everything on to the container's work manager, with the adapter's name (implements `spi.WorkManager`).
+    """Passes everything on to the container's work manager, with the adapter's account (implements `spi.WorkManager`).
 
-    Safe to use from any thread; see `ContainerWorkManager` for what blocks and what is raised. The place where
-    limits of one adapter will be kept.
+    Safe to use from any thread; see `ContainerWorkManager` for what blocks and what is raised.
 
     Args:
         manager: The container's work manager.
-        adapter: The adapter's name.
+        account: The adapter's lanes and counts.
     """
 
-    def __init__(self, manager: ContainerWorkManager, adapter: str) -> None:
+    __slots__ = ("_manager", "_account")
+
+    def __init__(self, manager: ContainerWorkManager, account: Account) -> None:
         self._manager = manager
-        self._submitter = f"adapter {adapter}"
+        self._account = account
 
     def do_work(
         self,
@@ -37,7 +39,7 @@ class AdapterWorkManager:
     ) -> Any:
         """Run and wait for the end; see `ContainerWorkManager.do_work`."""
         return self._manager.do_work(
-            work, contexts=contexts, start_timeout=start_timeout, listener=listener, submitter=self._submitter
+            work, contexts=contexts, start_timeout=start_timeout, listener=listener, account=self._account
         )
 
     def start_work(
@@ -50,7 +52,7 @@ class AdapterWorkManager:
     ) -> float:
         """Run and wait for the start; see `ContainerWorkManager.start_work`."""
         return self._manager.start_work(
-            work, contexts=contexts, start_timeout=start_timeout, listener=listener, submitter=self._submitter
+            work, contexts=contexts, start_timeout=start_timeout, listener=listener, account=self._account
         )
 
     def schedule_work(
@@ -63,7 +65,7 @@ class AdapterWorkManager:
     ) -> None:
         """Run some time; see `ContainerWorkManager.schedule_work`."""
         self._manager.schedule_work(
-            work, contexts=contexts, start_timeout=start_timeout, listener=listener, submitter=self._submitter
+            work, contexts=contexts, start_timeout=start_timeout, listener=listener, account=self._account
         )
 
     def is_context_supported(self, context_type: type[WorkContext]) -> bool:

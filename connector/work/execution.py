@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from contextvars import copy_context
 from typing import Any, final
 
@@ -18,7 +20,7 @@ from connector.spi import (
     WorkContextErrorCode,
     WorkErrorCode,
 )
-from connector.work.contexts import assign_contexts
+from connector.work.contexts import ContextKind, assign_contexts
 from connector.work.event_loop import EventLoopThread
 from connector.work.inflow import NOBODY
 from connector.work.inflow_handler import establish_subject
@@ -31,15 +33,22 @@ CONTEXT_UNUSABLE = Reason(
     "the work {work} was not run: {problem}.",
     "Submit it with at most one context of each type that `is_context_supported` answers for.",
 )
-SECURITY_SETUP_FAILED = Reason(
+SETUP_FAILED = Reason(
     "CF-WORK-011",
-    "the work {work} was not run, its security context could not be set up: {cause}.",
-    "See the cause; nothing ran under any identity.",
+    "the work {work} was not run, its {kind} context could not be set up: {cause}.",
+    "See the cause; nothing of the work ran under any identity.",
 )
 WORK_RAISED = Reason(
     "CF-WORK-012",
     "the work {work} raised {cause}.",
     "See the cause; the error is the work's own.",
+)
+
+
+ENDED_BADLY = Reason(
+    "CF-WORK-013",
+    "the work {work} ran, and what stands around it could not be ended: {cause}.",
+    "See the cause; the work itself had come to its end.",
 )
 
 
@@ -52,13 +61,23 @@ class WorkExecution:
         container: The container's name, for the scope.
         realm: The application's realm, for the scope.
         loop: Where coroutines run.
+        kinds: The work contexts that can be set up, by type, in the order of their set-up.
     """
 
-    def __init__(self, identity: IdentityService, *, container: str, realm: str, loop: EventLoopThread) -> None:
+    def __init__(
+        self,
+        identity: IdentityService,
+        *,
+        container: str,
+        realm: str,
+        loop: EventLoopThread,
+        kinds: Mapping[type[WorkContext], ContextKind],
+    ) -> None:
         self._identity = identity
         self._container = container
         self._realm = realm
         self._loop = loop
+        self._kinds = kinds
 
     def execute(self, submission: Submission) -> None:
         """Run it and put the outcome into its `result` or `error`. Blocks as long as the work does; raises nothing.
@@ -67,18 +86,38 @@ class WorkExecution:
         nothing of the submitter, of an earlier work or of a failed set-up is seen in it (FLOW-4).
         """
         try:
-            subject, origin, told = self._set_up(submission)
-            with open_scope(subject, realm=self._realm, container=self._container, origin=origin):
-                for context in told:
-                    _tell_complete(context)
-                submission.result = self._run(submission)
+            if submission.contexts:
+                self._within_contexts(submission)
+            else:
+                with self._scope(NOBODY, submission, "no caller"):
+                    submission.result = self._run(submission)
         except WorkCompletedWithError as error:
             submission.error = error
+        except BaseException as error:  # noqa: BLE001 - a thread of ours ends with no work, whatever ends badly
+            submission.error = _completed(ENDED_BADLY, WorkErrorCode.INTERNAL, submission, error)
+        if submission.error is not None:
+            submission.result = None
 
-    def _set_up(self, submission: Submission) -> tuple[Subject, str, tuple[WorkContext, ...]]:
-        if not submission.contexts:
-            return NOBODY, f"work of {submission.submitter}, no caller", ()
-        assignment = assign_contexts(submission.contexts)
+    def _scope(self, subject: Subject, submission: Submission, rule: str) -> open_scope:
+        origin = f"work of {submission.account.submitter}, {rule}"
+        return open_scope(subject, realm=self._realm, container=self._container, origin=origin)
+
+    def _within_contexts(self, submission: Submission) -> None:
+        assigned = self._assigned(submission)
+        subject, rule = self._established(submission, assigned.get(SecurityContext))
+        with self._scope(subject, submission, rule), ExitStack() as stack:
+            for kind in self._kinds.values():
+                context = assigned.get(kind.type)
+                if context is not None:
+                    _enter(kind, context, stack, submission)
+            try:
+                submission.result = self._run(submission)
+            except WorkCompletedWithError as error:
+                submission.error = error  # kept here as well: what is left around it must not swallow it
+                raise
+
+    def _assigned(self, submission: Submission) -> Mapping[type[WorkContext], WorkContext]:
+        assignment = assign_contexts(submission.contexts, self._kinds)
         if assignment.code is not None:
             _tell_failed(assignment.bad, assignment.code)
             raise WorkCompletedWithError(
@@ -87,22 +126,17 @@ class WorkExecution:
                 work=name_of(submission.work),
                 problem=assignment.problem,
             )
-        security = assignment.contexts.get(SecurityContext)
-        subject, rule = NOBODY, "no caller"
-        if isinstance(security, SecurityContext):
-            try:
-                decision = establish_subject(security, self._identity)
-            except BaseException as error:
-                _tell_failed(security, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
-                raise WorkCompletedWithError(
-                    SECURITY_SETUP_FAILED,
-                    explanation=getattr(error, "explanation", None),
-                    error_code=WorkContextErrorCode.CONTEXT_SETUP_FAILED,
-                    work=name_of(submission.work),
-                    cause=safe_text(error),
-                ) from error
-            subject, rule = decision.subject or NOBODY, decision.rule
-        return subject, f"work of {submission.submitter}, {rule}", tuple(assignment.contexts.values())
+        return assignment.contexts
+
+    def _established(self, submission: Submission, security: WorkContext | None) -> tuple[Subject, str]:
+        if not isinstance(security, SecurityContext):
+            return NOBODY, "no caller"
+        try:
+            decision = establish_subject(security, self._identity)
+        except BaseException as error:
+            _tell_failed(security, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+            raise _not_set_up(submission, security, error) from error
+        return decision.subject or NOBODY, decision.rule
 
     def _run(self, submission: Submission) -> Any:
         work = submission.work
@@ -111,10 +145,42 @@ class WorkExecution:
             if inspect.iscoroutine(result):
                 result = self._loop.run(result, copy_context())
         except BaseException as error:  # a thread of ours ends with no work, whatever it raises
-            raise WorkCompletedWithError(
-                WORK_RAISED, error_code=WorkErrorCode.UNDEFINED, work=name_of(work), cause=safe_text(error)
-            ) from error
+            raise _completed(WORK_RAISED, WorkErrorCode.UNDEFINED, submission, error) from error
         return result
+
+
+def _enter(kind: ContextKind, context: WorkContext, stack: ExitStack, submission: Submission) -> None:
+    if kind.around is not None:
+        try:
+            stack.enter_context(kind.around(context))
+        except WorkCompletedWithError as error:
+            code = error.error_code
+            refused = isinstance(code, WorkContextErrorCode)
+            _tell_failed(context, code if refused else WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+            raise
+        except BaseException as error:
+            _tell_failed(context, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+            raise _not_set_up(submission, context, error) from error
+    _tell_complete(context)
+
+
+def _not_set_up(submission: Submission, context: WorkContext, error: BaseException) -> WorkCompletedWithError:
+    return WorkCompletedWithError(
+        SETUP_FAILED,
+        explanation=getattr(error, "explanation", None),
+        error_code=WorkContextErrorCode.CONTEXT_SETUP_FAILED,
+        work=name_of(submission.work),
+        kind=context.name,
+        cause=safe_text(error),
+    )
+
+
+def _completed(
+    reason: Reason, code: WorkErrorCode, submission: Submission, cause: BaseException
+) -> WorkCompletedWithError:
+    error = WorkCompletedWithError(reason, error_code=code, work=name_of(submission.work), cause=safe_text(cause))
+    error.__cause__ = cause
+    return error
 
 
 def name_of(work: object) -> str:

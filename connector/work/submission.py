@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from connector.errors import WorkError
 from connector.spi import WorkContext, WorkEvent, WorkEventKind, WorkLike, WorkListener
+
+if TYPE_CHECKING:
+    from connector.work.account import Account
 
 
 class Station(Enum):
     """Where a submission is; only the ledger moves it, under its lock."""
 
+    NEW = "new"
     QUEUED = "queued"
+    HANDED = "handed to a thread"  # it has a slot; its thread is on its way, and a start timeout may still win
     RUNNING = "running"
     COMPLETED = "completed"
     REJECTED = "rejected"
@@ -32,19 +37,24 @@ class Awaited(Enum):
 class Submission:
     """One work with everything that belongs to its run.
 
-    `station` is the ledger's; the other fields that change (`start_delay`, `result`, `error`) are written by whoever
-    moved the station, before `signal` is given, and read by the submitter after it.
+    `station` and `waits` are the ledger's; the other fields that change (`start_delay`, `result`, `error`) are written
+    by whoever moved the station, before `signal` is given, and read by the submitter after it.
 
     Attributes:
         work: What to run.
         contexts: Its work contexts.
         listener: Whom to tell, or None.
         awaited: What the submitter waits for.
-        submitter: Who submitted it, in words: "adapter bus".
-        long_running: Whether it runs on a thread of its own.
+        account: Of the adapter that submitted it.
+        long_running: Whether it runs apart from short work.
         accepted_at: Monotonic seconds.
         deadline: Monotonic seconds until which it must have been started; infinite for no limit.
         call_off: Calls the start timer off, where there is one.
+        station: Where it is.
+        waits: How many waits for nested works are going on within it; it lends its slot while there are any.
+        start_delay: Seconds from acceptance to start, once it has started.
+        result: What `run` answered.
+        error: Why it was rejected, or what it completed with.
     """
 
     __slots__ = (
@@ -52,12 +62,13 @@ class Submission:
         "contexts",
         "listener",
         "awaited",
-        "submitter",
+        "account",
         "long_running",
         "accepted_at",
         "deadline",
         "call_off",
         "station",
+        "waits",
         "start_delay",
         "result",
         "error",
@@ -71,7 +82,7 @@ class Submission:
         listener: WorkListener | None,
         *,
         awaited: Awaited,
-        submitter: str,
+        account: Account,
         long_running: bool,
         accepted_at: float,
         start_timeout: float,
@@ -80,27 +91,34 @@ class Submission:
         self.contexts = contexts
         self.listener = listener
         self.awaited = awaited
-        self.submitter = submitter
+        self.account = account
         self.long_running = long_running
         self.accepted_at = accepted_at
         self.deadline = accepted_at + start_timeout
         self.call_off: Callable[[], None] | None = None
-        self.station = Station.QUEUED
+        self.station = Station.NEW
+        self.waits = 0
         self.start_delay: float | None = None
         self.result: Any = None
         self.error: WorkError | None = None
         # A bare lock, taken at birth and released once: the cheapest signal between two threads that there is (a
         # Future or an Event costs a Condition, twice as much as the whole dispatch).
-        self._signal = threading.Lock()
-        self._signal.acquire()
+        if awaited is not Awaited.NOTHING:
+            self._signal = threading.Lock()
+            self._signal.acquire()
 
     def wait(self) -> None:
-        """Block until the awaited station is reached. Called once, by the submitter."""
+        """Block until the awaited station is reached. Called once, by a submitter that waits."""
         self._signal.acquire()
 
     def reached(self, station: Awaited) -> None:
         """Wake the submitter if this is what it waits for. Called at most once for each station."""
         if self.awaited is station:
+            self._signal.release()
+
+    def never(self) -> None:
+        """Wake the submitter, whatever it waits for: it is not going to happen."""
+        if self.awaited is not Awaited.NOTHING:
             self._signal.release()
 
     def event(self, kind: WorkEventKind) -> WorkEvent:

@@ -30,6 +30,7 @@ from connector.spi import (
     WorkManager,
 )
 from connector.work.event_loop import EventLoopThread
+from connector.work.limits import WorkLimits
 from connector.work.manager import ContainerWorkManager
 
 IDENTITY = FakeIdentity({"alice": ["staff"]})
@@ -69,9 +70,16 @@ def clock() -> ManualClock:
 def make(loop: EventLoopThread, clock: ManualClock) -> Iterator[Callable[..., ContainerWorkManager]]:
     made: list[ContainerWorkManager] = []
 
-    def make_manager(max_threads: int = 4, timer: Any = None) -> ContainerWorkManager:
+    def make_manager(
+        max_threads: int = 4, timer: Any = None, limits: WorkLimits | None = None
+    ) -> ContainerWorkManager:
         manager = ContainerWorkManager(
-            IDENTITY, container="c", realm="home", max_threads=max_threads, clock=clock, loop=timer or loop
+            IDENTITY,
+            container="c",
+            realm="home",
+            limits=limits or WorkLimits(max_threads=max_threads),
+            clock=clock,
+            loop=timer or loop,
         )
         made.append(manager)
         return manager
