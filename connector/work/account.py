@@ -20,40 +20,27 @@ class Account:
         submitter: The same in words, for the origin of scopes.
         short: Its lane for short works.
         long: Its lane for long-running works.
-        running: How many short works run, lenders included.
-        long_running: How many long-running works run.
         completed: How many have ended.
         failed: How many of them with an error.
         rejected: How many were never run.
     """
 
-    __slots__ = (
-        "adapter",
-        "submitter",
-        "short",
-        "long",
-        "running",
-        "long_running",
-        "completed",
-        "failed",
-        "rejected",
-    )
+    __slots__ = ("adapter", "submitter", "short", "long", "completed", "failed", "rejected")
 
     def __init__(self, adapter: str, short: Lane[Submission], long: Lane[Submission]) -> None:
         self.adapter = adapter
         self.submitter = f"adapter {adapter}" if adapter else "the container"
         self.short = short
         self.long = long
-        self.running = self.long_running = 0
         self.completed = self.failed = self.rejected = 0
 
     def statistics(self) -> WorkStatistics:
         """The counts as an immutable object."""
         return WorkStatistics(
             self.adapter,
-            active=self.running,
+            active=self.short.taken + self.short.lent,
             queued=len(self.short.waiting),
-            long_running=self.long_running,
+            long_running=self.long.taken + self.long.lent,
             long_running_queued=len(self.long.waiting),
             completed=self.completed,
             failed=self.failed,

@@ -7,10 +7,11 @@ narrower: it is about exactly that type (research/connectors.md 2.13).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, cast, final
 
 from connector.spi import HintsContext, SecurityContext, WorkContext, WorkContextErrorCode
 
@@ -41,43 +42,69 @@ class ContextKind:
 STANDARD_KINDS: Final = (ContextKind(HintsContext), ContextKind(SecurityContext))
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """The contexts by supported type, or the first that can't be used.
+class BadContext(Exception):
+    """A context that can't be set up.
 
     Attributes:
-        contexts: The usable ones by their supported type.
-        bad: The context at fault, or None.
+        context: Which.
         code: What is wrong with it.
-        problem: The same in words; empty where nothing is wrong.
+        problem: The same in words.
     """
 
-    contexts: dict[type[WorkContext], WorkContext]
-    bad: WorkContext | None = None
-    code: WorkContextErrorCode | None = None
-    problem: str = ""
+    def __init__(self, context: WorkContext, code: WorkContextErrorCode, problem: str) -> None:
+        super().__init__(problem)
+        self.context = context
+        self.code = code
+        self.problem = problem
 
 
-def assign_contexts(contexts: Sequence[WorkContext], supported: Collection[type[WorkContext]]) -> Assignment:
-    """Assign each context to its supported type; stops at the first bad one. Pure; raises nothing."""
-    assigned: dict[type[WorkContext], WorkContext] = {}
-    for context in contexts:
-        kind = supported_type(context, supported)
-        if kind is None:
-            problem = f"its context {type(context).__name__} is of no supported type"
-            return Assignment(assigned, context, WorkContextErrorCode.UNSUPPORTED_CONTEXT_TYPE, problem)
-        if kind in assigned:
-            problem = f"it has more than one {kind.name} context"
-            return Assignment(assigned, context, WorkContextErrorCode.DUPLICATE_CONTEXTS, problem)
-        if isinstance(context, HintsContext) and (problem := hint_problem(context)):
-            return Assignment(assigned, context, WorkContextErrorCode.CONTEXT_SETUP_FAILED, problem)
-        assigned[kind] = context
-    return Assignment(assigned)
+@final
+class ContextTable:
+    """The kinds that one work manager supports. Pure, but for what it remembers of classes; safe from any thread.
 
+    Args:
+        kinds: In the order of their set-up.
+    """
 
-def supported_type(context: object, supported: Collection[type[WorkContext]]) -> type[WorkContext] | None:
-    """The most specific supported type that the context is an instance of, or None."""
-    return next((kind for kind in type(context).__mro__ if kind in supported), None)
+    # Mutable state: `_type_of`, a cache.
+
+    def __init__(self, kinds: Sequence[ContextKind]) -> None:
+        self.types: Final = frozenset(kind.type for kind in kinds)
+        #: Those that have something to enter, in the order of their set-up.
+        self.around: Final = tuple(kind for kind in kinds if kind.around is not None)
+        # By class: walking through one's ancestors costs as much as all else that is done for a context.
+        self._type_of = lru_cache(256)(self._find)
+
+    def supported_type(self, context: object) -> type[WorkContext] | None:
+        """The most specific supported type that the context is an instance of, or None."""
+        kind: type = type(context)
+        return self._type_of(kind)
+
+    def assign(self, contexts: Sequence[WorkContext]) -> dict[type[WorkContext], WorkContext]:
+        """Each context by its supported type. Raises BadContext for the first bad one."""
+        assigned: dict[type[WorkContext], WorkContext] = {}
+        for context in contexts:
+            kind = self._type_of(type(context))
+            if kind is None:
+                problem = f"its context {type(context).__name__} is of no supported type"
+                raise BadContext(context, WorkContextErrorCode.UNSUPPORTED_CONTEXT_TYPE, problem)
+            if kind in assigned:
+                problem = f"it has more than one {kind.name} context"
+                raise BadContext(context, WorkContextErrorCode.DUPLICATE_CONTEXTS, problem)
+            if kind is HintsContext and (problem := hint_problem(cast("HintsContext", context))):
+                raise BadContext(context, WorkContextErrorCode.CONTEXT_SETUP_FAILED, problem)
+            assigned[kind] = context
+        return assigned
+
+    def is_long_running(self, contexts: Sequence[WorkContext]) -> bool:
+        """Whether the work has to run apart from short work; a wrong hint is judged later, by `assign`."""
+        for context in contexts:
+            if self._type_of(type(context)) is HintsContext and cast("HintsContext", context).long_running is True:
+                return True
+        return False
+
+    def _find(self, kind: type) -> type[WorkContext] | None:
+        return next((ancestor for ancestor in kind.__mro__ if ancestor in self.types), None)
 
 
 def hint_problem(hints: HintsContext) -> str:
@@ -90,8 +117,3 @@ def hint_problem(hints: HintsContext) -> str:
         if not isinstance(value, allowed):
             return f"its hint {name} is a {type(value).__name__}, not a {allowed[0].__name__}"
     return ""
-
-
-def is_long_running(contexts: Sequence[WorkContext]) -> bool:
-    """Whether the work has to run apart from short work. Pure; a wrong hint is judged later, by `assign_contexts`."""
-    return any(isinstance(context, HintsContext) and context.long_running is True for context in contexts)

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import copy_context
-from typing import Any, final
+from types import MappingProxyType
+from typing import Any, Final, cast, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
 from connector.security.scope import open_scope
@@ -20,13 +21,15 @@ from connector.spi import (
     WorkContextErrorCode,
     WorkErrorCode,
 )
-from connector.work.contexts import ContextKind, assign_contexts
+from connector.work.contexts import BadContext, ContextKind, ContextTable
 from connector.work.event_loop import EventLoopThread
 from connector.work.inflow import NOBODY
 from connector.work.inflow_handler import establish_subject
 from connector.work.submission import Submission
 
 _log = logging.getLogger("connector.work")
+
+_NO_CONTEXTS: Final[Mapping[type[WorkContext], WorkContext]] = MappingProxyType({})
 
 CONTEXT_UNUSABLE = Reason(
     "CF-WORK-010",
@@ -61,7 +64,7 @@ class WorkExecution:
         container: The container's name, for the scope.
         realm: The application's realm, for the scope.
         loop: Where coroutines run.
-        kinds: The work contexts that can be set up, by type, in the order of their set-up.
+        table: The work contexts that can be set up.
     """
 
     def __init__(
@@ -71,13 +74,14 @@ class WorkExecution:
         container: str,
         realm: str,
         loop: EventLoopThread,
-        kinds: Mapping[type[WorkContext], ContextKind],
+        table: ContextTable,
     ) -> None:
         self._identity = identity
         self._container = container
         self._realm = realm
         self._loop = loop
-        self._kinds = kinds
+        self._table = table
+        self._entered = frozenset(kind.type for kind in table.around)
 
     def execute(self, submission: Submission) -> None:
         """Run it and put the outcome into its `result` or `error`. Blocks as long as the work does; raises nothing.
@@ -86,51 +90,50 @@ class WorkExecution:
         nothing of the submitter, of an earlier work or of a failed set-up is seen in it (FLOW-4).
         """
         try:
+            subject, rule, contexts = NOBODY, "no caller", _NO_CONTEXTS
             if submission.contexts:
-                self._within_contexts(submission)
-            else:
-                with self._scope(NOBODY, submission, "no caller"):
+                contexts = self._assigned(submission)
+                security = contexts.get(SecurityContext)
+                if security is not None:
+                    subject, rule = self._established(submission, cast("SecurityContext", security))
+            origin = f"work of {submission.account.submitter}, {rule}"
+            with open_scope(subject, realm=self._realm, container=self._container, origin=origin):
+                if contexts:
+                    self._run_within(submission, contexts)
+                else:
                     submission.result = self._run(submission)
         except WorkCompletedWithError as error:
             submission.error = error
         except BaseException as error:  # noqa: BLE001 - a thread of ours ends with no work, whatever ends badly
             submission.error = _completed(ENDED_BADLY, WorkErrorCode.INTERNAL, submission, error)
-        if submission.error is not None:
-            submission.result = None
 
-    def _scope(self, subject: Subject, submission: Submission, rule: str) -> open_scope:
-        origin = f"work of {submission.account.submitter}, {rule}"
-        return open_scope(subject, realm=self._realm, container=self._container, origin=origin)
+    def _assigned(self, submission: Submission) -> Mapping[type[WorkContext], WorkContext]:
+        try:
+            return self._table.assign(submission.contexts)
+        except BadContext as bad:
+            _tell_failed(bad.context, bad.code)
+            raise WorkCompletedWithError(
+                CONTEXT_UNUSABLE, error_code=bad.code, work=name_of(submission.work), problem=bad.problem
+            ) from None
 
-    def _within_contexts(self, submission: Submission) -> None:
-        assigned = self._assigned(submission)
-        subject, rule = self._established(submission, assigned.get(SecurityContext))
-        with self._scope(subject, submission, rule), ExitStack() as stack:
-            for kind in self._kinds.values():
-                context = assigned.get(kind.type)
-                if context is not None:
-                    _enter(kind, context, stack, submission)
+    def _run_within(self, submission: Submission, contexts: Mapping[type[WorkContext], WorkContext]) -> None:
+        for kind, context in contexts.items():
+            if kind not in self._entered:
+                _tell_complete(context)
+        if self._entered.isdisjoint(contexts):
+            submission.result = self._run(submission)
+            return
+        with ExitStack() as stack:
+            for one in self._table.around:
+                if one.type in contexts:
+                    _enter(one, contexts[one.type], stack, submission)
             try:
                 submission.result = self._run(submission)
             except WorkCompletedWithError as error:
                 submission.error = error  # kept here as well: what is left around it must not swallow it
                 raise
 
-    def _assigned(self, submission: Submission) -> Mapping[type[WorkContext], WorkContext]:
-        assignment = assign_contexts(submission.contexts, self._kinds)
-        if assignment.code is not None:
-            _tell_failed(assignment.bad, assignment.code)
-            raise WorkCompletedWithError(
-                CONTEXT_UNUSABLE,
-                error_code=assignment.code,
-                work=name_of(submission.work),
-                problem=assignment.problem,
-            )
-        return assignment.contexts
-
-    def _established(self, submission: Submission, security: WorkContext | None) -> tuple[Subject, str]:
-        if not isinstance(security, SecurityContext):
-            return NOBODY, "no caller"
+    def _established(self, submission: Submission, security: SecurityContext) -> tuple[Subject, str]:
         try:
             decision = establish_subject(security, self._identity)
         except BaseException as error:
@@ -150,17 +153,17 @@ class WorkExecution:
 
 
 def _enter(kind: ContextKind, context: WorkContext, stack: ExitStack, submission: Submission) -> None:
-    if kind.around is not None:
-        try:
+    try:
+        if kind.around is not None:
             stack.enter_context(kind.around(context))
-        except WorkCompletedWithError as error:
-            code = error.error_code
-            refused = isinstance(code, WorkContextErrorCode)
-            _tell_failed(context, code if refused else WorkContextErrorCode.CONTEXT_SETUP_FAILED)
-            raise
-        except BaseException as error:
-            _tell_failed(context, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
-            raise _not_set_up(submission, context, error) from error
+    except WorkCompletedWithError as error:
+        code = error.error_code
+        refused = isinstance(code, WorkContextErrorCode)
+        _tell_failed(context, code if refused else WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+        raise
+    except BaseException as error:
+        _tell_failed(context, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+        raise _not_set_up(submission, context, error) from error
     _tell_complete(context)
 
 

@@ -34,14 +34,16 @@ class Lane(Generic[W]):
     Attributes:
         limit: How many slots it may hold.
         taken: How many it holds.
+        lent: How many of its works have lent theirs.
         waiting: What waits for one, oldest first.
     """
 
-    __slots__ = ("limit", "taken", "waiting")
+    __slots__ = ("limit", "taken", "lent", "waiting")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.taken = 0
+        self.lent = 0
         # Ordered by itself and emptied from its head and from its middle: a `dict` would search its head anew each time.
         self.waiting: OrderedDict[W, None] = OrderedDict()
 
@@ -54,12 +56,13 @@ class Slots(Generic[W]):
         capacity: How many works may run at once.
     """
 
-    # Mutable state: `taken`; `_idle`, how many lanes hold no slot; `_waiting`, the lanes in which something waits, the
+    # Mutable state: `taken`; `lent`; `_idle`, how many lanes hold no slot; `_waiting`, the lanes in which something waits, the
     # one that was served last at the end; and the lanes' own.
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.taken = 0
+        self.lent = 0
         self._idle = 0
         self._waiting: dict[Lane[W], None] = {}
 
@@ -72,6 +75,20 @@ class Slots(Generic[W]):
         """Whether a work of the lane may start now: the rule above."""
         free = self.capacity - self.taken
         return free > 0 and lane.taken < lane.limit and (lane.taken == 0 or free > self._idle)
+
+    def try_take(self, lane: Lane[W]) -> bool:
+        """`take` a slot if the lane `may_take` one; answers whether it has."""
+        taken = lane.taken
+        free = self.capacity - self.taken
+        if free <= 0 or taken >= lane.limit:
+            return False
+        if taken == 0:
+            self._idle -= 1
+        elif free <= self._idle:
+            return False
+        lane.taken = taken + 1
+        self.taken += 1
+        return True
 
     def take(self, lane: Lane[W]) -> None:
         """Give the lane a slot, whether or not it `may_take` one: a work that lent its slot has it back at once."""
@@ -108,6 +125,19 @@ class Slots(Generic[W]):
             self._waiting[following] = None  # at the end: the others have their turn first
         self.take(following)
         return work
+
+    def lend(self, lane: Lane[W]) -> W | None:
+        """A work of the lane waits for another one: its slot is free meanwhile; answers like `free`."""
+        lane.lent += 1
+        self.lent += 1
+        return self.free(lane)
+
+    def take_back(self, lane: Lane[W], *, needed: bool) -> None:
+        """It waits no more, and goes on with its slot; or it has ended and does not need it."""
+        lane.lent -= 1
+        self.lent -= 1
+        if needed:
+            self.take(lane)
 
     def _following(self) -> Lane[W] | None:
         able = [lane for lane in self._waiting if self.may_take(lane)]

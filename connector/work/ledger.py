@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import threading
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from connector.work.account import Account
-from connector.work.lanes import Lane, Slots
+from connector.work.lanes import Slots
 from connector.work.limits import WorkLimits
 from connector.work.statistics import WorkStatistics
 from connector.work.submission import Station, Submission
@@ -54,30 +54,38 @@ class Idle(Enum):
 class _Executor:
     """Slots and the threads that use them; changed under the ledger's lock."""
 
-    __slots__ = ("slots", "keeps_idle", "threads", "busy", "lent")
+    __slots__ = ("slots", "keeps_idle", "threads", "busy")
 
     def __init__(self, capacity: int, *, keeps_idle: bool) -> None:
         self.slots: Slots[Submission] = Slots(capacity)
         self.keeps_idle = keeps_idle
         self.threads = 0
         self.busy = 0  # threads that have a work
-        self.lent = 0  # those whose work has lent its slot
 
     def engage(self) -> bool:
         """A thread for one more work; answers whether it has to be started."""
         self.busy += 1
         if self.busy > self.threads:
-            self.threads += 1
+            self.threads = self.busy
             return True
         return False
 
     def disengage(self) -> Idle:
         """The thread has no work any more."""
         self.busy -= 1
-        if self.keeps_idle and self.threads - self.lent <= self.slots.capacity:
-            return Idle.WAIT
+        if self.keeps_idle and self.threads - self.slots.lent <= self.slots.capacity:
+            return _WAIT
         self.threads -= 1
         return Idle.END
+
+
+# Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
+_HANDED: Final = Station.HANDED
+_RUNNING: Final = Station.RUNNING
+_COMPLETED: Final = Station.COMPLETED
+_TO_IDLE: Final = Acceptance.HANDED
+_SPAWN: Final = Acceptance.SPAWN
+_WAIT: Final = Idle.WAIT
 
 
 @final
@@ -118,23 +126,36 @@ class WorkLedger:
 
     def accept(self, submission: Submission, *, immediate: bool) -> Acceptance:
         """Take a new submission in, or say why not."""
-        executor, lane = self._place(submission)
+        lane = submission.lane
+        executor = self._long if lane is submission.account.long else self._short
         with self._lock:
             if self._stopping:
                 return self._refused(submission, Acceptance.STOPPED)
-            if not executor.slots.may_take(lane):
-                if immediate:
-                    return self._refused(submission, Acceptance.NO_SLOT)
-                if submission.listener is not None:
-                    return Acceptance.TELL_FIRST
-            return self._enqueue(submission)
+            if executor.slots.try_take(lane):
+                submission.station = _HANDED
+                self._live[submission] = None
+                return _SPAWN if executor.engage() else _TO_IDLE
+            if immediate:
+                return self._refused(submission, Acceptance.NO_SLOT)
+            if submission.listener is not None:
+                return Acceptance.TELL_FIRST
+            executor.slots.wait(lane, submission)
+            submission.station = Station.QUEUED
+            return Acceptance.QUEUED
 
     def enqueue(self, submission: Submission) -> Acceptance:
         """Go on with one that was accepted, to be told first: QUEUED, HANDED or SPAWN; STOPPED by a stop meanwhile."""
+        lane = submission.lane
+        executor = self._executor(submission)
         with self._lock:
             if self._stopping:
                 return self._refused(submission, Acceptance.STOPPED)
-            return self._enqueue(submission)
+            if executor.slots.try_take(lane):
+                self._hand(submission)
+                return _SPAWN if executor.engage() else _TO_IDLE
+            executor.slots.wait(lane, submission)
+            submission.station = Station.QUEUED
+            return Acceptance.QUEUED
 
     def refuse(self, submission: Submission) -> None:
         """Note the rejection of one that was unfit: it is not to be accepted."""
@@ -147,13 +168,9 @@ class WorkLedger:
         False if it was withdrawn, or is too late (`withdraw` it then): go on with what `drop` answers.
         """
         with self._lock:
-            if submission.station is not Station.HANDED or now > submission.deadline:
+            if submission.station is not _HANDED or now > submission.deadline:
                 return False
-            submission.station = Station.RUNNING
-            if submission.long_running:
-                submission.account.long_running += 1
-            else:
-                submission.account.running += 1
+            submission.station = _RUNNING
             return True
 
     def withdraw(self, submission: Submission) -> bool:
@@ -163,58 +180,48 @@ class WorkLedger:
 
     def drop(self, submission: Submission) -> Submission | Idle:
         """The thread of a handed submission that was withdrawn gives its slot back; answers what it does next."""
-        executor, lane = self._place(submission)
         with self._lock:
-            return self._next(executor, lane)
+            return self._next(submission)
 
     def complete(self, submission: Submission) -> Submission | Idle:
         """Move a running submission to COMPLETED; answers what its thread does next: another work, or none."""
-        executor, lane = self._place(submission)
         with self._lock:
-            submission.station = Station.COMPLETED
+            submission.station = _COMPLETED
             account = submission.account
             account.completed += 1
             if submission.error is not None:
                 account.failed += 1
-            if submission.long_running:
-                account.long_running -= 1
-            else:
-                account.running -= 1
-            self._forget(submission)
-            if submission.waits:  # somebody whom the work left behind still waits: the slot is not its own
-                executor.lent -= 1
+            del self._live[submission]
+            if self._stopping and not self._live:
+                self._drained.set()
+            if submission.waits:  # somebody whom the work left behind still waits: the slot is lent already
+                executor = self._executor(submission)
+                executor.slots.take_back(submission.lane, needed=False)
                 return executor.disengage()
-            return self._next(executor, lane)
+            return self._next(submission)
 
     def lend_slot(self, submission: Submission) -> tuple[Submission, bool] | None:
         """A running work begins to wait for another one: its slot is free meanwhile.
 
         Answers the work that takes it, if any, and whether a thread has to be started for that.
         """
-        executor, lane = self._place(submission)
         with self._lock:
-            if submission.station is not Station.RUNNING:  # it has ended: whoever waits was left behind by it
+            if submission.station is not _RUNNING:  # it has ended: whoever waits was left behind by it
                 return None
             submission.waits += 1
             if submission.waits > 1:
                 return None
-            executor.lent += 1
-            following = executor.slots.free(lane)
-            if following is None:
-                return None
-            self._hand(following)
-            return following, executor.engage()
+            executor = self._executor(submission)
+            return self._handed_over(executor, executor.slots.lend(submission.lane))
 
     def return_slot(self, submission: Submission) -> None:
         """The wait is over: the work goes on at once, even where that makes one too many for a while."""
-        executor, lane = self._place(submission)
         with self._lock:
-            if submission.station is not Station.RUNNING or not submission.waits:
+            if submission.station is not _RUNNING or not submission.waits:
                 return
             submission.waits -= 1
             if not submission.waits:
-                executor.lent -= 1
-                executor.slots.take(lane)
+                self._executor(submission).slots.take_back(submission.lane, needed=True)
 
     def no_thread(self, submission: Submission) -> tuple[bool, tuple[Submission, bool] | None]:
         """No thread could be started for a handed submission.
@@ -222,22 +229,18 @@ class WorkLedger:
         Answers whether it is now REJECTED by that (it may have been withdrawn before), and what takes its slot, as
         `lend_slot` does.
         """
-        executor, lane = self._place(submission)
+        executor = self._executor(submission)
         with self._lock:
             executor.threads -= 1
             executor.busy -= 1
             withdrawn = self._withdraw(submission)
-            following = executor.slots.free(lane)
-            if following is None:
-                return withdrawn, None
-            self._hand(following)
-            return withdrawn, (following, executor.engage())
+            return withdrawn, self._handed_over(executor, executor.slots.free(submission.lane))
 
     def stop(self) -> tuple[tuple[Submission, ...], tuple[Submission, ...]]:
         """Accept nothing any more; answers what was queued and is now REJECTED, and what runs, oldest first."""
         with self._lock:
             self._stopping = True
-            queued = [submission for submission in self._live if submission.station is Station.HANDED]
+            queued = [submission for submission in self._live if submission.station is _HANDED]
             for account in self._accounts.values():
                 queued += [*account.short.waiting, *account.long.waiting]
             for submission in queued:
@@ -254,38 +257,35 @@ class WorkLedger:
 
     # --- under the lock ------------------------------------------------------------------------------------------
 
-    def _place(self, submission: Submission) -> tuple[_Executor, Lane[Submission]]:
-        if submission.long_running:
-            return self._long, submission.account.long
-        return self._short, submission.account.short
-
-    def _enqueue(self, submission: Submission) -> Acceptance:
-        executor, lane = self._place(submission)
-        if not executor.slots.may_take(lane):
-            executor.slots.wait(lane, submission)
-            submission.station = Station.QUEUED
-            return Acceptance.QUEUED
-        executor.slots.take(lane)
-        self._hand(submission)
-        return Acceptance.SPAWN if executor.engage() else Acceptance.HANDED
+    def _executor(self, submission: Submission) -> _Executor:
+        return self._long if submission.lane is submission.account.long else self._short
 
     def _hand(self, submission: Submission) -> None:
-        submission.station = Station.HANDED
+        submission.station = _HANDED
         self._live[submission] = None
 
-    def _next(self, executor: _Executor, lane: Lane[Submission]) -> Submission | Idle:
-        following = executor.slots.free(lane)
+    def _next(self, submission: Submission) -> Submission | Idle:
+        """The slot and the thread of a submission are free."""
+        executor = self._long if submission.lane is submission.account.long else self._short
+        following = executor.slots.free(submission.lane)
         if following is None:
             return executor.disengage()
         self._hand(following)
         return following
 
+    def _handed_over(self, executor: _Executor, following: Submission | None) -> tuple[Submission, bool] | None:
+        if following is None:
+            return None
+        self._hand(following)
+        return following, executor.engage()
+
     def _withdraw(self, submission: Submission) -> bool:
         if submission.station is Station.QUEUED:
-            executor, lane = self._place(submission)
-            executor.slots.leave(lane, submission)
-        elif submission.station is Station.HANDED:
-            self._forget(submission)
+            self._executor(submission).slots.leave(submission.lane, submission)
+        elif submission.station is _HANDED:
+            del self._live[submission]
+            if self._stopping and not self._live:
+                self._drained.set()
         else:
             return False
         self._refused(submission, Acceptance.STOPPED)
@@ -295,8 +295,3 @@ class WorkLedger:
         submission.station = Station.REJECTED
         submission.account.rejected += 1
         return why
-
-    def _forget(self, submission: Submission) -> None:
-        del self._live[submission]
-        if self._stopping and not self._live:
-            self._drained.set()

@@ -27,7 +27,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 from connector.errors import Reason, WorkRejected
 from connector.spi import (
@@ -45,7 +45,7 @@ from connector.spi import (
 )
 from connector.work.account import Account
 from connector.work.adapter_view import AdapterWorkManager
-from connector.work.contexts import STANDARD_KINDS, ContextKind, is_long_running
+from connector.work.contexts import STANDARD_KINDS, ContextKind, ContextTable
 from connector.work.event_loop import EventLoopThread
 from connector.work.execution import WorkExecution, name_of
 from connector.work.ledger import Acceptance, WorkLedger
@@ -56,6 +56,11 @@ from connector.work.submission import Awaited, Station, Submission
 from connector.work.workers import RUNNING, WorkerThreads
 
 _log = logging.getLogger("connector.work")
+
+# Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
+_TO_IDLE: Final = Acceptance.HANDED
+_SPAWN: Final = Acceptance.SPAWN
+_END: Final = Awaited.END
 
 NOT_A_WORK = Reason(
     "CF-WORK-001",
@@ -123,10 +128,10 @@ class ContainerWorkManager:
         self._container = container
         self._clock = clock or SystemClock()
         self._loop = loop
-        self._kinds = {kind.type: kind for kind in context_kinds}
+        self._table = ContextTable(context_kinds)
         self._ledger = WorkLedger(limits or WorkLimits())
         self._rejections = Rejections(container)
-        execution = WorkExecution(identity, container=container, realm=realm, loop=loop, kinds=self._kinds)
+        execution = WorkExecution(identity, container=container, realm=realm, loop=loop, table=self._table)
         parts = (self._ledger, execution, self._rejections, self._clock)
         self._short = WorkerThreads(f"{container}-work", *parts)
         self._long = WorkerThreads(f"{container}-long-work", *parts)
@@ -141,7 +146,7 @@ class ContainerWorkManager:
 
     def is_context_supported(self, context_type: type[WorkContext]) -> bool:
         """Whether contexts of exactly this type can be set up; a subclass is another type. Does not block."""
-        return context_type in self._kinds
+        return context_type in self._table.types
 
     def statistics(self) -> tuple[WorkStatistics, ...]:
         """The figures of each adapter at this instant, by its name. Does not block."""
@@ -162,7 +167,7 @@ class ContainerWorkManager:
         stopping, on the event loop's thread, not a work), WorkCompletedWithError with the cause. An interrupt ends the
         wait, not the work.
         """
-        submission = self._waited_for(Awaited.END, account, work, contexts, start_timeout, listener)
+        submission = self._waited_for(_END, account, work, contexts, start_timeout, listener)
         if submission.error is not None:
             raise submission.error
         return submission.result
@@ -238,15 +243,19 @@ class ContainerWorkManager:
             raise WorkRejected(WOULD_BLOCK_LOOP, error_code=WorkErrorCode.UNDEFINED, work=name_of(work))
         running = RUNNING.get()
         if running is None:
-            return self._wait(self._submit(awaited, account, work, contexts, start_timeout, listener))
+            submission = self._submit(awaited, account, work, contexts, start_timeout, listener)
+            self._wait(submission)
+            return submission
         threads, outer = running
         threads.begin_wait(outer)
         try:
-            return self._wait(self._submit(awaited, account, work, contexts, start_timeout, listener))
+            submission = self._submit(awaited, account, work, contexts, start_timeout, listener)
+            self._wait(submission)
         finally:
             threads.end_wait(outer)
+        return submission
 
-    def _wait(self, submission: Submission) -> Submission:
+    def _wait(self, submission: Submission) -> None:
         try:
             submission.wait()
         except BaseException:  # an interrupt: the work goes on, and whether it ever starts is still to be told
@@ -254,7 +263,6 @@ class ContainerWorkManager:
             raise
         if submission.start_delay is None:
             tell(submission, WorkEventKind.REJECTED)
-        return submission
 
     def _submit(
         self,
@@ -265,54 +273,53 @@ class ContainerWorkManager:
         start_timeout: float,
         listener: WorkListener | None,
     ) -> Submission:
-        immediate = start_timeout == 0
         account = account or self._ledger.account("")
+        immediate = start_timeout == 0
+        long_running = bool(contexts) and self._table.is_long_running(contexts)
+        now = self._clock.monotonic()
         submission = Submission(
             work,
             contexts,
             listener,
-            awaited=awaited,
-            account=account,
-            long_running=bool(contexts) and is_long_running(contexts),
-            accepted_at=self._clock.monotonic(),
-            start_timeout=INDEFINITE if immediate else start_timeout,  # IMMEDIATE is judged at once, here
+            awaited,
+            account,
+            account.long if long_running else account.short,
+            now,
+            INDEFINITE if immediate else now + start_timeout,  # IMMEDIATE is judged at once, here
         )
-        refusal = self._unfit(work, start_timeout)
-        if refusal is not None:
-            self._ledger.refuse(submission)
-        else:
-            acceptance = self._ledger.accept(submission, immediate=immediate)
-            if acceptance is Acceptance.STOPPED:
-                refusal = self._stopped(submission)
-            elif acceptance is Acceptance.NO_SLOT:
-                refusal = WorkRejected(
-                    NO_FREE_THREAD,
-                    error_code=WorkErrorCode.START_TIMED_OUT,
-                    work=name_of(work),
-                    submitter=account.submitter,
-                )
-        if refusal is not None:
-            submission.error = refusal
-            tell(submission, WorkEventKind.REJECTED)
-            raise refusal
+        if not callable(work) and not isinstance(work, Work):
+            error = WorkRejected(NOT_A_WORK, error_code=WorkErrorCode.UNDEFINED, kind=type(work).__name__)
+            raise self._refused(submission, error)
+        if not start_timeout >= 0:  # a NaN as well
+            code = WorkErrorCode.START_TIMED_OUT
+            raise self._refused(
+                submission, WorkRejected(WRONG_TIMEOUT, error_code=code, work=name_of(work), seconds=start_timeout)
+            )
+        acceptance = self._ledger.accept(submission, immediate=immediate)
+        threads = self._long if long_running else self._short
+        if listener is None and (acceptance is _TO_IDLE or acceptance is _SPAWN):
+            threads.hand(submission, spawn=acceptance is _SPAWN)
+            return submission
+        if acceptance is Acceptance.STOPPED or acceptance is Acceptance.NO_SLOT:
+            raise self._told(submission, self._not_accepted(submission, acceptance))
         try:
-            if listener is not None:
-                tell(submission, WorkEventKind.ACCEPTED)
+            tell(submission, WorkEventKind.ACCEPTED)
         finally:  # an interrupt of the main thread in the listener must not leave it accepted and never run
-            self._dispatch(submission, acceptance, start_timeout)
+            self._dispatch(submission, acceptance, threads, start_timeout)
         return submission
 
-    def _dispatch(self, submission: Submission, acceptance: Acceptance, start_timeout: float) -> None:
-        threads = self._long if submission.long_running else self._short
+    def _dispatch(
+        self, submission: Submission, acceptance: Acceptance, threads: WorkerThreads, start_timeout: float
+    ) -> None:
         if acceptance is Acceptance.TELL_FIRST:
             acceptance = self._ledger.enqueue(submission)
             if acceptance is Acceptance.STOPPED:
                 self._reject_cancelled(submission)
                 return
         if acceptance is not Acceptance.QUEUED:
-            threads.hand(submission, spawn=acceptance is Acceptance.SPAWN)
+            threads.hand(submission, spawn=acceptance is _SPAWN)
             return
-        if submission.long_running:
+        if threads is self._long:
             _log.warning(
                 "the long-running work %s of %s has to wait: as many as may run at once do (`max_long_running`)",
                 name_of(submission.work),
@@ -323,19 +330,23 @@ class ContainerWorkManager:
             if submission.station is not Station.QUEUED:  # it has started meanwhile, and has not seen `call_off`
                 submission.call_off()
 
-    def _unfit(self, work: object, start_timeout: float) -> WorkRejected | None:
-        if not isinstance(work, Work) and not callable(work):
-            return WorkRejected(NOT_A_WORK, error_code=WorkErrorCode.UNDEFINED, kind=type(work).__name__)
-        if not start_timeout >= 0:  # a NaN as well
-            return WorkRejected(
-                WRONG_TIMEOUT, error_code=WorkErrorCode.START_TIMED_OUT, work=name_of(work), seconds=start_timeout
-            )
-        return None
+    # --- refusing --------------------------------------------------------------------------------------------------
 
-    def _stopped(self, submission: Submission) -> WorkRejected:
-        return WorkRejected(
-            STOPPED, error_code=WorkErrorCode.UNDEFINED, work=name_of(submission.work), container=self._container
-        )
+    def _refused(self, submission: Submission, error: WorkRejected) -> WorkRejected:
+        self._ledger.refuse(submission)
+        return self._told(submission, error)
+
+    def _told(self, submission: Submission, error: WorkRejected) -> WorkRejected:
+        submission.error = error
+        tell(submission, WorkEventKind.REJECTED)
+        return error
+
+    def _not_accepted(self, submission: Submission, acceptance: Acceptance) -> WorkRejected:
+        work = name_of(submission.work)
+        if acceptance is Acceptance.STOPPED:
+            return WorkRejected(STOPPED, error_code=WorkErrorCode.UNDEFINED, work=work, container=self._container)
+        code, submitter = WorkErrorCode.START_TIMED_OUT, submission.account.submitter
+        return WorkRejected(NO_FREE_THREAD, error_code=code, work=work, submitter=submitter)
 
     def _reject_cancelled(self, submission: Submission) -> None:
         error = WorkRejected(CANCELLED, error_code=WorkErrorCode.UNDEFINED, work=name_of(submission.work))

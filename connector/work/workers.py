@@ -11,7 +11,7 @@ import logging
 import threading
 from contextvars import Context, ContextVar
 from queue import SimpleQueue
-from typing import final
+from typing import Final, final
 
 from connector.errors import Reason, WorkRejected
 from connector.spi import Clock, WorkErrorCode, WorkEventKind
@@ -32,6 +32,13 @@ NO_THREAD = Reason(
     "no thread could be started for the work {work}.",
     "The operating system refuses this process further threads: raise its limit, or lower those of `[work]`.",
 )
+
+
+# Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
+_START: Final = Awaited.START
+_END: Final = Awaited.END
+_WAIT: Final = Idle.WAIT
+_HOME: Final = Idle.END
 
 
 @final
@@ -109,10 +116,10 @@ class WorkerThreads:
         following: Submission | Idle | None = first
         del first
         while following is not None:
-            if following is Idle.END:
+            if following is _HOME:
                 return
             # The names are not kept while the thread is idle: they would keep the work, and all it holds, alive.
-            following = self._queue.get() if following is Idle.WAIT else self._run(following)
+            following = self._queue.get() if following is _WAIT else self._run(following)
         self._queue.put(None)
 
     def _run(self, submission: Submission) -> Submission | Idle:
@@ -124,12 +131,15 @@ class WorkerThreads:
         if submission.call_off is not None:
             submission.call_off()
         submission.start_delay = now - submission.accepted_at
-        tell(submission, WorkEventKind.STARTED)
-        submission.reached(Awaited.START)
+        listener = submission.listener
+        if listener is not None:
+            tell(submission, WorkEventKind.STARTED)
+        submission.reached(_START)
         Context().run(self._execute, submission)
-        tell(submission, WorkEventKind.COMPLETED)  # before it counts as ended: a shutdown waits for the listener too
+        if listener is not None:  # before it counts as ended: a shutdown waits for the listener too
+            tell(submission, WorkEventKind.COMPLETED)
         following = self._ledger.complete(submission)
-        submission.reached(Awaited.END)  # after it: the submitter finds the slot free
+        submission.reached(_END)  # after it: the submitter finds the slot free
         return following
 
     def _execute(self, submission: Submission) -> None:
