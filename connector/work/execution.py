@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from contextvars import copy_context
-from types import MappingProxyType
+from functools import lru_cache
+from types import CoroutineType, MappingProxyType
 from typing import Any, Final, cast, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
@@ -144,12 +144,19 @@ class WorkExecution:
     def _run(self, submission: Submission) -> Any:
         work = submission.work
         try:
-            result = work.run() if isinstance(work, Work) else work()
-            if inspect.iscoroutine(result):
+            kind: type = type(work)
+            result = cast("Work", work).run() if _is_work(kind) else cast("Callable[[], Any]", work)()
+            if type(result) is CoroutineType:
                 result = self._loop.run(result, copy_context())
         except BaseException as error:  # a thread of ours ends with no work, whatever it raises
             raise _completed(WORK_RAISED, WorkErrorCode.UNDEFINED, submission, error) from error
         return result
+
+
+@lru_cache(256)
+def _is_work(kind: type) -> bool:
+    """`isinstance` of an abstract class costs as much as the whole set-up of a scope; classes are few."""
+    return issubclass(kind, Work)
 
 
 def _enter(kind: ContextKind, context: WorkContext, stack: ExitStack, submission: Submission) -> None:

@@ -44,7 +44,7 @@ class Lane(Generic[W]):
         self.limit = limit
         self.taken = 0
         self.lent = 0
-        # Ordered by itself and emptied from its head and from its middle: a `dict` would search its head anew each time.
+        # It is emptied from its head and from its middle: a `dict` would search for its head anew each time.
         self.waiting: OrderedDict[W, None] = OrderedDict()
 
 
@@ -56,8 +56,8 @@ class Slots(Generic[W]):
         capacity: How many works may run at once.
     """
 
-    # Mutable state: `taken`; `lent`; `_idle`, how many lanes hold no slot; `_waiting`, the lanes in which something waits, the
-    # one that was served last at the end; and the lanes' own.
+    # Mutable state: `taken`; `lent`; `_idle`, how many lanes hold no slot; `_waiting`, the lanes in which something
+    # waits, the one that was served last at the end; and the lanes' own.
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity

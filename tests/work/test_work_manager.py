@@ -70,9 +70,7 @@ def clock() -> ManualClock:
 def make(loop: EventLoopThread, clock: ManualClock) -> Iterator[Callable[..., ContainerWorkManager]]:
     made: list[ContainerWorkManager] = []
 
-    def make_manager(
-        max_threads: int = 4, timer: Any = None, limits: WorkLimits | None = None
-    ) -> ContainerWorkManager:
+    def make_manager(max_threads: int = 4, timer: Any = None, limits: WorkLimits | None = None) -> ContainerWorkManager:
         manager = ContainerWorkManager(
             IDENTITY,
             container="c",
