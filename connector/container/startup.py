@@ -23,6 +23,7 @@ from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.required_contexts import check_required_contexts
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
@@ -139,7 +140,12 @@ def _open_work(parts: Parts) -> None:
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
-        parts.identity, container=core.name, realm=core.realm, clock=parts.clock, loop=parts.loop
+        parts.identity,
+        container=core.name,
+        realm=core.realm,
+        limits=parts.configuration.work,
+        clock=parts.clock,
+        loop=parts.loop,
     )
     parts.stack.callback(lambda: parts.work_manager.shutdown(parts.stopping.left(keep=AFTER_WORKS)))
 
@@ -148,7 +154,9 @@ def _start_adapters(parts: Parts) -> None:
     configuration = parts.configuration
     wanted = {resource.adapter for resource in configuration.resources.values()} | set(configuration.sections)
     for name in sorted(wanted):
-        adapter: ResourceAdapter = parts.catalogue.load("connector.adapters", name)()
+        load = parts.catalogue.load("connector.adapters", name)
+        check_required_contexts(parts.catalogue.adapters[name], parts.work_manager)
+        adapter: ResourceAdapter = load()
         context = AdapterBootstrap(
             container_name=configuration.container.name,
             work_manager=parts.work_manager.for_adapter(name),

@@ -29,6 +29,7 @@ from connector.container.configuration.security_checks import (
 )
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shape import shaped, table_of_tables
+from connector.container.configuration.work_section import check_work
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import ConfigError
 
@@ -73,6 +74,7 @@ def load_configuration(
     admin = check_admin(data, problems)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
+    work = check_work(data, catalogue, problems)
     of_adapters, of_plugins = section_owners(catalogue)
     sections = check_sections(data, of_adapters, checker)
     plugin_sections = check_sections(data, of_plugins, checker)
@@ -93,6 +95,7 @@ def load_configuration(
         applications=applications,
         admin=admin,
         plugins=plugins,
+        work=work,
         sections=sections,
         plugin_sections=plugin_sections,
         warnings=problems.warnings,
