@@ -83,6 +83,7 @@ from connector.spi.transaction import (
 from connector.spi.work import (
     IMMEDIATE,
     INDEFINITE,
+    UNKNOWN,
     HintsContext,
     SecurityContext,
     TransactionContext,
@@ -189,6 +190,7 @@ __all__ = [
     "WorkContextErrorCode",
     "IMMEDIATE",
     "INDEFINITE",
+    "UNKNOWN",
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",

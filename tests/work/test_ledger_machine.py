@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from connector.work.account import Account
 from connector.work.lanes import Lane, Slots
 from connector.work.ledger import Acceptance, Idle, WorkLedger
 from connector.work.limits import AdapterLimits, WorkLimits
