@@ -110,6 +110,24 @@ def test_a_right_password_makes_the_count_begin_anew() -> None:
     assert throttle.seconds_left("elsewhere", "alice") is None
 
 
+def test_wrong_passwords_are_counted_anew_once_their_time_is_over() -> None:
+    clock = WebClock()
+    throttle = Throttle(2, 60.0, clock)
+    for _ in range(2):
+        for _ in range(2):
+            assert throttle.seconds_left("peer", "alice") is None
+            throttle.failed("peer", "alice")
+        assert throttle.seconds_left("peer", "alice") == 60
+        clock.now += 60
+
+
+def test_who_mistypes_now_and_then_is_not_slowed_down(shop: Shop) -> None:
+    client = client_of(shop.container, basic(failures=2, clock=WebClock()))
+    passwords = ["wrong", shop.password, "wrong", shop.password]
+    answers = [client.get("/", headers=basic_header("alice", password)).status_code for password in passwords]
+    assert answers == [401, 200, 401, 200]
+
+
 def test_the_memory_of_wrong_passwords_is_bounded() -> None:
     throttle = Throttle(1, 60.0, WebClock())
     for number in range(10_001):

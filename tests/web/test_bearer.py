@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from support_web import AUDIENCE, ISSUER, NOW, Issuer, Shop, WebClock, bearer_header, call_wsgi, client_of
 
-from connector.errors import ConfigError
+from connector.errors import ConfigError, PluginError
 from connector.spi import UserPrincipal
 from connector_web import basic, bearer
 from connector_web.asgi import request_of
@@ -284,3 +286,18 @@ def test_a_token_with_one_letter_changed_names_nobody(flip: int, to: str) -> Non
         return
     with contextlib.suppress(CredentialRefused):
         assert read(changed) is None
+
+
+def test_without_the_library_bearer_tokens_are_refused_at_the_start_and_all_else_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "joserfc.jwk", None)
+    with pytest.raises(PluginError, match="CF-WEB-020"):
+        source()
+
+
+def test_the_package_alone_loads_neither_the_library_nor_a_web_framework() -> None:
+    heavy = ("joserfc", "starlette", "flask", "pydantic")
+    check = f"import sys, connector_web; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from support_certificates import Authority
 from support_web import Shop, call_wsgi
 
@@ -129,6 +133,17 @@ def test_the_application_may_say_who_a_certificate_stands_for() -> None:
     other = AUTHORITY.issue("mallory")[0].decode()
     with pytest.raises(CredentialRefused, match="CF-WEB-032"):
         of_asgi({"client_cert_chain": [other]}, certificate(partner))
+
+
+def test_a_certificate_with_two_common_names_names_nobody() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.NameAttribute(NameOID.COMMON_NAME, name) for name in ("alice", "admin")]
+    now = datetime.datetime.now(datetime.UTC)
+    two = (
+        x509.CertificateBuilder(x509.Name(names), x509.Name(names), key.public_key(), 1, now, now)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    assert common_name(two) is None
 
 
 def test_a_verified_certificate_makes_the_caller_and_an_unknown_user_is_forbidden(shop: Shop) -> None:

@@ -111,10 +111,11 @@ def test_an_exception_of_the_call_ends_the_identity_and_goes_on(shop: Shop) -> N
         kept.append(contextvars.copy_context())
         raise LookupError(caller())
 
-    with pytest.raises(LookupError, match="alice@shop"):
+    with pytest.raises(LookupError, match="alice@shop") as raised:
         begin(wrapped(shop, app), "alice")
-    with pytest.raises(ScopeError, match="CF-SEC-001"):
+    with pytest.raises(ScopeError, match="CF-SEC-001"):  # by then, and not once the traceback is forgotten
         kept[0].run(current_subject)
+    assert raised.tb is not None
     assert caller() == "none"
 
 

@@ -118,10 +118,6 @@ class _BodyUnderIdentity:
             self._ended = True
             self._context.run(self._login.__exit__, None, None, None)
 
-    def __del__(self) -> None:
-        # A server that forgets `close`: nobody stays signed on for that.
-        self._end()
-
 
 def request_of(environ: Mapping[str, Any]) -> WebRequest:
     """The request that a WSGI environ describes. Pure."""
