@@ -19,7 +19,7 @@ from connector_bus.engine.mediation import Mediation, load_mediations
 from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.settings import BusSettings
-from connector_bus.store.message_store import MessageStore
+from connector_bus.store.sqlite_store import SqliteStore
 
 
 @final
@@ -43,7 +43,7 @@ class Bus:
         policy = CompiledPolicy(policy_definition(settings, context.identity))
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
-        store = MessageStore(context.state_folder / _file_name(settings.name))
+        store = SqliteStore(context.state_folder / _file_name(settings.name))
         try:
             self.engine = BusEngine(settings, store, self.access, context.clock, alarm)
         except BaseException:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -25,7 +28,7 @@ from sqlalchemy import (
 from connector.errors import MessagingError, Reason
 
 #: Raised by one with each change of the tables; an older store is brought up to it, a newer one is refused.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 STORE_NEWER = Reason(
     "CF-BUS-050",
@@ -40,12 +43,15 @@ STORE_FOREIGN = Reason(
 
 metadata = MetaData()
 
+#: SQLite knows one kind of whole number, and only its own name for it makes a primary key the row's own number.
+_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 messages = Table(
     "messages",
     metadata,
-    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
     Column("destination", String, nullable=False),
     Column("message_id", String, nullable=False),
     Column("identity_kind", String, nullable=False),
@@ -67,8 +73,29 @@ messages = Table(
 )
 
 
-def prepare(connection: Connection, file: str) -> None:
-    """Make the tables in an empty file, or check that they are of our version.
+#: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
+#: no index; one that leaves is in both, and given to nobody. Apart from `messages`, so that a decision writes no body
+#: again, and so that an older store grows by an empty table, whatever its size.
+prepared = Table(
+    "prepared",
+    metadata,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("branch", String, nullable=False),
+    Column("arrives", Boolean, nullable=False),
+    Index("prepared_by_branch", "branch"),
+)
+
+
+def _to_version_2(connection: Connection) -> None:
+    prepared.create(connection)
+
+
+#: What leads from a version to the next one, by the version that it leads to.
+_MIGRATIONS: Final[Mapping[int, Callable[[Connection], None]]] = MappingProxyType({2: _to_version_2})
+
+
+def bring_up(connection: Connection, file: str) -> None:
+    """Make the tables in an empty store, or bring those of an older version up to ours, in the caller's transaction.
 
     Blocks for disk. Raises MessagingError: CF-BUS-050 for a newer store, CF-BUS-051 for somebody else's database.
     """
@@ -77,11 +104,20 @@ def prepare(connection: Connection, file: str) -> None:
         metadata.create_all(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
-    for table in (schema_version, messages):
-        if table.name not in tables:
-            raise MessagingError(STORE_FOREIGN, file=file, missing=f"table {table.name}")
+    _require(tables, file, schema_version, messages)
     found = connection.execute(select(func.max(schema_version.c.version))).scalar()
     if found is None:
         raise MessagingError(STORE_FOREIGN, file=file, missing="schema version")
     if found > SCHEMA_VERSION:
         raise MessagingError(STORE_NEWER, file=file, found=found, known=SCHEMA_VERSION)
+    if found == SCHEMA_VERSION:
+        _require(tables, file, prepared)
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        _MIGRATIONS[version](connection)
+        connection.execute(insert(schema_version).values(version=version))
+
+
+def _require(tables: set[str], file: str, *required: Table) -> None:
+    for table in required:
+        if table.name not in tables:
+            raise MessagingError(STORE_FOREIGN, file=file, missing=f"table {table.name}")

@@ -1,17 +1,18 @@
-"""One unit of change to the store: all of it or nothing."""
+"""What can be done to the store at once: a unit, a unit prepared for a decision, and the decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeAlias
 
 from connector_bus.store.record import StoredMessage
 
 
 @dataclass(frozen=True, slots=True)
 class StoreUnit:
-    """What is to happen to the store in one transaction.
+    """What is to happen to the store in one transaction: all of it or nothing.
 
     Attributes:
         insert: Messages that arrive.
@@ -27,3 +28,32 @@ class StoreUnit:
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not (self.insert or self.remove or self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """A unit that is written down so that it can be committed and can be rolled back, whatever befalls the process.
+
+    Attributes:
+        branch: The branch of the transaction that decides about it.
+        unit: Arrivals and removals; failed attempts are never part of a transaction.
+    """
+
+    branch: str
+    unit: StoreUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The decision about a prepared unit; harmless for a branch that is gone.
+
+    Attributes:
+        branch: The branch.
+        commit: Whether it happens, or is undone.
+    """
+
+    branch: str
+    commit: bool
+
+
+Change: TypeAlias = StoreUnit | Preparation | Resolution

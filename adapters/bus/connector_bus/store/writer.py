@@ -6,26 +6,26 @@ Whoever has a unit to commit puts it into a queue and waits for its outcome. The
 queue and commits it as one transaction; while the disk flushes, the next batch gathers. There is no artificial delay:
 a lone unit is written at once, a crowd shares.
 
-Units of one batch never depend on each other: a message can be removed only after its arrival was acknowledged. So
-equal statements of all units are written together. If the batch fails, each of its units is tried alone, so that a
-unit fails for its own reasons only.
+Changes of one batch never depend on each other: a message can be removed, and a branch decided, only after its arrival
+or preparation was acknowledged. So equal statements of all changes are written together. If the batch fails, each of
+its changes is tried alone, so that it fails for its own reasons only.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import MessagingError, Reason
 from connector_bus.store.record import to_row
-from connector_bus.store.schema import messages
-from connector_bus.store.unit import StoreUnit
+from connector_bus.store.schema import messages, prepared
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 
 STORE_CLOSED = Reason(
     "CF-BUS-052",
@@ -47,7 +47,21 @@ _ATTEMPTS = (
     update(messages).where(messages.c.sequence == bindparam("of_sequence")).values(attempts=bindparam("new_attempts"))
 )
 
-_Pending = tuple[StoreUnit, "Future[None]"]
+_PREPARE = insert(prepared)
+_DECIDE = delete(prepared).where(prepared.c.branch == bindparam("of_branch"))
+#: On commit what leaves goes, on rollback what arrived.
+_REMOVE_OF_BRANCH = {
+    commit: delete(messages).where(
+        messages.c.sequence.in_(
+            select(prepared.c.sequence).where(
+                prepared.c.branch == bindparam("of_branch"), prepared.c.arrives.is_(not commit)
+            )
+        )
+    )
+    for commit in (True, False)
+}
+
+_Pending = tuple[Change, "Future[None]"]
 
 
 @final
@@ -69,8 +83,8 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name=f"bus-store-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: StoreUnit) -> Future[None]:
-        """Hand in a unit; the future ends when it is on disk. Does not block.
+    def submit(self, change: Change) -> Future[None]:
+        """Hand in a change; the future ends when it is on disk. Does not block.
 
         The future raises MessagingError CF-BUS-053 where it could not be written; CF-BUS-052 is raised here.
         """
@@ -78,7 +92,7 @@ class GroupWriter:
         with self._lock:
             if self._closed:
                 raise MessagingError(STORE_CLOSED, store=self._name)
-            self._queue.put((unit, future))
+            self._queue.put((change, future))
         return future
 
     def close(self) -> None:
@@ -109,7 +123,7 @@ class GroupWriter:
 
     def _write(self, batch: Sequence[_Pending]) -> None:
         try:
-            self._commit([unit for unit, _ in batch])
+            self._commit([change for change, _ in batch])
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a unit causes; its waiter is told
             if len(batch) > 1:
                 for pending in batch:
@@ -125,20 +139,38 @@ class GroupWriter:
             for _, future in batch:
                 future.set_result(None)
 
-    def _commit(self, units: Sequence[StoreUnit]) -> None:
+    def _commit(self, changes: Sequence[Change]) -> None:
         with self._engine.begin() as connection:
-            _apply(connection, units)
+            _apply(connection, changes)
         self.transactions += 1
 
 
-def _apply(connection: Connection, units: Sequence[StoreUnit]) -> None:
-    """Three statements for any number of units."""
+def _apply(connection: Connection, changes: Sequence[Change]) -> None:
+    """A handful of statements for any number of changes."""
+    units = [change for change in changes if isinstance(change, StoreUnit)]
+    preparations = [change for change in changes if isinstance(change, Preparation)]
     attempts = [{"of_sequence": s, "new_attempts": n} for unit in units for s, n in unit.attempts.items()]
     removed = [{"of_sequence": sequence} for unit in units for sequence in unit.remove]
-    inserted = [to_row(stored) for unit in units for stored in unit.insert]
+    arriving = (*units, *(each.unit for each in preparations))
+    inserted = [to_row(stored) for unit in arriving for stored in unit.insert]
     if attempts:
         connection.execute(_ATTEMPTS, attempts)
     if removed:
         connection.execute(_REMOVE, removed)
     if inserted:
         connection.execute(_INSERT, inserted)
+    if held := [row for each in preparations for row in _held(each)]:
+        connection.execute(_PREPARE, held)
+    decisions = [change for change in changes if isinstance(change, Resolution)]
+    for commit, remove in _REMOVE_OF_BRANCH.items():
+        if branches := [{"of_branch": each.branch} for each in decisions if each.commit is commit]:
+            connection.execute(remove, branches)
+            connection.execute(_DECIDE, branches)
+
+
+def _held(preparation: Preparation) -> Iterator[dict[str, object]]:
+    branch, unit = preparation.branch, preparation.unit
+    for stored in unit.insert:
+        yield {"branch": branch, "sequence": stored.sequence, "arrives": True}
+    for sequence in unit.remove:
+        yield {"branch": branch, "sequence": sequence, "arrives": False}
