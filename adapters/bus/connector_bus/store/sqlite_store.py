@@ -17,9 +17,11 @@ from sqlalchemy.exc import DatabaseError
 
 from connector.errors import MessagingError, Reason
 from connector_bus.store.contract import IndexLine, PreparedUnit
+from connector_bus.store.index_line import line_of, prepared_units
 from connector_bus.store.record import StoredMessage, from_row
-from connector_bus.store.schema import bring_up, messages, prepared
-from connector_bus.store.unit import Preparation, Resolution, StoreUnit
+from connector_bus.store.schema import EMBEDDED, messages, prepared
+from connector_bus.store.sqlite_changes import apply
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import GroupWriter
 
 STORE_TORN = Reason(
@@ -32,16 +34,6 @@ STORE_UNREADABLE = Reason(
     "CF-BUS-056",
     "the message store {file} can't be read: {cause}",
     "The message is still in it; look after the disk.",
-)
-
-
-_LINE = (
-    messages.c.sequence,
-    messages.c.destination,
-    messages.c.priority,
-    messages.c.expires_at,
-    messages.c.attempts,
-    messages.c.mediated,
 )
 
 
@@ -73,7 +65,7 @@ class SqliteStore:
         if damage is not None:
             self._dispose()
             raise MessagingError(STORE_TORN, file=str(path), cause=damage)
-        self._writer = GroupWriter(self._writing, path.name)
+        self._writer = GroupWriter(self._write, path.name)
 
     def submit(self, unit: StoreUnit) -> Future[None]:
         """See the contract."""
@@ -99,13 +91,13 @@ class SqliteStore:
     def prepared(self) -> Sequence[PreparedUnit]:
         """See the contract."""
         held = (
-            select(prepared.c.branch, prepared.c.arrives, *_LINE)
+            select(prepared.c.branch, prepared.c.arrives, *line_of(messages))
             .join(messages, messages.c.sequence == prepared.c.sequence)
             .order_by(prepared.c.branch, prepared.c.sequence)
         )
         with self._read() as connection:
             rows = connection.execute(held).all()
-        return prepared_units(rows)
+        return prepared_units([tuple(row) for row in rows])
 
     def read(self, sequence: int) -> StoredMessage | None:
         """See the contract."""
@@ -116,7 +108,7 @@ class SqliteStore:
     def index(self) -> Iterator[IndexLine]:
         """See the contract."""
         arriving = select(prepared.c.sequence).where(prepared.c.arrives)
-        line = select(*_LINE).where(messages.c.sequence.not_in(arriving)).order_by(messages.c.sequence)
+        line = select(*line_of(messages)).where(messages.c.sequence.not_in(arriving)).order_by(messages.c.sequence)
         with self._read() as connection:
             for row in connection.execute(line):
                 yield IndexLine(*row)
@@ -136,6 +128,10 @@ class SqliteStore:
         self._writer.close()
         self._dispose()
 
+    def _write(self, changes: Sequence[Change]) -> None:
+        with self._writing.begin() as connection:
+            apply(connection, changes)
+
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         try:
@@ -151,7 +147,7 @@ class SqliteStore:
                 verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
                 if verdict != "ok":
                     return str(verdict)
-                bring_up(connection, str(self._path))
+                EMBEDDED.bring_up(connection, str(self._path))
         except DatabaseError as error:
             return str(error.orig)
         return None
@@ -162,14 +158,6 @@ class SqliteStore:
 
     def __repr__(self) -> str:
         return f"<SqliteStore {self._path}>"
-
-
-def prepared_units(rows: Sequence[Any]) -> list[PreparedUnit]:
-    """The prepared units of rows of branch, arrives and the columns of an index line."""
-    units: dict[str, tuple[list[IndexLine], list[IndexLine]]] = {}
-    for branch, arrives, *line in rows:
-        units.setdefault(branch, ([], []))[0 if arrives else 1].append(IndexLine(*line))
-    return [PreparedUnit(branch, tuple(arrivals), tuple(removals)) for branch, (arrivals, removals) in units.items()]
 
 
 def _engine(path: Path) -> Engine:

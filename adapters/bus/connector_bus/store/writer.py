@@ -14,18 +14,15 @@ its changes is tried alone, so that it fails for its own reasons only.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import MessagingError, Reason
-from connector_bus.store.record import to_row
-from connector_bus.store.schema import messages, prepared
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.unit import Change
 
 STORE_CLOSED = Reason(
     "CF-BUS-052",
@@ -38,28 +35,13 @@ STORE_FAILED = Reason(
     "Nothing of this unit was kept. Look for a full disk or a file that can't be written.",
 )
 
+
+class StoreUncertain(MessagingError):
+    """The connection to the database broke while it was committing: the changes are all there, or none of them is."""
+
+
 #: More units than this are left for the next transaction, so that the first of a flood don't wait for the last.
 BATCH_LIMIT = 512
-
-_INSERT = insert(messages)
-_REMOVE = delete(messages).where(messages.c.sequence == bindparam("of_sequence"))
-_ATTEMPTS = (
-    update(messages).where(messages.c.sequence == bindparam("of_sequence")).values(attempts=bindparam("new_attempts"))
-)
-
-_PREPARE = insert(prepared)
-_DECIDE = delete(prepared).where(prepared.c.branch == bindparam("of_branch"))
-#: On commit what leaves goes, on rollback what arrived.
-_REMOVE_OF_BRANCH = {
-    commit: delete(messages).where(
-        messages.c.sequence.in_(
-            select(prepared.c.sequence).where(
-                prepared.c.branch == bindparam("of_branch"), prepared.c.arrives.is_(not commit)
-            )
-        )
-    )
-    for commit in (True, False)
-}
 
 _Pending = tuple[Change, "Future[None]"]
 
@@ -68,12 +50,17 @@ _Pending = tuple[Change, "Future[None]"]
 class GroupWriter:
     """The one thread that writes to a store.
 
+    Args:
+        commit: Carries out changes as one transaction, or raises and leaves nothing of them. What it raises of ours,
+            MessagingError, is told as it is.
+        name: How errors name the store.
+
     Safe to use from any thread. Mutable state: `_closed`, changed under `_lock`, which also keeps submissions from
     overtaking the end mark; `transactions` is written by the writer thread only.
     """
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
+    def __init__(self, commit: Callable[[Sequence[Change]], None], name: str) -> None:
+        self._commit = commit
         self._name = name
         self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -124,53 +111,25 @@ class GroupWriter:
     def _write(self, batch: Sequence[_Pending]) -> None:
         try:
             self._commit([change for change, _ in batch])
+        except StoreUncertain as error:
+            # Not tried again: it may be there already, and would then be there twice.
+            for _, future in batch:
+                future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a unit causes; its waiter is told
             if len(batch) > 1:
                 for pending in batch:
                     self._write([pending])
                 return
-            cause = (
-                getattr(error, "orig", None) or error if isinstance(error, SQLAlchemyError) else type(error).__name__
-            )
-            failure = MessagingError(STORE_FAILED, store=self._name, cause=str(cause))
-            failure.__cause__ = error
-            batch[0][1].set_exception(failure)
+            batch[0][1].set_exception(self._failure(error))
         else:
+            self.transactions += 1
             for _, future in batch:
                 future.set_result(None)
 
-    def _commit(self, changes: Sequence[Change]) -> None:
-        with self._engine.begin() as connection:
-            _apply(connection, changes)
-        self.transactions += 1
-
-
-def _apply(connection: Connection, changes: Sequence[Change]) -> None:
-    """A handful of statements for any number of changes."""
-    units = [change for change in changes if isinstance(change, StoreUnit)]
-    preparations = [change for change in changes if isinstance(change, Preparation)]
-    attempts = [{"of_sequence": s, "new_attempts": n} for unit in units for s, n in unit.attempts.items()]
-    removed = [{"of_sequence": sequence} for unit in units for sequence in unit.remove]
-    arriving = (*units, *(each.unit for each in preparations))
-    inserted = [to_row(stored) for unit in arriving for stored in unit.insert]
-    if attempts:
-        connection.execute(_ATTEMPTS, attempts)
-    if removed:
-        connection.execute(_REMOVE, removed)
-    if inserted:
-        connection.execute(_INSERT, inserted)
-    if held := [row for each in preparations for row in _held(each)]:
-        connection.execute(_PREPARE, held)
-    decisions = [change for change in changes if isinstance(change, Resolution)]
-    for commit, remove in _REMOVE_OF_BRANCH.items():
-        if branches := [{"of_branch": each.branch} for each in decisions if each.commit is commit]:
-            connection.execute(remove, branches)
-            connection.execute(_DECIDE, branches)
-
-
-def _held(preparation: Preparation) -> Iterator[dict[str, object]]:
-    branch, unit = preparation.branch, preparation.unit
-    for stored in unit.insert:
-        yield {"branch": branch, "sequence": stored.sequence, "arrives": True}
-    for sequence in unit.remove:
-        yield {"branch": branch, "sequence": sequence, "arrives": False}
+    def _failure(self, error: Exception) -> MessagingError:
+        if isinstance(error, MessagingError):
+            return error
+        cause = getattr(error, "orig", None) or error if isinstance(error, SQLAlchemyError) else type(error).__name__
+        failure = MessagingError(STORE_FAILED, store=self._name, cause=str(cause))
+        failure.__cause__ = error
+        return failure
