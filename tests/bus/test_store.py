@@ -1,10 +1,9 @@
-"""The store: atomic units, group commit, versions, damage (BUS-1)."""
+"""The store in a file: group commit, and damage to the file (BUS-1)."""
 
 from __future__ import annotations
 
 import sqlite3
 import stat
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,6 @@ from support_bus_store import message
 from connector.errors import MessagingError
 from connector_bus.store.sqlite_store import SqliteStore
 from connector_bus.store.unit import StoreUnit
-
-
-def test_a_message_reads_back_whole(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "bus.db")
-    store.commit(StoreUnit(insert=(message(1, {"a": 1}),)))
-    assert store.read(1) == message(1, {"a": 1})
-    assert store.read(2) is None
-    assert [(line.sequence, line.destination, line.priority) for line in store.index()] == [(1, "q", 7)]
-    store.close()
 
 
 def test_a_unit_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
@@ -65,61 +55,9 @@ def test_units_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
     store.close()
 
 
-def test_many_threads_commit_and_nothing_is_lost(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "bus.db")
-
-    def work(start: int) -> None:
-        for number in range(start, start + 20):
-            store.commit(StoreUnit(insert=(message(number),)))
-
-    threads = [threading.Thread(target=work, args=(start,)) for start in range(1, 81, 20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert [line.sequence for line in store.index()] == list(range(1, 81))
-    assert store.last_sequence() == 80
-    store.close()
-
-
-def test_attempts_are_kept(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "bus.db")
-    store.commit(StoreUnit(insert=(message(1),)))
-    store.commit(StoreUnit(attempts={1: 2}))
-    assert [line.attempts for line in store.index()] == [2]
-    store.close()
-
-
-def test_a_closed_store_refuses_and_closing_twice_is_harmless(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "bus.db")
-    store.close()
-    store.close()
-    with pytest.raises(MessagingError, match="CF-BUS-052"):
-        store.commit(StoreUnit(remove=(1,)))
-
-
-def test_what_was_handed_in_before_closing_is_written(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "bus.db")
-    future = store.submit(StoreUnit(insert=(message(1),)))
-    store.close()
-    future.result(0)
-    again = SqliteStore(tmp_path / "bus.db")
-    assert again.last_sequence() == 1
-    again.close()
-
-
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "bus.db").close()
     assert stat.S_IMODE((tmp_path / "bus.db").stat().st_mode) == 0o600
-
-
-def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
-    SqliteStore(tmp_path / "bus.db").close()
-    with sqlite3.connect(tmp_path / "bus.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    connection.close()
-    with pytest.raises(MessagingError, match=r"CF-BUS-050.*99"):
-        SqliteStore(tmp_path / "bus.db")
 
 
 def test_somebody_else_s_database_is_refused(tmp_path: Path) -> None:
@@ -145,20 +83,6 @@ def test_a_torn_store_is_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "bus.db").read_bytes()
     (tmp_path / "bus.db").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MessagingError, match="CF-BUS-054"):
-        SqliteStore(tmp_path / "bus.db")
-
-
-@pytest.mark.parametrize(
-    ("damage", "missing"), [("DELETE FROM schema_version", "schema version"), ("DROP TABLE messages", "table messages")]
-)
-def test_a_store_without_its_version_or_its_table_is_refused_with_what_is_missing(
-    tmp_path: Path, damage: str, missing: str
-) -> None:
-    SqliteStore(tmp_path / "bus.db").close()
-    with sqlite3.connect(tmp_path / "bus.db") as connection:
-        connection.execute(damage)
-    connection.close()
-    with pytest.raises(MessagingError, match=f"CF-BUS-051.*{missing}"):
         SqliteStore(tmp_path / "bus.db")
 
 

@@ -25,12 +25,14 @@ from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import Receipt, current_unit
 from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
 from connector_bus.settings import BusSettings
-from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit
+from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
 
 REPLY_QUEUE_PRIVATE = Reason(
@@ -54,6 +56,7 @@ class BusEngine:
     Args:
         settings: The bus.
         store: Where its messages rest; closed by `stop`.
+        shared: The same store, where other engines work on it as well; else None.
         access: Its role checks.
         clock: The time.
         alarm: For what is due later; closed by whoever made it.
@@ -68,14 +71,24 @@ class BusEngine:
     """
 
     def __init__(
-        self, settings: BusSettings, store: MessageStore, access: AccessControl, clock: Clock, alarm: Alarm
+        self,
+        settings: BusSettings,
+        store: MessageStore,
+        access: AccessControl,
+        clock: Clock,
+        alarm: Alarm,
+        *,
+        shared: SharedStore | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.access = access
         self.clock = clock
         self.alarm = alarm
-        self.destinations = DestinationTable(settings.name, settings.destinations.values(), clock, self._expired)
+        self._feeder = None if shared is None else Feeder(settings.name, shared, clock)
+        self.destinations = DestinationTable(
+            settings.name, settings.destinations.values(), clock, self._expired, self._feeder
+        )
         self.branches = PreparedBranches(store)
         self._lock = threading.Lock()
         self.discarded_replies = 0
@@ -96,8 +109,12 @@ class BusEngine:
         """Put what the store holds on its queues. Blocks for disk; once, before any use.
 
         Messages of a destination that is no longer configured stay in the store, and a warning says so. What a
-        prepared unit removes stays out until its transaction is decided.
+        prepared unit removes stays out until its transaction is decided. From a shared store messages are claimed
+        as they are wanted.
         """
+        if self._feeder is not None:
+            self._feeder.start()
+            return
         prepared = self.store.prepared()
         held = {line.sequence for unit in prepared for line in unit.removals}
         orphans: dict[str, int] = {}
@@ -112,6 +129,8 @@ class BusEngine:
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
         self.destinations.close()
+        if self._feeder is not None:
+            self._feeder.stop()
         self.store.close()
 
     def send(self, subject: Subject, name: str, message: Message) -> str:
@@ -165,7 +184,11 @@ class BusEngine:
     def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
         """What the store has to do for sends and receipts: reply queues live in memory only."""
         durable = tuple(stored for stored in sends if not is_reply_queue(stored.destination))
-        return StoreUnit(insert=durable, remove=tuple(entry.sequence for _, entry in receipts if entry.stored is None))
+        leaving = [entry for _, entry in receipts if entry.stored is None]
+        claims = {entry.claim for entry in leaving}
+        if len(claims) > 1:
+            raise MessagingError(CLAIM_LOST, count=len(leaving))
+        return StoreUnit(durable, tuple(entry.sequence for entry in leaving), claim=max(claims, default=0))
 
     def settled(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> None:
         """Show to the queues what is in the store by now. Does not block."""
@@ -235,6 +258,9 @@ class BusEngine:
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
+        if self._feeder is not None and destination is not None and not destination.is_temporary:
+            self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
+            return
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
         entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
@@ -269,10 +295,11 @@ class BusEngine:
     def _expired(self, entries: list[Entry]) -> None:
         with self._lock:
             self.expired += len(entries)
-        removed = tuple(entry.sequence for entry in entries if entry.stored is None)
         # Not waited for: if it is not written, the message is past its time after a restart as well.
         with contextlib.suppress(MessagingError):
-            self.store.submit(StoreUnit(remove=removed))
+            for entry in entries:
+                if entry.stored is None:
+                    self.store.submit(StoreUnit(remove=(entry.sequence,), claim=entry.claim))
 
     def __repr__(self) -> str:
         return f"<BusEngine {self.name}>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +22,7 @@ class IndexLine:
         expires_at: Seconds since 1970, or None.
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
+        claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
     sequence: int
@@ -30,6 +31,7 @@ class IndexLine:
     expires_at: float | None
     attempts: int
     mediated: bool
+    claim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +97,62 @@ class MessageStore(Protocol):
 
     def close(self) -> None:
         """Write what was handed in and let go of the database. Harmless when called twice."""
+        ...
+
+
+class SharedStore(MessageStore, Protocol):
+    """A store that several engines work on at once; each message is given to one of them at a time.
+
+    An engine *claims* a message before it gives it to anybody, and *gives it back* unless it is settled. Claims belong
+    to the engine's *epoch*: one that is taken for dead is fenced, its epoch ends, and its claims are free. Every write
+    is refused, in the transaction that would do it, once the epoch is over: CF-BUS-080; the removal of a message whose
+    claim was lost: CF-BUS-081.
+    """
+
+    @property
+    def epoch(self) -> int:
+        """This engine's present epoch."""
+        ...
+
+    def claim(self, destination: str, count: int, *, mediated: bool | None, exclusive: bool) -> Sequence[IndexLine]:
+        """Claim up to `count` messages in order of priority and age. Answers which.
+
+        Args:
+            destination: Where.
+            count: At most.
+            mediated: Of those that the mediations have seen, or of the others; None: of either.
+            exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
+        """
+        ...
+
+    def give_back(self, sequences: Sequence[int]) -> None:
+        """End claims without settling; other engines are told. Those of an epoch that is over are free already."""
+        ...
+
+    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
+        """What could be claimed, in that order."""
+        ...
+
+    def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:
+        """How many could be claimed, and how many are claimed by any engine."""
+        ...
+
+    def listen(self, listener: Callable[[str | None], None]) -> None:
+        """Have the listener told of each destination where something has become free; None: anywhere.
+
+        Called on a thread of the store's own; it must not block.
+        """
+        ...
+
+    def look(self) -> bool:
+        """Say that this engine lives, and fence those that don't; False where it was itself fenced."""
+        ...
+
+    def rejoin(self) -> None:
+        """Begin a new epoch after this engine was fenced."""
+        ...
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between two looks."""
         ...

@@ -18,11 +18,14 @@ class StoreUnit:
         insert: Messages that arrive.
         remove: Sequences of messages that leave.
         attempts: New numbers of failed deliveries, by sequence.
+        claim: In a shared store: under which of the engine's epochs the messages that leave or have failed were
+            claimed. A claim of an epoch that is over is lost, whatever epoch the engine has now.
     """
 
     insert: tuple[StoredMessage, ...] = ()
     remove: tuple[int, ...] = ()
     attempts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    claim: int = 0
 
     @property
     def is_empty(self) -> bool:
