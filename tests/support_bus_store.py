@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
 
@@ -34,7 +34,14 @@ class StorePlace:
     A shared store numbers messages itself; in a place of its own it begins with 1, as the tests of both kinds do.
     """
 
-    def __init__(self, open_store: Callable[[str], MessageStore], run_sql: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[str], MessageStore],
+        run_sql: Callable[[str], object],
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        #: What `[buses.weather]` has to say for it.
+        self.settings = settings or {}
         self._open = open_store
         self.run_sql = run_sql
         self._opened: list[MessageStore] = []
@@ -86,13 +93,21 @@ def sqlite_place(folder: Path) -> Iterator[StorePlace]:
 
 @contextmanager
 def postgresql_place(server: PostgreSQLServer) -> Iterator[StorePlace]:
-    """A database schema of its own."""
-    where = shared_at(server, f"test-{uuid.uuid4().hex[:8]}")
+    """The database schema of the bus weather, empty at first."""
+    where = shared_at(server, "weather")
+    server.run_sql(f'DROP SCHEMA IF EXISTS "{where.namespace}" CASCADE')
 
     def run_sql(sql: str) -> object:
         return server.run_sql(f'SET search_path TO "{where.namespace}"; {sql}')
 
-    place = StorePlace(lambda engine: PostgresqlStore(where, engine), run_sql)
+    settings = {
+        "store": "postgresql",
+        "store_url": where.url,
+        "store_user": where.user,
+        "store_password": where.password,
+        "store_lease": where.lease,
+    }
+    place = StorePlace(lambda engine: PostgresqlStore(where, engine), run_sql, settings)
     yield place
     place.close()
     server.run_sql(f'DROP SCHEMA IF EXISTS "{where.namespace}" CASCADE')
