@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 
 import pytest
+from sqlalchemy import Connection, text
 from support_bus_store import StorePlace, message, shared_at, taking
 
 from connector.errors import MessagingError
 from connector_bus.store.contract import IndexLine
 from connector_bus.store.postgresql_store import PostgresqlPlace, PostgresqlStore
+from connector_bus.store.shared_schema import SHARED
 from connector_bus.store.unit import StoreUnit
 from weather_postgresql import PostgreSQLServer
 
@@ -332,4 +335,62 @@ def test_buses_have_places_of_their_own_whatever_their_names(postgresql: Postgre
         store.listen(told.put)
         fill(store, 1)
         assert told.get(timeout=30) == "q"
+        store.close()
+
+
+def test_an_older_store_is_brought_up_and_engines_of_the_version_before_write_no_more(
+    shared_place: StorePlace, first: PostgresqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(first, 1)
+    claimed(first)
+    steps: list[int] = []
+
+    def to_version_2(connection: Connection) -> None:
+        connection.execute(text("ALTER TABLE messages ADD COLUMN of_version_2 text"))
+        steps.append(2)
+
+    newer = replace(SHARED, version=SHARED.version + 1, migrations={SHARED.version + 1: to_version_2})
+    monkeypatch.setattr("connector_bus.store.postgresql_store.SHARED", newer)
+    second = shared_place.shared("second")
+    assert steps == [2]
+    assert shared_place.run_sql("SELECT max(version) FROM schema_version") == [(newer.version,)]
+    with pytest.raises(MessagingError, match="CF-BUS-080"):
+        fill(first, 1)
+    assert claimed(second) == [1]
+    monkeypatch.undo()
+    with pytest.raises(MessagingError, match="CF-BUS-050"):
+        shared_place.open("third")
+
+
+def test_two_engines_that_come_at_one_moment_make_the_tables_once(shared_place: StorePlace) -> None:
+    stores: SimpleQueue[PostgresqlStore] = SimpleQueue()
+    threads = [
+        threading.Thread(target=lambda name: stores.put(shared_place.shared(name)), args=(f"engine-{number}",))
+        for number in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len({stores.get_nowait().epoch for _ in threads}) == 4
+
+
+def test_a_server_that_goes_away_and_comes_back_is_used_again() -> None:
+    """What failed was not kept, and the engine goes on under a new epoch."""
+    with PostgreSQLServer() as server:
+        store = PostgresqlStore(shared_at(server, "weather"), "engine")
+        told: SimpleQueue[str | None] = SimpleQueue()
+        store.listen(told.put)
+        fill(store, 1)
+        claimed(store)
+        old = store.epoch
+        server.kill()
+        for attempt in (lambda: fill(store, 1), lambda: claimed(store), store.rejoin, lambda: store.read(1)):
+            with pytest.raises(MessagingError, match=r"CF-BUS-0(53|83|86)"):
+                attempt()
+        server.restart()
+        assert not store.look(), "nobody knows whether it was taken for dead meanwhile"
+        store.rejoin()
+        assert store.epoch > old
+        assert claimed(store) == [1]
         store.close()
