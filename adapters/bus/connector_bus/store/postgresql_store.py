@@ -123,6 +123,8 @@ class PostgresqlStore:
         self._channel = place.namespace
         self._lease = place.lease
         self._pool = _engine(place)
+        # The driver's own as well: the connection that listens is used without SQLAlchemy.
+        self._errors = (SQLAlchemyError, *_driver_errors(self._pool))
         self._membership = Membership(self._pool, engine_name, self._shown, self._channel, place.lease)
         self._listener = Listener(self._link, self._channel, self._shown)
         try:
@@ -272,7 +274,7 @@ class PostgresqlStore:
     def close(self) -> None:
         """See the contract; what this engine had claimed is free at once."""
         self._writer.close()
-        with suppress(SQLAlchemyError):  # where the server is gone, the others find out by themselves
+        with suppress(*self._errors):  # where the server is gone, the others find out by themselves
             self._membership.leave()
         self._listener.close()
         self._pool.dispose()
@@ -326,7 +328,7 @@ class PostgresqlStore:
     def _telling(self, reason: Reason) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except self._errors as error:
             cause = str(getattr(error, "orig", None) or type(error).__name__).strip()
             raise MessagingError(reason, store=self._shown, cause=cause) from error
 
@@ -338,6 +340,12 @@ def _on(table: FromClause, destination: str, mediated: bool | None) -> ColumnEle
     """What is on one side of a destination; None: on either."""
     here: ColumnElement[bool] = table.c.destination == destination
     return here if mediated is None else here & (table.c.mediated == mediated)
+
+
+def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    driver = engine.dialect.dbapi
+    assert driver is not None
+    return (driver.Error,)
 
 
 def _engine(place: PostgresqlPlace) -> Engine:
