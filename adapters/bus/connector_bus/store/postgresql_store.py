@@ -124,7 +124,7 @@ class PostgresqlStore:
         self._lease = place.lease
         self._pool = _engine(place)
         # The driver's own as well: the connection that listens is used without SQLAlchemy.
-        self._errors = (SQLAlchemyError, *_driver_errors(self._pool))
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, _driver_error(self._pool))
         self._membership = Membership(self._pool, engine_name, self._shown, self._channel, place.lease)
         self._listener = Listener(self._link, self._channel, self._shown)
         try:
@@ -342,10 +342,10 @@ def _on(table: FromClause, destination: str, mediated: bool | None) -> ColumnEle
     return here if mediated is None else here & (table.c.mediated == mediated)
 
 
-def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
-    driver = engine.dialect.dbapi
-    assert driver is not None
-    return (driver.Error,)
+def _driver_error(engine: Engine) -> type[Exception]:
+    driver: Any = engine.dialect.dbapi
+    error: type[Exception] = driver.Error
+    return error
 
 
 def _engine(place: PostgresqlPlace) -> Engine:
@@ -368,6 +368,10 @@ def _engine(place: PostgresqlPlace) -> Engine:
         connection.execute(f"SET search_path TO {quoted}")
         # A process that is paused within a transaction must not keep its locks for longer than its lease.
         connection.execute(f"SET idle_in_transaction_session_timeout TO {milliseconds}")
+        # What is acknowledged survives a crash of the server, whatever the database's default is for others.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
         connection.commit()
 
     event.listen(engine, "connect", configure)
