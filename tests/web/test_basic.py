@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support_web import ContainerWithoutRegistry, Shop, WebClock, basic_header, call_wsgi, client_of
 
+from connector import Secret
 from connector_web import basic
 from connector_web.asgi import request_of
 from connector_web.basic import BasicSource
@@ -123,7 +124,7 @@ def test_wrong_passwords_are_counted_anew_once_their_time_is_over() -> None:
 
 def test_who_mistypes_now_and_then_is_not_slowed_down(shop: Shop) -> None:
     client = client_of(shop.container, basic(failures=2, clock=WebClock()))
-    passwords = ["wrong", shop.password, "wrong", shop.password]
+    passwords: list[Secret | str] = ["wrong", shop.password, "wrong", shop.password]
     answers = [client.get("/", headers=basic_header("alice", password)).status_code for password in passwords]
     assert answers == [401, 200, 401, 200]
 

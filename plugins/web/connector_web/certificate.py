@@ -132,9 +132,10 @@ class CertificateSource:
             return None
         if request.peer not in proxy.addresses:
             raise CredentialRefused(NOT_THE_PROXY, header=proxy.header, peer=request.peer)
-        if len(values) > 1 or len(verdicts) > 1:
-            raise CredentialRefused(HEADER_TWICE, header=proxy.header, count=max(len(values), len(verdicts)))
-        if verdicts != (_VERIFIED,):
+        count = max(len(values), len(verdicts))
+        if count > 1:
+            raise CredentialRefused(HEADER_TWICE, header=proxy.header, count=count)
+        if _VERIFIED not in verdicts:
             raise CredentialRefused(CERTIFICATE_UNVERIFIED, why=f"{proxy.verify_header} doesn't say {_VERIFIED}")
         return _of_header(values[0])
 
