@@ -43,8 +43,7 @@ def test_of_threads_that_enter_at_once_exactly_one_gets_in() -> None:
         try:
             with login:
                 return True
-        except ScopeError as error:
-            assert error.code == "CF-CTR-011"
+        except ScopeError:
             everybody.wait(10)
             return False
 
