@@ -120,7 +120,7 @@ class Membership:
             connection.execute(text("SET LOCAL lock_timeout TO 0"))
         self._end(connection, former.epoch)
 
-    def _others(self, connection: Connection) -> Sequence[Row[Any]]:
+    def _others(self, connection: Connection) -> Sequence[Any]:
         return connection.execute(_OTHERS, {"lease": self._lease}).all()
 
     def _is_dead(self, connection: Connection, other: Row[Any]) -> bool:
