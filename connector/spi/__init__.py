@@ -35,6 +35,7 @@ from connector.spi.connection import (
     ManagedConnection,
     ManagedConnectionFactory,
 )
+from connector.spi.credential_module import CredentialLoginModule
 from connector.spi.credentials import (
     BASIC_PASSWORD,
     KERBV5,
@@ -73,6 +74,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.tls import TlsService
 from connector.spi.transaction import (
     RecoverableBranches,
     TransactionParticipant,
@@ -139,6 +141,7 @@ __all__ = [
     "IdentityService",
     # login modules
     "LoginModule",
+    "CredentialLoginModule",
     "LoginFailed",
     "ControlFlag",
     "Dependency",
@@ -203,6 +206,7 @@ __all__ = [
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
+    "TlsService",
     # observation
     "Explanation",
     "Step",

@@ -29,6 +29,7 @@ from connector.container.configuration.security_checks import (
 )
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shape import shaped, table_of_tables
+from connector.container.configuration.tls_section import check_tls
 from connector.container.configuration.work_section import check_work
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import ConfigError
@@ -72,6 +73,7 @@ def load_configuration(
     realms = check_realms(data, catalogue, checker)
     auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
+    tls = check_tls(data, checker)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
     work = check_work(data, catalogue, problems)
@@ -95,6 +97,7 @@ def load_configuration(
         applications=applications,
         admin=admin,
         plugins=plugins,
+        tls=tls,
         work=work,
         sections=sections,
         plugin_sections=plugin_sections,

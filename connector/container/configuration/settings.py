@@ -13,6 +13,7 @@ from connector.container.configuration.model import LoginSection, PluginsSection
 from connector.container.configuration.origins import Origins
 from connector.container.configuration.pool_section import PoolSection
 from connector.errors import Problem
+from connector.security.tls.settings import TlsSettings
 from connector.work.limits import WorkLimits
 
 
@@ -127,6 +128,7 @@ class ContainerConfiguration:
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
+        tls: `[tls]` by name.
         work: `[work]`.
         sections: By adapter, the sections that it owns and that the file has, checked.
         plugin_sections: The same by plugin of the group `connector.plugins`.
@@ -143,6 +145,7 @@ class ContainerConfiguration:
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
     plugins: PluginsSection
+    tls: Mapping[str, TlsSettings]
     work: WorkLimits
     sections: Mapping[str, Mapping[str, Any]]
     plugin_sections: Mapping[str, Mapping[str, Any]]
