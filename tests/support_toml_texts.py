@@ -43,7 +43,7 @@ def _written(draw: Any, value: Any, *, indent: str = "") -> str:
             return f"'{value}'"
         if '"' not in value:
             return f'"""\n{value}"""'
-    return tomlkit.item(value).as_string()
+    return str(tomlkit.item(value).as_string())
 
 
 @st.composite
@@ -79,7 +79,10 @@ def toml_texts(draw: Any) -> str:
         if path[0] in top or path[0] in arrays:
             continue
         # What is a value in a table can't be opened by a header, and what a header has opened can't be a value.
-        if any(path[: len(known)] == known and len(path) > len(known) and path[len(known)] in keys for known, keys in seen.items()):
+        if any(
+            path[: len(known)] == known and len(path) > len(known) and path[len(known)] in keys
+            for known, keys in seen.items()
+        ):
             continue
         taken = {known[len(path)] for known in seen if known[: len(path)] == path and len(known) > len(path)}
         lines += draw(st.sampled_from([[], [""], ["", "# a table"]]))
@@ -91,4 +94,4 @@ def toml_texts(draw: Any) -> str:
         lines += [f"[{' . '.join(map(_key, path))}]{draw(COMMENTS)}"]
         lines += draw(_statements(taken))
         seen[path] = taken
-    return "\n".join(lines) + draw(st.sampled_from(["\n", ""]))
+    return "\n".join(lines) + str(draw(st.sampled_from(["\n", ""])))

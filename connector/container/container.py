@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
@@ -29,7 +30,26 @@ from connector.security.scope import current_subject, open_scope
 from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
 
 if TYPE_CHECKING:
+    from connector.container.configuration.settings import ContainerConfiguration
+    from connector.container.configuration_editor import ConfigurationEditor
+    from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
+
+#: Seconds that a change of the configuration gets when the container stops.
+RELOAD_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a container's configuration comes from beside the files.
+
+    Attributes:
+        overrides: Settings that win over everything.
+        environ: The environment; None for the process's own.
+    """
+
+    overrides: Mapping[str, Any] | None = field(default=None, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @final
@@ -39,9 +59,11 @@ class Container:
     All methods are safe to call from any thread. Made by `Container.open`, not directly.
     """
 
-    def __init__(self, path: Path, parts: Parts) -> None:
+    def __init__(self, path: Path, parts: Parts, sources: Sources = Sources()) -> None:
         self._path = path
         self._parts = parts
+        self._sources = sources
+        self._reloader: Reloader | None = None
         self._closed = False
         self._updating = threading.Lock()
 
@@ -79,7 +101,7 @@ class Container:
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)
-            container = cls(file, parts)
+            container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._watch(configuration.auth_data.watch).close)
             if attach is not None:
@@ -97,6 +119,8 @@ class Container:
         if not self._closed:
             self._closed = True
             self._parts.stopping.left()  # the seconds of the stop begin with its first step
+            if self._reloader is not None:
+                self._reloader.stop(RELOAD_TIMEOUT)
             self._parts.stack.close()
 
     def __enter__(self) -> Container:
@@ -295,6 +319,36 @@ class Container:
 
         connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
         return connection
+
+    # --- configuration -----------------------------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> ConfigurationEditor:
+        """Reads and changes the configuration: the files, and what of it can be live at once (CONF-8).
+
+        Who calls it is not asked for a role: that is what the admin endpoint does.
+        """
+        from connector.container.configuration_editor import ConfigurationEditor  # not needed for a start
+        from connector.container.live.reload import Reloader
+        from connector.container.start_checks import check_as_a_start_would
+
+        with self._updating:
+            if self._reloader is None:
+                self._reloader = Reloader(self._parts)
+        parts = self._parts
+
+        def check(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> None:
+            # Who is who can be asked of the running container, unless that is what changes.
+            same = configuration.realms == parts.configuration.realms
+            check_as_a_start_would(configuration, catalogue, parts.identity if same else None)
+
+        return ConfigurationEditor(
+            self._path,
+            overrides=self._sources.overrides,
+            environ=self._sources.environ,
+            check=check,
+            applier=self._reloader,
+        )
 
     # --- administration --------------------------------------------------------------------------------------------
 

@@ -68,7 +68,7 @@ def test_a_holder_is_added_to_a_list_without_losing_the_comments_of_the_others()
     connectors = ["user:boss", "group:clients", "Server", "user:alice"]
     text = edited(PROFILE, [SetValue(("buses", "shop", "roles", "connector"), connectors)])
     assert '  "user:boss",   # may do everything\n' in text
-    assert '# never take it out' in text
+    assert "# never take it out" in text
     assert tomllib.loads(text)["buses"]["shop"]["roles"]["connector"] == connectors
 
 
@@ -79,7 +79,8 @@ def test_a_holder_is_taken_out_of_a_list_with_its_line() -> None:
 
 def test_a_new_destination_gets_a_table_after_its_neighbours() -> None:
     text = edited(PROFILE, [SetValue(("buses", "shop", "destinations", "bills", "type"), "queue")])
-    assert '[buses.shop.destinations."orders.in"]\ntype = "queue"\n\n[buses.shop.destinations.bills]\ntype = "queue"\n\n[applications]' in text
+    neighbour = '[buses.shop.destinations."orders.in"]\ntype = "queue"\n'
+    assert f'{neighbour}\n[buses.shop.destinations.bills]\ntype = "queue"\n\n[applications]' in text
 
 
 def test_a_table_that_is_only_implied_gets_its_header() -> None:
@@ -144,11 +145,7 @@ def test_any_sequence_of_edits_means_on_the_text_what_it_means_on_the_values(dat
 def _no_comment_is_lost(before: str, after: str, edit: Edit) -> None:
     """Comments above statements and on headers stay, whatever value is set where nothing was."""
     missing = object()
-    here: Any = tomllib.loads(before)
-    for part in edit.path:
-        here = here.get(part, missing) if isinstance(here, dict) else here[part] if isinstance(here, list) else missing
-        if here is missing:
-            break
+    here = value_at(tomllib.loads(before), edit.path, missing)
     assume(here is missing)
     left = after.splitlines()
     for line in before.splitlines():

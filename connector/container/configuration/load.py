@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from connector.container.configuration.adapter_properties import PropertyChecker
 from connector.container.configuration.application_checks import ApplicationChecker
+from connector.container.configuration.document import Document, read_document
 from connector.container.configuration.layers import read_layers
 from connector.container.configuration.login_checks import check_login
 from connector.container.configuration.model import PluginsSection
@@ -30,7 +31,7 @@ from connector.container.configuration.security_checks import (
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shape import shaped, table_of_tables
 from connector.container.plugins.catalogue import PluginCatalogue
-from connector.errors import ConfigError
+from connector.errors import ConfigError, Problem
 
 
 def load_configuration(
@@ -39,6 +40,7 @@ def load_configuration(
     catalogue: PluginCatalogue,
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    read: Callable[[Path], Document | Problem] = read_document,
 ) -> ContainerConfiguration:
     """Load a container's configuration. Starts and imports nothing; blocks for the disk.
 
@@ -51,6 +53,7 @@ def load_configuration(
         catalogue: The plugins; what `[plugins]` allows and denies is applied to it.
         overrides: Settings that win over everything, as a nested table of the file's shape.
         environ: The environment; by default the process's own.
+        read: Reads one file; an edit that is tried out gives a file's next text here.
 
     Raises:
         ConfigError: With all mistakes, each with file, line, key path, what was found and what is allowed.
@@ -58,7 +61,7 @@ def load_configuration(
     """
     file = Path(path)
     environ = os.environ if environ is None else environ
-    layers = read_layers(file, overrides or {}, environ)
+    layers = read_layers(file, overrides or {}, environ, read)
     data, folder = layers.data, layers.folder
     problems = ProblemCollector(layers.origins)
     problems.extend(layers.problems)
@@ -97,4 +100,5 @@ def load_configuration(
         plugin_sections=plugin_sections,
         warnings=problems.warnings,
         origins=layers.origins,
+        said=data,
     )

@@ -130,6 +130,8 @@ class ContainerConfiguration:
         plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
         origins: Who said what; ask by `origin` and `overridden`.
+        said: What all sources say together, as it was written: what two configurations are compared by. It may hold
+            secrets, hence it is not in the repr.
     """
 
     path: Path
@@ -145,6 +147,7 @@ class ContainerConfiguration:
     plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]
     origins: Origins = field(repr=False)
+    said: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     def origin(self, key_path: KeyPath) -> tuple[str, int | None]:
         """Who said a key: file and line; `"environment"` or `"overrides"` without a line where one of these did.

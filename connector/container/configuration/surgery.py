@@ -78,7 +78,11 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     for edit in edits:
         before = tomllib.loads(text)
         wanted = applied(before, edit)
-        if isinstance(edit, Unset) and value_at(wanted, edit.path[:-1]) == [] and edit.path[:-1] not in Spans(text).pieces:
+        if (
+            isinstance(edit, Unset)
+            and value_at(wanted, edit.path[:-1]) == []
+            and edit.path[:-1] not in Spans(text).pieces
+        ):
             wanted = applied(before, Unset(edit.path[:-1]))  # the last [[…]] takes the list with it
         changed = _set(text, edit.path, edit.value, before) if isinstance(edit, SetValue) else _unset(text, edit.path)
         try:
@@ -317,14 +321,14 @@ def _without_item(text: str, spans: Spans, piece: Piece) -> str:
     if number:
         start = inside[number - 1].end
         comma = _comma(text, start)
-        if "\n" in text[comma:piece.start]:
+        if "\n" in text[comma : piece.start]:
             # Its own line goes; the comma before it may stay in an array, and not in an inline table (no lines there).
             end = piece.end
             follower = re.match(r"[ \t]*,", text[end:])
             end += follower.end() if follower else 0
-            rest = re.match(r"[ \t]*(?:#[^\n]*)?\r?\n", text[end:])
-            if rest and not text[_line_start(text, piece.start) : piece.start].strip():
-                return text[: _line_start(text, piece.start)] + text[end + rest.end() :]
+            ending = re.match(r"[ \t]*(?:#[^\n]*)?\r?\n", text[end:])
+            if ending and not text[_line_start(text, piece.start) : piece.start].strip():
+                return text[: _line_start(text, piece.start)] + text[end + ending.end() :]
             return text[: piece.start].rstrip(" \t") + text[end:]
         return text[:start] + text[piece.end :]
     end = piece.end
@@ -363,7 +367,7 @@ def _written(value: Any) -> str:
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_written(element) for element in value)}]"
-    return tomlkit.item(value).as_string()
+    return str(tomlkit.item(value).as_string())
 
 
 def _pruned(value: Any) -> Any:

@@ -8,12 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
-from connector.spi import ActivationSpec, BootstrapContext, Clock, MessageEndpointFactory, ResourceAdapter
+from connector.spi import (
+    ActivationSpec,
+    BootstrapContext,
+    Clock,
+    IdentityService,
+    MessageEndpointFactory,
+    ResourceAdapter,
+)
 from connector_bus.adapter import commands
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
+from connector_bus.adapter.reconfiguration import BusesChange
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
 
@@ -33,12 +41,13 @@ class BusResourceAdapter(ResourceAdapter):
     Args:
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
-    Safe to use from any thread once started. Mutable state: `_alarm` and `_buses`, set by `start`;
-    `_activations`, changed under `_lock`.
+    Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_buses`, set by `start`, to the
+    last of which `sections_changed` adds; `_activations`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
         self._make_alarm = make_alarm
+        self._context: BootstrapContext | None = None
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
         self._lock = threading.Lock()
@@ -51,6 +60,7 @@ class BusResourceAdapter(ResourceAdapter):
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
         settings = read_buses(context.sections.get("buses") or {}, context.identity)
+        self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
             for each in settings.values():
@@ -75,6 +85,21 @@ class BusResourceAdapter(ResourceAdapter):
             self._alarm.close()
         for bus in self._buses.values():
             bus.stop(max(0.0, end - time.monotonic()))
+
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check `[buses]` as `start` would. Blocks for the registry. Raises ConfigError with all mistakes."""
+        read_buses(sections.get("buses") or {}, identity)
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
+        """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
+
+        Blocks for the registry. Raises ConfigError with all mistakes.
+        """
+        context, alarm = self._context, self._alarm
+        if context is None or alarm is None:
+            return None
+        wanted = read_buses(sections.get("buses") or {}, context.identity)
+        return BusesChange(self._buses, wanted, lambda settings: Bus(settings, context, alarm))
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]

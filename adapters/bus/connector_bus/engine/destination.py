@@ -68,7 +68,7 @@ class Destination:
 class DestinationTable:
     """All destinations of one bus by name. Safe to use from any thread; nothing in it blocks.
 
-    Mutable state: `_temporary`, changed under `_lock`; the durable destinations stay as configured.
+    Mutable state: `_temporary` and `durable`, changed under `_lock`; a durable destination stays as configured.
     """
 
     def __init__(
@@ -80,6 +80,22 @@ class DestinationTable:
         self.durable = {each.name: Destination(each.name, each, None, clock, on_expired) for each in settings}
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
+
+    def make(self, settings: DestinationSettings) -> Destination:
+        """Make a durable destination that nobody can find yet."""
+        return Destination(settings.name, settings, None, self._clock, self._on_expired)
+
+    def add(self, destination: Destination) -> None:
+        """Let it be found. The table is replaced: who goes through it sees a whole one."""
+        with self._lock:
+            self.durable = {**self.durable, destination.name: destination}
+
+    def remove(self, name: str) -> None:
+        """Take a durable destination out, and end all waiting on it. What the store holds for it stays there."""
+        with self._lock:
+            gone = self.durable[name]
+            self.durable = {key: each for key, each in self.durable.items() if key != name}
+        gone.close()
 
     def find(self, name: str) -> Destination | None:
         """The destination, or None; None is also the answer for a reply queue that is gone."""

@@ -27,7 +27,7 @@ from connector_bus.engine.destination import Destination, DestinationTable, is_r
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
-from connector_bus.settings import BusSettings
+from connector_bus.settings import BusSettings, DestinationSettings
 from connector_bus.store.message_store import MessageStore
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.unit import StoreUnit
@@ -99,6 +99,17 @@ class BusEngine:
             destination.side(mediated=line.mediated).add((entry,))
         for name, count in orphans.items():
             _LOG.warning("bus %s keeps %d message(s) of %s, which is not configured any more", self.name, count, name)
+
+    def add(self, settings: DestinationSettings) -> Destination:
+        """Make a destination while the bus runs, with what the store has kept for one of its name. Blocks for disk."""
+        destination = self.destinations.make(settings)
+        # Filled before it can be found: what is sent to it from then on is shown when it is stored.
+        for line in self.store.index():
+            if line.destination == settings.name:
+                entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+                destination.side(mediated=line.mediated).add((entry,))
+        self.destinations.add(destination)
+        return destination
 
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
