@@ -212,7 +212,13 @@ class AuthDataError(SecurityError):
 
 
 class SignOnError(SecurityError):
-    """No credential could be found for a connection (SIGN-7): names reference, resource, configuration and module."""
+    """No credential could be found for a connection (SIGN-7): names reference, resource, configuration and module.
+
+    Attributes:
+        retryable: Whether nobody was refused, and trying again later may help: a directory or a KDC did not answer.
+    """
+
+    retryable: bool = False
 
 
 class SubjectRejected(SecurityError):

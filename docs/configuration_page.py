@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration import application, model, pool_section
+from connector.container.configuration import application, model, pool_section, tls_section
 from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -35,6 +35,7 @@ CONNECTOR_TOML = (
     ("stack = [{ … }] of [login.NAME]", model.StackEntry),
     ("[resources.NAME]", model.ResourceSection),
     ("pool = { … } of [resources.NAME]", pool_section.PoolSection),
+    ("[tls.NAME]", tls_section.TlsSection),
     ("[admin]", model.AdminSection),
     ("[plugins]", model.PluginsSection),
     ("[applications.NAME]", application.DeploymentSection),

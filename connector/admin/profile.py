@@ -80,6 +80,7 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
         open_registry=open_registry,
         open_auth_data=lambda: make_store(configuration, catalogue),
         open_key=lambda: configured_key(configuration),
+        tls=lambda: configuration.tls,
     )
     return Profile(file, core.name, Path(core.state), core.security, stores, dict(overrides))
 

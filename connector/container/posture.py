@@ -11,6 +11,7 @@ from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
 from connector.container.refused_logins import as_data, still_wrong
+from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
 from connector.spi import IN_THE_OPTIONS, ControlFlag
@@ -98,6 +99,7 @@ def findings(parts: Parts) -> tuple[Finding, ...]:
         _handlers,
         _activations,
         _pools,
+        _tls,
         _plugins,
         _configuration,
     )
@@ -203,6 +205,11 @@ def _activations(parts: Parts) -> list[Finding]:
 
 def _pools(parts: Parts) -> list[Finding]:
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
+
+
+def _tls(parts: Parts) -> list[Finding]:
+    told = tls_findings(parts.configuration.tls)
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

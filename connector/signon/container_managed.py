@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.errors import Reason
+from connector.errors import ConnectorError, Reason
 from connector.security.login_chain import ChainFailed, ChainResult, run_chain
 from connector.security.login_configuration import LoginConfiguration
 from connector.signon.assertion import asserted_identity
@@ -13,7 +13,7 @@ from connector.signon.fitting import describing, fitting_credential
 from connector.signon.found import Found, credentials_given
 from connector.signon.reference import OnNoCredential, ResourceReference, SignOnTarget
 from connector.signon.trail import SignOnTrail
-from connector.spi import ConnectionRequestInfo, Credential, SignOnSource, Subject
+from connector.spi import ConnectionRequestInfo, Credential, LoginFailed, SignOnSource, Subject
 
 CONFIGURATION_UNKNOWN = Reason(
     "CF-SIGN-010",
@@ -24,6 +24,12 @@ CHAIN_FAILED = Reason(
     "CF-SIGN-011",
     "reference {reference!r} to resource {resource!r}, {caller}: module {module!r} of login configuration {login!r} "
     "failed: {text}.",
+    "{advice}",
+)
+CHAIN_UNDECIDED = Reason(
+    "CF-SIGN-017",
+    "reference {reference!r} to resource {resource!r}, {caller}: module {module!r} of login configuration {login!r} "
+    "could not decide now: {text}.",
     "{advice}",
 )
 NO_CREDENTIAL = Reason(
@@ -86,14 +92,24 @@ def _run(
     if outcome.module is None:
         # All ignored is a failure of the chain (JAAS), but no refusal: nobody objected, so the reference decides.
         return Subject(read_only=True), outcome.error.text
-    raise trail.refuse(
-        CHAIN_FAILED,
+    # An outage behind the module says nothing about the caller: whoever reads the audit log must see the difference.
+    undecided = bool(getattr(outcome.error, "retryable", False))
+    refused = trail.refuse(
+        CHAIN_UNDECIDED if undecided else CHAIN_FAILED,
         f"login configuration {configuration.name}",
         login=configuration.name,
         module=outcome.module,
-        text=outcome.error.text.rstrip("."),
+        text=_told(outcome.error),
         advice=outcome.error.action or "Correct what the module needs, or use another login configuration.",
     )
+    refused.retryable = undecided
+    raise refused
+
+
+def _told(error: LoginFailed | ConnectorError) -> str:
+    """The module's own words, after its code where it has one that they don't begin with."""
+    code, text = getattr(error, "code", ""), error.text.rstrip(".")
+    return text if not code or text.startswith(code) else f"{code}: {text}"
 
 
 def _outcome(

@@ -35,6 +35,7 @@ from connector.spi.connection import (
     ManagedConnection,
     ManagedConnectionFactory,
 )
+from connector.spi.credential_module import CredentialLoginModule
 from connector.spi.credentials import (
     BASIC_PASSWORD,
     KERBV5,
@@ -138,6 +139,7 @@ __all__ = [
     "IdentityService",
     # login modules
     "LoginModule",
+    "CredentialLoginModule",
     "LoginFailed",
     "ControlFlag",
     "Dependency",

@@ -106,7 +106,7 @@ def test_a_file_with_a_mistake_can_be_put_right(shop: Shop) -> None:
 
 def test_a_secret_is_no_argument(shop: Shop) -> None:
     key = 'resources."jdbc/orders".properties.password'
-    assert shop.refused("config", "set", key, "hush-hush", exit_code=2) == "CF-ADM-070"
+    assert shop.refused("config", "set", key, "hush-hush", exit_code=2) == "CF-ADM-080"
     secret = shop.profile.folder / "secret"
     secret.write_text("hush-hush")
     assert shop("config", "set", key, "file:secret").exit_code == 0

@@ -18,7 +18,7 @@ from connector.security.audit import MemoryAuditLog
 from connector.security.login_chain import ChainFailed, run_chain
 from connector.signon.callback_handler import SignOnCallbackHandler
 from connector.signon.resolver import SignOnResolver
-from connector.spi import AuthenticationData, Dependency, LoginModule, PasswordCredential, Secret, Subject
+from connector.spi import AuthenticationData, Dependency, LoginModule, Outcome, PasswordCredential, Secret, Subject
 from connector_ldap.gso import DirectoryLoginFailed, LdapGsoMappingModule
 from connector_ldap.gso_directory import DIRECTORIES
 
@@ -223,17 +223,22 @@ def test_an_outage_is_a_temporary_failure_and_is_not_kept(slapd: SlapdServer, lo
     assert _credential(log_in(ALICE)).user == "ledger_alice"  # kept
 
 
-def test_a_sign_on_tells_the_code_of_the_outage(slapd: SlapdServer, ca_file: Path, auth_data: AuthData) -> None:
+def test_an_outage_refuses_nobody_and_is_told_with_its_code(
+    slapd: SlapdServer, ca_file: Path, auth_data: AuthData
+) -> None:
     configuration = chain("Gso", LdapGsoMappingModule, "ldap-gso", **support_ldap.options(slapd, ca_file))
-    resolver = SignOnResolver(auth_data, {"Gso": configuration}, MemoryAuditLog())
+    audit = MemoryAuditLog()
+    resolver = SignOnResolver(auth_data, {"Gso": configuration}, audit)
     reference = container_managed("Gso", target="ledger")
     assert "ledger_alice" in str(resolver.resolve(reference, TARGET, None, ALICE))
     DIRECTORIES.forget()
     slapd.stop()
     with pytest.raises(SignOnError) as refused:
         resolver.resolve(reference, TARGET, None, ALICE)
-    assert refused.value.code == "CF-SIGN-011"
-    assert "CF-LDAP-010" in refused.value.text
+    assert refused.value.code == "CF-SIGN-017"
+    assert refused.value.text.count("CF-LDAP-010") == 1
+    assert refused.value.retryable
+    assert [event.outcome for event in audit.events] == [Outcome.SUCCESS, Outcome.FAILURE]
 
 
 @pytest.mark.parametrize(

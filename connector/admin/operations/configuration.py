@@ -16,12 +16,12 @@ from connector.container.configuration.surgery import Edit, SetValue, Unset
 from connector.errors import ConfigError, Reason
 
 SECRET_AS_ARGUMENT = Reason(
-    "CF-ADM-070",
+    "CF-ADM-080",
     "the value of {key} looks like a secret, which other users of the machine can see in a command.",
     "Put it into a file of mode 0600 and set file:PATH, or env:NAME; or use an authentication alias.",
 )
 PAIRS_WRONG = Reason(
-    "CF-ADM-071",
+    "CF-ADM-081",
     "the argument 'edits' must be a list of pairs of texts.",
     "Use the `connector` command of the same version as the container.",
 )

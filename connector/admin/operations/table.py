@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import configuration, messages, pools, show, stores
+from connector.admin.operations import configuration, messages, pools, show, signers, stores
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -73,6 +73,10 @@ _ALL = (
     Operation("users.remove", Access.ADMINISTRATOR, stores.remove_user, ("user",), offline=True),
     Operation("users.passwd", Access.ADMINISTRATOR, stores.set_password, ("user",), offline=True),
     Operation("users.groups", Access.ADMINISTRATOR, stores.set_groups, ("user",), offline=True),
+    Operation("signers.list", Access.MONITOR, signers.list_signers, ("tls",), offline=True),
+    Operation("signers.export", Access.MONITOR, signers.export_certificate, ("tls",), offline=True),
+    Operation("signers.add", Access.ADMINISTRATOR, signers.add_signers, ("tls",), offline=True),
+    Operation("signers.remove", Access.ADMINISTRATOR, signers.remove_signer, ("tls", "fingerprint"), offline=True),
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
 from connector.admin.administered import AdministeredContainer, EditedConfiguration
 from connector.errors import ConfigError, Reason
+from connector.security.tls.settings import TlsSettings
 from connector.security.vault_key import KeySource
 from connector.spi import AuthenticationDataStore, UserRegistry, WritableUserRegistry
 
@@ -37,12 +38,14 @@ class Stores:
         open_registry: Opens the realm's user registry.
         open_auth_data: Opens the authentication data store.
         open_key: Where that store's key comes from; None for a store without a key of ours.
+        tls: The TLS configurations by name.
     """
 
     realm: str
     open_registry: Callable[[], UserRegistry]
     open_auth_data: Callable[[], AuthenticationDataStore]
     open_key: Callable[[], KeySource | None] = _no_key
+    tls: Callable[[], Mapping[str, TlsSettings]] = dict
 
     def writable_registry(self) -> WritableUserRegistry:
         """The registry, to change it. Raises ConfigError (CF-ADM-040) for one that can't be changed."""

@@ -30,6 +30,7 @@ from connector.container.configuration.security_checks import (
 )
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shape import shaped, table_of_tables
+from connector.container.configuration.tls_section import check_tls
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import ConfigError, Problem
 
@@ -74,6 +75,7 @@ def load_configuration(
     realms = check_realms(data, catalogue, checker)
     auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
+    tls = check_tls(data, checker)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
     of_adapters, of_plugins = section_owners(catalogue)
@@ -96,6 +98,7 @@ def load_configuration(
         applications=applications,
         admin=admin,
         plugins=plugins,
+        tls=tls,
         sections=sections,
         plugin_sections=plugin_sections,
         warnings=problems.warnings,

@@ -161,5 +161,5 @@ class PluginsSection(Section):
 
 #: The core's own top-level sections.
 CORE_SECTIONS = frozenset(
-    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins"}
+    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins", "tls"}
 )

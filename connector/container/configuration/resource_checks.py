@@ -33,7 +33,7 @@ SETTING_MISPLACED = Reason(
 
 _CONNECTION_FACTORY = "connection-factory"
 # Described in the specification of the file; whoever owns them comes with a later version.
-_LATER_SECTIONS = frozenset({"chains", "tls"})
+_LATER_SECTIONS = frozenset({"chains"})
 # What has a meaning for some kinds of resources only.
 _MISPLACED = {"activation": ("pool",), "destination": ("pool", "component_alias")}
 

@@ -13,6 +13,7 @@ from connector.container.configuration.model import LoginSection, PluginsSection
 from connector.container.configuration.origins import Origins
 from connector.container.configuration.pool_section import PoolSection
 from connector.errors import Problem
+from connector.security.tls.settings import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class ContainerConfiguration:
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
+        tls: `[tls]` by name.
         sections: By adapter, the sections that it owns and that the file has, checked.
         plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
@@ -143,6 +145,7 @@ class ContainerConfiguration:
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
     plugins: PluginsSection
+    tls: Mapping[str, TlsSettings]
     sections: Mapping[str, Mapping[str, Any]]
     plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]

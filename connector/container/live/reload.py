@@ -90,6 +90,7 @@ class Reloader:
                 realms=old.realms,
                 auth_data=old.auth_data,
                 login=old.login,
+                tls=old.tls,
                 plugins=old.plugins,
                 plugin_sections=old.plugin_sections,
                 resources=resources.settings,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, final
 
 from connector.spi import (
-    AuthenticationDataCallback,
-    CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     LoginFailed,
     ManagedConnectionFactoryCallback,
@@ -21,7 +20,7 @@ _ANYBODY, _AUTHENTICATED, _USER = "anybody", "authenticated", "user"
 
 
 @final
-class ConfiguredIdentityModule:
+class ConfiguredIdentityModule(CredentialLoginModule):
     """Gives the credential of its options. It is never ignored: it succeeds, or fails and says why.
 
     Options: `alias`, and if wanted `user` and `caller`; see `mapper.toml`. Mapping properties are not asked for.
@@ -36,71 +35,33 @@ class ConfiguredIdentityModule:
         """The alias alone where anybody may call: then one plan serves everybody."""
         return frozenset({Dependency.ALIAS}) if options.get("caller", _ANYBODY) == _ANYBODY else cls.depends_on
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._credential: PasswordCredential | None = None
-        self._remark = ""
+    _remark = ""  # set by `find`
 
-    def login(self) -> bool:
+    def find(self) -> tuple[PasswordCredential, ...]:
         """Look the configured alias up. Does not block.
 
         Raises:
             LoginFailed: the caller is not one who may call; there is no alias, or an unknown one; an option is wrong.
         """
-        wanted = self._options.get("caller", _ANYBODY)
+        wanted = self.options.get("caller", _ANYBODY)
         if wanted != _ANYBODY:
-            asked = CallerSubjectCallback()
-            self._handler.handle([asked])
-            _check_caller(asked.subject, wanted)
-        alias, user = _text(self._options, "alias"), _text(self._options, "user")
+            _check_caller(self.ask(CallerSubjectCallback()).subject, wanted)
+        alias, user = _text(self.options, "alias"), _text(self.options, "user")
         if alias is None:
             raise LoginFailed("there is no option `alias`", "Say which alias everybody is to be signed on by.")
-        target, answer = ManagedConnectionFactoryCallback(), AuthenticationDataCallback(alias)
-        self._handler.handle([target, answer])
-        data = answer.data
+        target, data = self.ask(ManagedConnectionFactoryCallback()), self.data_of(alias)
         if data is None:
             raise LoginFailed(
                 f"the configured alias {alias!r} is not in the authentication data",
                 "Add it with `connector auth-data set`, or correct the option `alias`.",
             )
-        self._credential = PasswordCredential(user or data.user, data.password, target.factory, alias, data.version)
         whose = {_ANYBODY: "anybody", _AUTHENTICATED: "any authenticated caller", _USER: "any user"}[wanted]
         self._remark = f"{whose} → alias {alias!r}" + (f", user {user!r}" if user is not None else "")
-        return True
+        return (PasswordCredential(user or data.user, data.password, target.factory, alias, data.version),)
 
     def remarks(self) -> Sequence[str]:
         """Who is signed on as what."""
         return [self._remark] if self._remark else []
-
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` had not succeeded."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
 
 
 def _check_caller(caller: Subject | None, wanted: object) -> None:

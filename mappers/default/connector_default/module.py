@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar, final
+from collections.abc import Sequence
+from typing import ClassVar, final
 
 from connector.spi import (
     ALIAS_PROPERTY,
-    AuthenticationDataCallback,
-    CallbackHandler,
+    CredentialLoginModule,
     Dependency,
     LoginFailed,
     ManagedConnectionFactoryCallback,
     MappingPropertiesCallback,
     PasswordCredential,
-    Subject,
 )
 
 
 @final
-class DefaultPrincipalMappingModule:
+class DefaultPrincipalMappingModule(CredentialLoginModule):
     """Looks up the alias of the reference. Authenticates nobody: it never asks who the caller is.
 
     Without an alias it has nothing to say and is ignored, so that in a stack another module may answer, and alone the
@@ -29,66 +27,30 @@ class DefaultPrincipalMappingModule:
 
     depends_on: ClassVar[frozenset[Dependency]] = frozenset({Dependency.ALIAS})
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready; there are no options."""
-        self._subject = subject
-        self._handler = callback_handler
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._credential: PasswordCredential | None = None
-        self._silence = ""
+    _remark = ""  # set by `find`
 
-    def login(self) -> bool:
-        """Look the alias up; False without one. Does not block.
+    def find(self) -> tuple[PasswordCredential, ...]:
+        """Look the alias up; nothing without one. Does not block.
 
         Raises:
             LoginFailed: the alias is not in the authentication data.
         """
         properties = MappingPropertiesCallback()
         target = ManagedConnectionFactoryCallback()
-        self._handler.handle([properties, target])
+        self.ask(properties, target)
         alias = properties.properties.get(ALIAS_PROPERTY)
         if not alias:
-            self._silence = "the reference has no alias"
-            return False
-        answer = AuthenticationDataCallback(alias)
-        self._handler.handle([answer])
-        data = answer.data
+            self._remark = "the reference has no alias"
+            return ()
+        data = self.data_of(alias)
         if data is None:
             raise LoginFailed(
                 f"the alias {alias!r} is not in the authentication data",
                 "Add it with `connector auth-data set`, or correct the reference's `alias`.",
             )
-        self._credential = PasswordCredential(data.user, data.password, target.factory, alias, data.version)
-        return True
+        self._remark = f"anybody → alias {alias!r}"
+        return (PasswordCredential(data.user, data.password, target.factory, alias, data.version),)
 
     def remarks(self) -> Sequence[str]:
         """Who is signed on as what: anybody by the alias, or nobody for want of one."""
-        if self._credential is None:
-            return (self._silence,) if self._silence else ()
-        return (f"anybody → alias {self._credential.alias!r}",)
-
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` found none."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
+        return (self._remark,) if self._remark else ()

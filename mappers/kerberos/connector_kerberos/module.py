@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from connector.errors import Reason
 from connector.spi import (
-    CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     KerberosCredential,
     ManagedConnectionFactoryCallback,
@@ -56,7 +55,7 @@ NAME_UNFIT = Reason(
 
 
 @final
-class KerberosMappingModule:
+class KerberosMappingModule(CredentialLoginModule):
     """Yields one credential of mechanism `Kerbv5`. It asks no KDC: tickets are obtained where a connection is opened.
 
     Options and mapping properties: see `KerberosSettings`. Made anew for each login; used on one thread.
@@ -65,21 +64,7 @@ class KerberosMappingModule:
     #: What a caller brought counts for one source only, but the declaration is the class's: it names the most.
     depends_on: ClassVar[frozenset[Dependency]] = frozenset({Dependency.CALLER, Dependency.CREDENTIALS})
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready; the options are the defaults of the mapping properties."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._credential: KerberosCredential | None = None
-
-    def login(self) -> bool:
+    def find(self) -> tuple[KerberosCredential, ...]:
         """Find out whose tickets. Does not block.
 
         Raises:
@@ -88,41 +73,18 @@ class KerberosMappingModule:
         properties = MappingPropertiesCallback()
         target = ManagedConnectionFactoryCallback()
         caller = CallerSubjectCallback()
-        self._handler.handle([properties, target, caller])
-        settings = read_settings(self._options, properties.properties)
+        self.ask(properties, target, caller)
+        settings = read_settings(self.options, properties.properties)
         if settings.source is Source.KEYTAB:
             tickets = KeytabTickets(settings.keytab, settings.principal)
             user = settings.user_of(settings.principal)
-            self._credential = KerberosCredential(settings.principal, user, tickets, target.factory)
-        elif settings.source is Source.CONSTRAINED:
-            self._credential = _constrained(settings, _user(settings, caller.subject), target.factory)
-        else:
-            user_principal = _user(settings, caller.subject)
-            assert caller.subject is not None
-            brought = _brought(caller.subject, user_principal)
-            user = settings.user_of(brought.principal)
-            self._credential = replace(brought, user=user, factory=target.factory)
-        return True
-
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` had not succeeded."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
+            return (KerberosCredential(settings.principal, user, tickets, target.factory),)
+        if settings.source is Source.CONSTRAINED:
+            return (_constrained(settings, _user(settings, caller.subject), target.factory),)
+        user_principal = _user(settings, caller.subject)
+        assert caller.subject is not None
+        brought = _brought(caller.subject, user_principal)
+        return (replace(brought, user=settings.user_of(brought.principal), factory=target.factory),)
 
 
 def _user(settings: KerberosSettings, caller: Subject | None) -> UserPrincipal:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, final
 
 from connector.errors import Problem
 from connector.spi import (
-    AuthenticationDataCallback,
     CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     LoginFailed,
     ManagedConnectionFactoryCallback,
@@ -27,7 +27,7 @@ from connector_onetoone.table_file import table_file
 
 
 @final
-class OneToOneModule:
+class OneToOneModule(CredentialLoginModule):
     """Maps each user to a user of the external system. Whom nothing maps it ignores, unless `unmapped` says `fail`.
 
     Options: see `mapper.toml`. Mapping properties: those that the rules name as `{property.NAME}`.
@@ -63,60 +63,35 @@ class OneToOneModule:
         options: Mapping[str, Any],
     ) -> None:
         """Get ready."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found and says of it, until `commit` puts the credential into the subject and `abort`
-        # or `logout` take it out.
-        self._credential: PasswordCredential | None = None
-        self._remarks: list[str] = []
+        super().initialize(subject, callback_handler, shared_state, options)
+        self._remarks: list[str] = []  # mutable: what `find` says of its answer
 
-    def login(self) -> bool:
-        """Find the caller's credential; False where nothing maps the caller. Blocks where the table is to be read.
+    def find(self) -> tuple[PasswordCredential, ...]:
+        """Find the caller's credential; nothing where nothing maps the caller. Blocks where the table is to be read.
 
         Raises:
             LoginFailed: the options or the table are wrong; the alias is unknown; nothing maps the caller and the
                 options say `fail`.
         """
-        settings = read_settings(self._options)
+        settings = read_settings(self.options)
         target, caller = ManagedConnectionFactoryCallback(), CallerSubjectCallback()
-        self._handler.handle([target, caller])
+        self.ask(target, caller)
         own = own_credential(settings, caller.subject, target.factory, target.mechanisms)
         if own is not None:
-            self._credential = replace(own, factory=target.factory)
             self._remarks.append(f"{_shown(caller.subject)} → own credential, user {own.user!r}")
-            return True
+            return (replace(own, factory=target.factory),)
         if settings.own_credential is not None:
             self._remarks.append(f"{_shown(caller.subject)}: no own credential for this resource")
         found = self._mapped(settings, caller.subject)
-        if found is None:
-            return self._unmapped(settings)
-        self._credential = self._credential_of(found, target.factory)
-        return True
+        if found is not None:
+            return (self._credential_of(found, target.factory),)
+        if settings.fail_unmapped:
+            raise LoginFailed("nothing maps the caller", "Add the caller to the table, or a rule that fits.")
+        return ()
 
     def remarks(self) -> Sequence[str]:
         """Who was mapped to what and why, or that nothing did."""
         return tuple(self._remarks)
-
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` found none."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
 
     def _mapped(self, settings: OneToOneSettings, caller: Subject | None) -> Mapped | None:
         if settings.table is None and not settings.rules:
@@ -125,8 +100,7 @@ class OneToOneModule:
         if user is None:
             self._remarks.append(f"{_shown(caller)}: no user, so neither table nor rules are for it")
             return None
-        properties = MappingPropertiesCallback()
-        self._handler.handle([properties])
+        properties = self.ask(MappingPropertiesCallback())
         found = mapped(settings, self._table(settings.table), user, properties.properties)
         if found is None:
             self._remarks.append(f"{user}: neither table nor rules have it")
@@ -148,15 +122,8 @@ class OneToOneModule:
             self._remarks.append(f"{path.name} is wrong as it stands; the last one that was right is in force")
         return reading.table
 
-    def _unmapped(self, settings: OneToOneSettings) -> bool:
-        if settings.fail_unmapped:
-            raise LoginFailed("nothing maps the caller", "Add the caller to the table, or a rule that fits.")
-        return False
-
     def _credential_of(self, found: Mapped, factory: object) -> PasswordCredential:
-        answer = AuthenticationDataCallback(found.alias)
-        self._handler.handle([answer])
-        data = answer.data
+        data = self.data_of(found.alias)
         if data is None:
             raise LoginFailed(
                 f"the alias {found.alias!r}, by {found.why}, is not in the authentication data",

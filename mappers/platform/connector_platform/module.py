@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping, MutableMapping
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 from connector.errors import Reason
 from connector.spi import (
     ALIAS_PROPERTY,
-    CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     LoginFailed,
     ManagedConnectionFactoryCallback,
@@ -36,7 +35,7 @@ _TRUTH = {"true": True, "false": False}
 
 
 @final
-class PlatformMappingModule:
+class PlatformMappingModule(CredentialLoginModule):
     """Yields one credential of mechanism `Platform`, and only where nothing else is meant.
 
     ========================================== ======================================
@@ -56,23 +55,10 @@ class PlatformMappingModule:
         {Dependency.CREDENTIALS, Dependency.ALIAS, Dependency.REQUEST}
     )
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready; the option `process_user` is the default of the mapping property of that name."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._credential: PlatformIdentity | None = None
+    def find(self) -> tuple[PlatformIdentity, ...]:
+        """Find the user id; nothing where there is none, or something else is meant.
 
-    def login(self) -> bool:
-        """Find the user id; False where there is none, or something else is meant. Does not block on a network, unless
-        the host's user database does.
+        Does not block on a network, unless the host's user database does.
 
         Raises:
             LoginFailed: a setting that is wrong; a process without a user's name.
@@ -81,35 +67,12 @@ class PlatformMappingModule:
         target = ManagedConnectionFactoryCallback()
         caller = CallerSubjectCallback()
         password = PasswordCallback()
-        self._handler.handle([properties, target, caller, password])
-        process_user = _switch({**self._options, **properties.properties}.get("process_user", False))
+        self.ask(properties, target, caller, password)
+        process_user = _switch({**self.options, **properties.properties}.get("process_user", False))
         if properties.properties.get(ALIAS_PROPERTY) or password.password is not None:
-            return False
+            return ()
         user = _user_in(caller.subject) or (process_user_name() if process_user else "")
-        if not user:
-            return False
-        self._credential = PlatformIdentity(user, target.factory)
-        return True
-
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` found none."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
+        return (PlatformIdentity(user, target.factory),) if user else ()
 
 
 def process_user_name() -> str:

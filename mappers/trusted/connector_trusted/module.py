@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar, final
+from collections.abc import Sequence
+from typing import ClassVar, final
 
 from connector.spi import (
     AuthenticationData,
-    AuthenticationDataCallback,
-    CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     IdentityAssertion,
     LoginFailed,
@@ -23,7 +22,7 @@ from connector_trusted.settings import TrustedSettings, read_settings
 
 
 @final
-class TrustedConnectionMappingModule:
+class TrustedConnectionMappingModule(CredentialLoginModule):
     """Yields two things for one connection: who opens it, and in whose name it works.
 
     Refuses rather than lets anybody work as the trusted user: an assertion is made at every success, and never of the
@@ -34,21 +33,9 @@ class TrustedConnectionMappingModule:
     #: Groups are asserted only with `propagate_groups`, but the declaration is the class's: it names the most.
     depends_on: ClassVar[frozenset[Dependency]] = frozenset({Dependency.ALIAS, Dependency.CALLER, Dependency.GROUPS})
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready; the options are the defaults of the mapping properties."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._found: tuple[PasswordCredential, IdentityAssertion] | None = None
+    _remark = ""  # set by `find`
 
-    def login(self) -> bool:
+    def find(self) -> tuple[PasswordCredential, IdentityAssertion]:
         """Find the trusted user and whom to assert. Does not block.
 
         Raises:
@@ -57,8 +44,8 @@ class TrustedConnectionMappingModule:
         properties = MappingPropertiesCallback()
         target = ManagedConnectionFactoryCallback()
         caller = CallerSubjectCallback()
-        self._handler.handle([properties, target, caller])
-        settings = read_settings(self._options, properties.properties)
+        self.ask(properties, target, caller)
+        settings = read_settings(self.options, properties.properties)
         trusted = self._trusted_user(settings.alias)
         user, realm, groups = _effective_user(settings, caller.subject)
         if user.casefold() == trusted.user.casefold():  # some external systems fold the case of user names
@@ -66,52 +53,26 @@ class TrustedConnectionMappingModule:
                 f"the caller would work as the trusted user {user!r} itself",
                 "Give the trusted user a name that no caller has.",
             )
-        self._found = (
+        with_groups = f", with the groups {', '.join(sorted(groups))}" if groups else ""
+        whom = f"{user}@{realm}" if realm else f"{user}, whoever calls"
+        self._remark = f"alias {settings.alias!r} opens, to act as {whom}{with_groups}"
+        return (
             PasswordCredential(trusted.user, trusted.password, target.factory, settings.alias, trusted.version),
             IdentityAssertion(user, realm, groups, target.factory),
         )
-        return True
 
     def remarks(self) -> Sequence[str]:
         """Who opens the connection, and in whose name it works."""
-        if self._found is None:
-            return ()
-        trusted, acting = self._found
-        groups = f", with the groups {', '.join(sorted(acting.groups))}" if acting.groups else ""
-        whom = f"{acting.user}@{acting.realm}" if acting.realm else f"{acting.user}, whoever calls"
-        return (f"alias {trusted.alias!r} opens, to act as {whom}{groups}",)
-
-    def commit(self) -> bool:
-        """Put credential and assertion into the subject; False if `login` had not succeeded."""
-        if self._found is None:
-            return False
-        for credential in self._found:
-            self._subject.add_credential(credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget both, also where they have been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take both out of the subject. True if there were any."""
-        found, self._found = self._found, None
-        if found is None:
-            return False
-        if not self._subject.is_read_only:
-            for credential in found:
-                self._subject.remove_credential(credential)
-        return True
+        return (self._remark,) if self._remark else ()
 
     def _trusted_user(self, alias: str) -> AuthenticationData:
-        answer = AuthenticationDataCallback(alias)
-        self._handler.handle([answer])
-        if answer.data is None:
+        data = self.data_of(alias)
+        if data is None:
             raise LoginFailed(
                 f"the trusted user's alias {alias!r} is not in the authentication data",
                 "Add it with `connector auth-data set`, or correct the reference's `alias`.",
             )
-        return answer.data
+        return data
 
 
 def _effective_user(settings: TrustedSettings, caller: Subject | None) -> tuple[str, str, frozenset[str]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Final, final
 
 from connector.errors import ConfigError, ConnectorError, Problem
 from connector.spi import (
-    AuthenticationDataCallback,
-    CallbackHandler,
     CallerSubjectCallback,
+    CredentialLoginModule,
     Dependency,
     LoginFailed,
     ManagedConnectionFactoryCallback,
@@ -44,7 +43,7 @@ class DirectoryLoginFailed(LoginFailed):
 
 
 @final
-class LdapGsoMappingModule:
+class LdapGsoMappingModule(CredentialLoginModule):
     """Looks up the caller's credential for the system that the mapping property `target` names.
 
     Options: see `GsoSettings`. Fails, and never ignores, where there is no user, no entry or no directory, so that
@@ -74,21 +73,7 @@ class LdapGsoMappingModule:
             return (Problem(error.code, "configuration", None, name, error.text, "docs/directory.md", error.action),)
         return ()
 
-    def initialize(
-        self,
-        subject: Subject,
-        callback_handler: CallbackHandler,
-        shared_state: MutableMapping[str, Any],
-        options: Mapping[str, Any],
-    ) -> None:
-        """Get ready; the options say where the directory is."""
-        self._subject = subject
-        self._handler = callback_handler
-        self._options = options
-        # Mutable: what `login` found, until `commit` puts it into the subject and `abort` or `logout` take it out.
-        self._credential: PasswordCredential | None = None
-
-    def login(self) -> bool:
+    def find(self) -> tuple[PasswordCredential, ...]:
         """Find the caller's credential. Blocks for the directory where nothing is kept.
 
         Raises:
@@ -101,36 +86,15 @@ class LdapGsoMappingModule:
         except ConnectorError as error:
             failure = error
         else:
-            self._credential = PasswordCredential(found.user, found.password, target)
-            return True
+            return (PasswordCredential(found.user, found.password, target),)
         raise DirectoryLoginFailed(failure)
 
-    def commit(self) -> bool:
-        """Put the credential into the subject; False if `login` had not succeeded."""
-        if self._credential is None:
-            return False
-        self._subject.add_credential(self._credential)
-        return True
-
-    def abort(self) -> bool:
-        """Forget the credential, also where it has been committed."""
-        return self.logout()
-
-    def logout(self) -> bool:
-        """Take the credential out of the subject. True if there was one."""
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return False
-        if not self._subject.is_read_only:
-            self._subject.remove_credential(credential)
-        return True
-
     def _looked_up(self) -> tuple[Found, object]:
-        settings = read_options(self._options)
+        settings = read_options(self.options)
         properties = MappingPropertiesCallback()
         target = ManagedConnectionFactoryCallback()
         caller = CallerSubjectCallback()
-        self._handler.handle([properties, target, caller])
+        self.ask(properties, target, caller)
         system = properties.properties.get(TARGET_PROPERTY, "")
         if not can_be_a_name(system):
             raise LoginFailed(
@@ -147,19 +111,18 @@ class LdapGsoMappingModule:
         return found, target.factory
 
     def _account(self, alias: str) -> ServiceAccount:
-        answer = AuthenticationDataCallback(alias)
-        self._handler.handle([answer])
-        if answer.data is None:
+        data = self.data_of(alias)
+        if data is None:
             raise LoginFailed(
                 f"the service account's alias {alias!r} is not in the authentication data",
                 "Add it with `connector auth-data set`, or correct the option `alias`.",
             )
-        if not _usable(answer.data.user, answer.data.password):
+        if not _usable(data.user, data.password):
             raise LoginFailed(
                 f"the service account's alias {alias!r} has an empty name or password",
                 "Give it both: without a password the directory would take it for anybody.",
             )
-        return ServiceAccount(answer.data.user, answer.data.password)
+        return ServiceAccount(data.user, data.password)
 
 
 def _usable(user: str, password: Secret) -> bool:
