@@ -266,9 +266,9 @@ class FakeContainer:
     def status(self) -> Mapping[str, Any]:
         return {"name": self.name, "adapters": ["bus", "sql"], "resources": {"jdbc/ledger": {"adapter": "sql"}}}
 
-    def run_command(self, adapter: str, command: str, arguments: Mapping[str, Any]) -> Any:
-        self.commands.append((adapter, command, dict(arguments)))
-        return {"bus": arguments.get("bus"), "messages": []}
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        self.commands.append((bus, command, dict(arguments)))
+        return {"bus": bus, "messages": []}
 
     @contextmanager
     def bus_connection(

@@ -180,8 +180,8 @@ class AdministeredContainer(Protocol):
         """The security posture: Finding(severity, code, place, text, action)."""
         ...
 
-    def run_command(self, adapter: str, command: str, arguments: Mapping[str, Any], /) -> Any:
-        """Have an adapter carry out one of the operations that its `ra.toml` lists. Raises NameNotFound."""
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any], /) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound."""
         ...
 
     def status(self) -> Mapping[str, Any]:

@@ -378,6 +378,12 @@ class Container:
             raise unknown("adapter", adapter, "this container", self._parts.adapters)
         return found.run_command(command, arguments)
 
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound for an unknown bus."""
+        from connector.container.operator_access import owner_of  # not needed for a start
+
+        return self.run_command(owner_of(self._parts, bus), command, {**arguments, "bus": bus})
+
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All plugins found, with their state and the reason of a failure (OPS-3)."""
         return self._parts.catalogue.plugins

@@ -193,7 +193,7 @@ def test_a_change_that_can_not_be_put_in_force_is_taken_back_in_memory_and_on_di
     with profile.open() as container:
         with pytest.raises(ConnectorError) as caught:  # nobody can sign on by it
             change(container, ("applications", "shop", "activations", "jms/orders", "alias"), "no-such-alias")
-        assert caught.value.code == "CF-CTR-050"
+        assert caught.value.code == "CF-CTR-070"
         assert profile.descriptor.read_bytes() == before
         assert request(container, "alice", {"item": "tea"}, profile.password) == {"taken": "tea"}
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from connector.container.startup import Parts
 
 ACTIVATION_REFUSED = Reason(
-    "CF-CTR-050",
+    "CF-CTR-070",
     "the activation {activation} could not begin: {failure}",
     "Nothing was changed: what was in force is in force again. Put right what the text says, and try again.",
 )

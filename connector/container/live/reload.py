@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from connector.container.startup import Parts
 
 STOPPING = Reason(
-    "CF-CTR-051",
+    "CF-CTR-071",
     "the container {container} is stopping and takes no other configuration.",
     "Give the command again once it has stopped: it then works on the files.",
 )

@@ -56,6 +56,14 @@ class MessageQueue:
         with self._lock:
             return self._state.withdraw(taker)
 
+    def claim(self, entry: Entry) -> bool:
+        """Take one certain entry, for administration: settle it by `remove`, or `release` it. Does not block.
+
+        False where it is not ready (any more).
+        """
+        with self._lock:
+            return not self._closed and self._state.claim(entry)
+
     def release(self, entry: Entry) -> None:
         """A delivery failed and the entry is to be delivered again. Does not block."""
         self._change(lambda state: state.release(entry))
