@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, final
 
-from connector.admin.access import Access, check_access, needs_login
+from connector.admin.access import LOGIN_NEEDED, Access, check_access, needs_login
 from connector.admin.arguments import Arguments
 from connector.admin.audit_record import admin_event, claimed_caller
 from connector.admin.failure import Failure
 from connector.admin.operations import Login, Operation, Request, Target, operation_named
 from connector.admin.wire import VERSION
-from connector.errors import ConfigError, ConnectorError, Reason
+from connector.errors import AuthenticationFailed, ConfigError, ConnectorError, Reason
 from connector.spi import AuditLog
 
 log = logging.getLogger("connector.admin")
@@ -39,27 +39,36 @@ class Dispatcher:
         self._target = target
         self._audit = audit
 
-    def answer(self, plain: Mapping[str, Any], *, uid: int | None, abandoned: Callable[[], bool]) -> dict[str, Any]:
+    def answer(
+        self,
+        plain: Mapping[str, Any],
+        *,
+        uid: int | None,
+        abandoned: Callable[[], bool],
+        peer: str | None = None,
+    ) -> dict[str, Any]:
         """Carry out one request; blocks for as long as its operation takes. Never raises an Exception.
 
         Args:
             plain: The request, as wire.py describes it.
             uid: The user id of the process that asks, for the audit log.
             abandoned: Whether nobody waits for the answer any more.
+            peer: Where a request came from over the network, for the audit log; it then needs a login whatever it asks
+                for. None for the local socket.
 
         Returns:
             The response, as wire.py describes it.
         """
-        who = f"uid {uid}"
-        notes: dict[str, Any] = {}
+        who = f"uid {uid}" if peer is None else peer
+        notes: dict[str, Any] = {} if peer is None else {"peer": peer}
         operation: Operation | None = None
         arguments = Arguments({})
         response: dict[str, Any]
         raised: Exception | None = None
         try:
             operation, arguments, login = _parse(plain)
-            who = claimed_caller(operation, login, uid)
-            caller, roles = self._identify(operation, login)
+            who = claimed_caller(operation, login, uid) if peer is None or login is not None else peer
+            caller, roles = self._identify(operation, login, remote=peer is not None)
             who = caller or who
             if caller is not None:
                 notes["roles"] = sorted(roles)
@@ -78,12 +87,19 @@ class Dispatcher:
         self._audit.record(replace(event, details={**event.details, **notes}))
         return response
 
-    def _identify(self, operation: Operation, login: Login | None) -> tuple[str | None, frozenset[str]]:
-        """Check the login; answers the authenticated caller with its admin roles, or None where none is needed."""
+    def _identify(
+        self, operation: Operation, login: Login | None, *, remote: bool
+    ) -> tuple[str | None, frozenset[str]]:
+        """Check the login; answers the authenticated caller with its admin roles, or None where none is needed.
+
+        Raises AuthenticationFailed, from the network without a login as well.
+        """
         container = self._target.container
         caller: str | None = None
         roles: frozenset[str] = frozenset()
-        if login is not None and needs_login(operation.access, security=container.security):
+        if remote and login is None:
+            raise AuthenticationFailed(LOGIN_NEEDED, operation=operation.name, container=container.name)
+        if login is not None and (remote or needs_login(operation.access, security=container.security)):
             # Only looked at: the operation itself does not run as the administrator.
             with container.login(login.user, login.password) as scope:
                 caller = str(scope.subject.caller)

@@ -70,7 +70,9 @@ class Route:
         return self._profile
 
     def is_running(self) -> bool:
-        """Whether a container with an admin endpoint runs on the profile's state folder."""
+        """Whether a container with an admin endpoint runs on the profile's state folder, or is asked for elsewhere."""
+        if self._settings.remote is not None:
+            return True
         client = AdminClient.find(self.profile.state_folder)
         if client is None:
             return False
@@ -115,7 +117,8 @@ class Route:
         return self._ask(wanted, arguments, self._login, wait)
 
     def _ask(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None, wait: float) -> Any:
-        client = AdminClient.find(self.profile.state_folder)
+        remote = self._settings.remote
+        client = AdminClient.find(self.profile.state_folder) if remote is None else AdminClient.to(remote)
         if client is None:  # it has stopped since: now the files are their owner's again
             return self._carry_out(operation, arguments, login)
         with client:

@@ -30,7 +30,7 @@ from connector.security.scope import current_subject, open_scope
 from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
 
 if TYPE_CHECKING:
-    from connector.container.configuration.settings import ContainerConfiguration
+    from connector.container.configuration.settings import AdminPort, ContainerConfiguration
     from connector.container.configuration_editor import ConfigurationEditor
     from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
@@ -157,6 +157,11 @@ class Container:
     def configuration_path(self) -> Path:
         """The configuration file that it was started from."""
         return self._path
+
+    @property
+    def admin_port(self) -> AdminPort | None:
+        """Where administration from elsewhere is to come in (CONF-7); None for nowhere."""
+        return self._parts.configuration.admin_port
 
     @property
     def audit(self) -> AuditLog:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -26,6 +26,7 @@ from connector.admin.profile import load_profile
 from connector.admin.settings import AdminCommand, settings_of
 
 if TYPE_CHECKING:
+    from connector.admin.tls_endpoint import AdminTlsEndpoint
     from connector.container.container import Container
 
 log = logging.getLogger("connector.admin")
@@ -53,19 +54,29 @@ def run(context: click.Context, configuration: Path | None) -> None:
     profile = load_profile(settings.config, settings.overrides)
     endpoints: list[AdminEndpoint] = []
 
-    def attach(container: Container) -> AdminEndpoint:
+    ports: list[AdminTlsEndpoint] = []
+
+    def attach(container: Container) -> ExitStack:
         # Its own store, which has its key already: another one would ask for the passphrase again.
         stores = replace(profile.stores, open_auth_data=lambda: container.auth_data_store)
         dispatcher = Dispatcher(Target(stores, container), container.audit)
-        endpoints.append(AdminEndpoint(container.state_folder, dispatcher))
-        return endpoints[-1]
+        with ExitStack() as stack:
+            endpoints.append(stack.enter_context(closing(AdminEndpoint(container.state_folder, dispatcher))))
+            wanted = container.admin_port
+            if wanted is not None:
+                from connector.admin.tls_endpoint import AdminTlsEndpoint
+
+                port = AdminTlsEndpoint(wanted.host, wanted.port, wanted.tls, dispatcher)
+                ports.append(stack.enter_context(closing(port)))
+            return stack.pop_all()
 
     before = set(threading.enumerate())
     with (
         stop_signals() as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=attach) as container,
     ):
-        _print_ready(container, endpoints[0].path, as_json=settings.json)
+        port = f"{ports[0].host}:{ports[0].port}" if ports else None
+        _print_ready(container, endpoints[0].path, port, as_json=settings.json)
         wait_for_stop()
         if not settings.json:
             print_line(f"container {container.name} stops")
@@ -90,13 +101,14 @@ def _leave_behind(threads: list[threading.Thread], wait: float = LEFTOVER_TIMEOU
     threading.Thread(target=watch, name="connector-leave", daemon=True).start()
 
 
-def _print_ready(container: Container, socket: Path, *, as_json: bool) -> None:
+def _print_ready(container: Container, socket: Path, port: str | None, *, as_json: bool) -> None:
     if as_json:
         ready = {"ready": container.name, "security": container.security, "realm": container.realm}
-        print_json({**ready, "admin_socket": str(socket)})
+        print_json({**ready, "admin_socket": str(socket), "admin_port": port})
         return
     security = "on" if container.security else "OFF"
-    print_line(f"container {container.name} is ready (security {security}, realm {container.realm}, socket {socket})")
+    places = f"socket {socket}" if port is None else f"socket {socket}, admin port {port}"
+    print_line(f"container {container.name} is ready (security {security}, realm {container.realm}, {places})")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from connector.container.configuration.resource_checks import (
 from connector.container.configuration.secret_sources import check_urls
 from connector.container.configuration.security_checks import (
     check_admin,
+    check_admin_port,
     check_auth_data,
     check_container,
     check_realms,
@@ -76,6 +77,7 @@ def load_configuration(
     auth_data = check_auth_data(data, catalogue, checker)
     admin = check_admin(data, problems)
     tls = check_tls(data, checker)
+    admin_port = check_admin_port(data, tls, problems, security=container is None or container.security)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
     of_adapters, of_plugins = section_owners(catalogue)
@@ -97,6 +99,7 @@ def load_configuration(
         resources=resources,
         applications=applications,
         admin=admin,
+        admin_port=admin_port,
         plugins=plugins,
         tls=tls,
         sections=sections,

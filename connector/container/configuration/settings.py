@@ -114,6 +114,21 @@ class ApplicationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminPort:
+    """The admin endpoint's TLS port.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port.
+        tls: Its TLS configuration.
+    """
+
+    host: str
+    port: int
+    tls: TlsSettings
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerConfiguration:
     """A container's whole configuration. Immutable, safe to share between threads.
 
@@ -126,6 +141,7 @@ class ContainerConfiguration:
         resources: `[resources]` by global name.
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
+        admin_port: `[admin]` port, host and tls; None for no port.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         tls: `[tls]` by name.
         sections: By adapter, the sections that it owns and that the file has, checked.
@@ -144,6 +160,7 @@ class ContainerConfiguration:
     resources: Mapping[str, ResourceSettings]
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
+    admin_port: AdminPort | None
     plugins: PluginsSection
     tls: Mapping[str, TlsSettings]
     sections: Mapping[str, Mapping[str, Any]]

@@ -91,6 +91,7 @@ class Reloader:
                 auth_data=old.auth_data,
                 login=old.login,
                 tls=old.tls,
+                admin_port=old.admin_port,
                 plugins=old.plugins,
                 plugin_sections=old.plugin_sections,
                 resources=resources.settings,
@@ -122,7 +123,9 @@ class Reloader:
         if value_at(new.said, path, _MISSING) == value_at(self._in_force, path, _MISSING):
             return False  # it is as it was started again
         match path:
-            case ("admin" | "applications", *_):
+            case ("admin", key, *_):
+                return key in ("port", "host", "tls")
+            case ("applications", *_):
                 return False
             case ("resources", str(name), *rest):
                 return _resource_waits(old, new, name, rest)
