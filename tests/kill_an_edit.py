@@ -34,7 +34,7 @@ CALLS = frozenset({"open", "write", "fchmod", "fsync", "close"})
 
 def child(editor: ConfigurationEditor, at: int, holder: str) -> None:
     """Edit, and die at a call; or end with 0."""
-    durable_file.os = SuicidalOs(at, CALLS)  # type: ignore[assignment]
+    durable_file.os = SuicidalOs(at, CALLS)  # type: ignore[attr-defined, assignment]
     editor.change([SetValue(("admin", "monitor"), [holder])])
     os._exit(0)
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, final
 
 from connector.container.configuration.differences import changed_paths
 from connector.container.configuration.document import Document
-from connector.container.configuration.key_path_text import joined_where_known, value_at
+from connector.container.configuration.key_path_text import joined_where_known, parse_key_path, value_at
 from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.layers import Layers, read_layers
 from connector.container.configuration.load import load_configuration
@@ -136,14 +136,14 @@ class ConfigurationEditor:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
-    def get(self, path: KeyPath = ()) -> dict[str, Any]:
+    def get(self, path: KeyPath | str = ()) -> dict[str, Any]:
         """What is said at a key, by all sources together, as plain data with its origin; secrets are hidden.
 
         Without a path the whole. Works on files that have mistakes, as long as they are TOML. Blocks for the disk.
         Raises NameNotFound (CF-CONF-072) where nobody has said anything, ConfigError for unreadable files.
         """
         layers, readings = self._layers(Readings())
-        path = joined_where_known(path, layers.data)
+        path = joined_where_known(_path(path), layers.data)
         value = value_at(layers.data, path, _MISSING)
         if value is _MISSING:
             raise NameNotFound(NOTHING_THERE, key=show_key_path(path))
@@ -157,6 +157,14 @@ class ConfigurationEditor:
         }
 
     # --- changing --------------------------------------------------------------------------------------------------
+
+    def set(self, key: KeyPath | str, value: Any) -> EditReport:
+        """Give one key a value, plain TOML data; see `change`."""
+        return self.change([SetValue(_path(key), value)])
+
+    def unset(self, key: KeyPath | str) -> EditReport:
+        """Take one key out, with everything below it; see `change`."""
+        return self.change([Unset(_path(key))])
 
     def change(
         self, edits: Sequence[Edit], *, revision: str | None = None, permit: Permission = lambda _security: None
@@ -328,6 +336,10 @@ class ConfigurationEditor:
             EditedKey(show_key_path(e.path), at(before, e.path), at(after, e.path), overriding(after.origins, e.path))
             for e in edits
         )
+
+
+def _path(key: KeyPath | str) -> KeyPath:
+    return parse_key_path(key) if isinstance(key, str) else key
 
 
 def _replace(tried: _Tried, target: Path) -> None:
