@@ -112,6 +112,11 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "security",
         "exception_destination",
         "identity_assertion",
+        "store",
+        "store_url",
+        "store_user",
+        "store_password",
+        "store_lease",
         "roles",
         "default_roles",
         "destinations",
@@ -123,4 +128,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "mediations",
         "max_redeliveries",
     }
-    assert set(descriptor["commands"]) == {"show", "messages", "explain"}
+    assert set(descriptor["commands"]) == {
+        "show",
+        "messages",
+        "explain",
+        "exceptions",
+        "exception",
+        "replay",
+        "discard",
+    }

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments
 from connector_bus.policy.holders import Holder
+from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
@@ -58,6 +59,7 @@ class BusSettings:
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
         destinations: By name; the exception destination is among them.
+        store: Where its messages rest; None for a file in the state folder.
     """
 
     name: str
@@ -67,3 +69,4 @@ class BusSettings:
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
+    store: PostgresqlPlace | None = None

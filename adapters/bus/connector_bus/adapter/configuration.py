@@ -8,6 +8,7 @@ from typing import Any, final
 
 from connector.errors import ConfigError, Problem, Reason
 from connector.spi import IdentityService
+from connector_bus.adapter.store_place import read_place
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED, Holder, HolderKind, parse_holder
@@ -82,6 +83,7 @@ class _Reader:
             identity_assertion=self._asserters(f"{path}.identity_assertion", table.get("identity_assertion")),
             exception_destination=exceptions,
             destinations=MappingProxyType(destinations),
+            store=read_place(name, path, table, self._problem),
         )
 
     def _destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:

@@ -106,8 +106,9 @@ def _worked_off(
     todo = [entry for entry in present if after < entry.sequence <= until]
     done, failed = 0, []
     part = todo if chosen else todo[:limit]
-    for entry in part:
-        if not destination.queue.claim(entry):
+    for each in part:
+        entry = destination.queue.claim(each)
+        if entry is None:
             continue  # somebody receives it at this moment
         name: str | None = None
         try:

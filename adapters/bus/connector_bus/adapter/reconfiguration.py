@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
-from typing import Final, final
+from typing import Any, Final, final
 
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import key
-from connector_bus.settings import BusSettings, DestinationSettings
+from connector_bus.settings import BusSettings
 
-#: What of a bus is fixed when it is started.
-_FIXED: Final = ("security", "exception_destination")
-#: What of a destination changes while it is used: its roles. Its kind, its mediations and their limits don't.
-_LIVE: Final = frozenset({"name", "inherits", "roles"})
+#: The keys of a bus that change while it runs: what the policy is made of. All others are fixed when it is started.
+LIVE_KEYS: Final = frozenset({"roles", "default_roles", "identity_assertion"})
+#: The keys of a destination that do. Its kind, its mediations and their limits are fixed.
+LIVE_DESTINATION_KEYS: Final = frozenset({"roles", "inherit_defaults"})
+_DESTINATIONS: Final = "destinations"
+
+Section = Mapping[str, Any]
 
 
 @final
@@ -22,22 +24,27 @@ class BusesChange:
 
     Args:
         buses: The buses that run, by name; new ones are put in.
-        wanted: The settings that are wanted.
+        wanted: The settings that will be in force, of buses that run and of new ones.
         make: Makes a bus; it is started here.
-
-    Attributes:
         restart: The key paths of what waits for a restart.
+        remember: Told `in_force`, whether the change is.
     """
 
     def __init__(
-        self, buses: dict[str, Bus], wanted: Mapping[str, BusSettings], make: Callable[[BusSettings], Bus]
+        self,
+        buses: dict[str, Bus],
+        wanted: Mapping[str, BusSettings],
+        make: Callable[[BusSettings], Bus],
+        restart: tuple[str, ...],
+        remember: Callable[..., None],
     ) -> None:
         self._buses = buses
         self._make = make
+        self._remember = remember
         self._before = {name: bus.settings for name, bus in buses.items()}
         self._fresh = [each for name, each in wanted.items() if name not in buses]
-        self._after = {name: live_settings(old, wanted[name]) for name, old in self._before.items() if name in wanted}
-        self.restart = tuple(_waiting(self._before, wanted))
+        self._after = {name: wanted[name] for name in self._before}
+        self.restart = restart
 
     def apply(self) -> None:
         """Make it: roles and new destinations of the buses that run, then new buses. All of it, or nothing."""
@@ -52,12 +59,14 @@ class BusesChange:
                     bus.stop(0.0)
                     raise
                 self._buses[settings.name] = bus
+            self._remember(in_force=True)
         except BaseException:
             self.undo()
             raise
 
     def undo(self) -> None:
         """Take it back."""
+        self._remember(in_force=False)
         for settings in self._fresh:
             bus = self._buses.pop(settings.name, None)
             if bus is not None:
@@ -66,32 +75,42 @@ class BusesChange:
             self._buses[name].reconfigure(self._before[name])
 
 
-def live_settings(old: BusSettings, new: BusSettings) -> BusSettings:
-    """The settings of a bus that are in force once a change is made: what is fixed stays as it was started. Pure."""
-    destinations = dict(old.destinations)
-    for name, each in new.destinations.items():
-        present = old.destinations.get(name)
-        destinations[name] = each if present is None else _live_destination(present, each)
-    return replace(new, **{field: getattr(old, field) for field in _FIXED}, destinations=destinations)
+def live_section(old: Section, new: Section) -> dict[str, Any]:
+    """`[buses]` as it is in force once a change is made: what is fixed, or gone, stays as it was started. Pure."""
+    return {name: _live_bus(old[name], new.get(name)) for name in old} | {n: new[n] for n in new if n not in old}
 
 
-def _live_destination(old: DestinationSettings, new: DestinationSettings) -> DestinationSettings:
-    return replace(old, **{name: getattr(new, name) for name in _LIVE})
+def _live_bus(old: Section, new: Section | None) -> Section:
+    if new is None:
+        return old
+    before, after = old.get(_DESTINATIONS) or {}, new.get(_DESTINATIONS) or {}
+    destinations = {name: _live(each, after.get(name, each), LIVE_DESTINATION_KEYS) for name, each in before.items()}
+    fresh = {name: each for name, each in after.items() if name not in before}
+    return {**_live(old, new, LIVE_KEYS), _DESTINATIONS: {**destinations, **fresh}}
 
 
-def _waiting(before: Mapping[str, BusSettings], wanted: Mapping[str, BusSettings]) -> Iterator[str]:
-    for bus, old in before.items():
-        path, new = f"buses.{key(bus)}", wanted.get(bus)
-        if new is None:
+def _live(old: Section, new: Section, keys: frozenset[str]) -> dict[str, Any]:
+    fixed = {name: value for name, value in old.items() if name not in keys}
+    return fixed | {name: value for name, value in new.items() if name in keys}
+
+
+def waiting(old: Section, new: Section) -> Iterator[str]:
+    """The key paths of what waits for a restart. Pure."""
+    for bus, before in old.items():
+        path, after = f"buses.{key(bus)}", new.get(bus)
+        if after is None:
             yield path
             continue
-        for name in _FIXED:
-            if getattr(old, name) != getattr(new, name):
-                yield f"{path}.{name}"
-        for destination, settings in old.destinations.items():
-            below, other = f"{path}.destinations.{key(destination)}", new.destinations.get(destination)
+        yield from (f"{path}.{key(name)}" for name in _fixed(before, after, LIVE_KEYS | {_DESTINATIONS}))
+        destinations = after.get(_DESTINATIONS) or {}
+        for name, settings in (before.get(_DESTINATIONS) or {}).items():
+            below, other = f"{path}.{_DESTINATIONS}.{key(name)}", destinations.get(name)
             if other is None:
                 yield below
-                continue
-            changed = [f.name for f in fields(settings) if getattr(settings, f.name) != getattr(other, f.name)]
-            yield from (f"{below}.{name}" for name in changed if name not in _LIVE)
+            else:
+                yield from (f"{below}.{key(each)}" for each in _fixed(settings, other, LIVE_DESTINATION_KEYS))
+
+
+def _fixed(old: Section, new: Section, live: frozenset[str]) -> list[str]:
+    """The keys that differ and are not live."""
+    return [name for name in {**old, **new} if name not in live and old.get(name) != new.get(name)]

@@ -21,7 +21,7 @@ from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
-from connector_bus.adapter.reconfiguration import BusesChange
+from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
 
@@ -41,13 +41,14 @@ class BusResourceAdapter(ResourceAdapter):
     Args:
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
-    Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_buses`, set by `start`, to the
-    last of which `sections_changed` adds; `_activations`, changed under `_lock`.
+    Safe to use from any thread once started. Mutable state: `_context` and `_alarm`, set by `start`; `_section` and
+    `_buses`, what is in force, changed by what `sections_changed` answers; `_activations`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
         self._make_alarm = make_alarm
         self._context: BootstrapContext | None = None
+        self._section: Mapping[str, Any] = {}
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
         self._lock = threading.Lock()
@@ -59,7 +60,8 @@ class BusResourceAdapter(ResourceAdapter):
         Raises ConfigError (all mistakes of the section; CF-BUS-006 or -007 for a mediation), MessagingError CF-BUS-050,
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
-        settings = read_buses(context.sections.get("buses") or {}, context.identity)
+        self._section = context.sections.get("buses") or {}
+        settings = read_buses(self._section, context.identity)
         self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
@@ -98,8 +100,18 @@ class BusResourceAdapter(ResourceAdapter):
         context, alarm = self._context, self._alarm
         if context is None or alarm is None:
             return None
-        wanted = read_buses(sections.get("buses") or {}, context.identity)
-        return BusesChange(self._buses, wanted, lambda settings: Bus(settings, context, alarm))
+        before, after = self._section, sections.get("buses") or {}
+        read_buses(after, context.identity)  # with all mistakes, also of what waits
+        live = live_section(before, after)
+
+        def remember(*, in_force: bool) -> None:
+            self._section = live if in_force else before
+
+        def make(settings: BusSettings) -> Bus:
+            return Bus(settings, context, alarm)
+
+        wanted = read_buses(live, context.identity)
+        return BusesChange(self._buses, wanted, make, tuple(waiting(before, after)), remember)
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
