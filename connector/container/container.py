@@ -413,7 +413,8 @@ class Container:
         """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
         from connector.container import posture  # not needed for a start
 
-        return posture.findings(self._parts)
+        waiting = () if self._reloader is None else self._reloader.waiting
+        return posture.findings(self._parts, waiting)
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support_toml_texts import KEYS, VALUES, toml_texts
 
 from connector.container.configuration.key_path_text import value_at
-from connector.container.configuration.surgery import Edit, SetValue, Unset, _pruned, applied, edited
+from connector.container.configuration.surgery import Edit, SetValue, Unset, applied, edited, pruned
 from connector.errors import ConfigError
 
 PROFILE = dedent("""\
@@ -137,7 +137,7 @@ def test_any_sequence_of_edits_means_on_the_text_what_it_means_on_the_values(dat
         before, text = text, edited(text, [edit])
         if "[[" in before and value_at(expected, edit.path[:-1]) == []:
             continue  # whether the list itself is left depends on how it is written
-        assert _pruned(tomllib.loads(text)) == _pruned(expected)
+        assert pruned(tomllib.loads(text)) == pruned(expected)
         if isinstance(edit, SetValue):
             _no_comment_is_lost(before, text, edit)
 

@@ -124,6 +124,9 @@ def test_a_pools_other_settings_wait_for_a_restart(profile: ProfileFolder) -> No
     with profile.open() as container:
         report = change(container, ("resources", "jdbc/orders", "pool", "aged_timeout"), "1h")
         assert (report.effect, report.restart) == (Effect.RESTART, ('resources."jdbc/orders".pool.aged_timeout',))
+        assert ("CF-CTR-072", 'resources."jdbc/orders".pool.aged_timeout') in {
+            (finding.code, finding.place) for finding in container.findings()
+        }
 
 
 def test_the_security_switch_waits_for_a_restart_and_nothing_is_open_meanwhile(profile: ProfileFolder) -> None:
