@@ -64,7 +64,7 @@ class Shop:
             stores = load_profile(self.profile.configuration).stores
             return AdminEndpoint(container.state_folder, Dispatcher(Target(stores, container), container.audit))
 
-        with self.profile.open(attach=attach) as container:
+        with Container.open(self.profile.configuration, attach=attach) as container:
             self.container, self.login = container, login
             try:
                 yield container

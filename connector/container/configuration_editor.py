@@ -12,6 +12,7 @@ is replaced.
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,9 +94,10 @@ class Applier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """An edit that was made on the text and loaded."""
+    """An edit that was made on the text and loaded; `written` are the keys that the file says differently."""
 
     file: Path
+    written: tuple[KeyPath, ...]
     before: str
     after: str
     configuration: ContainerConfiguration
@@ -207,8 +209,7 @@ class ConfigurationEditor:
             paths = changed_paths(layers.data, tried.configuration.said)
             declared = _declared(tried.catalogue)
             # What an override hides is a change all the same, and in force as soon as it goes.
-            touched = (*paths, *(edit.path for edit in edits))
-            permit(any(is_security(path, declared) for path in touched))
+            permit(any(is_security(path, declared) for path in (*paths, *tried.written)))
             self._check(tried.configuration, tried.catalogue)
             live = self._write(tried)
             return self._report(edits, layers, tried, paths, live)
@@ -296,7 +297,11 @@ class ConfigurationEditor:
         catalogue = PluginCatalogue.discover(environ=self._environ)
         tried = Readings({file: after})
         configuration = self._load(catalogue, tried)
-        return _Tried(file, before, after, configuration, catalogue, tried.revision)
+        # What stands before the keys of an application's descriptor.
+        first, location = located[0]
+        root = first.path[: len(first.path) - len(location.path)] if file != self._path else ()
+        written = tuple((*root, *path) for path in changed_paths(own.data, tomllib.loads(after)))
+        return _Tried(file, written, before, after, configuration, catalogue, tried.revision)
 
     def _write(self, tried: _Tried) -> LiveChange | None:
         """Put in force, then write: what can't be put in force is never written, and what can't be written undone."""

@@ -187,6 +187,35 @@ def test_a_configurator_changes_what_is_no_security_setting_and_nothing_else(sho
         assert shop.text == before
 
 
+def test_a_security_setting_that_an_override_hides_is_the_administrators_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR__BUSES__SHOP__SECURITY", "true")
+    with shop.running("alice"):
+        before = shop.text
+        destinations = '{ orders = { roles = { receiver = ["user:shop-service"] }, type = "queue" } }'
+        roles = '{ connector = ["user:shop-applications", "user:shop-service", "group:clients", "user:admin"] }'
+        asserted = '["user:shop-applications"]'
+        table = (
+            f"{{ security = false, identity_assertion = {asserted}, roles = {roles}, destinations = {destinations} }}"
+        )
+        assert shop.refused("config", "set", "buses.shop", table) == "CF-ADM-021"
+        assert shop.text == before
+
+
+def test_a_file_that_was_edited_wrongly_is_told_with_its_lines_and_puts_nothing_in_force(shop: Shop) -> None:
+    with shop.running() as container:
+        shop.profile.edit("max_size = 2", "max_size = 0")
+        result = shop("config", "reload")
+        assert (result.exit_code, f"{shop.profile.configuration}:" in result.stderr) == (2, True)
+        assert container.pool("jdbc/orders").statistics().max_size == 2
+
+
+def test_a_change_of_two_files_is_refused(shop: Shop) -> None:
+    keys = (POOL, "3", "applications.shop.roles.buyer.groups", '["clients"]')
+    assert shop.refused("config", "set", *keys, exit_code=2) == "CF-CONF-074"
+
+
 @pytest.mark.parametrize("login", ["bob", "carol"])
 def test_an_operator_and_a_monitor_look_and_change_nothing(shop: Shop, login: str) -> None:
     with shop.running(login):
