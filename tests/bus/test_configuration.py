@@ -129,4 +129,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "mediations",
         "max_redeliveries",
     }
-    assert set(descriptor["commands"]) == {"show", "messages", "explain"}
+    assert set(descriptor["commands"]) == {
+        "show",
+        "messages",
+        "explain",
+        "exceptions",
+        "exception",
+        "replay",
+        "discard",
+    }

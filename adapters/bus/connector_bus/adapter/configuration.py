@@ -64,14 +64,14 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def bus(self, name: str, table: Mapping[str, Any]) -> BusSettings:
-        path = f"buses.{_key(name)}"
+        path = f"buses.{key(name)}"
         security = bool(table.get("security", True))
         self._verify = security and self._identity.security_enabled
         own = self._roles(f"{path}.roles", table.get("roles"), ResourceType.BUS)
         defaults = self._roles(f"{path}.default_roles", table.get("default_roles"), ResourceType.DEFAULT)
         exceptions = str(table.get("exception_destination") or f"_SYSTEM.Exception.Destination.{name}")
         destinations = {
-            destination: self._destination(f"{path}.destinations.{_key(destination)}", destination, settings)
+            destination: self._destination(f"{path}.destinations.{key(destination)}", destination, settings)
             for destination, settings in (table.get("destinations") or {}).items()
         }
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
@@ -164,6 +164,6 @@ class _Reader:
         self.problems.append(Problem(reason.code, "configuration", None, path, found, allowed))
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
     """A name as it stands in a key path: quoted where TOML would need it."""
     return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'

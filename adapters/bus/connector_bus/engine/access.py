@@ -57,7 +57,7 @@ _NOBODY: Final = Subject.unauthenticated()
 
 @final
 class AccessControl:
-    """Checks roles on one bus. Safe to use from any thread.
+    """Checks roles on one bus. Safe to use from any thread. Mutable state: `_policy`, replaced as a whole.
 
     Args:
         policy: The decisions.
@@ -73,6 +73,10 @@ class AccessControl:
         self._identity = identity
         self._audit = audit
         self.active = bus_security and identity.security_enabled
+
+    def replace(self, policy: CompiledPolicy) -> None:
+        """Decide by another policy from now on; whoever asks meanwhile is answered by the one or the other, whole."""
+        self._policy = policy
 
     def require(self, subject: Subject, role: Role, resource: str | None = None) -> None:
         """Pass if the subject holds the role on a resource, or on the bus itself; does not block.
