@@ -11,6 +11,8 @@ import pytest
 from support_container import ProfileFolder, request
 from support_plugins import install, ra_toml
 
+from connector.container.configuration.surgery import SetValue
+from connector.container.edit_report import Effect
 from connector.container.observed import observed_by
 from connector.errors import DeploymentError, WorkRejected
 from connector.spi import IMMEDIATE
@@ -59,6 +61,13 @@ def test_an_adapter_s_own_limit_is_that_of_the_configuration(busy: Callable[...,
             works.do_work(lambda: None, start_timeout=IMMEDIATE)
         go_on.set()
         assert works.do_work(lambda: "its turn") == "its turn"
+
+
+def test_a_change_of_the_limits_waits_for_a_restart(profile: ProfileFolder) -> None:
+    with profile.open() as container:
+        report = container.configuration.change([SetValue(("work", "max_threads"), 3)])
+        assert (report.effect, report.restart) == (Effect.RESTART, ("work.max_threads",))
+        assert container._parts.configuration.work.max_threads == 16
 
 
 @pytest.mark.parametrize("name", ["SecurityContext", "HintsContext"])
