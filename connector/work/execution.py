@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import copy_context
 from functools import lru_cache
 from types import CoroutineType, MappingProxyType
-from typing import Any, Final, cast, final
+from typing import Any, Final, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
-from connector.security.scope import open_scope
+from connector.security.scope import run_in_scope
 from connector.spi import (
     IdentityService,
+    Scope,
     SecurityContext,
     Subject,
     Work,
@@ -93,15 +94,11 @@ class WorkExecution:
             subject, rule, contexts = NOBODY, "no caller", _NO_CONTEXTS
             if submission.contexts:
                 contexts = self._assigned(submission)
-                security = contexts.get(SecurityContext)
+                security: Any = contexts.get(SecurityContext)
                 if security is not None:
-                    subject, rule = self._established(submission, cast("SecurityContext", security))
-            origin = f"work of {submission.account.submitter}, {rule}"
-            with open_scope(subject, realm=self._realm, container=self._container, origin=origin):
-                if contexts:
-                    self._run_within(submission, contexts)
-                else:
-                    submission.result = self._run(submission)
+                    subject, rule = self._established(submission, security)
+            scope = Scope(subject, self._realm, self._container, f"work of {submission.account.submitter}, {rule}")
+            submission.result = run_in_scope(scope, self._run_within if contexts else self._run, submission, contexts)
         except WorkCompletedWithError as error:
             submission.error = error
         except BaseException as error:  # noqa: BLE001 - a thread of ours ends with no work, whatever ends badly
@@ -116,22 +113,24 @@ class WorkExecution:
                 CONTEXT_UNUSABLE, error_code=bad.code, work=name_of(submission.work), problem=bad.problem
             ) from None
 
-    def _run_within(self, submission: Submission, contexts: Mapping[type[WorkContext], WorkContext]) -> None:
+    def _run_within(self, submission: Submission, contexts: Mapping[type[WorkContext], WorkContext]) -> Any:
+        entered = self._entered
         for kind, context in contexts.items():
-            if kind not in self._entered:
+            if kind not in entered:
                 _tell_complete(context)
-        if self._entered.isdisjoint(contexts):
-            submission.result = self._run(submission)
-            return
+        if not entered or entered.isdisjoint(contexts):
+            return self._run(submission, contexts)
+        result = None
         with ExitStack() as stack:
             for one in self._table.around:
                 if one.type in contexts:
                     _enter(one, contexts[one.type], stack, submission)
             try:
-                submission.result = self._run(submission)
+                result = self._run(submission, contexts)
             except WorkCompletedWithError as error:
                 submission.error = error  # kept here as well: what is left around it must not swallow it
                 raise
+        return result
 
     def _established(self, submission: Submission, security: SecurityContext) -> tuple[Subject, str]:
         try:
@@ -141,11 +140,10 @@ class WorkExecution:
             raise _not_set_up(submission, security, error) from error
         return decision.subject or NOBODY, decision.rule
 
-    def _run(self, submission: Submission) -> Any:
-        work = submission.work
+    def _run(self, submission: Submission, _contexts: Mapping[type[WorkContext], WorkContext]) -> Any:
+        work: Any = submission.work
         try:
-            kind: type = type(work)
-            result = cast("Work", work).run() if _is_work(kind) else cast("Callable[[], Any]", work)()
+            result = work.run() if _is_work(work.__class__) else work()
             if type(result) is CoroutineType:
                 result = self._loop.run(result, copy_context())
         except BaseException as error:  # a thread of ours ends with no work, whatever it raises

@@ -57,7 +57,7 @@ class Rejections:
         if submission.call_off is not None:
             submission.call_off()
         if submission.awaited is not Awaited.NOTHING:
-            submission.never()
+            submission.signal.release()
         elif submission.listener is not None:
             self._queue(submission.account.adapter).put(lambda: tell(submission, WorkEventKind.REJECTED))
 

@@ -60,6 +60,7 @@ class Submission:
         start_delay: Seconds from acceptance to start, once it has started.
         result: What `run` answered.
         error: Why it was rejected, or what it completed with.
+        signal: Where somebody waits: taken; released once, at what is awaited or when that is not going to happen.
     """
 
     # Class attributes for what most works never change, and no slots: a work is made for every message.
@@ -92,8 +93,8 @@ class Submission:
         # A bare lock, taken at birth and released once: the cheapest signal between two threads that there is (a
         # Future or an Event costs a Condition, twice as much as the whole dispatch).
         if awaited is not _NOTHING:
-            self._signal = threading.Lock()
-            self._signal.acquire()
+            self.signal = threading.Lock()
+            self.signal.acquire()
 
     @property
     def long_running(self) -> bool:
@@ -101,18 +102,8 @@ class Submission:
         return self.lane is self.account.long
 
     def wait(self) -> None:
-        """Block until the awaited station is reached. Called once, by a submitter that waits."""
-        self._signal.acquire()
-
-    def reached(self, station: Awaited) -> None:
-        """Wake the submitter if this is what it waits for. Called at most once for each station."""
-        if self.awaited is station:
-            self._signal.release()
-
-    def never(self) -> None:
-        """Wake the submitter, whatever it waits for: it is not going to happen."""
-        if self.awaited is not _NOTHING:
-            self._signal.release()
+        """Block until the awaited station is reached, or never will be. Called once, by a submitter that waits."""
+        self.signal.acquire()
 
     def event(self, kind: WorkEventKind) -> WorkEvent:
         """The event of a station, from the fields as they are now."""

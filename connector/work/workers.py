@@ -134,12 +134,14 @@ class WorkerThreads:
         listener = submission.listener
         if listener is not None:
             tell(submission, WorkEventKind.STARTED)
-        submission.reached(_START)
+        if submission.awaited is _START:
+            submission.signal.release()
         Context().run(self._execute, submission)
         if listener is not None:  # before it counts as ended: a shutdown waits for the listener too
             tell(submission, WorkEventKind.COMPLETED)
         following = self._ledger.complete(submission)
-        submission.reached(_END)  # after it: the submitter finds the slot free
+        if submission.awaited is _END:  # after it: the submitter finds the slot free
+            submission.signal.release()
         return following
 
     def _execute(self, submission: Submission) -> None:
