@@ -23,6 +23,7 @@ _log = logging.getLogger("connector.work")
 # Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
 _TO_IDLE: Final = Acceptance.HANDED
 _SPAWN: Final = Acceptance.SPAWN
+_QUEUED: Final = Acceptance.QUEUED
 
 NOT_A_WORK = Reason(
     "CF-WORK-001",
@@ -82,7 +83,7 @@ class WorkDispatch:
     ) -> None:
         self._container = container
         self._ledger = ledger
-        self._clock = clock
+        self._now = clock.monotonic
         self._loop = loop
         self._table = table
         self._rejections = Rejections(container)
@@ -109,27 +110,22 @@ class WorkDispatch:
         if self._loop.is_current:
             raise WorkRejected(WOULD_BLOCK_LOOP, error_code=WorkErrorCode.UNDEFINED, work=name_of(work))
         running = RUNNING.get()
-        if running is None:
-            submission = self.submit(awaited, account, work, contexts, start_timeout, listener)
-            self._wait(submission)
-            return submission
-        threads, outer = running
-        threads.begin_wait(outer)
+        if running is not None:
+            threads, outer = running
+            threads.begin_wait(outer)
         try:
             submission = self.submit(awaited, account, work, contexts, start_timeout, listener)
-            self._wait(submission)
+            try:
+                submission.signal.acquire()
+            except BaseException:  # an interrupt: the work goes on, and whether it ever starts is still to be told
+                threading.Thread(target=_tell_rejection, args=(submission,), daemon=True).start()
+                raise
         finally:
-            threads.end_wait(outer)
-        return submission
-
-    def _wait(self, submission: Submission) -> None:
-        try:
-            submission.wait()
-        except BaseException:  # an interrupt: the work goes on, and whether it ever starts is still to be told
-            threading.Thread(target=_tell_rejection, args=(submission,), daemon=True).start()
-            raise
+            if running is not None:
+                threads.end_wait(outer)
         if submission.start_delay is None:
             tell(submission, WorkEventKind.REJECTED)
+        return submission
 
     def submit(
         self,
@@ -143,7 +139,7 @@ class WorkDispatch:
         """Have a work accepted. Does not block, but for the listener. Raises WorkRejected where it is not accepted."""
         immediate = start_timeout == 0
         long_running = bool(contexts) and self._table.is_long_running(contexts)
-        now = self._clock.monotonic()
+        now = self._now()
         submission = Submission(
             work,
             contexts,
@@ -164,9 +160,12 @@ class WorkDispatch:
             )
         acceptance = self._ledger.accept(submission, immediate=immediate)
         threads = self._long if long_running else self._short
-        if listener is None and (acceptance is _TO_IDLE or acceptance is _SPAWN):
-            threads.hand(submission, spawn=acceptance is _SPAWN)
-            return submission
+        if listener is None:  # the short way of most works
+            if acceptance is _TO_IDLE:
+                threads.queue.put(submission)
+                return submission
+            if acceptance is _QUEUED and start_timeout == INDEFINITE and threads is self._short:
+                return submission
         if acceptance is Acceptance.STOPPED or acceptance is Acceptance.NO_SLOT:
             raise self._told(submission, self._not_accepted(submission, acceptance))
         try:
@@ -183,7 +182,7 @@ class WorkDispatch:
             if acceptance is Acceptance.STOPPED:
                 self._reject_cancelled(submission)
                 return
-        if acceptance is not Acceptance.QUEUED:
+        if acceptance is not _QUEUED:
             threads.hand(submission, spawn=acceptance is _SPAWN)
             return
         if threads is self._long:
@@ -233,6 +232,6 @@ class WorkDispatch:
 
 
 def _tell_rejection(submission: Submission) -> None:
-    submission.wait()
+    submission.signal.acquire()
     if submission.start_delay is None:
         tell(submission, WorkEventKind.REJECTED)

@@ -30,6 +30,7 @@ from connector.work.submission import Submission
 
 _log = logging.getLogger("connector.work")
 
+_NO_NOTICE: Final = WorkContext.context_setup_complete
 _NO_CONTEXTS: Final[Mapping[type[WorkContext], WorkContext]] = MappingProxyType({})
 
 CONTEXT_UNUSABLE = Reason(
@@ -116,7 +117,7 @@ class WorkExecution:
     def _run_within(self, submission: Submission, contexts: Mapping[type[WorkContext], WorkContext]) -> Any:
         entered = self._entered
         for kind, context in contexts.items():
-            if kind not in entered:
+            if kind not in entered and context.__class__.context_setup_complete is not _NO_NOTICE:
                 _tell_complete(context)
         if not entered or entered.isdisjoint(contexts):
             return self._run(submission, contexts)

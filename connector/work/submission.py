@@ -101,10 +101,6 @@ class Submission:
         """Whether it runs apart from short work."""
         return self.lane is self.account.long
 
-    def wait(self) -> None:
-        """Block until the awaited station is reached, or never will be. Called once, by a submitter that waits."""
-        self.signal.acquire()
-
     def event(self, kind: WorkEventKind) -> WorkEvent:
         """The event of a station, from the fields as they are now."""
         delay = self.start_delay if kind is WorkEventKind.STARTED else None

@@ -53,7 +53,7 @@ class WorkerThreads:
         clock: The time.
     """
 
-    # Mutable state: all of it is in the ledger.
+    # Mutable state: all of it is in the ledger; `queue` holds what idle threads are to take up.
 
     def __init__(
         self, name: str, ledger: WorkLedger, execution: WorkExecution, rejections: Rejections, clock: Clock
@@ -62,8 +62,8 @@ class WorkerThreads:
         self._ledger = ledger
         self._execution = execution
         self._rejections = rejections
-        self._clock = clock
-        self._queue: SimpleQueue[Submission | None] = SimpleQueue()
+        self._now = clock.monotonic
+        self.queue: SimpleQueue[Submission | None] = SimpleQueue()
 
     def hand(self, submission: Submission, *, spawn: bool) -> None:
         """Have a submission run that the ledger has handed: by an idle thread, or with `spawn` by a new one.
@@ -71,13 +71,13 @@ class WorkerThreads:
         Does not block.
         """
         if not spawn:
-            self._queue.put(submission)
+            self.queue.put(submission)
             return
         following: tuple[Submission, bool] | None = (submission, True)
         while following is not None:
             submission, spawn = following
             if not spawn:
-                self._queue.put(submission)
+                self.queue.put(submission)
                 return
             try:
                 # Daemon: a work that never ends must not keep the process from ending; shutdown waits for the others.
@@ -106,7 +106,7 @@ class WorkerThreads:
 
     def stop(self) -> None:
         """Let every thread end after its work. Does not block."""
-        self._queue.put(None)  # handed on from thread to thread
+        self.queue.put(None)  # handed on from thread to thread
 
     def _reject(self, submission: Submission, reason: Reason, code: WorkErrorCode) -> None:
         self._rejections.reject(submission, WorkRejected(reason, error_code=code, work=name_of(submission.work)))
@@ -119,12 +119,12 @@ class WorkerThreads:
             if following is _HOME:
                 return
             # The names are not kept while the thread is idle: they would keep the work, and all it holds, alive.
-            following = self._queue.get() if following is _WAIT else self._run(following)
-        self._queue.put(None)
+            following = self.queue.get() if following is _WAIT else self._run(following)
+        self.queue.put(None)
 
     def _run(self, submission: Submission) -> Submission | Idle:
         """Run a submission unless it was withdrawn; answers what the thread does next."""
-        now = self._clock.monotonic()
+        now = self._now()
         if not self._ledger.claim(submission, now):
             self.expire(submission)
             return self._ledger.drop(submission)

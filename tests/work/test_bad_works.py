@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from support_work import PATIENCE, Blocker, HandTimer, Recorder, alice, who
@@ -179,23 +180,33 @@ def test_where_no_thread_can_be_started_the_work_is_rejected_and_the_next_one_ru
 def test_an_interrupt_of_the_wait_leaves_the_work_alone_and_its_rejection_is_told(
     make: Callable[..., ContainerWorkManager], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from connector.work.submission import Submission
-
     manager, blocker, told = make(limits=WorkLimits(max_threads=1)), Blocker(), threading.Event()
     manager.start_work(blocker)
-    wait = Submission.wait
 
-    def interrupted(_submission: Submission) -> None:
-        monkeypatch.setattr(Submission, "wait", wait)
-        raise KeyboardInterrupt
+    class Interrupted:
+        """A signal whose first wait is interrupted."""
 
-    monkeypatch.setattr(Submission, "wait", interrupted)
+        def __init__(self) -> None:
+            self._lock = lock()
+            self._waits = 0
+
+        def acquire(self) -> None:
+            self._waits += 1
+            if self._waits == 2:  # the first is that of the submission, which takes it at birth
+                raise KeyboardInterrupt
+            self._lock.acquire()
+
+        def release(self) -> None:
+            self._lock.release()
 
     def listen(event: WorkEvent) -> None:
         if event.kind.value == "rejected":
             told.set()
 
-    with pytest.raises(KeyboardInterrupt):
-        manager.do_work(lambda: None, listener=listen)
+    lock = threading.Lock
+    with monkeypatch.context() as patch:
+        patch.setattr("connector.work.submission.threading", SimpleNamespace(Lock=Interrupted))
+        with pytest.raises(KeyboardInterrupt):
+            manager.do_work(lambda: None, listener=listen)
     manager.shutdown(PATIENCE)
     assert told.wait(PATIENCE)
