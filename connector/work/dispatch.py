@@ -15,8 +15,9 @@ from connector.work.event_loop import EventLoopThread
 from connector.work.execution import WorkExecution, name_of
 from connector.work.ledger import Acceptance, WorkLedger
 from connector.work.notices import Rejections, tell
+from connector.work.running import RUNNING
 from connector.work.submission import Awaited, Station, Submission
-from connector.work.workers import RUNNING, WorkerThreads
+from connector.work.workers import WorkerThreads
 
 _log = logging.getLogger("connector.work")
 
