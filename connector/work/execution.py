@@ -100,7 +100,7 @@ class WorkExecution:
         try:
             subject, rule, contexts = NOBODY, "no caller", _NO_CONTEXTS
             if submission.contexts:
-                security = self._table.only_caller(submission.contexts)
+                security = submission.security
                 if security is None:
                     contexts = self._assigned(submission)
                     security = cast("SecurityContext | None", contexts.get(SecurityContext))
