@@ -30,6 +30,7 @@ from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope,
 
 if TYPE_CHECKING:
     from connector.container.posture import Finding
+    from connector.transactions.unit import Unit
 
 
 @final
@@ -295,6 +296,31 @@ class Container:
 
         connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
         return connection
+
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    def transaction(self, timeout: float | None = None) -> AbstractContextManager[Unit]:
+        """A unit of work for a `with` block: what is done in it on several resources is there as a whole or not at all.
+
+        Committed at the end of the block, rolled back where the block raises. In force on this thread or task; it
+        follows `await` and `asyncio.to_thread`, and not a plain thread.
+
+        Args:
+            timeout: Seconds after which it can only be rolled back; None for no limit.
+
+        Its end blocks for the round trips of all that take part and for the disk. Beginning raises TransactionError
+        within another one (CF-TX-020); its end raises TransactionError where it was rolled back though the block did
+        not raise (CF-TX-003), OutcomeUnknown where nobody knows (CF-TX-005).
+        """
+        return self._parts.transactions.unit(timeout)
+
+    def no_transaction(self) -> AbstractContextManager[None]:
+        """For the `with` block no unit of work is in force: what is done there stands, whatever becomes of the unit."""
+        return self._parts.transactions.suspended()
+
+    def current_transaction(self) -> Unit | None:
+        """The unit of work in force here; None where there is none. Does not block."""
+        return self._parts.transactions.current()
 
     # --- administration --------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Starting a container: everything in order, each step with its reverse, nothing half started (CONF-1).
 
-Order: state folder, audit, realm, authentication data, work manager, adapters, resources, applications, activations.
-Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse order and the
-error goes on. Stopping is the same stack unwound.
+Order: state folder, audit, realm, authentication data, transactions, work manager, adapters, resources, applications,
+activations. Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse
+order and the error goes on. Stopping is the same stack unwound.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
 from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.transactions.service import Transactions
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -60,6 +61,7 @@ class Parts:
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
     loop: EventLoopThread = field(init=False)
+    transactions: Transactions = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
     binder: ReferenceBinder = field(init=False)
@@ -136,6 +138,8 @@ def _open_security(parts: Parts) -> None:
 
 def _open_work(parts: Parts) -> None:
     core = parts.configuration.container
+    parts.transactions = Transactions(core.name, parts.state.folder / "transactions", parts.clock)
+    parts.stack.callback(parts.transactions.close)
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
@@ -157,6 +161,7 @@ def _start_adapters(parts: Parts) -> None:
             sections=configuration.sections.get(name, {}),
             audit=parts.audit,
             clock=parts.clock,
+            transactions=parts.transactions,
         )
         try:
             adapter.start(context)

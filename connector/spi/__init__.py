@@ -75,6 +75,8 @@ from connector.spi.store_keys import (
 )
 from connector.spi.subject import Subject
 from connector.spi.transaction import (
+    OutcomeArchive,
+    OutcomeWitness,
     RecoverableBranches,
     TransactionParticipant,
     TransactionService,
@@ -203,6 +205,8 @@ __all__ = [
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
+    "OutcomeWitness",
+    "OutcomeArchive",
     # observation
     "Explanation",
     "Step",

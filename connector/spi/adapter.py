@@ -12,6 +12,7 @@ from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -51,6 +52,11 @@ class BootstrapContext(Protocol):
     @property
     def clock(self) -> Clock:
         """The time."""
+        ...
+
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
         ...
 
 

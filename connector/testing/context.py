@@ -12,6 +12,7 @@ from connector.security.scope import current_subject
 from connector.spi import Capability, Clock, Secret, Subject, SystemClock, WorkContext, WorkErrorCode
 from connector.testing.backend import REALM, Backend
 from connector.testing.subject_under_test import Claims
+from connector.transactions.service import Transactions
 
 UNKNOWN_USER = Reason(
     "CF-KIT-001",
@@ -108,6 +109,7 @@ class KitContext:
         self.sections = sections
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
+        self.transactions = Transactions(self.container_name, state_folder / "kit-transactions", self.clock)
 
 
 def _users_of(backend: Backend, claims: Claims) -> Mapping[str, Secret | None]:
