@@ -23,6 +23,7 @@ from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.recovery import start_recovery
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
@@ -64,6 +65,7 @@ class Parts:
     transactions: Transactions = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
+    resolver: SignOnResolver = field(init=False)
     binder: ReferenceBinder = field(init=False)
     role_maps: dict[str, RoleMap] = field(default_factory=dict)
     adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
@@ -94,6 +96,7 @@ def start(parts: Parts, *, activate: bool = True) -> None:
     _open_work(parts)
     _start_adapters(parts)
     _make_resources(parts)
+    start_recovery(parts, look=activate)
     _make_applications(parts)
     if parts.configuration.applications:
         from connector.container.handlers import deploy_handlers  # its rooms are not needed for a start without any
@@ -183,8 +186,8 @@ def _make_resources(parts: Parts) -> None:
             name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
         )
         parts.resources[name] = resource
-    resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
+    parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
+    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
     _look_after_pools(parts)
 

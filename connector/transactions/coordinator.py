@@ -66,6 +66,10 @@ class Decisions(Protocol):
         """See `DecisionLog.note`."""
         ...
 
+    def remember(self, resource: str) -> None:
+        """See `DecisionLog.remember`."""
+        ...
+
 
 @final
 class Coordinator:
@@ -114,6 +118,7 @@ class Coordinator:
     def vote(self, branch: Branch) -> None:
         """Phase one for one branch; the deciding one is passed over. Raises what votes no."""
         if branch is not self._deciding():
+            self._log.remember(branch.resource)
             branch.vote()
 
     def decide(self) -> None:
@@ -146,6 +151,7 @@ class Coordinator:
         if self.last is not None:
             raise TransactionError(CANT_PREPARE, unit=self._unit, resource=self.last.resource)
         for branch in self._branches:
+            self._log.remember(branch.resource)
             branch.vote()
         self._check()
         prepared = self.prepared

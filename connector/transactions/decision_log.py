@@ -84,10 +84,12 @@ class DecisionLog:
 
     def __init__(self, path: Path, container: str) -> None:
         self._path = path
-        folder, incarnation, records = _read(path)
+        folder, incarnation, records, resources = _read(path)
         self.owner = Owner(container, folder or new_folder_id(), incarnation + 1)
-        # The mutable state: the open units, the file, how many records were written and how many of those are known to
-        # be on the disk, bytes since the last replacement, and what has made the log useless.
+        # The mutable state: the resources where something was ever prepared, the open units, the file, how many lines
+        # were written and how many of those are known to be on the disk, bytes since the last replacement, and what has
+        # made the log useless.
+        self._resources = resources
         self._open = standing_of_all(records)
         self._file = -1
         self._written = 0
@@ -108,6 +110,11 @@ class DecisionLog:
             return dict(self._open)
 
     @property
+    def resources(self) -> frozenset[str]:
+        """The resources where something was ever prepared: only these need be asked after a start."""
+        return self._resources
+
+    @property
     def failed(self) -> bool:
         """Whether the disk has failed under it, so that what it holds is not known before the next start."""
         return self._failed is not None
@@ -122,6 +129,21 @@ class DecisionLog:
         with self._writing:
             number = self._append(record)
         self._bring_down(number, record.unit)
+
+    def remember(self, resource: str) -> None:
+        """Something is about to be prepared at a resource. Blocks for the disk where it is the first time ever.
+
+        Raises as `decide`.
+        """
+        if resource in self._resources:
+            return
+        with self._writing:
+            if resource in self._resources:
+                number = self._written  # by another thread, which may not have brought it down yet
+            else:
+                number = self._append_line(line_of({"resource": resource}), f"at {resource}")
+                self._resources |= {resource}
+        self._bring_down(number, f"at {resource}")
 
     def note(self, record: Record) -> None:
         """Write a record that may be lost, as one of a unit that is done: then it is found out again. Raises nothing
@@ -141,10 +163,17 @@ class DecisionLog:
                 self._file = -1
 
     def _append(self, record: Record) -> int:
+        number = self._append_line(encode(record), record.unit)
+        if record.standing is Standing.DONE:
+            self._open.pop(record.unit, None)
+        else:
+            self._open[record.unit] = record
+        return number
+
+    def _append_line(self, line: bytes, unit: str) -> int:
         if self._failed is not None or self._file < 0:
             why = _why(self._failed) if self._failed is not None else "the container has stopped"
-            raise TransactionError(NOT_WRITTEN, unit=record.unit, path=self._path, why=why)
-        line = encode(record)
+            raise TransactionError(NOT_WRITTEN, unit=unit, path=self._path, why=why)
         size = os.fstat(self._file).st_size
         try:
             _write_whole(self._file, line)
@@ -153,11 +182,7 @@ class DecisionLog:
                 os.ftruncate(self._file, size)
             except OSError as second:  # half a line in the middle would damage the file
                 self._failed = second
-            raise TransactionError(NOT_WRITTEN, unit=record.unit, path=self._path, why=_why(error)) from error
-        if record.standing is Standing.DONE:
-            self._open.pop(record.unit, None)
-        else:
-            self._open[record.unit] = record
+            raise TransactionError(NOT_WRITTEN, unit=unit, path=self._path, why=_why(error)) from error
         self._written += 1
         self._grown += len(line)
         return self._written
@@ -192,7 +217,8 @@ class DecisionLog:
             "folder": owner.folder,
             "incarnation": owner.incarnation,
         }
-        replace_file(self._path, b"".join((line_of(header), *map(encode, self._open.values()))))
+        remembered = (line_of({"resource": resource}) for resource in sorted(self._resources))
+        replace_file(self._path, b"".join((line_of(header), *remembered, *map(encode, self._open.values()))))
         old, self._file = self._file, os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         if old >= 0:
             os.close(old)
@@ -203,12 +229,12 @@ class DecisionLog:
         return f"<DecisionLog {self._path}, incarnation {self.owner.incarnation}, {len(self._open)} open>"
 
 
-def _read(path: Path) -> tuple[str, int, list[Record]]:
-    """Folder, incarnation and records of a file; nothing, 0 and none where there is no file."""
+def _read(path: Path) -> tuple[str, int, list[Record], frozenset[str]]:
+    """Folder, incarnation, records and resources of a file; nothing, 0 and none where there is no file."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return "", 0, []
+        return "", 0, [], frozenset()
     except OSError as error:
         raise ConfigError(LOG_UNUSABLE, path=path, why=_why(error)) from error
     lines = content.splitlines(keepends=True)
@@ -221,14 +247,19 @@ def _read(path: Path) -> tuple[str, int, list[Record]]:
     except (KeyError, ValueError) as error:
         raise ConfigError(LOG_DAMAGED, path=path, line=1, why=str(error)) from error
     records = []
+    resources = set()
     for number, line in enumerate(lines[1:], 2):
         try:
-            records.append(decode(line))
+            fields = fields_of(line)
+            if "resource" in fields:
+                resources.add(str(fields["resource"]))
+            else:
+                records.append(decode(fields))
         except UnreadableRecord as error:
             if number == len(lines) and not line.endswith(b"\n"):
                 break  # torn by a kill, so never acted upon
             raise ConfigError(LOG_DAMAGED, path=path, line=number, why=str(error)) from error
-    return folder, incarnation, records
+    return folder, incarnation, records, frozenset(resources)
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:

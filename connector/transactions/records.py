@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -80,9 +80,8 @@ def encode(record: Record) -> bytes:
     return line_of(fields)
 
 
-def decode(line: bytes) -> Record:
-    """The record of a line. Raises UnreadableRecord."""
-    fields = fields_of(line)
+def decode(fields: Mapping[str, Any]) -> Record:
+    """The record that a line's fields say. Raises UnreadableRecord."""
     try:
         return Record(
             Standing(fields["standing"]),

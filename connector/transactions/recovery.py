@@ -80,7 +80,8 @@ class Recovery:
     def register(self, resource: str, branches: RecoverableBranches) -> None:
         """From now on a resource is asked when there is reason to; it is not asked here. Does not block for it."""
         with self._lock:
-            self._resources[resource] = _Asked(branches)
+            # Where nothing was ever prepared there is nothing to find.
+            self._resources[resource] = _Asked(branches, answered=resource not in self._log.resources)
 
     def recover(self, resource: str, branches: RecoverableBranches) -> None:
         """Register a resource and ask it at once; blocks for that. Raises nothing."""

@@ -67,12 +67,14 @@ class Transactions:
     def __init__(self, container: str, folder: Path, clock: Clock) -> None:
         self._container = container
         self._folder = folder
+        self._path = folder / "decisions.log"
         self._clock = clock
         self._numbers = itertools.count(1)
         # The mutable state: the log with recovery, opened once; the units that have not ended; whether it is over.
         self._lock = threading.Lock()
         self._opened: tuple[DecisionLog, Recovery] | None = None
         self._running: dict[str, Unit] = {}
+        self._to_register: dict[str, RecoverableBranches] = {}  # until the log is opened
         self._closed = False
 
     # --- units -----------------------------------------------------------------------------------------------------
@@ -173,7 +175,14 @@ class Transactions:
         self._open()[1].recover(resource, branches)
 
     def register(self, resource: str, branches: RecoverableBranches) -> None:
-        """As `recover`, but the resource is asked at the next `look`. Raises as `recover`."""
+        """As `recover`, but the resource is asked at a `look`: where something was ever prepared there, at the next.
+
+        Does not block, but for the disk where there is a log already. Raises as `recover`.
+        """
+        with self._lock:
+            if self._opened is None and not self._path.exists():
+                self._to_register[resource] = branches
+                return
         self._open()[1].register(resource, branches)
 
     def look(self, *, everywhere: bool = False) -> None:
@@ -250,8 +259,11 @@ class Transactions:
             with self._lock:
                 if self._opened is None:
                     self._folder.mkdir(mode=0o700, exist_ok=True)
-                    log = DecisionLog(self._folder / "decisions.log", self._container)
-                    self._opened = (log, Recovery(log, self._running_now))
+                    log = DecisionLog(self._path, self._container)
+                    recovery = Recovery(log, self._running_now)
+                    for resource, branches in self._to_register.items():
+                        recovery.register(resource, branches)
+                    self._opened = (log, recovery)
                 opened = self._opened
         return opened
 

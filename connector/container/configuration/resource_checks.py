@@ -35,7 +35,10 @@ _CONNECTION_FACTORY = "connection-factory"
 # Described in the specification of the file; whoever owns them comes with a later version.
 _LATER_SECTIONS = frozenset({"chains"})
 # What has a meaning for some kinds of resources only.
-_MISPLACED = {"activation": ("pool",), "destination": ("pool", "component_alias")}
+_MISPLACED = {
+    "activation": ("pool", "recovery_alias"),
+    "destination": ("pool", "component_alias", "recovery_alias"),
+}
 
 
 def check_resources(
@@ -65,7 +68,13 @@ def check_resources(
                 declared = descriptor.properties_of(section.kind)
                 properties = checker.table(section.properties, declared, (*path, "properties"))
         checked[name] = ResourceSettings(
-            name, section.adapter, section.kind, section.component_alias, properties, section.pool
+            name,
+            section.adapter,
+            section.kind,
+            section.component_alias,
+            properties,
+            section.pool,
+            section.recovery_alias,
         )
     return MappingProxyType(checked)
 
