@@ -159,8 +159,7 @@ class ReferenceConnectionManager:
             IdentityMismatch: the given plan is of another reference, or its authentication data has changed since.
             PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
         """
-        unit = CURRENT_UNIT.get()
-        if unit is not None and self._takes_part:
+        if self._takes_part and (unit := CURRENT_UNIT.get()) is not None:
             return self._allocate_within(unit, request, plan)
         try:
             if plan is not None:
