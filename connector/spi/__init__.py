@@ -80,6 +80,7 @@ from connector.spi.transaction import (
     RecoverableBranches,
     TransactionParticipant,
     TransactionService,
+    TransactionTerminator,
     UnitOfWork,
     Vote,
 )
@@ -201,6 +202,7 @@ __all__ = [
     "PropertyValue",
     # transactions
     "TransactionService",
+    "TransactionTerminator",
     "UnitOfWork",
     "TransactionParticipant",
     "Vote",

@@ -115,12 +115,48 @@ class TransactionService(Protocol):
         """The unit of work in force on the running thread or task; None where there is none. Does not block."""
         ...
 
+    @property
+    def terminator(self) -> TransactionTerminator:
+        """What ends imported transactions, for the adapter that their superior speaks to."""
+        ...
+
     def recover(self, resource: str, branches: RecoverableBranches) -> None:
         """Have the branches of a resource finished that a killed process left prepared; and remember how to ask again.
 
         Called by an adapter when a resource that may hold some can be reached. May block for as long as that takes;
         what can't be finished now is tried again later, and is listed by `connector transactions list`.
         """
+        ...
+
+
+class TransactionTerminator(Protocol):
+    """Ends imported transactions, as their superior has decided. Safe to use from any thread.
+
+    Each method raises TransactionError while a work of the transaction is under way, and for one that isn't known: it
+    has been ended, or a restart has rolled it back since it was not prepared.
+    """
+
+    def prepare(self, xid: str) -> Vote:
+        """Phase one. PREPARED outlives a kill: it stays until the superior has decided; READ_ONLY has ended.
+
+        Blocks for all participants and for the disk. Raises TransactionError: it was rolled back.
+        """
+        ...
+
+    def commit(self, xid: str, *, one_phase: bool = False) -> None:
+        """Commit what is prepared, also before a restart; or all of it with `one_phase`, without a `prepare` before.
+
+        Blocks for all participants and for the disk. Raises TransactionError: with `one_phase` it was rolled back, else
+        it stays prepared.
+        """
+        ...
+
+    def rollback(self, xid: str) -> None:
+        """Roll back, prepared or not. Blocks as `commit`."""
+        ...
+
+    def in_doubt(self) -> Sequence[str]:
+        """The transactions that are prepared and wait for their superior. Does not block."""
         ...
 
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from connector.errors import Reason, TransactionError
 from connector.spi import Clock, RecoverableBranches
@@ -15,10 +15,11 @@ from connector.transactions.completion import PackageCompletion
 from connector.transactions.coordinator import Coordinator
 from connector.transactions.current import CURRENT_UNIT
 from connector.transactions.decision_log import DecisionLog
+from connector.transactions.imported import ImportedTransactions
 from connector.transactions.in_doubt import Unfinished, unfinished
 from connector.transactions.records import Record, Standing
 from connector.transactions.recovery import Recovery
-from connector.transactions.unit import Unit
+from connector.transactions.unit import Unit, UnitState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +63,9 @@ class Transactions:
         container: The container's name.
         folder: Where the decision log is kept; made when missing.
         clock: The time, for time limits.
+
+    Attributes:
+        imported: The transactions whose superior is elsewhere.
     """
 
     def __init__(self, container: str, folder: Path, clock: Clock) -> None:
@@ -70,6 +74,7 @@ class Transactions:
         self._path = folder / "decisions.log"
         self._clock = clock
         self._numbers = itertools.count(1)
+        self.imported: Final = ImportedTransactions(self)
         # The mutable state: the log with recovery, opened once; the units that have not ended; whether it is over.
         self._lock = threading.Lock()
         self._opened: tuple[DecisionLog, Recovery] | None = None
@@ -107,13 +112,21 @@ class Transactions:
         unit.at_end(lambda _outcome: self._has_ended(unit))
         return unit
 
-    def commit(self) -> None:
-        """Commit the unit in force here, which is in force no more, whatever is raised; see `Unit.commit`."""
-        self._end("committed").commit()
+    def commit(self, unit: Unit | None = None) -> None:
+        """Commit a unit; see `Unit.commit`. If it is in force here it no more is, whatever is raised.
 
-    def rollback(self) -> None:
-        """Roll back the unit in force here, which is in force no more; see `Unit.rollback`."""
-        self._end("rolled back").rollback()
+        Args:
+            unit: Which; the one in force here by default.
+        """
+        self._end(unit, "committed").commit()
+
+    def rollback(self, unit: Unit | None = None) -> None:
+        """Roll back a unit; see `Unit.rollback`. If it is in force here it no more is.
+
+        Args:
+            unit: Which; the one in force here by default.
+        """
+        self._end(unit, "rolled back").rollback()
 
     def suspend(self) -> Unit | None:
         """Take the unit off this thread or task, without ending it; answers it, for `resume`. None where there is none.
@@ -168,6 +181,11 @@ class Transactions:
         """
         return CURRENT_UNIT.get()
 
+    @property
+    def terminator(self) -> ImportedTransactions:
+        """See `TransactionService`."""
+        return self.imported
+
     # --- recovery --------------------------------------------------------------------------------------------------
 
     def recover(self, resource: str, branches: RecoverableBranches) -> None:
@@ -211,7 +229,7 @@ class Transactions:
         Raises ConfigError where the decision log can't be used.
         """
         log, recovery = self._open()
-        running = {unit.id for unit in self.running}
+        running = {unit.id for unit in self.running if unit.state is not UnitState.PREPARED}
         records = {unit: record for unit, record in log.open_units.items() if unit not in running}
         return unfinished(records, recovery.left, recovery.resources)
 
@@ -221,6 +239,10 @@ class Transactions:
         Raises TransactionError where it is not in doubt (CF-TX-024), or the decision could not be written.
         """
         log, recovery = self._open()
+        here = self._running_now().get(unit)
+        if here is not None and here.state is UnitState.PREPARED:
+            here.finish_prepared(commit=commit)
+            return
         record = self._open_record(unit)
         if record.is_decided:
             raise TransactionError(NOT_IN_DOUBT, unit=unit, standing=f"it is decided to {record.standing.value}")
@@ -271,11 +293,14 @@ class Transactions:
         with self._lock:
             return dict(self._running)
 
-    def _end(self, what: str) -> Unit:
-        unit = CURRENT_UNIT.get()
+    @staticmethod
+    def _end(unit: Unit | None, what: str) -> Unit:
+        here = CURRENT_UNIT.get()
+        unit = unit or here
         if unit is None:
             raise TransactionError(NONE_HERE, what=what)
-        CURRENT_UNIT.set(None)
+        if unit is here:
+            CURRENT_UNIT.set(None)
         return unit
 
     def _has_ended(self, unit: Unit) -> None:
