@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -170,3 +173,11 @@ class Till:
             self.server.run_sql(f"ROLLBACK PREPARED '{gid}'", str(database))
         for database in DATABASES:
             self.server.run_sql("DELETE FROM entries", database)
+
+
+def killed(till: Till, step: str, references: str = "bank,shop") -> None:
+    """A process that is gone, in the middle of ending a unit: see `kill_a_unit`."""
+    program = Path(__file__).with_name("kill_a_unit.py")
+    arguments = [sys.executable, "-W", "error", str(program), str(till.path), references, step]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr

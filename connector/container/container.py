@@ -21,6 +21,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.pool_operations import OperatedPool, operated_pool
 from connector.container.startup import Parts, start
+from connector.container.transaction_operations import OperatedTransactions
 from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
@@ -333,6 +334,11 @@ class Container:
     def no_transaction(self) -> AbstractContextManager[None]:
         """For the `with` block no unit of work is in force: what is done there stands, whatever becomes of the unit."""
         return self._parts.transactions.suspended()
+
+    @property
+    def transactions(self) -> OperatedTransactions:
+        """The transactions that are not finished, to look at and to decide where they are in doubt."""
+        return OperatedTransactions(self._parts.transactions, self._parts.audit)
 
     def current_transaction(self) -> Unit | None:
         """The unit of work in force here; None where there is none. Does not block."""

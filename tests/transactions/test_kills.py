@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from support_till import Till
+from support_till import Till, killed
 
 from connector import Container
 from connector.errors import TransactionError
 
 pytestmark = pytest.mark.postgresql
-
-PROGRAM = Path(__file__).parents[1] / "kill_a_unit.py"
-
-
-def killed(till: Till, step: str, references: str = "bank,shop") -> None:
-    """A process that is gone, in the middle."""
-    arguments = [sys.executable, "-W", "error", str(PROGRAM), str(till.path), references, step]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
 def recovered(till: Till, container: Container) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import messages, pools, show, signers, stores
+from connector.admin.operations import messages, pools, show, signers, stores, transactions
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -58,6 +58,11 @@ _ALL = (
     Operation("pool.resize", Access.OPERATOR, pools.resize_pool, pools.RESIZED, running=True),
     Operation("pool.suspend", Access.OPERATOR, pools.suspend_pool, ("reference",), running=True),
     Operation("pool.resume", Access.OPERATOR, pools.resume_pool, ("reference",), running=True),
+    Operation("transactions.list", Access.MONITOR, transactions.list_transactions),
+    Operation("transactions.recover", Access.OPERATOR, transactions.recover_transactions),
+    Operation("transactions.commit", Access.OPERATOR, transactions.commit_transaction, ("unit",)),
+    Operation("transactions.rollback", Access.OPERATOR, transactions.rollback_transaction, ("unit",)),
+    Operation("transactions.forget", Access.OPERATOR, transactions.forget_transaction, ("unit",)),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),
