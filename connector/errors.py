@@ -299,6 +299,14 @@ class TransactionError(ConnectorError):
     """A unit of work could not be committed, or was used wrongly; see the text for what became of it."""
 
 
+class OutcomeUnknown(TransactionError):
+    """Whether something was committed can't be told: the answer was lost on the way, or the disk failed.
+
+    A participant raises it from a one-phase `commit`, whose other errors mean "rolled back". What depends on it stays
+    prepared, and is listed for an operator.
+    """
+
+
 class DeliveryError(ConnectorError):
     """A message could not be delivered to its handler; it is not lost (FLOW-5)."""
 

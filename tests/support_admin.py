@@ -189,6 +189,30 @@ class FakeBusConnection:
         return Message(self._bus.replies, message_id="r1", correlation_id="m1")
 
 
+class FakeTransactions:
+    """One unit in doubt, whatever is done about it."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "unit": "cf1:till:f:1:1",
+                "standing": "last-resource",
+                "in_doubt": True,
+                "branches": [{"branch": "cf1:till:f:1:1:1", "resource": "jdbc/ledger"}],
+                "meaning": "in doubt",
+                "trouble": ["jdbc/ledger: it is away"],
+            }
+        ]
+
+    def recover(self) -> list[dict[str, Any]]:
+        return self.to_list()
+
+    def commit(self, unit: str) -> list[dict[str, Any]]:
+        return []
+
+    rollback = forget = commit
+
+
 class FakeContainer:
     """Implements connector.admin.administered.AdministeredContainer."""
 
@@ -252,6 +276,10 @@ class FakeContainer:
 
     def pools(self) -> tuple[FakePool, ...]:
         return (self.ledger,)
+
+    @property
+    def transactions(self) -> FakeTransactions:
+        return FakeTransactions()
 
     def update_auth_data(self) -> frozenset[str]:
         self.refreshes += 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,7 @@ from connector.spi import (
     WorkLike,
     WorkListener,
 )
+from connector.transactions.service import Transactions
 from connector_bus import BusConnection, BusResourceAdapter
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 
@@ -258,6 +260,10 @@ class FakeContext:
     clock: Any
     container_name: str = "weather"
     tls: Any = None  # no chains
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self.container_name, self.state_folder / "transactions", self.clock)
 
 
 class FakeEndpointFactory:

@@ -44,6 +44,30 @@ class ConnectionReport(Protocol):
     def plan(self) -> SignOnPlan: ...  # noqa: D102 - see above
 
 
+class AdministeredTransactions(Protocol):
+    """A container's transactions, as plain data: what is left of all (container.transaction_operations)."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """All that are not finished."""
+        ...
+
+    def recover(self) -> list[dict[str, Any]]:
+        """Ask the resources and finish what can be."""
+        ...
+
+    def commit(self, unit: str, /) -> list[dict[str, Any]]:
+        """Commit one that is in doubt."""
+        ...
+
+    def rollback(self, unit: str, /) -> list[dict[str, Any]]:
+        """Roll back one that is in doubt."""
+        ...
+
+    def forget(self, unit: str, /) -> list[dict[str, Any]]:
+        """Do no more about one."""
+        ...
+
+
 class ListedPlugin(Protocol):
     """One line of `connector plugins`: read-only attributes, documented at container.plugins.PluginInfo."""
 
@@ -166,6 +190,11 @@ class AdministeredContainer(Protocol):
 
     def pools(self) -> Iterable[AdministeredPool]:
         """The pools of all resources."""
+        ...
+
+    @property
+    def transactions(self) -> AdministeredTransactions:
+        """Its transactions."""
         ...
 
     def update_auth_data(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.pool_operations import OperatedPool, operated_pool
 from connector.container.startup import Parts, start
+from connector.container.transaction_operations import OperatedTransactions
 from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from connector.container.configuration_editor import ConfigurationEditor
     from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
+    from connector.transactions.unit import Unit
 
 #: Seconds that a change of the configuration gets when the container stops.
 RELOAD_TIMEOUT = 1.0
@@ -370,6 +372,36 @@ class Container:
             check=check,
             applier=self._reloader,
         )
+
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    def transaction(self, timeout: float | None = None) -> AbstractContextManager[Unit]:
+        """A unit of work for a `with` block: what is done in it on several resources is there as a whole or not at all.
+
+        Committed at the end of the block, rolled back where the block raises. In force on this thread or task; it
+        follows `await` and `asyncio.to_thread`, and not a plain thread.
+
+        Args:
+            timeout: Seconds after which it can only be rolled back; None for no limit.
+
+        Its end blocks for the round trips of all that take part and for the disk. Beginning raises TransactionError
+        within another one (CF-TX-020); its end raises TransactionError where it was rolled back though the block did
+        not raise (CF-TX-003), OutcomeUnknown where nobody knows (CF-TX-005).
+        """
+        return self._parts.transactions.unit(timeout)
+
+    def no_transaction(self) -> AbstractContextManager[None]:
+        """For the `with` block no unit of work is in force: what is done there stands, whatever becomes of the unit."""
+        return self._parts.transactions.suspended()
+
+    @property
+    def transactions(self) -> OperatedTransactions:
+        """The transactions that are not finished, to look at and to decide where they are in doubt."""
+        return OperatedTransactions(self._parts.transactions, self._parts.audit)
+
+    def current_transaction(self) -> Unit | None:
+        """The unit of work in force here; None where there is none. Does not block."""
+        return self._parts.transactions.current()
 
     # --- administration --------------------------------------------------------------------------------------------
 

@@ -144,6 +144,7 @@ def _store(parts: Parts) -> list[Finding]:
 def _aliases(parts: Parts) -> list[Finding]:
     configuration = parts.configuration
     named = {f'resources."{name}"': resource.component_alias for name, resource in configuration.resources.items()}
+    named |= {f'resources."{name}".recovery_alias': one.recovery_alias for name, one in configuration.resources.items()}
     for application in configuration.applications.values():
         named |= {f'{application.name}: references."{name}"': one.alias for name, one in application.references.items()}
         named |= {f'{application.name}: activations."{name}"': a.alias for name, a in application.activations.items()}

@@ -1,8 +1,8 @@
 """Starting a container: everything in order, each step with its reverse, nothing half started (CONF-1).
 
-Order: state folder, audit, realm, authentication data, work manager, adapters, resources, applications, activations.
-Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse order and the
-error goes on. Stopping is the same stack unwound.
+Order: state folder, audit, realm, authentication data, transactions, work manager, adapters, resources, applications,
+activations. Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse
+order and the error goes on. Stopping is the same stack unwound.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.recovery import start_recovery
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
@@ -37,6 +38,7 @@ from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
 from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.transactions.service import Transactions
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -62,8 +64,10 @@ class Parts:
     logins: dict[str, LoginConfiguration] = field(init=False)
     tls: ContainerTls = field(init=False)
     loop: EventLoopThread = field(init=False)
+    transactions: Transactions = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
+    resolver: SignOnResolver = field(init=False)
     binder: ReferenceBinder = field(init=False)
     role_maps: dict[str, RoleMap] = field(default_factory=dict)
     adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
@@ -96,6 +100,7 @@ def start(parts: Parts, *, activate: bool = True) -> None:
     _open_work(parts)
     _start_adapters(parts)
     _make_resources(parts)
+    start_recovery(parts, look=activate)
     _make_applications(parts)
     parts.stack.callback(_end_activations, parts)
     if parts.configuration.applications:
@@ -142,6 +147,8 @@ def _open_security(parts: Parts) -> None:
 
 def _open_work(parts: Parts) -> None:
     core = parts.configuration.container
+    parts.transactions = Transactions(core.name, parts.state.folder / "transactions", parts.clock)
+    parts.stack.callback(parts.transactions.close)
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
@@ -170,6 +177,7 @@ def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration
         audit=parts.audit,
         clock=parts.clock,
         tls=parts.tls,
+        transactions=parts.transactions,
     )
     try:
         adapter.start(context)
@@ -208,8 +216,8 @@ def _make_resources(parts: Parts) -> None:
             name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
         )
         parts.resources[name] = resource
-    resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
+    parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
+    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
     _look_after_pools(parts)
 

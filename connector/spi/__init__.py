@@ -76,9 +76,12 @@ from connector.spi.store_keys import (
 from connector.spi.subject import Subject
 from connector.spi.tls import TlsService
 from connector.spi.transaction import (
+    OutcomeArchive,
+    OutcomeWitness,
     RecoverableBranches,
     TransactionParticipant,
     TransactionService,
+    TransactionTerminator,
     UnitOfWork,
     Vote,
 )
@@ -201,11 +204,14 @@ __all__ = [
     "PropertyValue",
     # transactions
     "TransactionService",
+    "TransactionTerminator",
     "UnitOfWork",
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
     "TlsService",
+    "OutcomeWitness",
+    "OutcomeArchive",
     # observation
     "Explanation",
     "Step",

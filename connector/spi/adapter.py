@@ -13,6 +13,7 @@ from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -57,6 +58,11 @@ class BootstrapContext(Protocol):
     @property
     def clock(self) -> Clock:
         """The time."""
+        ...
+
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
         ...
 
 

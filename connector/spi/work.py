@@ -75,9 +75,21 @@ class HintsContext(WorkContext):
 
 
 class TransactionContext(WorkContext):
-    """Imports a transaction; needs a container that supports it (`WorkManager.is_context_supported`)."""
+    """Imports a transaction whose superior is elsewhere: the work takes part in it (FLOW-8).
+
+    One work of a transaction at a time: a second one, and one that comes while it is being ended, completes with
+    CONCURRENT_WORK_DISALLOWED. Ended through `TransactionService.terminator`.
+
+    Attributes:
+        xid: The superior's identifier of the transaction, at most 300 characters; of all adapters the same.
+        timeout: Seconds from its first work until it can only be rolled back; None for no limit.
+    """
 
     name = "transaction"
+
+    def __init__(self, xid: str, timeout: float | None = None) -> None:
+        self.xid = xid
+        self.timeout = timeout
 
 
 class WorkErrorCode(Enum):

@@ -19,6 +19,7 @@ from connector.admin.operations import (
     show,
     signers,
     stores,
+    transactions,
 )
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
@@ -79,6 +80,11 @@ _ALL = (
     Operation("config.set", Access.CONFIGURATOR, configuration.set_keys, offline=True),
     Operation("config.unset", Access.CONFIGURATOR, configuration.unset_keys, ("keys",), offline=True),
     Operation("config.reload", Access.CONFIGURATOR, configuration.reload, running=True),
+    Operation("transactions.list", Access.MONITOR, transactions.list_transactions),
+    Operation("transactions.recover", Access.OPERATOR, transactions.recover_transactions),
+    Operation("transactions.commit", Access.OPERATOR, transactions.commit_transaction, ("unit",)),
+    Operation("transactions.rollback", Access.OPERATOR, transactions.rollback_transaction, ("unit",)),
+    Operation("transactions.forget", Access.OPERATOR, transactions.forget_transaction, ("unit",)),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),

@@ -138,6 +138,7 @@ class ResourceSection(Section):
     adapter: Name
     kind: ResourceKind = "connection-factory"
     component_alias: Name | None = None
+    recovery_alias: Name | None = None
     properties: Mapping[str, Any] = Field(default_factory=empty)
     pool: PoolSection = PoolSection()
 

@@ -76,6 +76,7 @@ class ResourceSettings:
         adapter: The adapter's name.
         kind: `connection-factory`, `activation` or `destination`.
         component_alias: The component-managed alias, or None.
+        recovery_alias: Whom recovery of transactions signs on as, or None for whom the resource signs on as by itself.
         properties: The adapter's properties, checked and converted.
         pool: The pool's settings.
     """
@@ -86,6 +87,7 @@ class ResourceSettings:
     component_alias: str | None
     properties: Mapping[str, Any]
     pool: PoolSection
+    recovery_alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
