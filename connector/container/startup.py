@@ -26,6 +26,7 @@ from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
+from connector.container.tls_service import ContainerTls
 from connector.errors import ConfigError, ConnectorError
 from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
@@ -59,6 +60,7 @@ class Parts:
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
+    tls: ContainerTls = field(init=False)
     loop: EventLoopThread = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
@@ -131,6 +133,7 @@ def _open_security(parts: Parts) -> None:
         audit=parts.audit,
     )
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
+    parts.tls = ContainerTls(configuration.tls)
     parts.logins = login_configurations.build(configuration.login, parts.catalogue)
     mistakes = mistakes_in_options(parts.logins, configuration.login)
     if mistakes:
@@ -166,6 +169,7 @@ def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration
         sections=configuration.sections.get(name, {}),
         audit=parts.audit,
         clock=parts.clock,
+        tls=parts.tls,
     )
     try:
         adapter.start(context)

@@ -117,6 +117,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "store_user",
         "store_password",
         "store_lease",
+        "permitted_chains",
         "roles",
         "default_roles",
         "destinations",

@@ -111,6 +111,11 @@ def waiting(old: Section, new: Section) -> Iterator[str]:
                 yield from (f"{below}.{key(each)}" for each in _fixed(settings, other, LIVE_DESTINATION_KEYS))
 
 
+def waiting_chains(old: Section, new: Section) -> Iterator[str]:
+    """The key paths of chains that have changed: they listen as they were started. Pure."""
+    return (f"chains.{key(name)}" for name in {**old, **new} if old.get(name) != new.get(name))
+
+
 def _fixed(old: Section, new: Section, live: frozenset[str]) -> list[str]:
     """The keys that differ and are not live."""
     return [name for name in {**old, **new} if name not in live and old.get(name) != new.get(name)]
