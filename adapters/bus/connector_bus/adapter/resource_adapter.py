@@ -111,8 +111,12 @@ class BusResourceAdapter(ResourceAdapter):
         self._listeners.start()
 
     def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
-        """Check `[buses]` as `start` would. Blocks for the registry. Raises ConfigError with all mistakes."""
+        """Check `[buses]` and `[chains]` as `start` would. Blocks for the registry. Raises ConfigError."""
         read_buses(sections.get("buses") or {}, identity)
+        if sections.get("chains"):
+            from connector_bus.chains.settings import read_chains
+
+            read_chains(sections["chains"])
 
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
