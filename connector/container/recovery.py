@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, final
 from connector.container.periodic import Periodic
 from connector.errors import LoginRefused
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
-from connector.spi import Capability, RecoverableBranches, SignOnPlan
+from connector.spi import Capability, OutcomeArchive, RecoverableBranches, SignOnPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ INTERVAL: Final = 10.0
 
 @final
 class ResourceRecovery:
-    """One resource's prepared branches, asked for by its own sign-on. Implements `connector.spi.RecoverableBranches`.
+    """One resource's prepared branches, asked for by its own sign-on. Implements RecoverableBranches and
+    OutcomeArchive of `connector.spi`.
 
     It signs on anew for each call, with the newest authentication data. A credential that was refused is not tried
     again before it has changed: that may lock the account.
@@ -57,6 +58,11 @@ class ResourceRecovery:
     def rollback(self, branch: str) -> None:
         """See RecoverableBranches; raises as `in_doubt`."""
         self._branches(self._plan()).rollback(branch)
+
+    def has_committed(self, branch: str, evidence: str) -> bool | None:
+        """See OutcomeArchive; raises as `in_doubt`. None where the adapter has none."""
+        branches = self._branches(self._plan())
+        return branches.has_committed(branch, evidence) if isinstance(branches, OutcomeArchive) else None
 
     def _plan(self) -> SignOnPlan:
         plan = self._resolver.resolve(self._reference, self._target, None, None)
