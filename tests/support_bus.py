@@ -259,6 +259,7 @@ class FakeContext:
     audit: MemoryAudit
     clock: Any
     container_name: str = "weather"
+    tls: Any = None  # no chains
 
     @cached_property
     def transactions(self) -> Transactions:

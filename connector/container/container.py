@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
@@ -31,8 +32,27 @@ from connector.security.scope import current_subject, open_scope
 from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
 
 if TYPE_CHECKING:
+    from connector.container.configuration.settings import AdminPort, ContainerConfiguration
+    from connector.container.configuration_editor import ConfigurationEditor
+    from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
     from connector.transactions.unit import Unit
+
+#: Seconds that a change of the configuration gets when the container stops.
+RELOAD_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a container's configuration comes from beside the files.
+
+    Attributes:
+        overrides: Settings that win over everything.
+        environ: The environment; None for the process's own.
+    """
+
+    overrides: Mapping[str, Any] | None = field(default=None, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @final
@@ -42,9 +62,11 @@ class Container:
     All methods are safe to call from any thread. Made by `Container.open`, not directly.
     """
 
-    def __init__(self, path: Path, parts: Parts) -> None:
+    def __init__(self, path: Path, parts: Parts, sources: Sources = Sources()) -> None:
         self._path = path
         self._parts = parts
+        self._sources = sources
+        self._reloader: Reloader | None = None
         self._closed = False
         self._updating = threading.Lock()
 
@@ -82,7 +104,7 @@ class Container:
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)
-            container = cls(file, parts)
+            container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._watch(configuration.auth_data.watch).close)
             if attach is not None:
@@ -100,6 +122,8 @@ class Container:
         if not self._closed:
             self._closed = True
             self._parts.stopping.left()  # the seconds of the stop begin with its first step
+            if self._reloader is not None:
+                self._reloader.stop(RELOAD_TIMEOUT)
             self._parts.stack.close()
 
     def __enter__(self) -> Container:
@@ -136,6 +160,11 @@ class Container:
     def configuration_path(self) -> Path:
         """The configuration file that it was started from."""
         return self._path
+
+    @property
+    def admin_port(self) -> AdminPort | None:
+        """Where administration from elsewhere is to come in (CONF-7); None for nowhere."""
+        return self._parts.configuration.admin_port
 
     @property
     def audit(self) -> AuditLog:
@@ -344,6 +373,36 @@ class Container:
         """The unit of work in force here; None where there is none. Does not block."""
         return self._parts.transactions.current()
 
+    # --- configuration -----------------------------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> ConfigurationEditor:
+        """Reads and changes the configuration: the files, and what of it can be live at once (CONF-8).
+
+        Who calls it is not asked for a role: that is what the admin endpoint does.
+        """
+        from connector.container.configuration_editor import ConfigurationEditor  # not needed for a start
+        from connector.container.live.reload import Reloader
+        from connector.container.start_checks import check_as_a_start_would
+
+        with self._updating:
+            if self._reloader is None:
+                self._reloader = Reloader(self._parts)
+        parts = self._parts
+
+        def check(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> None:
+            # Who is who can be asked of the running container, unless that is what changes.
+            same = configuration.realms == parts.configuration.realms
+            check_as_a_start_would(configuration, catalogue, parts.identity if same else None)
+
+        return ConfigurationEditor(
+            self._path,
+            overrides=self._sources.overrides,
+            environ=self._sources.environ,
+            check=check,
+            applier=self._reloader,
+        )
+
     # --- administration --------------------------------------------------------------------------------------------
 
     @property
@@ -372,6 +431,12 @@ class Container:
             raise unknown("adapter", adapter, "this container", self._parts.adapters)
         return found.run_command(command, arguments)
 
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound for an unknown bus."""
+        from connector.container.operator_access import owner_of  # not needed for a start
+
+        return self.run_command(owner_of(self._parts, bus), command, {**arguments, "bus": bus})
+
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All plugins found, with their state and the reason of a failure (OPS-3)."""
         return self._parts.catalogue.plugins
@@ -380,7 +445,8 @@ class Container:
         """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
         from connector.container import posture  # not needed for a start
 
-        return posture.findings(self._parts)
+        waiting = () if self._reloader is None else self._reloader.waiting
+        return posture.findings(self._parts, waiting)
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""

@@ -13,6 +13,7 @@ from connector.spi import Capability, OutcomeArchive, RecoverableBranches, SignO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connector.container.resources import Resource
     from connector.container.startup import Parts
     from connector.signon.resolver import SignOnResolver
 
@@ -87,10 +88,22 @@ def start_recovery(parts: Parts, *, look: bool) -> None:
     Raises ConfigError where the decision log can't be used.
     """
     for name, resource in parts.resources.items():
-        if Capability.TWO_PHASE in resource.target.capabilities:
-            alias = parts.configuration.resources[name].recovery_alias
-            target = replace(resource.target, component_alias=alias) if alias is not None else resource.target
-            parts.transactions.register(name, ResourceRecovery(target, parts.resolver))
+        register_resource(parts, resource, parts.configuration.resources[name].recovery_alias)
     if look:
         name = f"connector-{parts.configuration.container.name}-recovery"
         parts.stack.callback(Periodic(name, INTERVAL, parts.transactions.look, at_once=True).close)
+
+
+def register_resource(parts: Parts, resource: Resource, alias: str | None) -> None:
+    """Have recovery know a resource, where it can prepare. Does not ask it.
+
+    Args:
+        parts: The container.
+        resource: Which.
+        alias: Whom to sign on as; None for whom the resource signs on as by itself.
+
+    Raises ConfigError where the decision log can't be used.
+    """
+    if Capability.TWO_PHASE in resource.target.capabilities:
+        target = replace(resource.target, component_alias=alias) if alias is not None else resource.target
+        parts.transactions.register(resource.name, ResourceRecovery(target, parts.resolver))

@@ -3,7 +3,7 @@
 Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
 """
 
-from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.adapter import BootstrapContext, ResourceAdapter, SectionsChange
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import (
@@ -74,6 +74,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.tls import TlsService
 from connector.spi.transaction import (
     OutcomeArchive,
     OutcomeWitness,
@@ -183,6 +184,7 @@ __all__ = [
     "Work",
     "WorkLike",
     "WorkContext",
+    "SectionsChange",
     "SecurityContext",
     "HintsContext",
     "TransactionContext",
@@ -209,6 +211,7 @@ __all__ = [
     "RecoverableBranches",
     "OutcomeWitness",
     "OutcomeArchive",
+    "TlsService",
     # observation
     "Explanation",
     "Step",

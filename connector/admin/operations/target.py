@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
-from connector.admin.administered import AdministeredContainer
+from connector.admin.administered import AdministeredContainer, EditedConfiguration
 from connector.errors import ConfigError, Reason
 from connector.security.tls.settings import TlsSettings
 from connector.security.vault_key import KeySource
@@ -70,10 +70,21 @@ class Target:
     Attributes:
         stores: The profile's stores.
         running: The container, or None where an operation on the stores is carried out while none runs.
+        open_configuration: Opens the configuration's files, for where no container runs.
     """
 
     stores: Stores
     running: AdministeredContainer | None = None
+    open_configuration: Callable[[], EditedConfiguration] | None = None
+
+    @property
+    def configuration(self) -> EditedConfiguration:
+        """The configuration, to read and to change it: the running container's, else the files alone."""
+        if self.running is not None:
+            return self.running.configuration
+        if self.open_configuration is None:
+            raise RuntimeError("an operation on the configuration was carried out without one")
+        return self.open_configuration()
 
     @property
     def container(self) -> AdministeredContainer:

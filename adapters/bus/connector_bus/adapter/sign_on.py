@@ -41,12 +41,19 @@ _NOBODY = Subject.unauthenticated()
 
 @final
 class SignOn:
-    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry."""
+    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry.
+
+    Mutable state: `_settings`, replaced as a whole.
+    """
 
     def __init__(self, settings: BusSettings, access: AccessControl, identity: IdentityService) -> None:
         self._settings = settings
         self._access = access
         self._identity = identity
+
+    def reconfigure(self, settings: BusSettings) -> None:
+        """Let in by other settings from now on."""
+        self._settings = settings
 
     def with_credential(self, credential: PasswordCredential | None) -> Subject:
         """The subject of whoever comes with this credential; nobody without bus security (BUS-4).
