@@ -68,6 +68,11 @@ adapter = "sql"
 recovery_alias = "till-pool"
 properties = { url = "postgresql+psycopg://HOST:PORT/bank" }
 
+[resources.ledger]
+adapter = "sql"
+component_alias = "keeper"
+properties = { url = "postgresql+psycopg://HOST:PORT/shop", two_phase = false }
+
 [resources.notebook]
 adapter = "sql"
 properties = { url = "sqlite:///FOLDER/notebook.db" }
@@ -101,6 +106,9 @@ bind = "trusted"
 res_auth = "Container"
 login = "TrustedConnectionMapping"
 alias = "till-pool"
+
+[references.ledger]
+bind = "ledger"
 
 [references.notebook]
 bind = "notebook"

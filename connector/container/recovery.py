@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, final
 from connector.container.periodic import Periodic
 from connector.errors import LoginRefused
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
-from connector.spi import Capability, RecoverableBranches, SignOnPlan
+from connector.spi import Capability, OutcomeArchive, RecoverableBranches, SignOnPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connector.container.resources import Resource
     from connector.container.startup import Parts
     from connector.signon.resolver import SignOnResolver
 
@@ -22,7 +23,8 @@ INTERVAL: Final = 10.0
 
 @final
 class ResourceRecovery:
-    """One resource's prepared branches, asked for by its own sign-on. Implements `connector.spi.RecoverableBranches`.
+    """One resource's prepared branches, asked for by its own sign-on. Implements RecoverableBranches and
+    OutcomeArchive of `connector.spi`.
 
     It signs on anew for each call, with the newest authentication data. A credential that was refused is not tried
     again before it has changed: that may lock the account.
@@ -58,6 +60,11 @@ class ResourceRecovery:
         """See RecoverableBranches; raises as `in_doubt`."""
         self._branches(self._plan()).rollback(branch)
 
+    def has_committed(self, branch: str, evidence: str) -> bool | None:
+        """See OutcomeArchive; raises as `in_doubt`. None where the adapter has none."""
+        branches = self._branches(self._plan())
+        return branches.has_committed(branch, evidence) if isinstance(branches, OutcomeArchive) else None
+
     def _plan(self) -> SignOnPlan:
         plan = self._resolver.resolve(self._reference, self._target, None, None)
         if self._refused is not None:
@@ -81,10 +88,22 @@ def start_recovery(parts: Parts, *, look: bool) -> None:
     Raises ConfigError where the decision log can't be used.
     """
     for name, resource in parts.resources.items():
-        if Capability.TWO_PHASE in resource.target.capabilities:
-            alias = parts.configuration.resources[name].recovery_alias
-            target = replace(resource.target, component_alias=alias) if alias is not None else resource.target
-            parts.transactions.register(name, ResourceRecovery(target, parts.resolver))
+        register_resource(parts, resource, parts.configuration.resources[name].recovery_alias)
     if look:
         name = f"connector-{parts.configuration.container.name}-recovery"
         parts.stack.callback(Periodic(name, INTERVAL, parts.transactions.look, at_once=True).close)
+
+
+def register_resource(parts: Parts, resource: Resource, alias: str | None) -> None:
+    """Have recovery know a resource, where it can prepare. Does not ask it.
+
+    Args:
+        parts: The container.
+        resource: Which.
+        alias: Whom to sign on as; None for whom the resource signs on as by itself.
+
+    Raises ConfigError where the decision log can't be used.
+    """
+    if Capability.TWO_PHASE in resource.target.capabilities:
+        target = replace(resource.target, component_alias=alias) if alias is not None else resource.target
+        parts.transactions.register(resource.name, ResourceRecovery(target, parts.resolver))

@@ -180,6 +180,8 @@ class ManagedConnectionFactory(ABC):
     def recoverable_branches(self, subject: Subject | None) -> RecoverableBranches:
         """What is prepared at the resource, to be finished by recovery. Only asked with Capability.TWO_PHASE.
 
+        They are an OutcomeArchive as well where the resource's participants are an OutcomeWitness.
+
         Args:
             subject: Whom to sign on as for it, with a credential for this factory; see `create_managed_connection`.
 

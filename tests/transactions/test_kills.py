@@ -109,6 +109,18 @@ def test_around_the_last_resource_nothing_is_guessed(till: Till, step: str, note
             assert till.entries("bank") == noted
 
 
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [("last:committed", []), ("ledger:commit", []), ("ledger:committed", ["killed"]), ("log:committed", ["killed"])],
+)
+def test_postgresql_as_the_last_resource_is_asked_what_it_did(till: Till, step: str, expected: list[str]) -> None:
+    killed(till, step, "ledger,bank")
+    assert len(till.prepared()) == 1
+    with till.open(activate=False) as container:
+        assert recovered(till, container) == (expected, expected)
+        assert container._parts.transactions.unfinished() == ()
+
+
 def test_the_files_of_a_killed_process_are_for_one_container(till: Till, tmp_path: Path) -> None:
     killed(till, "bank:commit")
     prepared = till.prepared()

@@ -281,6 +281,33 @@ def test_a_second_last_resource_is_refused_and_its_connection_is_not_kept(till: 
     assert container.pool("second-notebook").statistics().in_use == 0
 
 
+def test_postgresql_may_be_told_to_be_a_last_resource(till: Till, container: Container) -> None:
+    with container.transaction():
+        for name in ("ledger", "notebook"):
+            if name == "notebook":
+                with pytest.raises(TransactionError) as caught:
+                    container.lookup(name).get_connection()
+                assert caught.value.code == "CF-TX-002"
+            else:
+                with container.lookup(name).get_connection() as connection:
+                    write(connection, name)
+    assert till.entries("shop") == ["ledger"]
+
+
+def test_a_server_that_prepares_nothing_says_what_to_set(till: Till, container: Container) -> None:
+    taken = [f"taken {number}" for number in range(20)]
+    try:
+        for gid in taken:
+            till.server.run_sql(f"BEGIN; CREATE TABLE t_{gid[6:]} (); PREPARE TRANSACTION '{gid}'")
+        with pytest.raises(TransactionError, match="max_prepared_transactions"), container.transaction():
+            for name in ("bank", "shop"):
+                with container.lookup(name).get_connection() as connection:
+                    write(connection, name)
+    finally:
+        till.empty()
+    assert till.entries("bank") == till.entries("shop") == []
+
+
 def test_what_is_done_outside_stands(till: Till, container: Container) -> None:
     with pytest.raises(ZeroDivisionError), container.transaction():
         with container.lookup("bank").get_connection() as connection:

@@ -67,7 +67,7 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
             Capability.IDENTITY_SWITCH: settings.asserts_roles or settings.strategy is not None,
             Capability.REAUTHENTICATION: settings.changes_user,
             Capability.ASYNC: settings.serves_asyncio,
-            Capability.TWO_PHASE: settings.two_phase,
+            Capability.TWO_PHASE: settings.recovers,
         }
         return frozenset(capability for capability in declared if able.get(capability, True))
 

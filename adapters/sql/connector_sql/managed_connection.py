@@ -205,14 +205,16 @@ class SqlManagedConnection(ManagedConnection):
         Does not block, but for what `begin_use` does. Raises TransactionError for a connection on AUTOCOMMIT.
         """
         self.begin_use()
-        if self._settings.two_phase:
-            from connector_sql.postgresql_branch import PostgresqlBranch  # loads psycopg
+        settings = self._settings
+        if settings.recovers:
+            from connector_sql.postgresql_branch import PostgresqlBranch, PostgresqlLastBranch  # loads psycopg
 
-            branch: LocalBranch = PostgresqlBranch(self, unit, self._settings.resource)
+            kind = PostgresqlBranch if settings.two_phase else PostgresqlLastBranch
+            branch: LocalBranch = kind(self, unit, settings.resource)
         else:
             from connector_sql.branch import LocalBranch
 
-            branch = LocalBranch(self, unit, self._settings.resource)
+            branch = LocalBranch(self, unit, settings.resource)
         branch.require_transaction()
         self._branch = branch
         return branch

@@ -48,7 +48,6 @@ _DISABLED: Final = frozenset({"55000", "53200"})
 _GONE: Final = "42704"
 
 
-@final
 class PostgresqlBranch(LocalBranch):
     """One that can be prepared. Implements `connector.spi.TransactionParticipant`.
 
@@ -122,3 +121,26 @@ class PostgresqlBranch(LocalBranch):
     def _require_sound(self) -> None:
         if self._wire.status == TransactionStatus.INERROR:
             raise TransactionError(FAILED_BEFORE, resource=self._resource)
+
+
+@final
+class PostgresqlLastBranch(PostgresqlBranch):
+    """One of a resource that is not to prepare: a last resource, which can be asked afterwards what it has done.
+
+    Implements `connector.spi.OutcomeWitness` besides.
+    """
+
+    two_phase = False
+
+    def prepare(self, branch: str) -> Vote:
+        """It is not to; raises TransactionError."""
+        return LocalBranch.prepare(self, branch)
+
+    def evidence(self, branch: str) -> str | None:
+        """The number of the transaction, by which the server tells whether it was committed. Blocks for a round trip.
+
+        Raises TransactionError for a transaction that has failed, and what the driver raises.
+        """
+        self._require_sound()
+        ((number,),) = self._wire.rows("select txid_current()")
+        return number

@@ -36,7 +36,8 @@ _GONE = "42704"
 
 @final
 class PostgresqlBranches:
-    """Implements `connector.spi.RecoverableBranches`. Each call connects and closes again, which blocks.
+    """Implements `connector.spi.RecoverableBranches` and `OutcomeArchive`. Each call connects and closes again, which
+    blocks.
 
     Args:
         resource: The resource's name.
@@ -59,6 +60,15 @@ class PostgresqlBranches:
     def rollback(self, branch: str) -> None:
         """See RecoverableBranches. Raises as `commit`."""
         self._finish("ROLLBACK", branch)
+
+    def has_committed(self, branch: str, evidence: str) -> bool | None:
+        """See OutcomeArchive; the evidence is the transaction's number. Raises as `in_doubt`.
+
+        None for one that is so old that the server has forgotten, and while its session is still at work.
+        """
+        with self._connected() as wire:
+            ((status,),) = wire.rows(f"select txid_status({int(evidence)})")
+        return {"committed": True, "aborted": False}.get(status)
 
     def _finish(self, what: str, branch: str) -> None:
         with self._connected() as wire:

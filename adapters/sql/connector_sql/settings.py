@@ -77,6 +77,7 @@ class SqlSettings:
             MariaDB, where `url` then names none.
         strategy: How a caller's identity is asserted where it is not by SET ROLE (`caller_strategy`), or None.
         two_phase: Whether a connection takes part in a unit of work in two phases; else as a last resource.
+        recovers: Whether the database can be asked after a kill what became of a unit's part.
     """
 
     resource: str
@@ -90,6 +91,7 @@ class SqlSettings:
     trust_domain: tuple[str, ...] | None = None
     strategy: str | None = None
     two_phase: bool = False
+    recovers: bool = False
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -171,6 +173,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         role_database=(url.database or "") if mariadb_roles else "",
         trust_domain=tuple(properties["trust_domain"]) if properties.get("trust_domain") is not None else None,
         strategy=identity if wanted is not None else None,
+        recovers=is_psycopg,
         two_phase=is_psycopg and properties.get("two_phase") is not False,
     )
 
