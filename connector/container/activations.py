@@ -44,6 +44,7 @@ def start_activation(parts: Parts, application: str, handler: PlannedHandler, *,
         loop=parts.loop,
         audit=parts.audit,
         sign_on=activation_sign_on(parts, spec, handler.alias or resource.component_alias),
+        realm=parts.applications[application].realm,
     )
     activation = Activation(parts.adapters[resource.adapter], factory, spec)
     parts.activations.append(Deployed(activation, factory))

@@ -43,7 +43,8 @@ def deploy_handlers(parts: Parts, *, activate: bool) -> None:
                     switch,
                 )
             planned.append((name, handler))
-        parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
+        trusted = parts.realms[application.realm].trusted_realms
+        parts.role_maps[name] = deployment.role_map(application.roles, application.realm, trusted)
     parts.stack.callback(end_activations, parts)
     for name, handler in planned:
         start_activation(parts, name, handler, activate=activate)

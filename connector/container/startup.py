@@ -18,11 +18,13 @@ from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.realms import open_realms
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
@@ -56,6 +58,7 @@ class Parts:
     state: StateFolder = field(init=False)
     hooks: HookCaller = field(init=False)
     audit: FileAuditLog = field(init=False)
+    realms: dict[str, ContainerIdentity] = field(init=False)
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
@@ -119,14 +122,8 @@ def _open_security(parts: Parts) -> None:
             "administrative security is off: bus security and role checks have no effect, commands need no login "
             "(CONF-4); set `security = true` in [container]"
         )
-    realm = configuration.realms[core.realm]
-    registry = parts.catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-    parts.identity = ContainerIdentity(
-        registry,
-        trusted_realms=frozenset(realm.trusted_inbound),
-        security_enabled=core.security,
-        audit=parts.audit,
-    )
+    parts.realms = open_realms(configuration, parts.catalogue, parts.audit, parts.clock, parts.stack)
+    parts.identity = parts.realms[core.realm]
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
     parts.logins = login_configurations.build(configuration.login, parts.catalogue)
     mistakes = mistakes_in_options(parts.logins, configuration.login)
@@ -180,7 +177,8 @@ def _make_resources(parts: Parts) -> None:
         parts.resources[name] = resource
     resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
-    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 
 
@@ -208,7 +206,8 @@ def _make_applications(parts: Parts) -> None:
             key: make_reference(key, one, parts.configuration.overridden(name, key))
             for key, one in application.references.items()
         }
-        parts.applications[name] = Application(name, references, parts.binder.connect)
+        door = LoginDoor(parts.realms[application.realm], parts.configuration.container.name)
+        parts.applications[name] = Application(name, references, parts.binder.connect, door)
 
 
 def make_reference(name: str, configured: ReferenceSection, overridden: tuple[str, ...]) -> ResourceReference:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import messages, pools, show, signers, stores
+from connector.admin.operations import messages, pools, realms, show, signers, stores
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -69,6 +69,10 @@ _ALL = (
     Operation("users.remove", Access.ADMINISTRATOR, stores.remove_user, ("user",), offline=True),
     Operation("users.passwd", Access.ADMINISTRATOR, stores.set_password, ("user",), offline=True),
     Operation("users.groups", Access.ADMINISTRATOR, stores.set_groups, ("user",), offline=True),
+    Operation("users.refresh", Access.OPERATOR, realms.refresh_users, ("user", "realm"), running=True),
+    Operation("realms.list", Access.MONITOR, realms.list_realms),
+    Operation("realms.maps", Access.MONITOR, realms.list_maps),
+    Operation("realms.explain", Access.MONITOR, realms.explain_caller, ("caller", "realm")),
     Operation("signers.list", Access.MONITOR, signers.list_signers, ("tls",), offline=True),
     Operation("signers.export", Access.MONITOR, signers.export_certificate, ("tls",), offline=True),
     Operation("signers.add", Access.ADMINISTRATOR, signers.add_signers, ("tls",), offline=True),
