@@ -160,19 +160,18 @@ class SqlUserRegistry:
 
         The error is raised outside of the handler: in the frames of a driver's own error stands the password.
         """
+        raised: Exception
         try:
             return work()
         except IntegrityError:
-            conflict = True
+            raised = _Conflict()
         except SQLAlchemyError as error:
-            conflict = False
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
             first = next(iter(str(cause).splitlines()), "")
             why = f"{type(cause).__name__}: {first}"[:300]
             reason = DATABASE_AWAY if isinstance(error, _TEMPORARY) else DATABASE_REFUSES
-        if conflict:
-            raise _Conflict
-        raise DatabaseUnavailable(reason, realm=self._realm, why=why)
+            raised = DatabaseUnavailable(reason, realm=self._realm, why=why)
+        raise raised
 
     def __repr__(self) -> str:
         return f"<SqlUserRegistry {self._realm} in {self._tables.prefix}_users>"
