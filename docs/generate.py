@@ -37,6 +37,7 @@ PACKAGES = (
     "connector_sqlstore",
     "connector_sqlregistry",
     "connector_ldap",
+    "connector_web",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -61,6 +62,7 @@ FAMILIES = {
     "SQLR": "User registry in SQL tables",
     "MAP": "Mapping modules",
     "LDAP": "LDAP directory",
+    "WEB": "Web identity",
 }
 
 

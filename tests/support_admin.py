@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from connector.admin.main import main
 from connector.admin.operations import Stores, Target
 from connector.admin.profile import Profile
+from connector.container.configuration_editor import ConfigurationEditor
 from connector.errors import AuthenticationFailed, ConfigError, NameNotFound, Reason
 from connector.security.audit import MemoryAuditLog
 from connector.security.login_outcome import ModuleResult
@@ -198,6 +199,8 @@ class FakeContainer:
         self.state_folder = folder
         self.configuration_path = folder / "connector.toml"
         self.audit = MemoryAuditLog()
+        self.configuration = ConfigurationEditor(self.configuration_path)
+        self.commands: list[tuple[str, str, dict[str, Any]]] = []
         self.bus = FakeBus()
         self.refreshes = 0
         self.refreshed: list[tuple[str | None, str | None]] = []
@@ -272,6 +275,10 @@ class FakeContainer:
 
     def status(self) -> Mapping[str, Any]:
         return {"name": self.name, "adapters": ["bus", "sql"], "resources": {"jdbc/ledger": {"adapter": "sql"}}}
+
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        self.commands.append((bus, command, dict(arguments)))
+        return {"bus": bus, "messages": []}
 
     @contextmanager
     def bus_connection(

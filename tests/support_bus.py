@@ -257,6 +257,7 @@ class FakeContext:
     audit: MemoryAudit
     clock: Any
     container_name: str = "weather"
+    tls: Any = None  # no chains
 
 
 class FakeEndpointFactory:

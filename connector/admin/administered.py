@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +87,37 @@ class AdministeredPool(Protocol):
         ...
 
 
+class EditOutcome(Protocol):
+    """What became of an edit; documented at container.edit_report.EditReport."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For programs."""
+        ...
+
+
+class EditedConfiguration(Protocol):
+    """The configuration; documented at container.configuration_editor.ConfigurationEditor."""
+
+    def get(self, path: tuple[str | int, ...] = (), /) -> dict[str, Any]:
+        """What is said at a key, with its origin; secrets are hidden. Raises NameNotFound."""
+        ...
+
+    def update(
+        self,
+        decide: Callable[[Mapping[str, Any]], Sequence[Any]],
+        /,
+        *,
+        revision: str | None = None,
+        permit: Callable[[bool], None],
+    ) -> EditOutcome:
+        """Make edits that depend on what is there, all or none. Raises ConfigError."""
+        ...
+
+    def reload(self, *, permit: Callable[[bool], None]) -> EditOutcome:
+        """Put the edited files in force. Raises ConfigError."""
+        ...
+
+
 class AdministeredContainer(Protocol):
     """The part of `connector.Container` that administration uses; documented there. Safe to use from any thread."""
 
@@ -100,6 +131,8 @@ class AdministeredContainer(Protocol):
     def state_folder(self) -> Path: ...  # noqa: D102 - documented at Container
     @property
     def configuration_path(self) -> Path: ...  # noqa: D102 - documented at Container
+    @property
+    def configuration(self) -> EditedConfiguration: ...  # noqa: D102 - documented at Container
     @property
     def audit(self) -> AuditLog: ...  # noqa: D102 - documented at Container
 
@@ -145,6 +178,10 @@ class AdministeredContainer(Protocol):
 
     def findings(self) -> Iterable[Any]:
         """The security posture: Finding(severity, code, place, text, action)."""
+        ...
+
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any], /) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound."""
         ...
 
     def status(self) -> Mapping[str, Any]:

@@ -27,6 +27,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": (f"{_AT}.explain:explain", "Show where a reference's sign-on comes from."),
     "test-connection": (f"{_AT}.test_connection:test_connection", "Sign on and connect once."),
     "pool": (f"{_AT}.pool:pool", "Show the pools of a running container, purge, resize, suspend one."),
+    "config": (f"{_AT}.config:config", "Show and change any setting."),
+    "bus": (f"{_AT}.bus:bus", "Roles, destinations and failed messages of a bus."),
     "lookup": (f"{_AT}.lookup:lookup", "Look a resource or reference up."),
     "auth-data": (f"{_AT}.auth_data:auth_data", "List and change authentication aliases."),
     "users": (f"{_AT}.users:users", "List and change users and groups."),

@@ -6,12 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
+from connector.container.established_caller import establish
 from connector.container.login_door import LoginDoor
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
@@ -27,10 +29,29 @@ from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.authdata_watch import StoreWatch
 from connector.security.login_outcome import ModuleResult
 from connector.security.scope import current_subject
-from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
+from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
 
 if TYPE_CHECKING:
+    from connector.container.configuration.settings import AdminPort, ContainerConfiguration
+    from connector.container.configuration_editor import ConfigurationEditor
+    from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
+
+#: Seconds that a change of the configuration gets when the container stops.
+RELOAD_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a container's configuration comes from beside the files.
+
+    Attributes:
+        overrides: Settings that win over everything.
+        environ: The environment; None for the process's own.
+    """
+
+    overrides: Mapping[str, Any] | None = field(default=None, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @final
@@ -40,9 +61,11 @@ class Container:
     All methods are safe to call from any thread. Made by `Container.open`, not directly.
     """
 
-    def __init__(self, path: Path, parts: Parts) -> None:
+    def __init__(self, path: Path, parts: Parts, sources: Sources = Sources()) -> None:
         self._path = path
         self._parts = parts
+        self._sources = sources
+        self._reloader: Reloader | None = None
         self._closed = False
         self._updating = threading.Lock()
 
@@ -80,7 +103,7 @@ class Container:
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)
-            container = cls(file, parts)
+            container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._watch(configuration.auth_data.watch).close)
             if attach is not None:
@@ -98,6 +121,8 @@ class Container:
         if not self._closed:
             self._closed = True
             self._parts.stopping.left()  # the seconds of the stop begin with its first step
+            if self._reloader is not None:
+                self._reloader.stop(RELOAD_TIMEOUT)
             self._parts.stack.close()
 
     def __enter__(self) -> Container:
@@ -134,6 +159,11 @@ class Container:
     def configuration_path(self) -> Path:
         """The configuration file that it was started from."""
         return self._path
+
+    @property
+    def admin_port(self) -> AdminPort | None:
+        """Where administration from elsewhere is to come in (CONF-7); None for nowhere."""
+        return self._parts.configuration.admin_port
 
     @property
     def audit(self) -> AuditLog:
@@ -187,6 +217,21 @@ class Container:
     def run_as(self, subject: Subject, *, origin: str = "run-as") -> AbstractContextManager[Scope]:
         """For as long as the `with` lasts, the subject is the caller on this thread or task."""
         return self._parts.direct.door.run_as(subject, origin=origin)
+
+    def establish(self, caller: Principal, groups: Iterable[str] = ()) -> Subject:
+        """The subject of a caller whom somebody else has authenticated, for `run_as` (FLOW-3).
+
+        By the rules of inbound works: the container's own realm must know the user, and adds its groups to the known
+        ones of those given; a trusted inbound realm is believed, with its own groups; any other realm is refused.
+
+        Args:
+            caller: The user, with its realm.
+            groups: Groups in the caller's realm that come with the identity, of a token for example.
+
+        May block for the registry. Raises SubjectRejected (CF-WORK-028, CF-WORK-029, …), and AuthenticationFailed where
+        the registry can't be reached.
+        """
+        return establish(caller, groups, self._parts.identity)
 
     def current_subject(self) -> Subject | None:
         """Who is the caller here; None where nobody is. Raises ScopeError where the caller's scope has ended."""
@@ -329,6 +374,36 @@ class Container:
         connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
         return connection
 
+    # --- configuration -----------------------------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> ConfigurationEditor:
+        """Reads and changes the configuration: the files, and what of it can be live at once (CONF-8).
+
+        Who calls it is not asked for a role: that is what the admin endpoint does.
+        """
+        from connector.container.configuration_editor import ConfigurationEditor  # not needed for a start
+        from connector.container.live.reload import Reloader
+        from connector.container.start_checks import check_as_a_start_would
+
+        with self._updating:
+            if self._reloader is None:
+                self._reloader = Reloader(self._parts)
+        parts = self._parts
+
+        def check(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> None:
+            # Who is who can be asked of the running container, unless that is what changes.
+            same = configuration.realms == parts.configuration.realms
+            check_as_a_start_would(configuration, catalogue, parts.identity if same else None)
+
+        return ConfigurationEditor(
+            self._path,
+            overrides=self._sources.overrides,
+            environ=self._sources.environ,
+            check=check,
+            applier=self._reloader,
+        )
+
     # --- administration --------------------------------------------------------------------------------------------
 
     @property
@@ -357,6 +432,12 @@ class Container:
             raise unknown("adapter", adapter, "this container", self._parts.adapters)
         return found.run_command(command, arguments)
 
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound for an unknown bus."""
+        from connector.container.operator_access import owner_of  # not needed for a start
+
+        return self.run_command(owner_of(self._parts, bus), command, {**arguments, "bus": bus})
+
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All plugins found, with their state and the reason of a failure (OPS-3)."""
         return self._parts.catalogue.plugins
@@ -365,7 +446,8 @@ class Container:
         """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
         from connector.container import posture  # not needed for a start
 
-        return posture.findings(self._parts)
+        waiting = () if self._reloader is None else self._reloader.waiting
+        return posture.findings(self._parts, waiting)
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""

@@ -52,10 +52,21 @@ class Application:
     ) -> None:
         self.name = name
         self.door = door
-        self._references = dict(references)
         self._connect = connect
-        # Mutable: reference name → (manager, factory). Filled once each; a race makes one too many, which is dropped.
+        # Mutable: `_references` and `_bound`, replaced together by `rebind`; name → (manager, factory), filled once
+        # each; a race makes one too many, which is dropped.
+        self._references = dict(references)
         self._bound: dict[str, tuple[ReferenceConnectionManager, Any]] = {}
+
+    @property
+    def declared(self) -> Mapping[str, ResourceReference]:
+        """Its references by name."""
+        return self._references
+
+    def rebind(self, references: Mapping[str, ResourceReference]) -> None:
+        """Have other references from the next look-up on; who has looked up one that changes keeps what it got."""
+        kept = {n: b for n, b in self._bound.items() if self._references.get(n) == references.get(n)}
+        self._references, self._bound = dict(references), kept
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,9 @@ ALIAS_MISSING = Reason(
     "the authentication alias {alias!r} does not exist",
     "Add it with `connector auth-data set {alias}`, or correct the name.",
 )
+RESTART_WAITS = Reason(
+    "CF-CTR-072", "the setting was changed and is not in force before the next start", "Restart the container."
+)
 STORE_FAILING = Reason(
     "CF-CTR-035",
     "the authentication data can't be read, the last good ones are in force: {failure}",
@@ -89,8 +93,13 @@ LOGIN_REFUSED = Reason(
 )
 
 
-def findings(parts: Parts) -> tuple[Finding, ...]:
-    """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
+def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
+    """All findings, the gravest first. Blocks for the disk (what is installed is looked at).
+
+    Args:
+        parts: The container.
+        waiting: The settings that were changed and wait for a restart.
+    """
     examined = (
         _security,
         _store,
@@ -106,6 +115,7 @@ def findings(parts: Parts) -> tuple[Finding, ...]:
         _configuration,
     )
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
+    found += [_finding("warning", RESTART_WAITS, path) for path in waiting]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
 

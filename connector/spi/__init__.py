@@ -3,7 +3,7 @@
 Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
 """
 
-from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.adapter import BootstrapContext, ResourceAdapter, SectionsChange
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import (
@@ -82,6 +82,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.tls import TlsService
 from connector.spi.transaction import (
     RecoverableBranches,
     TransactionParticipant,
@@ -191,6 +192,7 @@ __all__ = [
     "Work",
     "WorkLike",
     "WorkContext",
+    "SectionsChange",
     "SecurityContext",
     "HintsContext",
     "TransactionContext",
@@ -214,6 +216,7 @@ __all__ = [
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
+    "TlsService",
     # observation
     "Explanation",
     "Step",

@@ -55,7 +55,7 @@ def test_who_maps_to_a_user_is_answered(mapped: Commands) -> None:
 def test_a_caller_is_explained_and_needs_its_realm(commands: Commands) -> None:
     assert "=> alice" in commands("realms", "explain", "bob@partners").stdout
     wrong = commands("realms", "explain", "bob")
-    assert (wrong.exit_code, "CF-ADM-090" in wrong.stderr) == (2, True)
+    assert (wrong.exit_code, "CF-ADM-096" in wrong.stderr) == (2, True)
 
 
 def test_what_a_command_changes_of_a_user_is_heard_by_a_running_container(commands: Commands) -> None:
@@ -83,7 +83,7 @@ def test_users_of_another_realm_are_administered_by_its_name(commands: Commands)
     assert "ann" in partners.passwords
     assert "ann" not in commands.world.registry.passwords
     unknown = commands("users", "list", "--realm", "nowhere")
-    assert (unknown.exit_code, "CF-ADM-091" in unknown.stderr) == (2, True)
+    assert (unknown.exit_code, "CF-ADM-097" in unknown.stderr) == (2, True)
 
 
 def test_refreshing_users_has_a_meaning_on_a_running_container_only(commands: Commands) -> None:

@@ -117,6 +117,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "store_user",
         "store_password",
         "store_lease",
+        "permitted_chains",
         "roles",
         "default_roles",
         "destinations",
@@ -128,4 +129,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "mediations",
         "max_redeliveries",
     }
-    assert set(descriptor["commands"]) == {"show", "messages", "explain"}
+    assert set(descriptor["commands"]) == {
+        "show",
+        "messages",
+        "explain",
+        "exceptions",
+        "exception",
+        "replay",
+        "discard",
+    }

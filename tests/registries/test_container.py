@@ -64,7 +64,7 @@ def test_an_outage_refuses_nobody_locks_nobody_out_and_is_over_by_itself(
         with pytest.raises(RegistryUnavailable, match="CF-SQLR-010") as away:
             container.login("alice", profile.password)
         assert away.value.retryable
-        with pytest.raises(ConnectionFailed, match="CF-BUS-018") as bus_away:
+        with pytest.raises(ConnectionFailed, match="CF-BUS-046") as bus_away:
             container.lookup("jms/shop").get_connection("alice", profile.password).close()
         assert not isinstance(bus_away.value, LoginRefused)
         postgresql_backend.restore()

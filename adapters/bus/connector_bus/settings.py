@@ -58,6 +58,7 @@ class BusSettings:
         defaults: The default resource's holders by role.
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
+        permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
         store: Where its messages rest; None for a file in the state folder.
     """
@@ -68,5 +69,6 @@ class BusSettings:
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
+    permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
     store: PostgresqlPlace | None = None

@@ -9,7 +9,7 @@ from connector.admin.operations.target import Target
 from connector.errors import ConfigError, Reason
 
 CALLER_WITHOUT_REALM = Reason(
-    "CF-ADM-090", "{caller!r} names no realm.", "Write USER@REALM, the user as the foreign realm spells it."
+    "CF-ADM-096", "{caller!r} names no realm.", "Write USER@REALM, the user as the foreign realm spells it."
 )
 
 
@@ -36,7 +36,7 @@ def _entries(inbound: Any) -> list[tuple[str, str, str]]:
 
 
 def explain_caller(target: Target, request: Request) -> dict[str, Any]:
-    """Who a caller of a foreign realm is here. Raises ConfigError (CF-ADM-090), and as the container does."""
+    """Who a caller of a foreign realm is here. Raises ConfigError (CF-ADM-096), and as the container does."""
     caller = request.arguments.text("caller")
     user, _, foreign = caller.rpartition("@")
     if not user or not foreign:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import final
 
-from connector.admin.administered import AdministeredContainer
+from connector.admin.administered import AdministeredContainer, EditedConfiguration
 from connector.errors import ConfigError, Reason
 from connector.security.tls.settings import TlsSettings
 from connector.security.vault_key import KeySource
@@ -24,7 +24,7 @@ STORE_READ_ONLY = Reason(
 )
 
 
-REALM_UNKNOWN = Reason("CF-ADM-091", "there is no realm {realm!r}.", "Name one of: {known}.")
+REALM_UNKNOWN = Reason("CF-ADM-097", "there is no realm {realm!r}.", "Name one of: {known}.")
 
 
 def _no_key() -> None:
@@ -53,7 +53,7 @@ class Stores:
     registries: Mapping[str, Callable[[], UserRegistry]] = field(default_factory=dict)
 
     def in_realm(self, realm: str | None) -> Stores:
-        """The same with the registry of another realm; None for the container's. Raises ConfigError (CF-ADM-091)."""
+        """The same with the registry of another realm; None for the container's. Raises ConfigError (CF-ADM-097)."""
         if realm is None or realm == self.realm:
             return self
         if realm not in self.registries:
@@ -83,10 +83,21 @@ class Target:
     Attributes:
         stores: The profile's stores.
         running: The container, or None where an operation on the stores is carried out while none runs.
+        open_configuration: Opens the configuration's files, for where no container runs.
     """
 
     stores: Stores
     running: AdministeredContainer | None = None
+    open_configuration: Callable[[], EditedConfiguration] | None = None
+
+    @property
+    def configuration(self) -> EditedConfiguration:
+        """The configuration, to read and to change it: the running container's, else the files alone."""
+        if self.running is not None:
+            return self.running.configuration
+        if self.open_configuration is None:
+            raise RuntimeError("an operation on the configuration was carried out without one")
+        return self.open_configuration()
 
     @property
     def container(self) -> AdministeredContainer:

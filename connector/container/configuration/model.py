@@ -170,13 +170,22 @@ class ResourceSection(Section):
     pool: PoolSection = PoolSection()
 
 
+#: The admin roles, from the least to the most.
+ADMIN_ROLES = ("monitor", "operator", "configurator", "administrator")
+
+
 class AdminSection(Section):
-    """`[admin]`: who holds which admin role, as `user:NAME` or `group:NAME` (CONF-4)."""
+    """`[admin]`: who holds which admin role, as `user:NAME` or `group:NAME` (CONF-4), and the port for administration
+    from elsewhere, if there is to be one (CONF-7): `tls` names the TLS configuration of the port.
+    """
 
     monitor: AdminHolders = ()
     operator: AdminHolders = ()
     configurator: AdminHolders = ()
     administrator: AdminHolders = ()
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    host: Name = "127.0.0.1"
+    tls: Name | None = None
 
 
 class PluginsSection(Section):

@@ -124,6 +124,21 @@ class ApplicationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AdminPort:
+    """The admin endpoint's TLS port.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port.
+        tls: Its TLS configuration.
+    """
+
+    host: str
+    port: int
+    tls: TlsSettings
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerConfiguration:
     """A container's whole configuration. Immutable, safe to share between threads.
 
@@ -136,12 +151,15 @@ class ContainerConfiguration:
         resources: `[resources]` by global name.
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
+        admin_port: `[admin]` port, host and tls; None for no port.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         tls: `[tls]` by name.
         sections: By adapter, the sections that it owns and that the file has, checked.
         plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
         origins: Who said what; ask by `origin` and `overridden`.
+        said: What all sources say together, as it was written: what two configurations are compared by. It may hold
+            secrets, hence it is not in the repr.
     """
 
     path: Path
@@ -152,12 +170,14 @@ class ContainerConfiguration:
     resources: Mapping[str, ResourceSettings]
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
+    admin_port: AdminPort | None
     plugins: PluginsSection
     tls: Mapping[str, TlsSettings]
     sections: Mapping[str, Mapping[str, Any]]
     plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]
     origins: Origins = field(repr=False)
+    said: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     def origin(self, key_path: KeyPath) -> tuple[str, int | None]:
         """Who said a key: file and line; `"environment"` or `"overrides"` without a line where one of these did.

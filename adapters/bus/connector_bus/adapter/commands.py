@@ -7,6 +7,7 @@ from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message, Subject
+from connector_bus.adapter import exception_commands
 from connector_bus.adapter.bus import Bus
 from connector_bus.policy.roles import Role
 
@@ -91,8 +92,17 @@ def _explain(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
     return {**explanation.to_dict(), "in_force": bus.access.active}
 
 
+def _on_bus(work: Callable[[Mapping[str, Any], Bus], Any]) -> Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]:
+    """An operation on one bus, which its argument `bus` names."""
+    return lambda arguments, buses: work(arguments, find_bus(buses, str(arguments.get("bus"))))
+
+
 _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = {
     "show": _show,
     "messages": _messages,
     "explain": _explain,
+    "exceptions": _on_bus(exception_commands.exceptions),
+    "exception": _on_bus(exception_commands.exception),
+    "replay": _on_bus(exception_commands.replay),
+    "discard": _on_bus(exception_commands.discard),
 }

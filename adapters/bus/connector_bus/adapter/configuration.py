@@ -23,6 +23,7 @@ HOLDER_MALFORMED = Reason(
 HOLDER_UNKNOWN = Reason("CF-BUS-004", "{found}, which the registry of realm {realm} doesn't know", "a known {kind}")
 ASSERTER_UNFIT = Reason("CF-BUS-005", "{found}", "user:NAME: only a user that signs on can assert callers")
 MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
+CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
 
 
@@ -63,14 +64,14 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def bus(self, name: str, table: Mapping[str, Any]) -> BusSettings:
-        path = f"buses.{_key(name)}"
+        path = f"buses.{key(name)}"
         security = bool(table.get("security", True))
         self._verify = security and self._identity.security_enabled
         own = self._roles(f"{path}.roles", table.get("roles"), ResourceType.BUS)
         defaults = self._roles(f"{path}.default_roles", table.get("default_roles"), ResourceType.DEFAULT)
         exceptions = str(table.get("exception_destination") or f"_SYSTEM.Exception.Destination.{name}")
         destinations = {
-            destination: self._destination(f"{path}.destinations.{_key(destination)}", destination, settings)
+            destination: self._destination(f"{path}.destinations.{key(destination)}", destination, settings)
             for destination, settings in (table.get("destinations") or {}).items()
         }
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
@@ -84,7 +85,17 @@ class _Reader:
             exception_destination=exceptions,
             destinations=MappingProxyType(destinations),
             store=read_place(name, path, table, self._problem),
+            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
+
+    def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
+        """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""
+        said = table.get("permitted_chains")
+        if said is None:
+            return "tls-only" if secured else "all"
+        if isinstance(said, str) and said not in ("all", "tls-only"):
+            self._problem(CHAINS_UNFIT, path, found=repr(said))
+        return said if isinstance(said, str) else tuple(said)
 
     def _destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         kind = table.get("type", "queue")
@@ -153,6 +164,6 @@ class _Reader:
         self.problems.append(Problem(reason.code, "configuration", None, path, found, allowed))
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
     """A name as it stands in a key path: quoted where TOML would need it."""
     return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'

@@ -45,7 +45,7 @@ ASSERTED_FOREIGN = Reason(
 )
 
 REGISTRY_AWAY = Reason(
-    "CF-BUS-018",
+    "CF-BUS-046",
     "user {user} could not sign on to bus {bus}, nobody was refused: {cause}",
     "Try again once the user registry answers.",
 )
@@ -55,18 +55,25 @@ _NOBODY = Subject.unauthenticated()
 
 @final
 class SignOn:
-    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry."""
+    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry.
+
+    Mutable state: `_settings`, replaced as a whole.
+    """
 
     def __init__(self, settings: BusSettings, access: AccessControl, identity: IdentityService) -> None:
         self._settings = settings
         self._access = access
         self._identity = identity
 
+    def reconfigure(self, settings: BusSettings) -> None:
+        """Let in by other settings from now on."""
+        self._settings = settings
+
     def with_credential(self, credential: PasswordCredential | None) -> Subject:
         """The subject of whoever comes with this credential; nobody without bus security (BUS-4).
 
         Raises SignOnError CF-BUS-010 (none given), LoginRefused CF-BUS-011, AccessDenied CF-BUS-012,
-        ConnectionFailed CF-BUS-018 (the registry is away).
+        ConnectionFailed CF-BUS-046 (the registry is away).
         """
         if not self._access.active:
             return _NOBODY
@@ -84,7 +91,7 @@ class SignOn:
     def asserted(self, system: Subject, assertion: IdentityAssertion) -> Subject:
         """The subject of a caller that a trusted user asserts; it needs the connector role like everybody (TRUST-1).
 
-        Raises AccessDenied CF-BUS-013, -014, -015 or CF-BUS-012; ConnectionFailed CF-BUS-018.
+        Raises AccessDenied CF-BUS-013, -014, -015 or CF-BUS-012; ConnectionFailed CF-BUS-046.
         """
         if not self._access.active:
             return _NOBODY

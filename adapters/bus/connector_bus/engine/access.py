@@ -57,7 +57,7 @@ _NOBODY: Final = Subject.unauthenticated()
 
 @final
 class AccessControl:
-    """Checks roles on one bus. Safe to use from any thread.
+    """Checks roles on one bus. Safe to use from any thread. Mutable state: `_policy`, replaced as a whole.
 
     Args:
         policy: The decisions.
@@ -74,6 +74,10 @@ class AccessControl:
         self._audit = audit
         self.active = bus_security and identity.security_enabled
 
+    def replace(self, policy: CompiledPolicy) -> None:
+        """Decide by another policy from now on; whoever asks meanwhile is answered by the one or the other, whole."""
+        self._policy = policy
+
     def require(self, subject: Subject, role: Role, resource: str | None = None) -> None:
         """Pass if the subject holds the role on a resource, or on the bus itself; does not block.
 
@@ -87,6 +91,10 @@ class AccessControl:
         explanation = self._policy.explain(subject, role, resource)
         self._audit.record(AuditEvent(_ACTIONS[role], user, place, Outcome.DENIED, reason.code))
         raise AccessDenied(reason, explanation=explanation, user=user, role=str(role), destination=resource, bus=bus)
+
+    def may(self, subject: Subject, role: Role, resource: str | None = None) -> bool:
+        """What `require` would say, without refusing anybody; does not block."""
+        return not self.active or self._policy.decide(subject, role, resource)
 
     def connected(self, subject: Subject) -> None:
         """Write the audit line of a connection that was let in."""
