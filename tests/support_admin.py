@@ -227,6 +227,7 @@ class FakeContainer:
         self.commands: list[tuple[str, str, dict[str, Any]]] = []
         self.bus = FakeBus()
         self.refreshes = 0
+        self.refreshed: list[tuple[str | None, str | None]] = []
         self.ledger = FakePool()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
@@ -251,6 +252,15 @@ class FakeContainer:
         if PASSWORDS.get(user) != password.reveal():
             raise AuthenticationFailed(WRONG_LOGIN, user=user)
         yield Scope(Subject.of_user(user, self.realm), self.realm, self.name, "test")
+
+    def realms_status(self) -> list[dict[str, Any]]:
+        return [{"realm": "weather", "own": True, "inbound_maps": []}]
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        return Explanation(f"who is {user}@{foreign} here?", "alice")
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        self.refreshed.append((user, realm))
 
     def admin_roles_of(self, subject: Subject) -> frozenset[str]:
         assert subject.caller is not None

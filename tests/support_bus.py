@@ -240,8 +240,8 @@ class _InboundHandler(CallbackHandler):
             if isinstance(callback, CallerPrincipalCallback):
                 name = callback.principal
                 self._caller = UserPrincipal(name, REALM) if isinstance(name, str) else name
-                if isinstance(name, str):
-                    self._identity.assert_user(name)
+                if isinstance(self._caller, UserPrincipal) and self._caller.realm == REALM:
+                    self._groups += tuple(self._identity.assert_user(self._caller.name).groups)
             elif isinstance(callback, GroupPrincipalCallback):
                 self._groups += callback.groups
 
@@ -281,6 +281,7 @@ class FakeEndpointFactory:
     ) -> None:
         self.application = "uk-weather"
         self.activation = "jms/requests"
+        self.realm = REALM
         self.transacted = transacted
         self.concurrency = concurrency
         self.max_redeliveries = max_redeliveries

@@ -217,6 +217,18 @@ class AdministeredContainer(Protocol):
         """State for people, as plain data."""
         ...
 
+    def realms_status(self) -> Iterable[Mapping[str, Any]]:
+        """All realms with their maps, as plain data."""
+        ...
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        """Who a user of a foreign realm is in one of the container's."""
+        ...
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        """Keep nothing of what registries have answered, or nothing of one user."""
+        ...
+
     def admin_roles_of(self, subject: Subject, /) -> frozenset[str]:
         """The admin roles, closed upwards."""
         ...

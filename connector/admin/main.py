@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "lookup": (f"{_AT}.lookup:lookup", "Look a resource or reference up."),
     "auth-data": (f"{_AT}.auth_data:auth_data", "List and change authentication aliases."),
     "users": (f"{_AT}.users:users", "List and change users and groups."),
+    "realms": (f"{_AT}.realms:realms", "List realms, and show who the callers of foreign ones are here."),
     "signers": (f"{_AT}.signers:signers", "List and change whom TLS trusts, fetch and export certificates."),
     "send": (f"{_AT}.send:send", "Send a message to a destination of a bus."),
     "receive": (f"{_AT}.receive:receive", "Take a message from a destination."),

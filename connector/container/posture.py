@@ -11,6 +11,7 @@ from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
+from connector.container.realm_findings import realm_findings
 from connector.container.refused_logins import as_data, still_wrong
 from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
@@ -109,6 +110,7 @@ def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
         _activations,
         _pools,
         _tls,
+        _realms,
         _plugins,
         _configuration,
     )
@@ -221,6 +223,10 @@ def _pools(parts: Parts) -> list[Finding]:
 def _tls(parts: Parts) -> list[Finding]:
     told = tls_findings(parts.configuration.tls)
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
+
+
+def _realms(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

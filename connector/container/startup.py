@@ -8,6 +8,7 @@ order and the error goes on. Stopping is the same stack unwound.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
+from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.realms import open_realms
 from connector.container.recovery import start_recovery
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
@@ -59,6 +62,7 @@ class Parts:
     state: StateFolder = field(init=False)
     hooks: HookCaller = field(init=False)
     audit: FileAuditLog = field(init=False)
+    realms: dict[str, ContainerIdentity] = field(init=False)
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
@@ -129,14 +133,8 @@ def _open_security(parts: Parts) -> None:
             "administrative security is off: bus security and role checks have no effect, commands need no login "
             "(CONF-4); set `security = true` in [container]"
         )
-    realm = configuration.realms[core.realm]
-    registry = parts.catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-    parts.identity = ContainerIdentity(
-        registry,
-        trusted_realms=frozenset(realm.trusted_inbound),
-        security_enabled=core.security,
-        audit=parts.audit,
-    )
+    parts.realms = open_realms(configuration, parts.catalogue, parts.audit, parts.clock, parts.stack)
+    parts.identity = parts.realms[core.realm]
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
     parts.tls = ContainerTls(configuration.tls)
     parts.logins = login_configurations.build(configuration.login, parts.catalogue)
@@ -218,7 +216,8 @@ def _make_resources(parts: Parts) -> None:
         parts.resources[name] = resource
     parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
     parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
-    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 
 
@@ -252,7 +251,15 @@ def close_resource(name: str, resource: Resource) -> None:
 def _make_applications(parts: Parts) -> None:
     for name, application in parts.configuration.applications.items():
         references = make_references(parts.configuration, application)
-        parts.applications[name] = Application(name, references, parts.binder.connect)
+        parts.applications[name] = make_application(parts, application, references)
+
+
+def make_application(
+    parts: Parts, settings: ApplicationSettings, references: Mapping[str, ResourceReference]
+) -> Application:
+    """An application's name space, in its realm."""
+    door = LoginDoor(parts.realms[settings.realm], parts.configuration.container.name)
+    return Application(settings.name, references, parts.binder.connect, door)
 
 
 def make_references(

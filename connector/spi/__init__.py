@@ -63,7 +63,15 @@ from connector.spi.principals import (
     UserPrincipal,
 )
 from connector.spi.properties import ConfigProperty
-from connector.spi.registry import IdentityService, UserRegistry, UserRegistryProvider, WritableUserRegistry
+from connector.spi.registry import (
+    HashingRegistryProvider,
+    IdentityService,
+    PasswordHasher,
+    RememberingRegistry,
+    UserRegistry,
+    UserRegistryProvider,
+    WritableUserRegistry,
+)
 from connector.spi.scope import Scope
 from connector.spi.secret import Secret
 from connector.spi.store_keys import (
@@ -140,6 +148,9 @@ __all__ = [
     "UserRegistry",
     "WritableUserRegistry",
     "UserRegistryProvider",
+    "RememberingRegistry",
+    "HashingRegistryProvider",
+    "PasswordHasher",
     "IdentityService",
     # login modules
     "LoginModule",

@@ -44,9 +44,16 @@ class WorkContext(ABC):
 
 
 class SecurityContext(WorkContext):
-    """Establishes the execution subject of a work (FLOW-3)."""
+    """Establishes the execution subject of a work (FLOW-3).
+
+    Attributes:
+        realm: The realm that is decided in: that of the application which the work is for
+            (`MessageEndpointFactory.realm`). None for the container's own; one that the container doesn't have fails
+            the set-up.
+    """
 
     name = "security"
+    realm: str | None = None
 
     @abstractmethod
     def setup_security_context(

@@ -8,9 +8,9 @@ from contextvars import copy_context
 from typing import Any, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
+from connector.security.domain import SecurityDomain
 from connector.security.scope import open_scope
 from connector.spi import (
-    IdentityService,
     SecurityContext,
     Subject,
     Work,
@@ -50,11 +50,11 @@ class WorkExecution:
     Args:
         identity: Who is who.
         container: The container's name, for the scope.
-        realm: The application's realm, for the scope.
+        realm: The container's realm, for the scopes of works whose security context names no other.
         loop: Where coroutines run.
     """
 
-    def __init__(self, identity: IdentityService, *, container: str, realm: str, loop: EventLoopThread) -> None:
+    def __init__(self, identity: SecurityDomain, *, container: str, realm: str, loop: EventLoopThread) -> None:
         self._identity = identity
         self._container = container
         self._realm = realm
@@ -68,7 +68,8 @@ class WorkExecution:
         """
         try:
             subject, origin, told = self._set_up(submission)
-            with open_scope(subject, realm=self._realm, container=self._container, origin=origin):
+            realm = next((c.realm for c in told if isinstance(c, SecurityContext) and c.realm), self._realm)
+            with open_scope(subject, realm=realm, container=self._container, origin=origin):
                 for context in told:
                     _tell_complete(context)
                 submission.result = self._run(submission)

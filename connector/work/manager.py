@@ -22,10 +22,10 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from connector.errors import Reason, WorkRejected
+from connector.security.domain import SecurityDomain
 from connector.spi import (
     INDEFINITE,
     Clock,
-    IdentityService,
     SystemClock,
     Work,
     WorkContext,
@@ -98,7 +98,7 @@ class ContainerWorkManager:
 
     def __init__(
         self,
-        identity: IdentityService,
+        identity: SecurityDomain,
         *,
         container: str,
         realm: str,
