@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration import application, model, pool_section, tls_section
+from connector.container.configuration import application, model, pool_section, tls_section, work_section
 from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -37,6 +37,8 @@ CONNECTOR_TOML = (
     ("[resources.NAME]", model.ResourceSection),
     ("pool = { … } of [resources.NAME]", pool_section.PoolSection),
     ("[tls.NAME]", tls_section.TlsSection),
+    ("[work]", work_section.WorkSection),
+    ("per_adapter.NAME of [work]", work_section.AdapterWorkSection),
     ("[admin]", model.AdminSection),
     ("[plugins]", model.PluginsSection),
     ("[applications.NAME]", application.DeploymentSection),
@@ -110,6 +112,7 @@ def _type(annotation: object) -> str:
     text = str(annotation)
     words = {
         "Annotated[int, Field(ge=1)]": "integer, at least 1",
+        "Annotated[int, Field(ge=1)] | None": "integer, at least 1",
         "Annotated[int, Field(ge=0)]": "integer, at least 0",
         "Name | None": "text",
         "Name": "text",

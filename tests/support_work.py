@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,13 +12,16 @@ from connector.security.inbound_map import InboundMap
 from connector.security.scope import current_subject
 from connector.spi import (
     CallbackHandler,
+    CallerPrincipalCallback,
     Secret,
     SecurityContext,
     Subject,
+    Work,
     WorkContext,
     WorkContextErrorCode,
     WorkEvent,
 )
+from connector.work.event_loop import EventLoopThread
 
 NO = Reason("CF-TEST-100", "user or password is wrong", "")
 AWAY = Reason("CF-TEST-107", "the registry is away", "")
@@ -27,6 +31,8 @@ UNDECIDABLE = Secret("undecidable")
 
 #: Must never be seen in any output.
 MARKER = "marker-password-7f3a"
+#: Seconds until a hanging test fails; never waited for when all is well.
+PATIENCE = 10.0
 
 
 class FakeIdentity:
@@ -161,3 +167,51 @@ class Recorder:
     @property
     def kinds(self) -> list[str]:
         return [event.kind.value for event in self.events]
+
+
+IDENTITY = FakeIdentity({"alice": ["staff"]})
+
+
+class Blocker(Work):
+    """A work that runs until it is let go (or released)."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.go_on = threading.Event()
+        self.released = False
+
+    def run(self) -> str:
+        self.started.set()
+        assert self.go_on.wait(PATIENCE)
+        return "done"
+
+    def release(self) -> None:
+        self.released = True
+        self.go_on.set()
+
+
+class HandTimer:
+    """An event loop thread whose timers ring by hand."""
+
+    def __init__(self, loop: EventLoopThread) -> None:
+        self._loop = loop
+        self.timers: list[Callable[[], object]] = []
+        self.set = threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], None]:
+        self.timers.append(function)
+        self.set.set()
+        return lambda: self.timers.remove(function) if function in self.timers else None
+
+
+def alice() -> SaidContext:
+    """A security context that names alice."""
+    return SaidContext(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "alice")]))
+
+
+def who() -> str:
+    """Who is in force here."""
+    return str((current_subject() or Subject()).caller)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector.container.configuration.key_paths import show_key_path
@@ -21,6 +21,7 @@ from connector.spi import IN_THE_OPTIONS, ControlFlag
 if TYPE_CHECKING:
     from connector.container.resources import Resource
     from connector.container.startup import Parts
+    from connector.work.statistics import WorkStatistics
 
 
 # Without such a module the login fails, whatever the others say.
@@ -275,6 +276,7 @@ def status(parts: Parts) -> dict[str, Any]:
             }
             for name, resource in parts.resources.items()
         },
+        "works": {one.adapter or "the container": _works(one) for one in parts.work_manager.statistics()},
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
         "activations": [
             {
@@ -286,6 +288,11 @@ def status(parts: Parts) -> dict[str, Any]:
             for deployed in parts.activations
         ],
     }
+
+
+def _works(statistics: WorkStatistics) -> dict[str, int]:
+    """How many works of an adapter run, wait and were run (FLOW-1)."""
+    return {name: value for name, value in asdict(statistics).items() if name != "adapter"}
 
 
 def _async_pools(resource: Resource) -> dict[str, Any]:

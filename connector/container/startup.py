@@ -27,6 +27,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
 from connector.container.realms import open_realms
 from connector.container.recovery import start_recovery
+from connector.container.required_contexts import check_required_contexts
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
@@ -40,8 +41,9 @@ from connector.security.login_configuration import LoginConfiguration
 from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.spi import Clock, ResourceAdapter, SystemClock, TransactionContext
 from connector.transactions.service import Transactions
+from connector.work.contexts import STANDARD_KINDS, ContextKind
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -150,7 +152,13 @@ def _open_work(parts: Parts) -> None:
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
-        parts.identity, container=core.name, realm=core.realm, clock=parts.clock, loop=parts.loop
+        parts.identity,
+        container=core.name,
+        realm=core.realm,
+        limits=parts.configuration.work,
+        clock=parts.clock,
+        loop=parts.loop,
+        context_kinds=(*STANDARD_KINDS, ContextKind(TransactionContext, parts.transactions.imported.around)),
     )
     parts.stack.callback(lambda: parts.work_manager.shutdown(parts.stopping.left(keep=AFTER_WORKS)))
 
@@ -165,7 +173,9 @@ def _start_adapters(parts: Parts) -> None:
 
 def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration) -> None:
     """Start one adapter with its sections of a configuration, placing its mistakes. Raises what it raises."""
-    adapter: ResourceAdapter = parts.catalogue.load("connector.adapters", name)()
+    load = parts.catalogue.load("connector.adapters", name)
+    check_required_contexts(parts.catalogue.adapters[name], parts.work_manager)
+    adapter: ResourceAdapter = load()
     context = AdapterBootstrap(
         container_name=configuration.container.name,
         work_manager=parts.work_manager.for_adapter(name),

@@ -96,6 +96,7 @@ from connector.spi.transaction import (
 from connector.spi.work import (
     IMMEDIATE,
     INDEFINITE,
+    UNKNOWN,
     HintsContext,
     SecurityContext,
     TransactionContext,
@@ -207,6 +208,7 @@ __all__ = [
     "WorkContextErrorCode",
     "IMMEDIATE",
     "INDEFINITE",
+    "UNKNOWN",
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",

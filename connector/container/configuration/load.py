@@ -32,6 +32,7 @@ from connector.container.configuration.security_checks import (
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shape import shaped, table_of_tables
 from connector.container.configuration.tls_section import check_tls
+from connector.container.configuration.work_section import check_work
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import ConfigError, Problem
 
@@ -80,6 +81,7 @@ def load_configuration(
     admin_port = check_admin_port(data, tls, problems, security=container is None or container.security)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
+    work = check_work(data, catalogue, problems)
     of_adapters, of_plugins = section_owners(catalogue)
     sections = check_sections(data, of_adapters, checker)
     plugin_sections = check_sections(data, of_plugins, checker)
@@ -110,6 +112,7 @@ def load_configuration(
         admin_port=admin_port,
         plugins=plugins,
         tls=tls,
+        work=work,
         sections=sections,
         plugin_sections=plugin_sections,
         warnings=problems.warnings,

@@ -199,5 +199,5 @@ class PluginsSection(Section):
 
 #: The core's own top-level sections.
 CORE_SECTIONS = frozenset(
-    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins", "tls"}
+    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins", "tls", "work"}
 )

@@ -16,6 +16,7 @@ from connector.container.configuration.pool_section import PoolSection
 from connector.errors import Problem
 from connector.security.inbound_map import InboundMap
 from connector.security.tls.settings import TlsSettings
+from connector.work.limits import WorkLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class ContainerConfiguration:
         admin_port: `[admin]` port, host and tls; None for no port.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         tls: `[tls]` by name.
+        work: `[work]`.
         sections: By adapter, the sections that it owns and that the file has, checked.
         plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
@@ -175,6 +177,7 @@ class ContainerConfiguration:
     admin_port: AdminPort | None
     plugins: PluginsSection
     tls: Mapping[str, TlsSettings]
+    work: WorkLimits
     sections: Mapping[str, Mapping[str, Any]]
     plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]

@@ -91,6 +91,7 @@ class Reloader:
                 auth_data=old.auth_data,
                 login=old.login,
                 tls=old.tls,
+                work=old.work,
                 admin_port=old.admin_port,
                 plugins=old.plugins,
                 plugin_sections=old.plugin_sections,
