@@ -161,7 +161,8 @@ class Transactions:
             yield unit
         except BaseException:
             CURRENT_UNIT.set(None)
-            unit.rollback()
+            if unit.state is UnitState.ACTIVE:  # else the block has ended it itself
+                unit.rollback()
             raise
         CURRENT_UNIT.set(None)
         unit.commit()

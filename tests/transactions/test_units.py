@@ -320,6 +320,15 @@ def test_a_task_left_behind_is_refused_by_the_unit_that_has_ended(transactions: 
     assert asyncio.run(work()).code == "CF-TX-001"
 
 
+def test_an_error_after_the_block_has_ended_it_itself_is_what_is_raised(transactions: Transactions) -> None:
+    bank = FakeResource("bank")
+    with pytest.raises(Refusal), transactions.unit() as unit:
+        unit.enlist(FakeParticipant(bank))
+        unit.commit()
+        raise Refusal
+    assert bank.calls == ["commit:one-phase"]
+
+
 def test_it_ends_once(transactions: Transactions) -> None:
     bank = FakeResource("bank")
     unit = transactions.begin()
