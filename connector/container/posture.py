@@ -79,6 +79,11 @@ MODULE_UNUSABLE = Reason(
     "the login module {module!r} can't be made: {why}; {consequence}",
     "Correct or install what brings it.",
 )
+ADAPTER_SILENT = Reason(
+    "CF-CTR-105",
+    "the adapter could not say what there is to report: {failure}",
+    "Put right what the text says, and check again.",
+)
 LOGIN_REFUSED = Reason(
     "CF-CTR-042",
     "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
@@ -100,6 +105,7 @@ def findings(parts: Parts) -> tuple[Finding, ...]:
         _activations,
         _pools,
         _tls,
+        _adapters,
         _plugins,
         _configuration,
     )
@@ -210,6 +216,19 @@ def _pools(parts: Parts) -> list[Finding]:
 def _tls(parts: Parts) -> list[Finding]:
     told = tls_findings(parts.configuration.tls)
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
+
+
+def _adapters(parts: Parts) -> list[Finding]:
+    """What adapters say of themselves; one that can't is reported and hinders no other."""
+    found = []
+    for name, adapter in parts.adapters.items():
+        try:
+            told = tuple(adapter.findings())
+        except Exception as error:  # noqa: BLE001 - an adapter's own code; the rest of the report is wanted
+            found.append(_finding("warning", ADAPTER_SILENT, f"adapter {name}", failure=error))
+        else:
+            found += [_finding(each.severity, each.reason, each.place, **each.details) for each in told]
+    return found
 
 
 def _plugins(parts: Parts) -> list[Finding]:

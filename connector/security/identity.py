@@ -105,6 +105,10 @@ class ContainerIdentity:
         """The groups of a user in the container's realm; empty for an unknown one."""
         return self._registry.groups_of(user)
 
+    def unique_name(self, user: str) -> str:
+        """What stays a user's own when the name is given to somebody else; raises like the registry."""
+        return self._registry.unique_name(user)
+
     def current_subject(self) -> Subject | None:
         """The subject in force on the running thread or task, or None. Does not block. Raises ScopeError."""
         return scope.current_subject()
