@@ -118,7 +118,7 @@ class DestinationReader:
         for name, each in destinations.items():
             place = f"{path}.{key(name)}"
             bus = each.owning_bus
-            if bus is not None and bus not in known:
+            if bus and bus not in known:
                 listed = ", ".join(sorted(known)) or "there is none"
                 self._reader.problem(FOREIGN_BUS_UNKNOWN, f"{place}.bus", found=bus, known=listed)
             if each.foreign is not None and (other := addresses.setdefault(each.foreign, name)) != name:

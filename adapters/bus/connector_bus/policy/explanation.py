@@ -38,7 +38,8 @@ def _explained(
     answer = "allowed" if allowed else f"denied: {who} does not hold the {role} role on {place}"
     each = [tuple(_steps(policy, subject, role, part, holder)) for part, holder in zip(parts, holders, strict=True)]
     if len(parts) == 1:
-        steps = each[0]
+        noted = (Step(str(parts[0].place), Verdict.NOTE, parts[0].note),) if parts[0].note else ()
+        steps = (*noted, *each[0])
     else:
         steps = tuple(
             Step(str(part.place), Verdict.REJECTED if holder is None else Verdict.TAKEN, part.note, inner)

@@ -32,6 +32,8 @@ class Place:
             return "the default resource"
         if self.kind is ResourceType.TOPIC:
             return f"topic {self.topic} of {self.name}"
+        if self == OTHER_PREFIXES:
+            return "temporary prefixes that are not configured"
         if self.kind in (ResourceType.FOREIGN_BUS, ResourceType.TEMPORARY):
             return f"{self.kind} {self.name}"
         return self.name
@@ -44,6 +46,8 @@ class Place:
 
 BUS_ITSELF = Place(ResourceType.BUS)
 DEFAULT_RESOURCE = Place(ResourceType.DEFAULT)
+#: The prefixes that no policy speaks of; only the default resource decides about them.
+OTHER_PREFIXES = Place(ResourceType.TEMPORARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,9 @@ def assignments(definition: PolicyDefinition) -> Iterator[Assignment]:
 
 
 def places(definition: PolicyDefinition) -> Iterator[Place]:
-    """Every place that a policy speaks of, the default resource left out: nothing is done on it."""
-    return (place for place, _ in _tables(definition) if place != DEFAULT_RESOURCE)
+    """Every place that a policy decides about; nothing is done on the default resource."""
+    yield OTHER_PREFIXES
+    yield from (place for place, _ in _tables(definition) if place != DEFAULT_RESOURCE)
 
 
 def _tables(definition: PolicyDefinition) -> Iterator[tuple[Place, dict[Role, frozenset[Holder]]]]:
