@@ -14,7 +14,7 @@ from connector.container.refused_logins import as_data, still_wrong
 from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
-from connector.spi import IN_THE_OPTIONS, ControlFlag
+from connector.spi import IN_THE_OPTIONS, ControlFlag, PostureFinding
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
@@ -220,15 +220,19 @@ def _tls(parts: Parts) -> list[Finding]:
 
 def _adapters(parts: Parts) -> list[Finding]:
     """What adapters say of themselves; one that can't is reported and hinders no other."""
-    found = []
+    found: list[Finding] = []
     for name, adapter in parts.adapters.items():
         try:
-            told = tuple(adapter.findings())
+            found += [_told(each) for each in adapter.findings()]
         except Exception as error:  # noqa: BLE001 - an adapter's own code; the rest of the report is wanted
             found.append(_finding("warning", ADAPTER_SILENT, f"adapter {name}", failure=error))
-        else:
-            found += [_finding(each.severity, each.reason, each.place, **each.details) for each in told]
     return found
+
+
+def _told(one: PostureFinding) -> Finding:
+    # Not by _finding: an adapter's own inserts may have any name.
+    text, action = one.reason.text.format(**one.details), one.reason.action.format(**one.details)
+    return Finding(one.severity, one.reason.code, one.place, text, action)
 
 
 def _plugins(parts: Parts) -> list[Finding]:
