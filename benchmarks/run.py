@@ -24,6 +24,7 @@ ENTRIES = (
     "engine_connect",
     "trusted",
     "dispatch",
+    "policy",
     "imports",
     "startup",
 )

@@ -112,6 +112,8 @@ class FakeIdentity:
     def __init__(self, *, security_enabled: bool = True) -> None:
         self.security_enabled = security_enabled
         self.users = dict(USERS)
+        self.unique_names: dict[str, str] = {}
+        self.unique_names_asked = 0
 
     def authenticate(self, user: str, password: Secret) -> Subject:
         if user not in self.users or password.reveal() != self.users[user][0]:
@@ -131,6 +133,12 @@ class FakeIdentity:
 
     def groups_of(self, user: str) -> frozenset[str]:
         return frozenset(self.users[user][1]) if user in self.users else frozenset()
+
+    def unique_name(self, user: str) -> str:
+        self.unique_names_asked += 1
+        if user not in self.users:
+            raise AuthenticationFailed(WRONG_PASSWORD, user=user)
+        return self.unique_names.get(user, user)
 
     def current_subject(self) -> Subject | None:
         return _CURRENT.get()

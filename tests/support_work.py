@@ -98,6 +98,9 @@ class FakeIdentity:
     def group_exists(self, group: str) -> bool:
         return group in self._groups
 
+    def unique_name(self, user: str) -> str:
+        return user
+
     def groups_of(self, user: str) -> frozenset[str]:
         return self._users.get(user, frozenset())
 

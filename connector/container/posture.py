@@ -16,7 +16,7 @@ from connector.container.refused_logins import as_data, still_wrong
 from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
-from connector.spi import IN_THE_OPTIONS, ControlFlag
+from connector.spi import IN_THE_OPTIONS, ControlFlag, PostureFinding
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
@@ -85,6 +85,11 @@ MODULE_UNUSABLE = Reason(
     "the login module {module!r} can't be made: {why}; {consequence}",
     "Correct or install what brings it.",
 )
+ADAPTER_SILENT = Reason(
+    "CF-CTR-105",
+    "the adapter could not say what there is to report: {failure}",
+    "Put right what the text says, and check again.",
+)
 LOGIN_REFUSED = Reason(
     "CF-CTR-042",
     "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
@@ -112,6 +117,7 @@ def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
         _pools,
         _tls,
         _realms,
+        _adapters,
         _plugins,
         _configuration,
     )
@@ -228,6 +234,23 @@ def _tls(parts: Parts) -> list[Finding]:
 
 def _realms(parts: Parts) -> list[Finding]:
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
+
+
+def _adapters(parts: Parts) -> list[Finding]:
+    """What adapters say of themselves; one that can't is reported and hinders no other."""
+    found: list[Finding] = []
+    for name, adapter in parts.adapters.items():
+        try:
+            found += [_told(each) for each in adapter.findings()]
+        except Exception as error:  # noqa: BLE001 - an adapter's own code; the rest of the report is wanted
+            found.append(_finding("warning", ADAPTER_SILENT, f"adapter {name}", failure=error))
+    return found
+
+
+def _told(one: PostureFinding) -> Finding:
+    # Not by _finding: an adapter's own inserts may have any name.
+    text, action = one.reason.text.format(**one.details), one.reason.action.format(**one.details)
+    return Finding(one.severity, one.reason.code, one.place, text, action)
 
 
 def _plugins(parts: Parts) -> list[Finding]:

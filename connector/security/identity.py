@@ -155,6 +155,10 @@ class ContainerIdentity:
         """The identity service of that realm of the same container; None where it has no such realm."""
         return self if realm == self._realm else self._siblings.get(realm)
 
+    def unique_name(self, user: str) -> str:
+        """What stays a user's own when the name is given to somebody else; raises like the registry."""
+        return self._answers.registry.unique_name(user)
+
     def current_subject(self) -> Subject | None:
         """The subject in force on the running thread or task, or None. Does not block. Raises ScopeError."""
         return scope.current_subject()

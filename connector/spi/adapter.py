@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
+from connector.errors import Reason
 from connector.spi.audit import AuditLog
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
@@ -90,6 +93,23 @@ class SectionsChange(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class PostureFinding:
+    """One thing of an adapter's own that `connector check` reports.
+
+    Attributes:
+        severity: `error`, `warning` or `note`.
+        reason: Code, text and action.
+        place: Where: a key path, or what it is about.
+        details: The inserts of text and action; never a secret.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    reason: Reason
+    place: str
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
 class ResourceAdapter(ABC):
     """A system-level driver for one kind of external system, found by entry point in `connector.adapters`.
 
@@ -160,3 +180,10 @@ class ResourceAdapter(ABC):
         The container has checked the admin role. Raises ConnectorError.
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
+
+        What it raises is reported as a finding of its own.
+        """
+        return ()

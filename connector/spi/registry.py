@@ -174,6 +174,13 @@ class IdentityService(Protocol):
         """The groups of a user in the container's realm."""
         ...
 
+    def unique_name(self, user: str) -> str:
+        """What stays a user's own when the name is given to somebody else (BUS-3).
+
+        Raises what the registry raises for a user that it doesn't know.
+        """
+        ...
+
     def current_subject(self) -> Subject | None:
         """The subject in force on the running thread or task; None where nobody has logged in.
 

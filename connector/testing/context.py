@@ -63,6 +63,10 @@ class KitIdentity:
         """There are no groups."""
         return False
 
+    def unique_name(self, user: str) -> str:
+        """The name itself."""
+        return user
+
     def groups_of(self, user: str) -> frozenset[str]:
         """There are no groups."""
         return frozenset()
