@@ -24,6 +24,7 @@ ENTRIES = (
     "engine_connect",
     "trusted",
     "policy",
+    "dispatch",
     "imports",
     "startup",
 )

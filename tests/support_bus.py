@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -52,6 +53,7 @@ from connector.spi import (
     WorkLike,
     WorkListener,
 )
+from connector.transactions.service import Transactions
 from connector_bus import BusConnection, BusResourceAdapter
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 
@@ -246,8 +248,8 @@ class _InboundHandler(CallbackHandler):
             if isinstance(callback, CallerPrincipalCallback):
                 name = callback.principal
                 self._caller = UserPrincipal(name, REALM) if isinstance(name, str) else name
-                if isinstance(name, str):
-                    self._identity.assert_user(name)
+                if isinstance(self._caller, UserPrincipal) and self._caller.realm == REALM:
+                    self._groups += tuple(self._identity.assert_user(self._caller.name).groups)
             elif isinstance(callback, GroupPrincipalCallback):
                 self._groups += callback.groups
 
@@ -265,6 +267,11 @@ class FakeContext:
     audit: MemoryAudit
     clock: Any
     container_name: str = "weather"
+    tls: Any = None  # no chains
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self.container_name, self.state_folder / "transactions", self.clock)
 
 
 class FakeEndpointFactory:
@@ -282,6 +289,7 @@ class FakeEndpointFactory:
     ) -> None:
         self.application = "uk-weather"
         self.activation = "jms/requests"
+        self.realm = REALM
         self.transacted = transacted
         self.concurrency = concurrency
         self.max_redeliveries = max_redeliveries
@@ -468,13 +476,18 @@ class World:
 
 
 def start_world(
-    folder: Path, buses: Mapping[str, Any] | None = None, *, threaded: bool = False, admin_security: bool = True
+    folder: Path,
+    buses: Mapping[str, Any] | None = None,
+    *,
+    threaded: bool = False,
+    admin_security: bool = True,
+    container: str = "weather",
 ) -> World:
     """Start an adapter in a folder; `stop` it in the end."""
     identity = FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
     sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
-    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock())
+    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container)
     alarms: list[ManualAlarm] = []
 
     def make_alarm(clock: Any) -> ManualAlarm:

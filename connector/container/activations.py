@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connector.container.configuration.settings import ResourceSettings
 from connector.container.deployment import PlannedHandler
 from connector.container.stop_deadline import AFTER_HANDLERS
 from connector.endpoint.activation import Activation
@@ -18,17 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """One deployed handler: the life of its activation, and what the adapter delivers to."""
+    """One deployed handler: the life of its activation, what the adapter delivers to, and what both were made from."""
 
     activation: Activation
     factory: HandlerEndpointFactory
+    application: str
+    planned: PlannedHandler
+    resource: ResourceSettings
 
 
-def start_activation(parts: Parts, application: str, handler: PlannedHandler, *, activate: bool) -> None:
+def start_activation(
+    parts: Parts,
+    application: str,
+    handler: PlannedHandler,
+    *,
+    activate: bool,
+    resource: ResourceSettings | None = None,
+) -> Deployed:
     """Activate one handler. An activation that the adapter refuses is reported and can be tried again: the container
     starts all the same, since what refuses it (a missing alias, a role) can be put right while it runs.
     """
-    resource = parts.configuration.resources[handler.resource]
+    resource = resource or parts.configuration.resources[handler.resource]
     spec = ActivationSpec(handler.resource, dict(resource.properties))
     factory = HandlerEndpointFactory(
         application=application,
@@ -44,11 +55,14 @@ def start_activation(parts: Parts, application: str, handler: PlannedHandler, *,
         loop=parts.loop,
         audit=parts.audit,
         sign_on=activation_sign_on(parts, spec, handler.alias or resource.component_alias),
+        realm=parts.applications[application].realm,
     )
     activation = Activation(parts.adapters[resource.adapter], factory, spec)
-    parts.activations.append(Deployed(activation, factory))
+    deployed = Deployed(activation, factory, application, handler, resource)
+    parts.activations.append(deployed)
     if activate:
         activation.activate()
+    return deployed
 
 
 def end_activations(parts: Parts) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from connector.container.pool_kinds import measured
 from connector.container.resources import Resource
 from connector.spi import Measurement
+from connector.work.manager import ContainerWorkManager
 
 if TYPE_CHECKING:
     from connector.container.startup import Parts
@@ -28,14 +29,19 @@ class RunningContainer:
     name: str
     sections: Mapping[str, Any] = field(repr=False)  # may hold secrets
     _resources: Mapping[str, Resource] = field(repr=False)  # of the running container: grows by operators' commands
+    _works: ContainerWorkManager = field(repr=False)
 
     def measurements(self) -> tuple[Measurement, ...]:
-        """The figures of all pools at this instant: by resource, those for threads and those of asyncio loops apart."""
-        return tuple(measurement for resource in list(self._resources.values()) for measurement in measured(resource))
+        """The figures of this instant: of pools, by resource, those for threads and those of asyncio loops apart; of
+        works, by adapter.
+        """
+        pools = (measurement for resource in list(self._resources.values()) for measurement in measured(resource))
+        works = (measurement for one in self._works.statistics() for measurement in one.measurements())
+        return (*pools, *works)
 
 
 def observed_by(plugin: str, parts: Parts) -> RunningContainer:
     """What the plugin of that name may see."""
     configuration = parts.configuration
     sections = configuration.plugin_sections.get(plugin, MappingProxyType({}))
-    return RunningContainer(configuration.container.name, sections, parts.resources)
+    return RunningContainer(configuration.container.name, sections, parts.resources, parts.work_manager)

@@ -15,6 +15,8 @@ from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
+from connector.spi.tls import TlsService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -52,8 +54,42 @@ class BootstrapContext(Protocol):
         ...
 
     @property
+    def tls(self) -> TlsService:
+        """The TLS configurations of the deployer, as contexts."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """The time."""
+        ...
+
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
+        ...
+
+
+class SectionsChange(Protocol):
+    """A change of an adapter's sections that has been checked and not yet made (CONF-8); see
+    `ResourceAdapter.sections_changed`.
+    """
+
+    @property
+    def restart(self) -> Iterable[str]:
+        """The key paths of what it can't change while it runs, for example `buses.weather.security`; `apply` leaves
+        these as they are, and the container's next start brings them.
+        """
+        ...
+
+    def apply(self) -> None:
+        """Put in force what can be; may block. Called once at most.
+
+        Raises ConnectorError where it can't: then everything is as it was before.
+        """
+        ...
+
+    def undo(self) -> None:
+        """Take back what `apply` has done, since something else of the same change has failed. Must not raise."""
         ...
 
 
@@ -89,6 +125,33 @@ class ResourceAdapter(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Let go of everything; endpoints are deactivated and pools closed already. What it raises is logged."""
+
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check the adapter's own sections as `start` would, and start nothing; called on an adapter that has not been
+        started, when its configuration is to be changed by command (CONF-8).
+
+        Args:
+            sections: As in the bootstrap context: validated against `ra.toml`, defaults filled in.
+            identity: Who is who. May block for the registry.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> SectionsChange | None:
+        """The adapter's own sections are to change while it runs: check them and say what of it can be live (CONF-8).
+
+        Changes nothing yet; the container calls `apply` on the answer, and `undo` where something else has failed. One
+        change at a time is under way. May block for the registry.
+
+        Args:
+            sections: As `check_sections` gets them; the whole of them, not only what is different.
+
+        Returns:
+            The change; None, which is the default, for an adapter that reads its sections at the start only.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+        return None
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]

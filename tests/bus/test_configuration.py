@@ -113,6 +113,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "security",
         "exception_destination",
         "identity_assertion",
+        "store",
+        "store_url",
+        "store_user",
+        "store_password",
+        "store_lease",
+        "permitted_chains",
         "roles",
         "default_roles",
         "destinations",
@@ -132,4 +138,13 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "topic_checks",
         "topics",
     }
-    assert set(descriptor["commands"]) == {"show", "messages", "explain", "diff"}
+    assert set(descriptor["commands"]) == {
+        "show",
+        "messages",
+        "explain",
+        "diff",
+        "exceptions",
+        "exception",
+        "replay",
+        "discard",
+    }

@@ -21,6 +21,7 @@ from connector.security.roles import RoleBinding, RoleMap, SpecialSubject
 from connector.security.scope import current_subject, open_scope
 from connector.spi import CallerPrincipalCallback, Message, Outcome, Subject, UserPrincipal
 from connector.work.event_loop import EventLoopThread
+from connector.work.limits import WorkLimits
 from connector.work.manager import ContainerWorkManager
 
 PATIENCE = 10.0
@@ -356,7 +357,11 @@ def test_a_message_of_alice_is_handled_as_alice_and_nothing_of_her_is_left(
         return str((current_subject() or EVE).caller)
 
     manager = ContainerWorkManager(
-        FakeIdentity({"alice": ["clerks"]}), container="c", realm="home", max_threads=1, loop=loop
+        FakeIdentity({"alice": ["clerks"]}),
+        container="c",
+        realm="home",
+        limits=WorkLimits(max_threads=1),
+        loop=loop,
     )
     endpoint = make(plain if kind == "def" else coroutine, roles_allowed={"clerk"}).create_endpoint()
     said = SaidContext(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "alice")]))

@@ -18,6 +18,7 @@ from connector_bus.policy.definition import (
 )
 from connector_bus.policy.holders import Holder
 from connector_bus.policy.roles import ResourceType
+from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
@@ -83,10 +84,12 @@ class BusSettings:
         defaults: The default resource's holders by role.
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
+        permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
         kept_roles: Assignments that don't go with their destination: for one that is yet to come, or to come again.
         foreign_buses: The sender role on other buses, by their names.
         temporary_prefixes: Prefixes of temporary destinations.
+        store: Where its messages rest; None for a file in the state folder.
     """
 
     name: str
@@ -95,7 +98,9 @@ class BusSettings:
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
+    permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
     kept_roles: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
     foreign_buses: Mapping[str, Assignments] = field(default_factory=lambda: MappingProxyType({}))
     temporary_prefixes: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
+    store: PostgresqlPlace | None = None

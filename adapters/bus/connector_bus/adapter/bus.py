@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import final
-from urllib.parse import quote
 
 from connector.spi import BootstrapContext, ServerPrincipal
 from connector_bus.adapter.configuration import policy_definition
 from connector_bus.adapter.sign_on import SignOn
+from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.engine import BusEngine
@@ -19,12 +18,14 @@ from connector_bus.engine.mediation import Mediation, load_mediations
 from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.settings import BusSettings
-from connector_bus.store.message_store import MessageStore
+
+#: Seconds that a message under way in a mediation gets when its destination ends.
+MEDIATION_GRACE = 2.0
 
 
 @final
 class Bus:
-    """One bus of this container.
+    """One bus of this container. Mutable state: `settings` and the mediators, changed by `reconfigure`.
 
     Attributes:
         settings: Its configuration.
@@ -43,9 +44,9 @@ class Bus:
         policy = CompiledPolicy(policy_definition(settings, context.identity))
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
-        store = MessageStore(context.state_folder / _file_name(settings.name))
+        store, shared = open_store(settings.name, settings.store, context.state_folder, context.container_name)
         try:
-            self.engine = BusEngine(settings, store, self.access, context.clock, alarm)
+            self.engine = BusEngine(settings, store, self.access, context.clock, alarm, shared=shared)
         except BaseException:
             store.close()
             raise
@@ -71,6 +72,38 @@ class Bus:
             mediator.stop(max(0.0, end - monotonic()))
         self.engine.stop()
 
+    def reconfigure(self, settings: BusSettings) -> None:
+        """Put other roles and destinations in force while it runs; what else differs is not looked at (BUS-12).
+
+        From now on every check is made by the new roles, on open connections and in activations as well. A destination
+        that is new begins with what the store has kept for one of its name; one that is gone ends, and the store keeps
+        what is on it. Blocks for disk. One call at a time.
+
+        Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
+        """
+        present = self.engine.destinations.durable
+        fresh = [each for name, each in settings.destinations.items() if name not in present]
+        chains = {each.name: load_mediations(self.name, each) for each in fresh}
+        policy = CompiledPolicy(policy_definition(settings, self.context.identity))
+        for each in fresh:
+            self.engine.add(each)
+        # Only now: a role on a destination means nothing before it is there.
+        self.access.replace(policy)
+        self.sign_on.reconfigure(settings)
+        self.settings = settings
+        mediators = self._make_mediators(chains)
+        self._mediators += mediators
+        for mediator in mediators:
+            mediator.start()
+        for name in [name for name in present if name not in settings.destinations]:
+            self._end(name)
+
+    def _end(self, destination: str) -> None:
+        for mediator in [each for each in self._mediators if each.destination == destination]:
+            mediator.stop(MEDIATION_GRACE)
+            self._mediators.remove(mediator)
+        self.engine.destinations.remove(destination)
+
     def _make_mediators(self, chains: dict[str, tuple[Mediation, ...]]) -> list[Mediator]:
         table = self.engine.destinations.durable
         return [
@@ -81,8 +114,3 @@ class Bus:
 
     def __repr__(self) -> str:
         return f"<Bus {self.name}>"
-
-
-def _file_name(bus: str) -> Path:
-    """A file name that is different for different buses, whatever characters their names have."""
-    return Path(f"{quote(bus, safe='')}.db")

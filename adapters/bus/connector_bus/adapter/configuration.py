@@ -10,12 +10,14 @@ from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
+from connector_bus.adapter.store_place import read_place
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.settings import ENGINE_TYPES, REPLY_PREFIX, BusSettings, DestinationSettings
 
+CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
@@ -120,7 +122,18 @@ class _Reader:
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            store=read_place(name, path, table, self._assignments.problem),
+            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
+
+    def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
+        """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""
+        said = table.get("permitted_chains")
+        if said is None:
+            return "tls-only" if secured else "all"
+        if isinstance(said, str) and said not in ("all", "tls-only"):
+            self._assignments.problem(CHAINS_UNFIT, path, found=repr(said))
+        return said if isinstance(said, str) else tuple(said)
 
     def _kept(
         self, path: str, tables: Mapping[str, Any], destinations: Mapping[str, DestinationSettings]
