@@ -23,8 +23,8 @@ ENTRIES = (
     "identities",
     "engine_connect",
     "trusted",
-    "dispatch",
     "policy",
+    "dispatch",
     "imports",
     "startup",
 )

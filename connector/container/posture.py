@@ -116,8 +116,8 @@ def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
         _activations,
         _pools,
         _tls,
-        _realms,
         _adapters,
+        _realms,
         _plugins,
         _configuration,
     )
@@ -232,10 +232,6 @@ def _tls(parts: Parts) -> list[Finding]:
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
 
 
-def _realms(parts: Parts) -> list[Finding]:
-    return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
-
-
 def _adapters(parts: Parts) -> list[Finding]:
     """What adapters say of themselves; one that can't is reported and hinders no other."""
     found: list[Finding] = []
@@ -251,6 +247,10 @@ def _told(one: PostureFinding) -> Finding:
     # Not by _finding: an adapter's own inserts may have any name.
     text, action = one.reason.text.format(**one.details), one.reason.action.format(**one.details)
     return Finding(one.severity, one.reason.code, one.place, text, action)
+
+
+def _realms(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

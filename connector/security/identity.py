@@ -157,7 +157,7 @@ class ContainerIdentity:
 
     def unique_name(self, user: str) -> str:
         """What stays a user's own when the name is given to somebody else; raises like the registry."""
-        return self._answers.registry.unique_name(user)
+        return self._answers.unique_name(user)
 
     def current_subject(self) -> Subject | None:
         """The subject in force on the running thread or task, or None. Does not block. Raises ScopeError."""

@@ -69,4 +69,4 @@ def test_roles_without_effect_are_reported(tmp_path: Path) -> None:
 
 
 def test_a_finding_needs_no_details() -> None:
-    assert dict(PostureFinding("note", Reason("CF-TESTBUS-110", "x", ""), "here").details) == {}
+    assert dict(PostureFinding("note", Reason("CF-TESTPOLICY-001", "x", ""), "here").details) == {}

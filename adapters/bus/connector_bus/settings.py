@@ -86,10 +86,10 @@ class BusSettings:
         exception_destination: Where undeliverable messages go.
         permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
-        store: Where its messages rest; None for a file in the state folder.
         kept_roles: Assignments that don't go with their destination: for one that is yet to come, or to come again.
         foreign_buses: The sender role on other buses, by their names.
         temporary_prefixes: Prefixes of temporary destinations.
+        store: Where its messages rest; None for a file in the state folder.
     """
 
     name: str
@@ -100,7 +100,7 @@ class BusSettings:
     exception_destination: str = ""
     permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
-    store: PostgresqlPlace | None = None
     kept_roles: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
     foreign_buses: Mapping[str, Assignments] = field(default_factory=lambda: MappingProxyType({}))
     temporary_prefixes: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
+    store: PostgresqlPlace | None = None

@@ -7,9 +7,8 @@ from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message
-from connector_bus.adapter import exception_commands
+from connector_bus.adapter import exception_commands, policy_commands
 from connector_bus.adapter.bus import Bus
-from connector_bus.adapter.policy_commands import diff, explain
 
 BUS_UNKNOWN = Reason(
     "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
@@ -88,8 +87,8 @@ def _on_bus(work: Callable[[Mapping[str, Any], Bus], Any]) -> Callable[[Mapping[
 _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = {
     "show": _show,
     "messages": _messages,
-    "explain": _on_bus(explain),
-    "diff": _on_bus(diff),
+    "explain": _on_bus(policy_commands.explain),
+    "diff": _on_bus(policy_commands.diff),
     "exceptions": _on_bus(exception_commands.exceptions),
     "exception": _on_bus(exception_commands.exception),
     "replay": _on_bus(exception_commands.replay),

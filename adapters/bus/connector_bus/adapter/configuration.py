@@ -17,6 +17,7 @@ from connector_bus.policy.holders import ALL_AUTHENTICATED
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.settings import ENGINE_TYPES, REPLY_PREFIX, BusSettings, DestinationSettings
 
+CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
@@ -25,7 +26,6 @@ PREFIX_UNFIT = Reason(
 KEPT_TYPE_DIFFERS = Reason(
     "CF-BUS-112", "roles that are kept for a {found}", "the type that the destination has: {kind}"
 )
-CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 
 
 def read_buses(
@@ -119,11 +119,11 @@ class _Reader:
             ),
             exception_destination=exceptions,
             destinations=MappingProxyType(destinations),
-            store=read_place(name, path, table, self._assignments.problem),
-            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            store=read_place(name, path, table, self._assignments.problem),
+            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
 
     def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
