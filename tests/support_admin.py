@@ -189,6 +189,30 @@ class FakeBusConnection:
         return Message(self._bus.replies, message_id="r1", correlation_id="m1")
 
 
+class FakeTransactions:
+    """One unit in doubt, whatever is done about it."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "unit": "cf1:till:f:1:1",
+                "standing": "last-resource",
+                "in_doubt": True,
+                "branches": [{"branch": "cf1:till:f:1:1:1", "resource": "jdbc/ledger"}],
+                "meaning": "in doubt",
+                "trouble": ["jdbc/ledger: it is away"],
+            }
+        ]
+
+    def recover(self) -> list[dict[str, Any]]:
+        return self.to_list()
+
+    def commit(self, unit: str) -> list[dict[str, Any]]:
+        return []
+
+    rollback = forget = commit
+
+
 class FakeContainer:
     """Implements connector.admin.administered.AdministeredContainer."""
 
@@ -203,6 +227,7 @@ class FakeContainer:
         self.commands: list[tuple[str, str, dict[str, Any]]] = []
         self.bus = FakeBus()
         self.refreshes = 0
+        self.refreshed: list[tuple[str | None, str | None]] = []
         self.ledger = FakePool()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
@@ -228,6 +253,15 @@ class FakeContainer:
             raise AuthenticationFailed(WRONG_LOGIN, user=user)
         yield Scope(Subject.of_user(user, self.realm), self.realm, self.name, "test")
 
+    def realms_status(self) -> list[dict[str, Any]]:
+        return [{"realm": "weather", "own": True, "inbound_maps": []}]
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        return Explanation(f"who is {user}@{foreign} here?", "alice")
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        self.refreshed.append((user, realm))
+
     def admin_roles_of(self, subject: Subject) -> frozenset[str]:
         assert subject.caller is not None
         return ROLES.get(subject.caller.name, frozenset())
@@ -252,6 +286,10 @@ class FakeContainer:
 
     def pools(self) -> tuple[FakePool, ...]:
         return (self.ledger,)
+
+    @property
+    def transactions(self) -> FakeTransactions:
+        return FakeTransactions()
 
     def update_auth_data(self) -> frozenset[str]:
         self.refreshes += 1

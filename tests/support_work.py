@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from connector.errors import AuthenticationFailed, Reason
+from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable
+from connector.security.audit import MemoryAuditLog
+from connector.security.inbound_map import InboundMap
 from connector.security.scope import current_subject
 from connector.spi import (
     CallbackHandler,
@@ -22,6 +24,10 @@ from connector.spi import (
 from connector.work.event_loop import EventLoopThread
 
 NO = Reason("CF-TEST-100", "user or password is wrong", "")
+AWAY = Reason("CF-TEST-107", "the registry is away", "")
+
+#: The one password that the fake registry can't say anything about.
+UNDECIDABLE = Secret("undecidable")
 
 #: Must never be seen in any output.
 MARKER = "marker-password-7f3a"
@@ -39,7 +45,13 @@ class FakeIdentity:
         realm: str = "home",
         trusted: Iterable[str] = ("partners",),
         groups: Iterable[str] = (),
+        maps: Iterable[InboundMap] = (),
+        siblings: Iterable[FakeIdentity] = (),
     ) -> None:
+        self.inbound_maps = {each.realm: each for each in maps}
+        self.audit = MemoryAuditLog()
+        self.siblings = {each.realm: each for each in siblings}
+        self.away = False
         self._users = {user: frozenset(groups) for user, groups in users.items()}
         self._groups = frozenset(groups).union(*self._users.values()) if self._users else frozenset(groups)
         self._realm = realm
@@ -57,7 +69,17 @@ class FakeIdentity:
     def security_enabled(self) -> bool:
         return True
 
+    @property
+    def realms(self) -> tuple[str, ...]:
+        return tuple(sorted({self._realm, *self.siblings}))
+
+    def in_realm(self, realm: str) -> FakeIdentity | None:
+        return self if realm == self._realm else self.siblings.get(realm)
+
     def authenticate(self, user: str, password: Secret) -> Subject:
+        self._reached()
+        if password == UNDECIDABLE:
+            raise RegistryUnavailable(AWAY)
         if user not in self._users or password != Secret(MARKER):
             raise AuthenticationFailed(NO)
         return self.assert_user(user)
@@ -65,11 +87,19 @@ class FakeIdentity:
     def assert_user(self, user: str) -> Subject:
         return Subject.of_user(user, self._realm, self._users[user])
 
+    def _reached(self) -> None:
+        if self.away:
+            raise RegistryUnavailable(AWAY)
+
     def user_exists(self, user: str) -> bool:
+        self._reached()
         return user in self._users
 
     def group_exists(self, group: str) -> bool:
         return group in self._groups
+
+    def unique_name(self, user: str) -> str:
+        return user
 
     def groups_of(self, user: str) -> frozenset[str]:
         return self._users.get(user, frozenset())

@@ -44,6 +44,30 @@ class ConnectionReport(Protocol):
     def plan(self) -> SignOnPlan: ...  # noqa: D102 - see above
 
 
+class AdministeredTransactions(Protocol):
+    """A container's transactions, as plain data: what is left of all (container.transaction_operations)."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """All that are not finished."""
+        ...
+
+    def recover(self) -> list[dict[str, Any]]:
+        """Ask the resources and finish what can be."""
+        ...
+
+    def commit(self, unit: str, /) -> list[dict[str, Any]]:
+        """Commit one that is in doubt."""
+        ...
+
+    def rollback(self, unit: str, /) -> list[dict[str, Any]]:
+        """Roll back one that is in doubt."""
+        ...
+
+    def forget(self, unit: str, /) -> list[dict[str, Any]]:
+        """Do no more about one."""
+        ...
+
+
 class ListedPlugin(Protocol):
     """One line of `connector plugins`: read-only attributes, documented at container.plugins.PluginInfo."""
 
@@ -168,6 +192,11 @@ class AdministeredContainer(Protocol):
         """The pools of all resources."""
         ...
 
+    @property
+    def transactions(self) -> AdministeredTransactions:
+        """Its transactions."""
+        ...
+
     def update_auth_data(self) -> frozenset[str]:
         """Read the authentication data again; answers the changed aliases."""
         ...
@@ -186,6 +215,18 @@ class AdministeredContainer(Protocol):
 
     def status(self) -> Mapping[str, Any]:
         """State for people, as plain data."""
+        ...
+
+    def realms_status(self) -> Iterable[Mapping[str, Any]]:
+        """All realms with their maps, as plain data."""
+        ...
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        """Who a user of a foreign realm is in one of the container's."""
+        ...
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        """Keep nothing of what registries have answered, or nothing of one user."""
         ...
 
     def admin_roles_of(self, subject: Subject, /) -> frozenset[str]:

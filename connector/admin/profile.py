@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from connector.admin.administered import EditedConfiguration
 from connector.admin.operations.target import Stores
 from connector.errors import ConfigError
 from connector.spi import UserRegistry
+
+if TYPE_CHECKING:
+    from connector.container.configuration.settings import RealmSettings
 
 
 @final
@@ -58,6 +61,7 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
     from connector.container.auth_data_store import configured_key, make_store
     from connector.container.configuration.load import load_configuration
     from connector.container.plugins.catalogue import PluginCatalogue
+    from connector.container.realms import make_registry
 
     file = path.absolute()
     catalogue = PluginCatalogue.discover()
@@ -69,18 +73,18 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
             raise
         return profile
     core = configuration.container
-    realm = configuration.realms[core.realm]
 
-    def open_registry() -> UserRegistry:
-        registry: UserRegistry = catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-        return registry
+    def opener(realm: RealmSettings) -> Callable[[], UserRegistry]:
+        return lambda: make_registry(realm, catalogue)
 
+    registries = {name: opener(realm) for name, realm in configuration.realms.items()}
     stores = Stores(
         realm=core.realm,
-        open_registry=open_registry,
+        open_registry=registries[core.realm],
         open_auth_data=lambda: make_store(configuration, catalogue),
         open_key=lambda: configured_key(configuration),
         tls=lambda: configuration.tls,
+        registries=registries,
     )
     return Profile(file, core.name, Path(core.state), core.security, stores, dict(overrides))
 

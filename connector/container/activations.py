@@ -55,6 +55,7 @@ def start_activation(
         loop=parts.loop,
         audit=parts.audit,
         sign_on=activation_sign_on(parts, spec, handler.alias or resource.component_alias),
+        realm=parts.applications[application].realm,
     )
     activation = Activation(parts.adapters[resource.adapter], factory, spec)
     deployed = Deployed(activation, factory, application, handler, resource)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from connector.container import deployment
 from connector.container.activations import start_activation
-from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
 from connector.endpoint.declaration import declared_handlers
+from connector.security.roles import RoleMap
 
 if TYPE_CHECKING:
     from connector.container.startup import Parts
@@ -30,16 +31,18 @@ def deploy_handlers(parts: Parts, *, activate: bool) -> None:
         DeploymentError: An application can't be deployed; no handler has got a message.
     """
     configuration = parts.configuration
-    core = configuration.container
     planned = plan_applications(configuration)
     for name, handlers in planned.items():
         warn_of_unchecked_roles(name, handlers)
-        parts.role_maps[name] = deployment.role_map(
-            configuration.applications[name].roles, core.realm, parts.identity.trusted_realms
-        )
+        parts.role_maps[name] = role_map_of(parts, configuration.applications[name])
     for name, handlers in planned.items():
         for handler in handlers:
             start_activation(parts, name, handler, activate=activate)
+
+
+def role_map_of(parts: Parts, application: ApplicationSettings) -> RoleMap:
+    """An application's role bindings, in its realm."""
+    return deployment.role_map(application.roles, application.realm, parts.realms[application.realm].trusted_realms)
 
 
 def plan_applications(configuration: ContainerConfiguration) -> dict[str, list[deployment.PlannedHandler]]:

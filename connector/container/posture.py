@@ -11,11 +11,12 @@ from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
+from connector.container.realm_findings import realm_findings
 from connector.container.refused_logins import as_data, still_wrong
 from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
-from connector.spi import IN_THE_OPTIONS, ControlFlag
+from connector.spi import IN_THE_OPTIONS, ControlFlag, PostureFinding
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
@@ -84,6 +85,11 @@ MODULE_UNUSABLE = Reason(
     "the login module {module!r} can't be made: {why}; {consequence}",
     "Correct or install what brings it.",
 )
+ADAPTER_SILENT = Reason(
+    "CF-CTR-105",
+    "the adapter could not say what there is to report: {failure}",
+    "Put right what the text says, and check again.",
+)
 LOGIN_REFUSED = Reason(
     "CF-CTR-042",
     "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
@@ -110,6 +116,8 @@ def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
         _activations,
         _pools,
         _tls,
+        _adapters,
+        _realms,
         _plugins,
         _configuration,
     )
@@ -145,6 +153,7 @@ def _store(parts: Parts) -> list[Finding]:
 def _aliases(parts: Parts) -> list[Finding]:
     configuration = parts.configuration
     named = {f'resources."{name}"': resource.component_alias for name, resource in configuration.resources.items()}
+    named |= {f'resources."{name}".recovery_alias': one.recovery_alias for name, one in configuration.resources.items()}
     for application in configuration.applications.values():
         named |= {f'{application.name}: references."{name}"': one.alias for name, one in application.references.items()}
         named |= {f'{application.name}: activations."{name}"': a.alias for name, a in application.activations.items()}
@@ -221,6 +230,27 @@ def _pools(parts: Parts) -> list[Finding]:
 def _tls(parts: Parts) -> list[Finding]:
     told = tls_findings(parts.configuration.tls)
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
+
+
+def _adapters(parts: Parts) -> list[Finding]:
+    """What adapters say of themselves; one that can't is reported and hinders no other."""
+    found: list[Finding] = []
+    for name, adapter in parts.adapters.items():
+        try:
+            found += [_told(each) for each in adapter.findings()]
+        except Exception as error:  # noqa: BLE001 - an adapter's own code; the rest of the report is wanted
+            found.append(_finding("warning", ADAPTER_SILENT, f"adapter {name}", failure=error))
+    return found
+
+
+def _told(one: PostureFinding) -> Finding:
+    # Not by _finding: an adapter's own inserts may have any name.
+    text, action = one.reason.text.format(**one.details), one.reason.action.format(**one.details)
+    return Finding(one.severity, one.reason.code, one.place, text, action)
+
+
+def _realms(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

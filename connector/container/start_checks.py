@@ -6,16 +6,18 @@ activations: what an edit would break at the next start is refused now.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from connector.container import login_configurations
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.handlers import plan_applications
 from connector.container.login_options import mistakes_in_options
 from connector.container.plugins.catalogue import PluginCatalogue
+from connector.container.realms import open_realms
 from connector.errors import ConfigError
 from connector.security.audit import MemoryAuditLog
-from connector.security.identity import ContainerIdentity
-from connector.spi import IdentityService
+from connector.spi import IdentityService, SystemClock
 
 
 def check_as_a_start_would(
@@ -26,7 +28,7 @@ def check_as_a_start_would(
     Args:
         configuration: Loaded, so that its shape is right.
         catalogue: The plugins that it was loaded with.
-        identity: Who is who; without it the configured registry is opened.
+        identity: Who is who; without it the configured registries are opened.
 
     Raises:
         ConfigError: Mistakes, with file and line where a section of an adapter's is wrong.
@@ -36,22 +38,13 @@ def check_as_a_start_would(
     mistakes = mistakes_in_options(login_configurations.build(configuration.login, catalogue), configuration.login)
     if mistakes:
         raise placed(ConfigError.of(mistakes), configuration)
-    known = identity if identity is not None else _identity(configuration, catalogue)
-    for name, sections in configuration.sections.items():
-        try:
-            catalogue.load("connector.adapters", name)().check_sections(sections, known)
-        except ConfigError as error:
-            raise placed(error, configuration) from None
+    with ExitStack() as stack:  # what is opened to be asked is let go of again
+        if identity is None:
+            realms = open_realms(configuration, catalogue, MemoryAuditLog(), SystemClock(), stack)
+            identity = realms[configuration.container.realm]
+        for name, sections in configuration.sections.items():
+            try:
+                catalogue.load("connector.adapters", name)().check_sections(sections, identity)
+            except ConfigError as error:
+                raise placed(error, configuration) from None
     plan_applications(configuration)
-
-
-def _identity(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> IdentityService:
-    core = configuration.container
-    realm = configuration.realms[core.realm]
-    registry = catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-    return ContainerIdentity(
-        registry,
-        trusted_realms=frozenset(realm.trusted_inbound),
-        security_enabled=core.security,
-        audit=MemoryAuditLog(),
-    )

@@ -1,13 +1,14 @@
 """Starting a container: everything in order, each step with its reverse, nothing half started (CONF-1).
 
-Order: state folder, audit, realm, authentication data, work manager, adapters, resources, applications, activations.
-Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse order and the
-error goes on. Stopping is the same stack unwound.
+Order: state folder, audit, realm, authentication data, transactions, work manager, adapters, resources, applications,
+activations. Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse
+order and the error goes on. Stopping is the same stack unwound.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,14 @@ from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
+from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.realms import open_realms
+from connector.container.recovery import start_recovery
 from connector.container.required_contexts import check_required_contexts
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
@@ -37,7 +41,9 @@ from connector.security.login_configuration import LoginConfiguration
 from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.spi import Clock, ResourceAdapter, SystemClock, TransactionContext
+from connector.transactions.service import Transactions
+from connector.work.contexts import STANDARD_KINDS, ContextKind
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -58,13 +64,16 @@ class Parts:
     state: StateFolder = field(init=False)
     hooks: HookCaller = field(init=False)
     audit: FileAuditLog = field(init=False)
+    realms: dict[str, ContainerIdentity] = field(init=False)
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
     tls: ContainerTls = field(init=False)
     loop: EventLoopThread = field(init=False)
+    transactions: Transactions = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
+    resolver: SignOnResolver = field(init=False)
     binder: ReferenceBinder = field(init=False)
     role_maps: dict[str, RoleMap] = field(default_factory=dict)
     adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
@@ -97,6 +106,7 @@ def start(parts: Parts, *, activate: bool = True) -> None:
     _open_work(parts)
     _start_adapters(parts)
     _make_resources(parts)
+    start_recovery(parts, look=activate)
     _make_applications(parts)
     parts.stack.callback(_end_activations, parts)
     if parts.configuration.applications:
@@ -125,14 +135,8 @@ def _open_security(parts: Parts) -> None:
             "administrative security is off: bus security and role checks have no effect, commands need no login "
             "(CONF-4); set `security = true` in [container]"
         )
-    realm = configuration.realms[core.realm]
-    registry = parts.catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-    parts.identity = ContainerIdentity(
-        registry,
-        trusted_realms=frozenset(realm.trusted_inbound),
-        security_enabled=core.security,
-        audit=parts.audit,
-    )
+    parts.realms = open_realms(configuration, parts.catalogue, parts.audit, parts.clock, parts.stack)
+    parts.identity = parts.realms[core.realm]
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
     parts.tls = ContainerTls(configuration.tls)
     parts.logins = login_configurations.build(configuration.login, parts.catalogue)
@@ -143,6 +147,8 @@ def _open_security(parts: Parts) -> None:
 
 def _open_work(parts: Parts) -> None:
     core = parts.configuration.container
+    parts.transactions = Transactions(core.name, parts.state.folder / "transactions", parts.clock)
+    parts.stack.callback(parts.transactions.close)
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
@@ -152,6 +158,7 @@ def _open_work(parts: Parts) -> None:
         limits=parts.configuration.work,
         clock=parts.clock,
         loop=parts.loop,
+        context_kinds=(*STANDARD_KINDS, ContextKind(TransactionContext, parts.transactions.imported.around)),
     )
     parts.stack.callback(lambda: parts.work_manager.shutdown(parts.stopping.left(keep=AFTER_WORKS)))
 
@@ -178,6 +185,7 @@ def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration
         audit=parts.audit,
         clock=parts.clock,
         tls=parts.tls,
+        transactions=parts.transactions,
     )
     try:
         adapter.start(context)
@@ -216,9 +224,10 @@ def _make_resources(parts: Parts) -> None:
             name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
         )
         parts.resources[name] = resource
-    resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
-    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+    parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
+    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
+    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 
 
@@ -252,7 +261,15 @@ def close_resource(name: str, resource: Resource) -> None:
 def _make_applications(parts: Parts) -> None:
     for name, application in parts.configuration.applications.items():
         references = make_references(parts.configuration, application)
-        parts.applications[name] = Application(name, references, parts.binder.connect)
+        parts.applications[name] = make_application(parts, application, references)
+
+
+def make_application(
+    parts: Parts, settings: ApplicationSettings, references: Mapping[str, ResourceReference]
+) -> Application:
+    """An application's name space, in its realm."""
+    door = LoginDoor(parts.realms[settings.realm], parts.configuration.container.name)
+    return Application(settings.name, references, parts.binder.connect, door)
 
 
 def make_references(

@@ -40,6 +40,7 @@ class HandlerEndpointFactory:
         loop: Where coroutine handlers run.
         audit: Where deliveries and refusals are recorded (`deliver`).
         sign_on: The subject that the adapter consumes with; may block.
+        realm: The application's realm.
 
     Safe to use from any thread. The read-only attributes are for the endpoints.
     """
@@ -63,8 +64,10 @@ class HandlerEndpointFactory:
         loop: CoroutineRunner,
         audit: AuditLog,
         sign_on: Callable[[], Subject | None] = lambda: None,
+        realm: str = "",
     ) -> None:
         self._application = application
+        self._realm = realm
         self._activation = activation
         self._transacted = transacted
         self._concurrency = concurrency
@@ -85,6 +88,11 @@ class HandlerEndpointFactory:
     def application(self) -> str:
         """The application's name."""
         return self._application
+
+    @property
+    def realm(self) -> str:
+        """The application's realm."""
+        return self._realm
 
     @property
     def activation(self) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
+from connector.errors import Reason
 from connector.spi.audit import AuditLog
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -59,6 +63,11 @@ class BootstrapContext(Protocol):
         """The time."""
         ...
 
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
+        ...
+
 
 class SectionsChange(Protocol):
     """A change of an adapter's sections that has been checked and not yet made (CONF-8); see
@@ -82,6 +91,23 @@ class SectionsChange(Protocol):
     def undo(self) -> None:
         """Take back what `apply` has done, since something else of the same change has failed. Must not raise."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostureFinding:
+    """One thing of an adapter's own that `connector check` reports.
+
+    Attributes:
+        severity: `error`, `warning` or `note`.
+        reason: Code, text and action.
+        place: Where: a key path, or what it is about.
+        details: The inserts of text and action; never a secret.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    reason: Reason
+    place: str
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class ResourceAdapter(ABC):
@@ -154,3 +180,10 @@ class ResourceAdapter(ABC):
         The container has checked the admin role. Raises ConnectorError.
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
+
+        What it raises is reported as a finding of its own.
+        """
+        return ()

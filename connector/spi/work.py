@@ -57,9 +57,16 @@ class WorkContext(ABC):
 
 
 class SecurityContext(WorkContext):
-    """Establishes the execution subject of a work (FLOW-3)."""
+    """Establishes the execution subject of a work (FLOW-3).
+
+    Attributes:
+        realm: The realm that is decided in: that of the application which the work is for
+            (`MessageEndpointFactory.realm`). None for the container's own; one that the container doesn't have fails
+            the set-up.
+    """
 
     name = "security"
+    realm: str | None = None
 
     @abstractmethod
     def setup_security_context(
@@ -89,9 +96,21 @@ class HintsContext(WorkContext):
 
 
 class TransactionContext(WorkContext):
-    """Imports a transaction; needs a container that supports it (`WorkManager.is_context_supported`)."""
+    """Imports a transaction whose superior is elsewhere: the work takes part in it (FLOW-8).
+
+    One work of a transaction at a time: a second one, and one that comes while it is being ended, completes with
+    CONCURRENT_WORK_DISALLOWED. Ended through `TransactionService.terminator`.
+
+    Attributes:
+        xid: The superior's identifier of the transaction, at most 300 characters; of all adapters the same.
+        timeout: Seconds from its first work until it can only be rolled back; None for no limit.
+    """
 
     name = "transaction"
+
+    def __init__(self, xid: str, timeout: float | None = None) -> None:
+        self.xid = xid
+        self.timeout = timeout
 
 
 class WorkErrorCode(Enum):

@@ -112,8 +112,7 @@ class WorkDispatch:
             raise WorkRejected(WOULD_BLOCK_LOOP, error_code=WorkErrorCode.UNDEFINED, work=name_of(work))
         running = RUNNING.get()
         if running is not None:
-            threads, outer = running
-            threads.begin_wait(outer)
+            running[0].begin_wait(running[1])
         try:
             submission = self.submit(awaited, account, work, contexts, start_timeout, listener)
             try:
@@ -123,7 +122,7 @@ class WorkDispatch:
                 raise
         finally:
             if running is not None:
-                threads.end_wait(outer)
+                running[0].end_wait(running[1])
         if submission.start_delay is None:
             tell(submission, WorkEventKind.REJECTED)
         return submission

@@ -11,9 +11,9 @@ from types import CoroutineType, MappingProxyType
 from typing import Any, Final, cast, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
+from connector.security.domain import SecurityDomain
 from connector.security.scope import run_in_scope
 from connector.spi import (
-    IdentityService,
     Scope,
     SecurityContext,
     Subject,
@@ -65,14 +65,14 @@ class WorkExecution:
     Args:
         identity: Who is who.
         container: The container's name, for the scope.
-        realm: The application's realm, for the scope.
+        realm: The container's realm, for the scopes of works whose security context names no other.
         loop: Where coroutines run.
         table: The work contexts that can be set up.
     """
 
     def __init__(
         self,
-        identity: IdentityService,
+        identity: SecurityDomain,
         *,
         container: str,
         realm: str,
@@ -98,7 +98,7 @@ class WorkExecution:
         """
         RUNNING.set((threads, submission))
         try:
-            subject, rule, contexts = NOBODY, "no caller", _NO_CONTEXTS
+            subject, rule, contexts, realm = NOBODY, "no caller", _NO_CONTEXTS, self._realm
             if submission.contexts:
                 security = submission.security
                 if security is None:
@@ -106,7 +106,8 @@ class WorkExecution:
                     security = cast("SecurityContext | None", contexts.get(SecurityContext))
                 if security is not None:
                     subject, rule = self._established(submission, security)
-            scope = Scope(subject, self._realm, self._container, f"work of {submission.account.submitter}, {rule}")
+                    realm = security.realm or realm
+            scope = Scope(subject, realm, self._container, f"work of {submission.account.submitter}, {rule}")
             submission.result = run_in_scope(scope, self._run_within if contexts else self._run, submission, contexts)
         except WorkCompletedWithError as error:
             submission.error = error

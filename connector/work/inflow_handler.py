@@ -6,19 +6,25 @@ import logging
 from collections.abc import Sequence
 from typing import Any, final
 
-from connector.errors import AuthenticationFailed, Reason, SubjectRejected
+from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable, SubjectRejected
+from connector.security.domain import SecurityDomain
 from connector.spi import (
+    AuditEvent,
     Callback,
     CallerPrincipalCallback,
     GroupPrincipalCallback,
     IdentityService,
+    Outcome,
     PasswordValidationCallback,
     Principal,
     SecurityContext,
     Subject,
     UnsupportedCallback,
 )
-from connector.work.inflow import Heard, InflowDecision, RealmFacts, decide_inflow, named_user
+from connector.work.inflow import decide_inflow, foreign_user, named_user
+from connector.work.inflow_facts import Heard, InflowDecision, RealmFacts
+from connector.work.inflow_reasons import NOT_ASKED, REALM_UNKNOWN
+from connector.work.inflow_report import report, report_outage
 
 _log = logging.getLogger("connector.work")
 
@@ -41,7 +47,7 @@ class InflowCallbackHandler:
         execution_subject: The subject that was handed to the security context.
     """
 
-    # Mutable state, all of it used on the work's own thread: the lists, `_failure` and `_open`.
+    # Mutable state, all of it used on the work's own thread: the lists, `_failure`, `_undecided` and `_open`.
 
     def __init__(self, identity: IdentityService, execution_subject: Subject) -> None:
         self._identity = identity
@@ -51,6 +57,7 @@ class InflowCallbackHandler:
         self._group_callbacks = 0
         self._passwords: list[tuple[str, bool]] = []
         self._failure: AuthenticationFailed | None = None
+        self._undecided: tuple[str, str] | None = None
         self._open = True
 
     def handle(self, callbacks: Sequence[Callback]) -> None:
@@ -84,11 +91,12 @@ class InflowCallbackHandler:
             group_callbacks=self._group_callbacks,
             placed=self._subject.principals,
             credentials=self._subject.credentials,
+            undecided=self._undecided,
         )
 
     @property
     def failure(self) -> AuthenticationFailed | None:
-        """The first refused password's error: the cause of what the decision raises."""
+        """Of the first password that was refused or could not be checked: the cause of what the decision raises."""
         return self._failure
 
     def _validate(self, callback: PasswordValidationCallback) -> None:
@@ -99,42 +107,80 @@ class InflowCallbackHandler:
             try:
                 self._identity.authenticate(callback.user, password)
                 callback.result = True
+            except RegistryUnavailable as error:
+                # Nobody has said that it is wrong: the set-up fails for now, whatever else was said.
+                self._failure = self._failure or error
+                self._undecided = self._undecided or (callback.user, f"{error.code}: {error.text}")
+                return
             except AuthenticationFailed as error:
                 self._failure = self._failure or error
         self._passwords.append((callback.user, callback.result))
 
 
-def establish_subject(context: SecurityContext, identity: IdentityService) -> InflowDecision:
+def establish_subject(context: SecurityContext, identity: SecurityDomain) -> InflowDecision:
     """Let a security context speak, and decide: the decision answered always has a subject (FLOW-3).
 
     The context is given no service subject: the container has no credentials that an external system could ask of it.
-    Blocks for as long as the context and the registry do. Raises SubjectRejected with the decision's explanation,
-    UnsupportedCallback, and whatever the context or the registry raises. Safe to call from any thread.
+    Blocks for as long as the context and the registry do. Refusals, translations, downgrades and dropped groups are
+    audited with the explanation; a caller who is simply asserted shows in what is done in its name.
+
+    Raises SubjectRejected with the decision's explanation, RegistryUnavailable, UnsupportedCallback, and whatever the
+    context raises. Safe to call from any thread.
     """
+    domain = _domain(context, identity)
     execution_subject = Subject()
-    handler = InflowCallbackHandler(identity, execution_subject)
+    handler = InflowCallbackHandler(domain, execution_subject)
     try:
         context.setup_security_context(handler, execution_subject, None)
     finally:
         heard = handler.close()
         if not execution_subject.is_read_only:
             execution_subject.clear()  # an adapter that keeps it finds nothing in it
-    decision = decide_inflow(heard, _facts(heard, identity))
-    for group in decision.dropped_groups:
-        _log.warning("group %r of an inbound caller was dropped: unknown to the caller's realm", group)
+    try:
+        facts = _facts(heard, domain)
+    except RegistryUnavailable as error:
+        report_outage(error, heard, domain)
+        raise
+    decision = decide_inflow(heard, facts)
+    if decision.reason is not None or decision.translation or decision.dropped_groups:
+        report(decision, heard, domain)
     if decision.reason is not None:
         details: dict[str, Any] = dict(decision.details)
-        raise SubjectRejected(decision.reason, explanation=decision.explanation(), **details) from handler.failure
+        rejected = SubjectRejected(decision.reason, explanation=decision.explanation(), **details)
+        rejected.retryable = decision.reason is NOT_ASKED
+        raise rejected from handler.failure
     return decision
 
 
-def _facts(heard: Heard, identity: IdentityService) -> RealmFacts:
-    """Ask the registry about those who were named, and about nobody else."""
-    realm = identity.realm
+def _domain(context: SecurityContext, identity: SecurityDomain) -> SecurityDomain:
+    """The realm that the context wants to be decided in; the container's own unless it says so."""
+    if context.realm is None or context.realm == identity.realm:
+        return identity
+    domain = identity.in_realm(context.realm)
+    if domain is None:
+        known = ", ".join(identity.realms)
+        event = AuditEvent("inflow", "", f"realm {context.realm}", Outcome.DENIED, REALM_UNKNOWN.code)
+        identity.audit.record(event)
+        raise SubjectRejected(REALM_UNKNOWN, found=context.realm, known=known)
+    return domain
+
+
+def _facts(heard: Heard, identity: SecurityDomain) -> RealmFacts:
+    """Ask the registry about those who were named, and whom they are translated to, and about nobody else."""
+    realm, maps = identity.realm, identity.inbound_maps
     users = {user for caller in heard.callers if (user := named_user(caller, realm)) is not None}
+    groups = set(heard.groups)
+    if maps:
+        for caller in heard.callers:
+            foreigner = foreign_user(caller, realm)
+            inbound = None if foreigner is None else maps.get(foreigner.realm)
+            if foreigner is not None and inbound is not None:
+                users |= {user for user in (inbound.user_for(foreigner.name),) if user is not None}
+                groups |= {ours for group in heard.groups if (ours := inbound.group_for(group)) is not None}
     return RealmFacts(
         realm=realm,
         trusted=identity.trusted_realms,
         groups_of={user: identity.groups_of(user) for user in users if identity.user_exists(user)},
-        known_groups=frozenset(group for group in set(heard.groups) if identity.group_exists(group)),
+        known_groups=frozenset(group for group in groups if identity.group_exists(group)),
+        maps=maps,
     )

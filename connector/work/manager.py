@@ -29,10 +29,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, final
 
+from connector.security.domain import SecurityDomain
 from connector.spi import (
     INDEFINITE,
     Clock,
-    IdentityService,
     SystemClock,
     Work,
     WorkContext,
@@ -75,7 +75,7 @@ class ContainerWorkManager:
 
     def __init__(
         self,
-        identity: IdentityService,
+        identity: SecurityDomain,
         *,
         container: str,
         realm: str,

@@ -45,6 +45,7 @@ def declared() -> dict[str, ConfigProperty]:
         "applications.a.roles.buyer.groups",
         "applications.a.unsecured",
         "applications.a.application.unsecured",
+        "applications.a.application.realm",
         "applications.a.references.r.login",
         "applications.a.references.r.res_auth",
         "applications.a.activations.x.roles_allowed",

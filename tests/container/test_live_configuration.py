@@ -288,3 +288,30 @@ def test_adding_to_the_same_list_twice_at_the_same_time_loses_neither(profile: P
             thread.join(20)
         held = container.configuration.get(key)["value"]
     assert sorted(held) == ["user:alice", "user:bob", "user:carol", "user:shop-applications"]
+
+
+def test_an_application_stays_in_its_realm_until_the_next_start(profile: ProfileFolder) -> None:
+    (profile.folder / "partners.toml").touch(0o600)
+    profile.edit("[auth_data]", '[realms.partners]\npath = "partners.toml"\n\n[auth_data]')
+    with profile.open() as container:
+        report = change(container, ("applications", "shop", "application", "realm"), "partners")
+        assert report.effect is Effect.RESTART
+        assert container.application("shop").realm == "shop"
+        # What is live of the same application goes on as in its realm.
+        change(container, ("applications", "shop", "roles", "buyer", "users"), ["carol"])
+        assert request(container, "carol", {"item": "tea"}, profile.password) == {"taken": "tea"}
+    with profile.open() as container:
+        assert container.application("shop").realm == "partners"
+
+
+def test_a_new_application_is_of_a_realm_that_was_started(profile: ProfileFolder) -> None:
+    (profile.folder / "partners.toml").touch(0o600)
+    (profile.folder / "desk.toml").write_text('[application]\nrealm = "partners"\n')
+    with profile.open() as container:
+        assert change(container, ("realms", "partners", "path"), "partners.toml").effect is Effect.RESTART
+        with pytest.raises(ConfigError, match="CF-CTR-097"):
+            change(container, ("applications", "desk"), "desk.toml")
+        assert "desk" not in profile.configuration.read_text()
+    with profile.open() as container:
+        assert change(container, ("applications", "desk"), {"descriptor": "desk.toml"}).effect is Effect.LIVE
+        assert container.application("desk").realm == "partners"

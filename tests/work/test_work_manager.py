@@ -318,7 +318,7 @@ def test_a_bad_context_is_accepted_started_and_completed_with_its_code_and_run_i
 def test_a_transaction_context_is_not_supported_yet_and_says_so(manager: ContainerWorkManager) -> None:
     assert not manager.is_context_supported(TransactionContext)
     with pytest.raises(WorkCompletedWithError, match="TransactionContext") as caught:
-        manager.do_work(lambda: None, contexts=[TransactionContext()])
+        manager.do_work(lambda: None, contexts=[TransactionContext("x1")])
     assert caught.value.error_code is WorkContextErrorCode.UNSUPPORTED_CONTEXT_TYPE
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import final
 
 from connector.admin.administered import AdministeredContainer, EditedConfiguration
@@ -24,6 +24,9 @@ STORE_READ_ONLY = Reason(
 )
 
 
+REALM_UNKNOWN = Reason("CF-ADM-097", "there is no realm {realm!r}.", "Name one of: {known}.")
+
+
 def _no_key() -> None:
     return None
 
@@ -39,6 +42,7 @@ class Stores:
         open_auth_data: Opens the authentication data store.
         open_key: Where that store's key comes from; None for a store without a key of ours.
         tls: The TLS configurations by name.
+        registries: Opens the user registry of each realm, by realm.
     """
 
     realm: str
@@ -46,6 +50,15 @@ class Stores:
     open_auth_data: Callable[[], AuthenticationDataStore]
     open_key: Callable[[], KeySource | None] = _no_key
     tls: Callable[[], Mapping[str, TlsSettings]] = dict
+    registries: Mapping[str, Callable[[], UserRegistry]] = field(default_factory=dict)
+
+    def in_realm(self, realm: str | None) -> Stores:
+        """The same with the registry of another realm; None for the container's. Raises ConfigError (CF-ADM-097)."""
+        if realm is None or realm == self.realm:
+            return self
+        if realm not in self.registries:
+            raise ConfigError(REALM_UNKNOWN, realm=realm, known=", ".join(sorted(self.registries)))
+        return replace(self, realm=realm, open_registry=self.registries[realm])
 
     def writable_registry(self) -> WritableUserRegistry:
         """The registry, to change it. Raises ConfigError (CF-ADM-040) for one that can't be changed."""

@@ -88,7 +88,15 @@ def load_configuration(
     check_nobodys_sections(data, catalogue, problems)
     # Names, not checked objects: a reference to something that is wrong elsewhere is not wrong itself.
     logins = frozenset(table_of_tables(data, "login", problems))
-    applications = ApplicationChecker(folder, resource_kinds(data), logins, catalogue, problems).check(data)
+    applications = ApplicationChecker(
+        folder,
+        resource_kinds(data),
+        logins,
+        catalogue,
+        problems,
+        frozenset(table_of_tables(data, "realms", problems)),
+        "" if container is None else container.realm,
+    ).check(data)
     check_urls(data, (), problems)
     if problems.problems or container is None:
         raise ConfigError.of(problems.problems)

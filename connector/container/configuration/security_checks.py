@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from connector.container.configuration.adapter_properties import PropertyChecker
+from connector.container.configuration.inbound_checks import check_inbound_maps
 from connector.container.configuration.model import (
     ADMIN_ROLES,
     AdminSection,
@@ -99,7 +100,15 @@ def check_realms(
             own = _declared_keys(table, RealmSection, catalogue.registries.get(section.registry), "realms")
             table = table if own is None else checker.table(own[0], own[1], path)
             settings = provider_settings({"registry": section.registry, **table}, checker.folder)
-            checked[name] = RealmSettings(name, section.registry, section.trusted_inbound, settings)
+            checked[name] = RealmSettings(
+                name,
+                section.registry,
+                section.trusted_inbound,
+                settings,
+                inbound_maps=check_inbound_maps(section.inbound_maps, name, path, problems),
+                group_cache=section.group_cache,
+                credential_cache=section.credential_cache,
+            )
     return MappingProxyType(checked)
 
 

@@ -48,7 +48,7 @@ def is_security(path: KeyPath, sections: Mapping[str, ConfigProperty]) -> bool:
         case ("applications", _, "activations", _, *rest):
             return bool(rest) and rest[0] in _ACTIVATION
         case ("applications", _, "application", *rest):
-            return rest[:1] == ["unsecured"]
+            return rest[:1] in (["unsecured"], ["realm"])
         case ("applications", _, *rest):
             return rest[:1] in (["roles"], ["unsecured"])
         case ("resources", _, "pool", *_):

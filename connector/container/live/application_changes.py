@@ -6,17 +6,17 @@ arrives in between waits on its destination, so that nothing is lost and nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from connector.container import deployment
 from connector.container.activations import Deployed, start_activation
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
-from connector.container.handlers import plan_applications, warn_of_unchecked_roles
+from connector.container.handlers import plan_applications, role_map_of, warn_of_unchecked_roles
 from connector.container.live.steps import Step
-from connector.container.naming import Application
-from connector.container.startup import make_references
+from connector.container.startup import make_application, make_references
 from connector.endpoint.activation import ActivationState
 from connector.errors import DeploymentError, Reason
 
@@ -27,6 +27,12 @@ ACTIVATION_REFUSED = Reason(
     "CF-CTR-070",
     "the activation {activation} could not begin: {failure}",
     "Nothing was changed: what was in force is in force again. Put right what the text says, and try again.",
+)
+
+REALM_NOT_STARTED = Reason(
+    "CF-CTR-097",
+    "application {application!r} is of the realm {realm!r}, which this container was not started with.",
+    "Nothing was changed. Realms are opened at the start: add the realm, start again, then add the application.",
 )
 
 #: Seconds that handlers under way get when their activation ends; what takes longer is settled when it ends.
@@ -63,6 +69,29 @@ def application_changes(parts: Parts, new: ContainerConfiguration) -> list[Step]
     return [*ending, *beginning]
 
 
+def in_started_realms(
+    wanted: Mapping[str, ApplicationSettings], old: ContainerConfiguration, realms: frozenset[str]
+) -> dict[str, ApplicationSettings]:
+    """The applications with the realms that are in force: one that runs stays in its realm until the next start. Pure.
+
+    Args:
+        wanted: As the files say now.
+        old: The configuration in force.
+        realms: The realms that were started.
+
+    Raises DeploymentError for a new application in a realm that was not.
+    """
+    effective: dict[str, ApplicationSettings] = {}
+    for name, application in wanted.items():
+        running = old.applications.get(name)
+        if running is not None:
+            application = replace(application, realm=running.realm)
+        elif application.realm not in realms:
+            raise DeploymentError(REALM_NOT_STARTED, application=name, realm=application.realm)
+        effective[name] = application
+    return effective
+
+
 def _stays(deployed: Deployed, wanted: deployment.PlannedHandler | None, new: ContainerConfiguration) -> bool:
     return deployed.planned == wanted and deployed.resource == new.resources.get(deployed.planned.resource)
 
@@ -80,7 +109,7 @@ def _names(parts: Parts, name: str, new: ContainerConfiguration, kept: list[Depl
         return
     references = make_references(new, wanted)
     if present is None:
-        made = Application(name, references, parts.binder.connect)
+        made = make_application(parts, wanted, references)
         yield Step(
             f"application {name}",
             partial(parts.applications.__setitem__, name, made),
@@ -100,7 +129,7 @@ def _names(parts: Parts, name: str, new: ContainerConfiguration, kept: list[Depl
 def _roles(parts: Parts, wanted: ApplicationSettings, kept: list[Deployed]) -> Step:
     """Other role bindings: a message that is delivered from now on is checked against them."""
     name, before = wanted.name, parts.role_maps.get(wanted.name)
-    after = deployment.role_map(wanted.roles, parts.identity.realm, parts.identity.trusted_realms)
+    after = role_map_of(parts, wanted)
     checked = [each for each in kept if each.planned.roles_checked]
 
     def bind() -> None:

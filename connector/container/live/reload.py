@@ -13,7 +13,7 @@ from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.surgery import SetValue, Unset, applied
 from connector.container.live.adapter_changes import adapter_changes
-from connector.container.live.application_changes import application_changes
+from connector.container.live.application_changes import application_changes, in_started_realms
 from connector.container.live.resource_changes import LIVE_POOL_KEYS, is_rebindable, resource_changes
 from connector.container.live.steps import Done, Step
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -97,6 +97,7 @@ class Reloader:
                 plugin_sections=old.plugin_sections,
                 resources=resources.settings,
                 sections=adapters.sections,
+                applications=in_started_realms(configuration.applications, old, frozenset(parts.realms)),
             )
             applications = application_changes(parts, effective)
             done = Done()
@@ -126,6 +127,8 @@ class Reloader:
         match path:
             case ("admin", key, *_):
                 return key in ("port", "host", "tls")
+            case ("applications", str(name), "application", "realm"):
+                return name in old.applications
             case ("applications", *_):
                 return False
             case ("resources", str(name), *rest):

@@ -9,6 +9,7 @@ from connector.container.configuration.settings import ContainerConfiguration, R
 from connector.container.live.steps import Step
 from connector.container.naming import direct_references
 from connector.container.pool_changes import resize
+from connector.container.recovery import register_resource
 from connector.container.resources import fill, make_resource
 from connector.container.startup import close_resource, look_after
 
@@ -77,6 +78,7 @@ def _made(parts: Parts, settings: ResourceSettings) -> Step:
         parts.resources[name] = resource
         parts.direct.rebind({**parts.direct.declared, **direct_references([name])})
         look_after(parts, name, resource)
+        register_resource(parts, resource, settings.recovery_alias)
 
     def take_away() -> None:
         resource = parts.resources.pop(name)

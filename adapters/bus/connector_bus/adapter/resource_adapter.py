@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from connector.spi import (
@@ -14,9 +14,10 @@ from connector.spi import (
     Clock,
     IdentityService,
     MessageEndpointFactory,
+    PostureFinding,
     ResourceAdapter,
 )
-from connector_bus.adapter import commands
+from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
@@ -111,8 +112,12 @@ class BusResourceAdapter(ResourceAdapter):
         self._listeners.start()
 
     def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
-        """Check `[buses]` as `start` would. Blocks for the registry. Raises ConfigError with all mistakes."""
+        """Check `[buses]` and `[chains]` as `start` would. Blocks for the registry. Raises ConfigError."""
         read_buses(sections.get("buses") or {}, identity)
+        if sections.get("chains"):
+            from connector_bus.chains.settings import read_chains
+
+            read_chains(sections["chains"])
 
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
@@ -161,8 +166,12 @@ class BusResourceAdapter(ResourceAdapter):
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
 
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
-        """`show`, `messages` or `explain`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
+        """`show`, `messages`, `explain` or `diff`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
         return commands.run(command, arguments, self._buses)
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
+        return posture.findings(self._buses.values())
 
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         return commands.find_bus(self._buses, str(properties.get("bus")))
