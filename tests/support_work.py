@@ -93,6 +93,7 @@ class FakeIdentity:
         return group in self._groups
 
     def groups_of(self, user: str) -> frozenset[str]:
+        self._reached()
         return self._users.get(user, frozenset())
 
     def current_subject(self) -> Subject | None:
