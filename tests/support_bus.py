@@ -42,6 +42,7 @@ from connector.spi import (
     SignOnPlan,
     SignOnSource,
     Subject,
+    TransactionParticipant,
     UserPrincipal,
     Work,
     WorkContext,
@@ -282,8 +283,12 @@ class FakeEndpointFactory:
         self._handler = handler
         self._subject = subject
 
-    def create_endpoint(self) -> FakeEndpointFactory:
+    def create_endpoint(self, participant: TransactionParticipant | None = None) -> FakeEndpointFactory:
         return self
+
+    def before_delivery(self) -> None: ...
+
+    def after_delivery(self) -> None: ...
 
     def deliver(self, message: Message) -> Any:
         return self._handler(message)

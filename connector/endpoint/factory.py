@@ -10,8 +10,9 @@ from connector.endpoint.declaration import handler_name
 from connector.endpoint.delivery import CoroutineRunner
 from connector.endpoint.endpoint import HandlerEndpoint
 from connector.endpoint.role_check import ApplicationRoles
+from connector.endpoint.units import Units
 from connector.errors import DeliveryError, Reason
-from connector.spi import AuditLog, MessageEndpoint, Subject
+from connector.spi import AuditLog, MessageEndpoint, Subject, TransactionParticipant
 
 _log = logging.getLogger("connector.endpoint")
 
@@ -40,6 +41,8 @@ class HandlerEndpointFactory:
         loop: Where coroutine handlers run.
         audit: Where deliveries and refusals are recorded (`deliver`).
         sign_on: The subject that the adapter consumes with; may block.
+        units: The container's transactions; None where there are none: the adapter then does what it can alone.
+        transaction_timeout: Seconds that the unit of a transacted delivery may last; None for the default.
 
     Safe to use from any thread. The read-only attributes are for the endpoints.
     """
@@ -63,6 +66,8 @@ class HandlerEndpointFactory:
         loop: CoroutineRunner,
         audit: AuditLog,
         sign_on: Callable[[], Subject | None] = lambda: None,
+        units: Units | None = None,
+        transaction_timeout: float | None = None,
     ) -> None:
         self._application = application
         self._activation = activation
@@ -80,6 +85,8 @@ class HandlerEndpointFactory:
         self.lookup = lookup
         self.loop = loop
         self.audit = audit
+        self.units = units
+        self.transaction_timeout = transaction_timeout
 
     @property
     def application(self) -> str:
@@ -111,10 +118,14 @@ class HandlerEndpointFactory:
         """Seconds before a failed message is delivered again."""
         return self._redelivery_delay
 
-    def create_endpoint(self) -> MessageEndpoint:
-        """A fresh endpoint. Does not block. Raises DeliveryError once the activation is over."""
+    def create_endpoint(self, participant: TransactionParticipant | None = None) -> MessageEndpoint:
+        """A fresh endpoint. Does not block. Raises DeliveryError once the activation is over.
+
+        Args:
+            participant: The adapter's part in the unit of work of a transacted delivery; None for none.
+        """
         self.require_open()
-        return HandlerEndpoint(self)
+        return HandlerEndpoint(self, participant)
 
     def sign_on(self) -> Subject | None:
         """The subject that the adapter consumes with; None without alias. May block. Raises AuthDataError."""

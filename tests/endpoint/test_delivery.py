@@ -6,63 +6,23 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support_endpoint import ALICE, EVE, PATIENCE, ROLES, Make, under
 from support_work import MARKER, FakeIdentity, SaidContext
 
 from connector.endpoint.declaration import MessageContext
-from connector.endpoint.factory import HandlerEndpointFactory
 from connector.endpoint.role_check import check_roles, explain_roles
 from connector.errors import AccessDenied, AuthenticationFailed, DeliveryError, Reason, ScopeError
 from connector.security.audit import MemoryAuditLog
-from connector.security.roles import RoleBinding, RoleMap, SpecialSubject
-from connector.security.scope import current_subject, open_scope
+from connector.security.roles import RoleMap
+from connector.security.scope import current_subject
 from connector.spi import CallerPrincipalCallback, Message, Outcome, Subject, UserPrincipal
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
-PATIENCE = 10.0
-ALICE = Subject.of_user("alice", "home", ["clerks"])
-EVE = Subject.of_user("eve", "home")
-ROLES = RoleMap(
-    {
-        "clerk": RoleBinding(groups=frozenset({"clerks"})),
-        "boss": RoleBinding(users=frozenset({"zoe"})),
-        "anyone": RoleBinding(special=frozenset({SpecialSubject.EVERYONE})),
-    },
-    "home",
-)
 OURS = Reason("CF-TEST-200", "refused inside the handler", "")
-
-
-def under(subject: Subject) -> open_scope:
-    return open_scope(subject, realm="home", container="c", origin="work")
-
-
-@pytest.fixture
-def loop() -> Iterator[EventLoopThread]:
-    thread = EventLoopThread()
-    yield thread
-    assert thread.close(PATIENCE)
-
-
-@pytest.fixture
-def audit() -> MemoryAuditLog:
-    return MemoryAuditLog()
-
-
-@pytest.fixture
-def make(loop: EventLoopThread, audit: MemoryAuditLog) -> Callable[..., HandlerEndpointFactory]:
-    def make_factory(handler: Callable[..., Any], **settings: Any) -> HandlerEndpointFactory:
-        given = {"role_map": ROLES, "lookup": lambda name: f"factory {name}", "loop": loop, "audit": audit, **settings}
-        return HandlerEndpointFactory("orders", "jms/in", handler, **given)
-
-    return make_factory
-
-
-Make = Callable[..., HandlerEndpointFactory]
 
 
 # --- the handler's view ---------------------------------------------------------------------------------------------
