@@ -36,6 +36,7 @@ PACKAGES = (
     "connector_keyring",
     "connector_sqlstore",
     "connector_ldap",
+    "connector_web",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -59,6 +60,7 @@ FAMILIES = {
     "SQLS": "Store in a SQL table",
     "MAP": "Mapping modules",
     "LDAP": "LDAP directory",
+    "WEB": "Web identity",
 }
 
 

@@ -258,6 +258,7 @@ class FakeContext:
     audit: MemoryAudit
     clock: Any
     container_name: str = "weather"
+    tls: Any = None  # no chains
 
 
 class FakeEndpointFactory:
@@ -465,13 +466,18 @@ class World:
 
 
 def start_world(
-    folder: Path, buses: Mapping[str, Any] | None = None, *, threaded: bool = False, admin_security: bool = True
+    folder: Path,
+    buses: Mapping[str, Any] | None = None,
+    *,
+    threaded: bool = False,
+    admin_security: bool = True,
+    container: str = "weather",
 ) -> World:
     """Start an adapter in a folder; `stop` it in the end."""
     identity = FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
     sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
-    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock())
+    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container)
     alarms: list[ManualAlarm] = []
 
     def make_alarm(clock: Any) -> ManualAlarm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
+from connector.container.established_caller import establish
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
 from connector.container.periodic import Periodic
@@ -26,7 +27,7 @@ from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.authdata_watch import StoreWatch
 from connector.security.login_outcome import ModuleResult
 from connector.security.scope import current_subject, open_scope
-from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
+from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
 
 if TYPE_CHECKING:
     from connector.container.posture import Finding
@@ -182,6 +183,21 @@ class Container:
         """For as long as the `with` lasts, the subject is the caller on this thread or task."""
         with open_scope(subject, realm=self.realm, container=self.name, origin=origin) as scope:
             yield scope
+
+    def establish(self, caller: Principal, groups: Iterable[str] = ()) -> Subject:
+        """The subject of a caller whom somebody else has authenticated, for `run_as` (FLOW-3).
+
+        By the rules of inbound works: the container's own realm must know the user, and adds its groups to the known
+        ones of those given; a trusted inbound realm is believed, with its own groups; any other realm is refused.
+
+        Args:
+            caller: The user, with its realm.
+            groups: Groups in the caller's realm that come with the identity, of a token for example.
+
+        May block for the registry. Raises SubjectRejected (CF-WORK-028, CF-WORK-029, …), and AuthenticationFailed where
+        the registry can't be reached.
+        """
+        return establish(caller, groups, self._parts.identity)
 
     def current_subject(self) -> Subject | None:
         """Who is the caller here; None where nobody is. Raises ScopeError where the caller's scope has ended."""

@@ -26,6 +26,7 @@ from connector.container.plugins.hooks import HookCaller
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
+from connector.container.tls_service import ContainerTls
 from connector.errors import ConfigError, ConnectorError
 from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
@@ -146,6 +147,7 @@ def _open_work(parts: Parts) -> None:
 
 def _start_adapters(parts: Parts) -> None:
     configuration = parts.configuration
+    tls = ContainerTls(configuration.tls)
     wanted = {resource.adapter for resource in configuration.resources.values()} | set(configuration.sections)
     for name in sorted(wanted):
         adapter: ResourceAdapter = parts.catalogue.load("connector.adapters", name)()
@@ -157,6 +159,7 @@ def _start_adapters(parts: Parts) -> None:
             sections=configuration.sections.get(name, {}),
             audit=parts.audit,
             clock=parts.clock,
+            tls=tls,
         )
         try:
             adapter.start(context)

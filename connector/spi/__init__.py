@@ -74,6 +74,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.tls import TlsService
 from connector.spi.transaction import (
     RecoverableBranches,
     TransactionParticipant,
@@ -203,6 +204,7 @@ __all__ = [
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
+    "TlsService",
     # observation
     "Explanation",
     "Step",

@@ -12,6 +12,7 @@ from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
+from connector.spi.tls import TlsService
 from connector.spi.work import WorkManager
 
 
@@ -46,6 +47,11 @@ class BootstrapContext(Protocol):
     @property
     def audit(self) -> AuditLog:
         """The security audit log."""
+        ...
+
+    @property
+    def tls(self) -> TlsService:
+        """The TLS configurations of the deployer, as contexts."""
         ...
 
     @property

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, final
 
+from connector.container.tls_service import ContainerTls
 from connector.errors import AuthenticationFailed, Reason, WorkRejected
 from connector.security.audit import MemoryAuditLog
 from connector.security.scope import current_subject
-from connector.spi import Capability, Clock, Secret, Subject, SystemClock, WorkContext, WorkErrorCode
+from connector.spi import Capability, Clock, Secret, Subject, SystemClock, TlsService, WorkContext, WorkErrorCode
 from connector.testing.backend import REALM, Backend
 from connector.testing.subject_under_test import Claims
 
@@ -108,6 +109,7 @@ class KitContext:
         self.sections = sections
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
+        self.tls: TlsService = ContainerTls({})  # the contracts configure none
 
 
 def _users_of(backend: Backend, claims: Claims) -> Mapping[str, Secret | None]:

@@ -1,38 +1,21 @@
-"""The store: atomic units, group commit, versions, damage (BUS-1)."""
+"""The store in a file: group commit, and damage to the file (BUS-1)."""
 
 from __future__ import annotations
 
 import sqlite3
 import stat
-import threading
 from pathlib import Path
 
 import pytest
+from support_bus_store import message
 
 from connector.errors import MessagingError
-from connector.spi import Message, UserPrincipal
-from connector_bus.engine.intake import Stamp, stamped
-from connector_bus.store.message_store import MessageStore
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.sqlite_store import SqliteStore
 from connector_bus.store.unit import StoreUnit
 
 
-def message(sequence: int, body: object = "x", destination: str = "q") -> StoredMessage:
-    stamp = Stamp(sequence, f"ID:{sequence}", UserPrincipal("alice", "weather"), 1.0, destination, mediated=True)
-    return stamped(Message(body, {"n": 1}, reply_to="r", expires_at=9.5, priority=7, group="g"), stamp)
-
-
-def test_a_message_reads_back_whole(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
-    store.commit(StoreUnit(insert=(message(1, {"a": 1}),)))
-    assert store.read(1) == message(1, {"a": 1})
-    assert store.read(2) is None
-    assert [(line.sequence, line.destination, line.priority) for line in store.index()] == [(1, "q", 7)]
-    store.close()
-
-
 def test_a_unit_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
+    store = SqliteStore(tmp_path / "bus.db")
     store.commit(StoreUnit(insert=(message(1),)))
     with pytest.raises(MessagingError) as caught:
         store.commit(StoreUnit(insert=(message(3), message(3, "MARKER-body")), remove=(1,)))
@@ -43,7 +26,7 @@ def test_a_unit_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
 
 
 def test_a_unit_that_fails_does_not_harm_the_others_of_its_batch(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
+    store = SqliteStore(tmp_path / "bus.db")
     store.commit(StoreUnit(insert=(message(1),)))
     held = sqlite3.connect(tmp_path / "bus.db", isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
@@ -60,7 +43,7 @@ def test_a_unit_that_fails_does_not_harm_the_others_of_its_batch(tmp_path: Path)
 
 
 def test_units_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
+    store = SqliteStore(tmp_path / "bus.db")
     held = sqlite3.connect(tmp_path / "bus.db", isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     futures = [store.submit(StoreUnit(insert=(message(number),))) for number in range(1, 101)]
@@ -72,61 +55,9 @@ def test_units_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
     store.close()
 
 
-def test_many_threads_commit_and_nothing_is_lost(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
-
-    def work(start: int) -> None:
-        for number in range(start, start + 20):
-            store.commit(StoreUnit(insert=(message(number),)))
-
-    threads = [threading.Thread(target=work, args=(start,)) for start in range(1, 81, 20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert [line.sequence for line in store.index()] == list(range(1, 81))
-    assert store.last_sequence() == 80
-    store.close()
-
-
-def test_attempts_are_kept(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
-    store.commit(StoreUnit(insert=(message(1),)))
-    store.commit(StoreUnit(attempts={1: 2}))
-    assert [line.attempts for line in store.index()] == [2]
-    store.close()
-
-
-def test_a_closed_store_refuses_and_closing_twice_is_harmless(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
-    store.close()
-    store.close()
-    with pytest.raises(MessagingError, match="CF-BUS-052"):
-        store.commit(StoreUnit(remove=(1,)))
-
-
-def test_what_was_handed_in_before_closing_is_written(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
-    future = store.submit(StoreUnit(insert=(message(1),)))
-    store.close()
-    future.result(0)
-    again = MessageStore(tmp_path / "bus.db")
-    assert again.last_sequence() == 1
-    again.close()
-
-
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    MessageStore(tmp_path / "bus.db").close()
+    SqliteStore(tmp_path / "bus.db").close()
     assert stat.S_IMODE((tmp_path / "bus.db").stat().st_mode) == 0o600
-
-
-def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
-    MessageStore(tmp_path / "bus.db").close()
-    with sqlite3.connect(tmp_path / "bus.db") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
-    connection.close()
-    with pytest.raises(MessagingError, match=r"CF-BUS-050.*99"):
-        MessageStore(tmp_path / "bus.db")
 
 
 def test_somebody_else_s_database_is_refused(tmp_path: Path) -> None:
@@ -134,48 +65,34 @@ def test_somebody_else_s_database_is_refused(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE theirs (a)")
     connection.close()
     with pytest.raises(MessagingError, match="CF-BUS-051"):
-        MessageStore(tmp_path / "bus.db")
+        SqliteStore(tmp_path / "bus.db")
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "bus.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(MessagingError, match="CF-BUS-054"):
-        MessageStore(tmp_path / "bus.db")
+        SqliteStore(tmp_path / "bus.db")
     assert (tmp_path / "bus.db").read_bytes().startswith(b"not a database")
 
 
 def test_a_torn_store_is_refused(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
+    store = SqliteStore(tmp_path / "bus.db")
     for number in range(1, 30):
         store.commit(StoreUnit(insert=(message(number, "x" * 2000),)))
     store.close()
     whole = (tmp_path / "bus.db").read_bytes()
     (tmp_path / "bus.db").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MessagingError, match="CF-BUS-054"):
-        MessageStore(tmp_path / "bus.db")
-
-
-@pytest.mark.parametrize(
-    ("damage", "missing"), [("DELETE FROM schema_version", "schema version"), ("DROP TABLE messages", "table messages")]
-)
-def test_a_store_without_its_version_or_its_table_is_refused_with_what_is_missing(
-    tmp_path: Path, damage: str, missing: str
-) -> None:
-    MessageStore(tmp_path / "bus.db").close()
-    with sqlite3.connect(tmp_path / "bus.db") as connection:
-        connection.execute(damage)
-    connection.close()
-    with pytest.raises(MessagingError, match=f"CF-BUS-051.*{missing}"):
-        MessageStore(tmp_path / "bus.db")
+        SqliteStore(tmp_path / "bus.db")
 
 
 def test_a_store_in_a_place_where_none_can_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MessagingError, match="CF-BUS-054"):
-        MessageStore(tmp_path / "nowhere" / "bus.db")
+        SqliteStore(tmp_path / "nowhere" / "bus.db")
 
 
 def test_damage_that_shows_only_when_it_is_read_has_a_code_as_well(tmp_path: Path) -> None:
-    store = MessageStore(tmp_path / "bus.db")
+    store = SqliteStore(tmp_path / "bus.db")
     with sqlite3.connect(tmp_path / "bus.db") as connection:
         connection.execute("DROP TABLE messages")
     connection.close()

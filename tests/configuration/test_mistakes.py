@@ -80,7 +80,6 @@ _TABLE = [
     ),
     Wrong("unknown section", "[resuorces.a]\nadapter = 'database'", "CF-CONF-015", "resuorces", "'resources'?"),
     Wrong("unowned section", "[telegraph]\nx = 1", "CF-CONF-015", "telegraph", "ancient (failed: CF-PLUG-010"),
-    Wrong("later section", "[chains.Plain]\nport = 1", "CF-CONF-013", "chains", "doesn't support yet"),
     Wrong(
         "client authentication",
         "[tls.node]\nclient_authentication = 'maybe'",

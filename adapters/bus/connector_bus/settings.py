@@ -9,6 +9,7 @@ from typing import Any
 
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments
 from connector_bus.policy.holders import Holder
+from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
@@ -57,7 +58,9 @@ class BusSettings:
         defaults: The default resource's holders by role.
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
+        permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
+        store: Where its messages rest; None for a file in the state folder.
     """
 
     name: str
@@ -66,4 +69,6 @@ class BusSettings:
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
+    permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
+    store: PostgresqlPlace | None = None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import final
-from urllib.parse import quote
 
 from connector.spi import BootstrapContext, ServerPrincipal
 from connector_bus.adapter.configuration import policy_definition
 from connector_bus.adapter.sign_on import SignOn
+from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.engine import BusEngine
@@ -19,7 +18,6 @@ from connector_bus.engine.mediation import Mediation, load_mediations
 from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.settings import BusSettings
-from connector_bus.store.message_store import MessageStore
 
 
 @final
@@ -43,9 +41,9 @@ class Bus:
         policy = CompiledPolicy(policy_definition(settings, context.identity))
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
-        store = MessageStore(context.state_folder / _file_name(settings.name))
+        store, shared = open_store(settings.name, settings.store, context.state_folder, context.container_name)
         try:
-            self.engine = BusEngine(settings, store, self.access, context.clock, alarm)
+            self.engine = BusEngine(settings, store, self.access, context.clock, alarm, shared=shared)
         except BaseException:
             store.close()
             raise
@@ -81,8 +79,3 @@ class Bus:
 
     def __repr__(self) -> str:
         return f"<Bus {self.name}>"
-
-
-def _file_name(bus: str) -> Path:
-    """A file name that is different for different buses, whatever characters their names have."""
-    return Path(f"{quote(bus, safe='')}.db")

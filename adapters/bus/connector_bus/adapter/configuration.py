@@ -8,6 +8,7 @@ from typing import Any, final
 
 from connector.errors import ConfigError, Problem, Reason
 from connector.spi import IdentityService
+from connector_bus.adapter.store_place import read_place
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED, Holder, HolderKind, parse_holder
@@ -22,6 +23,7 @@ HOLDER_MALFORMED = Reason(
 HOLDER_UNKNOWN = Reason("CF-BUS-004", "{found}, which the registry of realm {realm} doesn't know", "a known {kind}")
 ASSERTER_UNFIT = Reason("CF-BUS-005", "{found}", "user:NAME: only a user that signs on can assert callers")
 MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
+CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
 
 
@@ -82,7 +84,18 @@ class _Reader:
             identity_assertion=self._asserters(f"{path}.identity_assertion", table.get("identity_assertion")),
             exception_destination=exceptions,
             destinations=MappingProxyType(destinations),
+            store=read_place(name, path, table, self._problem),
+            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
+
+    def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
+        """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""
+        said = table.get("permitted_chains")
+        if said is None:
+            return "tls-only" if secured else "all"
+        if isinstance(said, str) and said not in ("all", "tls-only"):
+            self._problem(CHAINS_UNFIT, path, found=repr(said))
+        return said if isinstance(said, str) else tuple(said)
 
     def _destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         kind = table.get("type", "queue")

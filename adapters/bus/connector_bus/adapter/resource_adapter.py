@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from connector.spi import ActivationSpec, BootstrapContext, Clock, MessageEndpointFactory, ResourceAdapter
 from connector_bus.adapter import commands
@@ -16,6 +16,9 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
+
+if TYPE_CHECKING:
+    from connector_bus.chains.listener import ChainListeners
 
 #: Seconds that deliveries under way are waited for when their activation ends.
 DEACTIVATION_GRACE = 5.0
@@ -33,7 +36,7 @@ class BusResourceAdapter(ResourceAdapter):
     Args:
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
-    Safe to use from any thread once started. Mutable state: `_alarm` and `_buses`, set by `start`;
+    Safe to use from any thread once started. Mutable state: `_alarm`, `_buses` and `_listeners`, set by `start`;
     `_activations`, changed under `_lock`.
     """
 
@@ -41,6 +44,7 @@ class BusResourceAdapter(ResourceAdapter):
         self._make_alarm = make_alarm
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
+        self._listeners: ChainListeners | None = None
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
 
@@ -58,6 +62,7 @@ class BusResourceAdapter(ResourceAdapter):
                 self._buses[each.name] = Bus(each, context, self._alarm)
             for bus in self._buses.values():
                 bus.start()
+            self._listen(context)
         except BaseException:
             self.stop()
             raise
@@ -69,12 +74,28 @@ class BusResourceAdapter(ResourceAdapter):
         with self._lock:
             activations, self._activations = list(self._activations.values()), {}
         end = time.monotonic() + STOP_GRACE
+        if self._listeners is not None:
+            self._listeners.stop(STOP_GRACE)
         for activation in activations:
             activation.stop(max(0.0, end - time.monotonic()))
         if self._alarm is not None:
             self._alarm.close()
         for bus in self._buses.values():
             bus.stop(max(0.0, end - time.monotonic()))
+
+    def _listen(self, context: BootstrapContext) -> None:
+        """Open the chains; what they need is loaded where there are any."""
+        section = context.sections.get("chains") or {}
+        if not section:
+            return
+        from connector_bus.chains.listener import ChainListeners
+        from connector_bus.chains.settings import read_chains
+
+        chains = list(read_chains(section).values())
+        self._listeners = ChainListeners(
+            chains, self._buses, context.identity, context.container_name, context.tls.server_context
+        )
+        self._listeners.start()
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]

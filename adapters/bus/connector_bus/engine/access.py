@@ -88,6 +88,10 @@ class AccessControl:
         self._audit.record(AuditEvent(_ACTIONS[role], user, place, Outcome.DENIED, reason.code))
         raise AccessDenied(reason, explanation=explanation, user=user, role=str(role), destination=resource, bus=bus)
 
+    def may(self, subject: Subject, role: Role, resource: str | None = None) -> bool:
+        """What `require` would say, without refusing anybody; does not block."""
+        return not self.active or self._policy.decide(subject, role, resource)
+
     def connected(self, subject: Subject) -> None:
         """Write the audit line of a connection that was let in."""
         user = str(subject.caller or UNAUTHENTICATED)

@@ -9,6 +9,7 @@ from typing import final
 
 from connector.errors import NameNotFound, Reason
 from connector.spi import Clock
+from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.settings import REPLY_PREFIX, DestinationSettings
@@ -38,15 +39,19 @@ class Destination:
     __slots__ = ("name", "owner", "queue", "resource", "settings", "unmediated")
 
     def __init__(
-        self, name: str, settings: DestinationSettings | None, owner: object, clock: Clock, on_expired: ExpiryListener
+        self,
+        name: str,
+        settings: DestinationSettings | None,
+        owner: object,
+        queue: MessageQueue,
+        unmediated: MessageQueue | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
         self.owner = owner
         self.resource = REPLY_PREFIX if settings is None else name
-        self.queue = MessageQueue(name, clock, on_expired)
-        mediated = settings is not None and bool(settings.mediations)
-        self.unmediated = MessageQueue(name, clock, on_expired) if mediated else None
+        self.queue = queue
+        self.unmediated = unmediated
 
     @property
     def is_temporary(self) -> bool:
@@ -68,18 +73,42 @@ class Destination:
 class DestinationTable:
     """All destinations of one bus by name. Safe to use from any thread; nothing in it blocks.
 
+    Args:
+        bus: The bus, for errors.
+        settings: The durable destinations.
+        clock: For expiry.
+        on_expired: Told of entries that left because they are past their time.
+        feeder: Makes the durable queues where the store is shared with other engines.
+
     Mutable state: `_temporary`, changed under `_lock`; the durable destinations stay as configured.
     """
 
     def __init__(
-        self, bus: str, settings: Iterable[DestinationSettings], clock: Clock, on_expired: ExpiryListener
+        self,
+        bus: str,
+        settings: Iterable[DestinationSettings],
+        clock: Clock,
+        on_expired: ExpiryListener,
+        feeder: Feeder | None = None,
     ) -> None:
         self._bus = bus
         self._clock = clock
         self._on_expired = on_expired
-        self.durable = {each.name: Destination(each.name, each, None, clock, on_expired) for each in settings}
+        self.durable = {each.name: self._make_durable(each, feeder) for each in settings}
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
+
+    def _make_durable(self, settings: DestinationSettings, feeder: Feeder | None) -> Destination:
+        def make(*, mediated: bool | None) -> MessageQueue:
+            if feeder is None:
+                return MessageQueue(settings.name, self._clock, self._on_expired)
+            # Mediations take one message at a time, so that their order is kept: over all engines as well.
+            exclusive = mediated is False
+            return feeder.queue(settings.name, self._on_expired, mediated=mediated, exclusive=exclusive)
+
+        if not settings.mediations:
+            return Destination(settings.name, settings, None, make(mediated=None))
+        return Destination(settings.name, settings, None, make(mediated=True), make(mediated=False))
 
     def find(self, name: str) -> Destination | None:
         """The destination, or None; None is also the answer for a reply queue that is gone."""
@@ -96,7 +125,7 @@ class DestinationTable:
 
     def add_reply_queue(self, name: str, owner: object) -> Destination:
         """Make a reply queue that only `owner` may consume from."""
-        destination = Destination(name, None, owner, self._clock, self._on_expired)
+        destination = Destination(name, None, owner, MessageQueue(name, self._clock, self._on_expired))
         with self._lock:
             self._temporary[name] = destination
         return destination

@@ -15,21 +15,24 @@ import itertools
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Clock, Message, Principal, Subject
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import Receipt, current_unit
 from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
 from connector_bus.settings import BusSettings
-from connector_bus.store.message_store import MessageStore
+from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
 
 REPLY_QUEUE_PRIVATE = Reason(
@@ -53,6 +56,7 @@ class BusEngine:
     Args:
         settings: The bus.
         store: Where its messages rest; closed by `stop`.
+        shared: The same store, where other engines work on it as well; else None.
         access: Its role checks.
         clock: The time.
         alarm: For what is due later; closed by whoever made it.
@@ -60,20 +64,32 @@ class BusEngine:
     Attributes:
         settings, access, store, clock, alarm: As given.
         destinations: All destinations.
+        branches: Prepared units that wait for the decision of their transaction.
         discarded_replies: How many replies came too late.
 
     Mutable state: `discarded_replies`, `expired`, changed under `_lock`; everything else has its own lock.
     """
 
     def __init__(
-        self, settings: BusSettings, store: MessageStore, access: AccessControl, clock: Clock, alarm: Alarm
+        self,
+        settings: BusSettings,
+        store: MessageStore,
+        access: AccessControl,
+        clock: Clock,
+        alarm: Alarm,
+        *,
+        shared: SharedStore | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.access = access
         self.clock = clock
         self.alarm = alarm
-        self.destinations = DestinationTable(settings.name, settings.destinations.values(), clock, self._expired)
+        self._feeder = None if shared is None else Feeder(settings.name, shared, clock)
+        self.destinations = DestinationTable(
+            settings.name, settings.destinations.values(), clock, self._expired, self._feeder
+        )
+        self.branches = PreparedBranches(store)
         self._lock = threading.Lock()
         self.discarded_replies = 0
         self.expired = 0
@@ -84,25 +100,37 @@ class BusEngine:
         """The name of the bus."""
         return self.settings.name
 
+    @property
+    def resource(self) -> str:
+        """The name under which its branches of transactions are found again after a restart."""
+        return f"bus:{self.name}"
+
     def load(self) -> None:
         """Put what the store holds on its queues. Blocks for disk; once, before any use.
 
-        Messages of a destination that is no longer configured stay in the store, and a warning says so.
+        Messages of a destination that is no longer configured stay in the store, and a warning says so. What a
+        prepared unit removes stays out until its transaction is decided. From a shared store messages are claimed
+        as they are wanted.
         """
+        if self._feeder is not None:
+            self._feeder.start()
+            return
+        prepared = self.store.prepared()
+        held = {line.sequence for unit in prepared for line in unit.removals}
         orphans: dict[str, int] = {}
         for line in self.store.index():
-            destination = self.destinations.find(line.destination)
-            if destination is None:
+            if line.sequence not in held and not self._show_line(line):
                 orphans[line.destination] = orphans.get(line.destination, 0) + 1
-                continue
-            entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
-            destination.side(mediated=line.mediated).add((entry,))
+        for unit in prepared:
+            self.branches.found(unit.branch, self._branch(unit))
         for name, count in orphans.items():
             _LOG.warning("bus %s keeps %d message(s) of %s, which is not configured any more", self.name, count, name)
 
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
         self.destinations.close()
+        if self._feeder is not None:
+            self._feeder.stop()
         self.store.close()
 
     def send(self, subject: Subject, name: str, message: Message) -> str:
@@ -150,9 +178,20 @@ class BusEngine:
 
         Raises MessagingError CF-BUS-052 or -053: then nothing of it has happened.
         """
+        self.store.commit(self.store_unit(sends, receipts))
+        self.settled(sends, receipts)
+
+    def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
+        """What the store has to do for sends and receipts: reply queues live in memory only."""
         durable = tuple(stored for stored in sends if not is_reply_queue(stored.destination))
-        removed = tuple(entry.sequence for _, entry in receipts if entry.stored is None)
-        self.store.commit(StoreUnit(insert=durable, remove=removed))
+        leaving = [entry for _, entry in receipts if entry.stored is None]
+        claims = {entry.claim for entry in leaving}
+        if len(claims) > 1:
+            raise MessagingError(CLAIM_LOST, count=len(leaving))
+        return StoreUnit(durable, tuple(entry.sequence for entry in leaving), claim=max(claims, default=0))
+
+    def settled(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> None:
+        """Show to the queues what is in the store by now. Does not block."""
         for queue, entry in receipts:
             queue.remove(entry)
         for stored in sends:
@@ -219,12 +258,34 @@ class BusEngine:
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
+        if self._feeder is not None and destination is not None and not destination.is_temporary:
+            self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
+            return
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
         entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
         shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)
+
+    def _show_line(self, line: IndexLine) -> bool:
+        destination = self.destinations.find(line.destination)
+        if destination is None:
+            return False
+        entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+        return destination.side(mediated=line.mediated).add((entry,))
+
+    def _branch(self, unit: PreparedUnit) -> Branch:
+        """What an earlier process left prepared: its arrivals are shown on commit, its removals on rollback."""
+
+        def showing(lines: Sequence[IndexLine]) -> Callable[[], None]:
+            def show() -> None:
+                for line in lines:
+                    self._show_line(line)
+
+            return show
+
+        return Branch(showing(unit.arrivals), showing(unit.removals))
 
     def discarded(self, replies: int) -> None:
         """Count replies that came too late."""
@@ -234,10 +295,11 @@ class BusEngine:
     def _expired(self, entries: list[Entry]) -> None:
         with self._lock:
             self.expired += len(entries)
-        removed = tuple(entry.sequence for entry in entries if entry.stored is None)
         # Not waited for: if it is not written, the message is past its time after a restart as well.
         with contextlib.suppress(MessagingError):
-            self.store.submit(StoreUnit(remove=removed))
+            for entry in entries:
+                if entry.stored is None:
+                    self.store.submit(StoreUnit(remove=(entry.sequence,), claim=entry.claim))
 
     def __repr__(self) -> str:
         return f"<BusEngine {self.name}>"

@@ -60,7 +60,7 @@ class FailureHandling:
                     self._bury(queue, entry, note)
                     return
                 delay = max(delay, STUCK_PAUSE)
-            self._engine.store.commit(StoreUnit(attempts={entry.sequence: entry.attempts}))
+            self._engine.store.commit(StoreUnit(attempts={entry.sequence: entry.attempts}, claim=entry.claim))
         except ConnectorError as failure:
             _LOG.error("bus %s: a failed message of %s stays there: %s", self._engine.name, queue.name, failure)
             delay = max(delay, STUCK_PAUSE)

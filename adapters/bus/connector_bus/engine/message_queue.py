@@ -17,9 +17,10 @@ QUEUE_CLOSED = Reason(
 )
 
 
-@final
 class MessageQueue:
     """One queue of one destination. Safe to use from any thread.
+
+    `SharedQueue` is one whose messages other engines may have as well.
 
     Args:
         name: The destination's name.
@@ -56,6 +57,9 @@ class MessageQueue:
         with self._lock:
             return self._state.withdraw(taker)
 
+    def feed(self) -> None:
+        """Get what the takers wait for from elsewhere, where that is possible. May block."""
+
     def release(self, entry: Entry) -> None:
         """A delivery failed and the entry is to be delivered again. Does not block."""
         self._change(lambda state: state.release(entry))
@@ -72,6 +76,7 @@ class MessageQueue:
         """
         waiter = _Waiter()
         self.want(waiter)
+        self.feed()
         if not waiter.arrived.wait(timeout) and self.withdraw(waiter):
             return None
         # Withdrawing came too late: the entry was matched to us and its hand-over is a matter of microseconds.

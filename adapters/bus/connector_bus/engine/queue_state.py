@@ -28,9 +28,10 @@ class Entry:
         expires_at: Seconds since 1970, or None.
         attempts: Failed deliveries so far; changed only by whoever has claimed it.
         stored: The message itself where it is not in the store (temporary queues), else None.
+        claim: In a shared store: under which epoch of the engine it was claimed.
     """
 
-    __slots__ = ("attempts", "expires_at", "priority", "sequence", "stored")
+    __slots__ = ("attempts", "claim", "expires_at", "priority", "sequence", "stored")
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class Entry:
         expires_at: float | None = None,
         attempts: int = 0,
         stored: StoredMessage | None = None,
+        claim: int = 0,
     ) -> None:
         self.sequence = sequence
         self.priority = priority
         self.expires_at = expires_at
         self.attempts = attempts
         self.stored = stored
+        self.claim = claim
 
     def __lt__(self, other: Entry) -> bool:
         return (-self.priority, self.sequence) < (-other.priority, other.sequence)
@@ -121,6 +124,11 @@ class QueueState:
             self._claimed[entry.sequence] = entry
             matches.taken.append((self._takers.popleft(), entry))
         return matches
+
+    def drop_ready(self) -> list[Entry]:
+        """Forget what is ready, where others are to have it; answers it."""
+        ready, self._ready = self._ready, []
+        return ready
 
     def drop_takers(self) -> list[Taker]:
         """Forget all wishes, when the engine stops; answers them."""

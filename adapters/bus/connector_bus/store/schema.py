@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -24,28 +28,28 @@ from sqlalchemy import (
 
 from connector.errors import MessagingError, Reason
 
-#: Raised by one with each change of the tables; an older store is brought up to it, a newer one is refused.
-SCHEMA_VERSION: Final = 1
-
 STORE_NEWER = Reason(
     "CF-BUS-050",
     "the message store {file} has schema version {found}, this version of the bus knows {known}",
-    "Run the version that wrote it, or a newer one; the file was not touched.",
+    "Run the version that wrote it, or a newer one; the store was not touched.",
 )
 STORE_FOREIGN = Reason(
     "CF-BUS-051",
-    "the file {file} is a database, but no message store: it has tables and no {missing}",
-    "Give the container a state folder of its own; the file was not touched.",
+    "{file} is a database, but no message store: it has tables and no {missing}",
+    "Give the bus a place of its own, a state folder or a database schema; this one was not touched.",
 )
 
 metadata = MetaData()
+
+#: SQLite knows one kind of whole number, and only its own name for it makes a primary key the row's own number.
+NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 messages = Table(
     "messages",
     metadata,
-    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", NUMBER, primary_key=True, autoincrement=False),
     Column("destination", String, nullable=False),
     Column("message_id", String, nullable=False),
     Column("identity_kind", String, nullable=False),
@@ -67,21 +71,75 @@ messages = Table(
 )
 
 
-def prepare(connection: Connection, file: str) -> None:
-    """Make the tables in an empty file, or check that they are of our version.
+#: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
+#: no index; one that leaves is in both, and given to nobody. Apart from `messages`, so that a decision writes no body
+#: again, and so that an older store grows by an empty table, whatever its size.
+prepared = Table(
+    "prepared",
+    metadata,
+    Column("sequence", NUMBER, primary_key=True, autoincrement=False),
+    Column("branch", String, nullable=False),
+    Column("arrives", Boolean, nullable=False),
+    Index("prepared_by_branch", "branch"),
+)
 
-    Blocks for disk. Raises MessagingError: CF-BUS-050 for a newer store, CF-BUS-051 for somebody else's database.
+
+def _to_version_2(connection: Connection) -> None:
+    prepared.create(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of a kind of store, and how it came to them.
+
+    Attributes:
+        metadata: The tables as they are now.
+        version: Raised by one with each change of the tables; an older store is brought up to it, a newer one refused.
+        migrations: What leads to a version from the one before.
+        always: The tables that every version has.
     """
-    tables = set(inspect(connection).get_table_names())
-    if not tables:
-        metadata.create_all(connection)
-        connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
-        return
-    for table in (schema_version, messages):
+
+    metadata: MetaData
+    version: int
+    migrations: Mapping[int, Callable[[Connection], None]]
+    always: tuple[Table, ...]
+
+    def bring_up(self, connection: Connection, place: str, namespace: str | None = None) -> bool:
+        """Make the tables in an empty store, or bring those of an older version up, in the caller's transaction.
+
+        Blocks for the database. Answers whether an older store was brought up.
+
+        Args:
+            connection: Where to.
+            place: How an error names the store.
+            namespace: The database's schema that it is in, if it isn't the whole database.
+
+        Raises MessagingError: CF-BUS-050 for a newer store, CF-BUS-051 for somebody else's database.
+        """
+        tables = set(inspect(connection).get_table_names(namespace))
+        if not tables:
+            self.metadata.create_all(connection, checkfirst=False)
+            connection.execute(insert(schema_version).values(version=self.version))
+            return False
+        _require(tables, place, (schema_version, *self.always))
+        found = connection.execute(select(func.max(schema_version.c.version))).scalar()
+        if found is None:
+            raise MessagingError(STORE_FOREIGN, file=place, missing="schema version")
+        if found > self.version:
+            raise MessagingError(STORE_NEWER, file=place, found=found, known=self.version)
+        if found == self.version:
+            _require(tables, place, self.metadata.tables.values())
+        for version in range(found + 1, self.version + 1):
+            self.migrations[version](connection)
+            connection.execute(insert(schema_version).values(version=version))
+        return bool(found < self.version)
+
+
+#: The store in a file.
+EMBEDDED: Final = Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))
+
+
+def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:
+    for table in required:
         if table.name not in tables:
-            raise MessagingError(STORE_FOREIGN, file=file, missing=f"table {table.name}")
-    found = connection.execute(select(func.max(schema_version.c.version))).scalar()
-    if found is None:
-        raise MessagingError(STORE_FOREIGN, file=file, missing="schema version")
-    if found > SCHEMA_VERSION:
-        raise MessagingError(STORE_NEWER, file=file, found=found, known=SCHEMA_VERSION)
+            raise MessagingError(STORE_FOREIGN, file=place, missing=f"table {table.name}")

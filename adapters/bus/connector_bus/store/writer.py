@@ -6,26 +6,23 @@ Whoever has a unit to commit puts it into a queue and waits for its outcome. The
 queue and commits it as one transaction; while the disk flushes, the next batch gathers. There is no artificial delay:
 a lone unit is written at once, a crowd shares.
 
-Units of one batch never depend on each other: a message can be removed only after its arrival was acknowledged. So
-equal statements of all units are written together. If the batch fails, each of its units is tried alone, so that a
-unit fails for its own reasons only.
+Changes of one batch never depend on each other: a message can be removed, and a branch decided, only after its arrival
+or preparation was acknowledged. So equal statements of all changes are written together. If the batch fails, each of
+its changes is tried alone, so that it fails for its own reasons only.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import final
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from connector.errors import MessagingError, Reason
-from connector_bus.store.record import to_row
-from connector_bus.store.schema import messages
-from connector_bus.store.unit import StoreUnit
+from connector_bus.store.unit import Change
 
 STORE_CLOSED = Reason(
     "CF-BUS-052",
@@ -38,28 +35,32 @@ STORE_FAILED = Reason(
     "Nothing of this unit was kept. Look for a full disk or a file that can't be written.",
 )
 
+
+class StoreUncertain(MessagingError):
+    """The connection to the database broke while it was committing: the changes are all there, or none of them is."""
+
+
 #: More units than this are left for the next transaction, so that the first of a flood don't wait for the last.
 BATCH_LIMIT = 512
 
-_INSERT = insert(messages)
-_REMOVE = delete(messages).where(messages.c.sequence == bindparam("of_sequence"))
-_ATTEMPTS = (
-    update(messages).where(messages.c.sequence == bindparam("of_sequence")).values(attempts=bindparam("new_attempts"))
-)
-
-_Pending = tuple[StoreUnit, "Future[None]"]
+_Pending = tuple[Change, "Future[None]"]
 
 
 @final
 class GroupWriter:
     """The one thread that writes to a store.
 
+    Args:
+        commit: Carries out changes as one transaction, or raises and leaves nothing of them. What it raises of ours,
+            MessagingError, is told as it is.
+        name: How errors name the store.
+
     Safe to use from any thread. Mutable state: `_closed`, changed under `_lock`, which also keeps submissions from
     overtaking the end mark; `transactions` is written by the writer thread only.
     """
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
+    def __init__(self, commit: Callable[[Sequence[Change]], None], name: str) -> None:
+        self._commit = commit
         self._name = name
         self._queue: SimpleQueue[_Pending | None] = SimpleQueue()
         self._lock = threading.Lock()
@@ -69,8 +70,8 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name=f"bus-store-{name}", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: StoreUnit) -> Future[None]:
-        """Hand in a unit; the future ends when it is on disk. Does not block.
+    def submit(self, change: Change) -> Future[None]:
+        """Hand in a change; the future ends when it is on disk. Does not block.
 
         The future raises MessagingError CF-BUS-053 where it could not be written; CF-BUS-052 is raised here.
         """
@@ -78,7 +79,7 @@ class GroupWriter:
         with self._lock:
             if self._closed:
                 raise MessagingError(STORE_CLOSED, store=self._name)
-            self._queue.put((unit, future))
+            self._queue.put((change, future))
         return future
 
     def close(self) -> None:
@@ -109,36 +110,26 @@ class GroupWriter:
 
     def _write(self, batch: Sequence[_Pending]) -> None:
         try:
-            self._commit([unit for unit, _ in batch])
+            self._commit([change for change, _ in batch])
+        except StoreUncertain as error:
+            # Not tried again: it may be there already, and would then be there twice.
+            for _, future in batch:
+                future.set_exception(error)
         except Exception as error:  # noqa: BLE001 - the writer outlives whatever a unit causes; its waiter is told
             if len(batch) > 1:
                 for pending in batch:
                     self._write([pending])
                 return
-            cause = (
-                getattr(error, "orig", None) or error if isinstance(error, SQLAlchemyError) else type(error).__name__
-            )
-            failure = MessagingError(STORE_FAILED, store=self._name, cause=str(cause))
-            failure.__cause__ = error
-            batch[0][1].set_exception(failure)
+            batch[0][1].set_exception(self._failure(error))
         else:
+            self.transactions += 1
             for _, future in batch:
                 future.set_result(None)
 
-    def _commit(self, units: Sequence[StoreUnit]) -> None:
-        with self._engine.begin() as connection:
-            _apply(connection, units)
-        self.transactions += 1
-
-
-def _apply(connection: Connection, units: Sequence[StoreUnit]) -> None:
-    """Three statements for any number of units."""
-    attempts = [{"of_sequence": s, "new_attempts": n} for unit in units for s, n in unit.attempts.items()]
-    removed = [{"of_sequence": sequence} for unit in units for sequence in unit.remove]
-    inserted = [to_row(stored) for unit in units for stored in unit.insert]
-    if attempts:
-        connection.execute(_ATTEMPTS, attempts)
-    if removed:
-        connection.execute(_REMOVE, removed)
-    if inserted:
-        connection.execute(_INSERT, inserted)
+    def _failure(self, error: Exception) -> MessagingError:
+        if isinstance(error, MessagingError):
+            return error
+        cause = getattr(error, "orig", None) or error if isinstance(error, SQLAlchemyError) else type(error).__name__
+        failure = MessagingError(STORE_FAILED, store=self._name, cause=str(cause))
+        failure.__cause__ = error
+        return failure

@@ -6,10 +6,9 @@ may lose transactions that were acknowledged, and nothing acknowledged may be lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -17,9 +16,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DatabaseError
 
 from connector.errors import MessagingError, Reason
+from connector_bus.store.contract import IndexLine, PreparedUnit
+from connector_bus.store.index_line import line_of, prepared_units
 from connector_bus.store.record import StoredMessage, from_row
-from connector_bus.store.schema import messages, prepare
-from connector_bus.store.unit import StoreUnit
+from connector_bus.store.schema import EMBEDDED, messages, prepared
+from connector_bus.store.sqlite_changes import apply
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import GroupWriter
 
 STORE_TORN = Reason(
@@ -35,30 +37,9 @@ STORE_UNREADABLE = Reason(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class IndexLine:
-    """What the engine keeps in memory of each message at rest.
-
-    Attributes:
-        sequence: Its number.
-        destination: Where it is.
-        priority: 0 to 9.
-        expires_at: Seconds since 1970, or None.
-        attempts: Failed deliveries so far.
-        mediated: Whether its destination's mediations have seen it.
-    """
-
-    sequence: int
-    destination: str
-    priority: int
-    expires_at: float | None
-    attempts: int
-    mediated: bool
-
-
 @final
-class MessageStore:
-    """All messages of one bus. Safe to use from any thread; reading and writing block for disk.
+class SqliteStore:
+    """All messages of one bus; see `connector_bus.store.contract.MessageStore`.
 
     Args:
         path: The database file; made with mode 0600 if it isn't there.
@@ -84,43 +65,56 @@ class MessageStore:
         if damage is not None:
             self._dispose()
             raise MessagingError(STORE_TORN, file=str(path), cause=damage)
-        self._writer = GroupWriter(self._writing, path.name)
+        self._writer = GroupWriter(self._write, path.name)
 
     def submit(self, unit: StoreUnit) -> Future[None]:
-        """Hand in a unit without waiting. Does not block. Raises MessagingError CF-BUS-052 once closed."""
+        """See the contract."""
         return self._writer.submit(unit)
 
     def commit(self, unit: StoreUnit) -> None:
-        """Write a unit; when this returns it survives a power cut. An empty unit costs nothing.
-
-        Raises MessagingError: CF-BUS-052 once closed, CF-BUS-053 where it could not be written (nothing of it was).
-        """
+        """See the contract."""
         if not unit.is_empty:
             self._writer.submit(unit).result()
 
+    def prepare(self, branch: str, unit: StoreUnit) -> None:
+        """See the contract."""
+        self._writer.submit(Preparation(branch, unit)).result()
+
+    def commit_prepared(self, branch: str) -> None:
+        """See the contract."""
+        self._writer.submit(Resolution(branch, commit=True)).result()
+
+    def rollback_prepared(self, branch: str) -> None:
+        """See the contract."""
+        self._writer.submit(Resolution(branch, commit=False)).result()
+
+    def prepared(self) -> Sequence[PreparedUnit]:
+        """See the contract."""
+        held = (
+            select(prepared.c.branch, prepared.c.arrives, *line_of(messages))
+            .join(messages, messages.c.sequence == prepared.c.sequence)
+            .order_by(prepared.c.branch, prepared.c.sequence)
+        )
+        with self._read() as connection:
+            rows = connection.execute(held).all()
+        return prepared_units([tuple(row) for row in rows])
+
     def read(self, sequence: int) -> StoredMessage | None:
-        """One message, or None if it is gone. Raises MessagingError CF-BUS-056 where the file can't be read."""
+        """See the contract."""
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
 
     def index(self) -> Iterator[IndexLine]:
-        """All messages in the order of their sequence, without their bodies. Raises MessagingError CF-BUS-056."""
-        columns = messages.c
-        line = select(
-            columns.sequence,
-            columns.destination,
-            columns.priority,
-            columns.expires_at,
-            columns.attempts,
-            columns.mediated,
-        ).order_by(columns.sequence)
+        """See the contract."""
+        arriving = select(prepared.c.sequence).where(prepared.c.arrives)
+        line = select(*line_of(messages)).where(messages.c.sequence.not_in(arriving)).order_by(messages.c.sequence)
         with self._read() as connection:
             for row in connection.execute(line):
                 yield IndexLine(*row)
 
     def last_sequence(self) -> int:
-        """The highest sequence in the store, 0 for an empty one. Raises MessagingError CF-BUS-056."""
+        """See the contract."""
         with self._read() as connection:
             return int(connection.execute(select(func.coalesce(func.max(messages.c.sequence), 0))).scalar_one())
 
@@ -130,9 +124,13 @@ class MessageStore:
         return self._writer.transactions
 
     def close(self) -> None:
-        """Write what was handed in and let go of the file. Harmless when called twice."""
+        """See the contract."""
         self._writer.close()
         self._dispose()
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        with self._writing.begin() as connection:
+            apply(connection, changes)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -149,7 +147,7 @@ class MessageStore:
                 verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
                 if verdict != "ok":
                     return str(verdict)
-                prepare(connection, str(self._path))
+                EMBEDDED.bring_up(connection, str(self._path))
         except DatabaseError as error:
             return str(error.orig)
         return None
@@ -159,7 +157,7 @@ class MessageStore:
         self._writing.dispose()
 
     def __repr__(self) -> str:
-        return f"<MessageStore {self._path}>"
+        return f"<SqliteStore {self._path}>"
 
 
 def _engine(path: Path) -> Engine:

@@ -1,0 +1,108 @@
+"""A queue whose messages are in a store that other engines work on as well (BUS-1).
+
+Theory of operation
+-------------------
+The queue in memory holds what this engine has claimed, and it claims no more than somebody here waits for: what would
+lie ready without a taker is given back. So an engine keeps no message from another one, and the order of the claims,
+which is that of priority and age in the store, is the order of the deliveries over all engines.
+
+`feed` does both, one call at a time. A `receive` calls it on its own thread; for consumers, for what becomes free, and
+for what is released, the feeder's thread does.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import final
+
+from connector.spi import Clock
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry, Taker
+from connector_bus.store.contract import IndexLine, SharedStore
+
+
+@final
+class SharedQueue(MessageQueue):
+    """One side of one destination in a shared store. Safe to use from any thread.
+
+    Args:
+        name: The destination's name.
+        clock: For expiry.
+        on_expired: See `MessageQueue`.
+        store: Where the messages are.
+        mediated: Which side of the destination it is; None where there is one only.
+        exclusive: Whether one engine at a time takes one message from it, which keeps their order.
+        ask: Has `feed` called soon, on another thread; must not block.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        on_expired: Callable[[list[Entry]], None],
+        store: SharedStore,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        ask: Callable[[SharedQueue], None],
+    ) -> None:
+        super().__init__(name, clock, on_expired)
+        self._store = store
+        self._mediated = mediated
+        self._exclusive = exclusive
+        self._ask = ask
+        self._feeding = threading.Lock()
+
+    def want(self, taker: Taker) -> None:
+        """See `MessageQueue`."""
+        super().want(taker)
+        self._ask(self)
+
+    def release(self, entry: Entry) -> None:
+        """See `MessageQueue`; one whose claim was lost has been given to somebody else."""
+        if entry.claim == self._store.epoch:
+            super().release(entry)
+        else:
+            super().remove(entry)
+        self._ask(self)
+
+    def feed(self) -> None:
+        """Claim what is waited for, or give back what is not. Blocks for the database. Raises MessagingError."""
+        with self._feeding:
+            if self._give_back():
+                return
+            with self._lock:
+                wanted = 0 if self._closed else self._state.waiting
+            if not wanted:
+                return
+            lines = self._store.claim(self.name, wanted, mediated=self._mediated, exclusive=self._exclusive)
+            self.add([_entry(line) for line in lines])
+            self._give_back()  # whose taker has gone away meanwhile
+
+    def forget(self) -> None:
+        """This engine was fenced: what is ready here is somebody else's by now. Does not block."""
+        with self._lock:
+            self._state.drop_ready()
+
+    def entries(self) -> list[Entry]:
+        """What any engine could claim, in order. Blocks for the database. Raises MessagingError."""
+        return [_entry(line) for line in self._store.waiting(self.name, mediated=self._mediated)]
+
+    def counts(self) -> tuple[int, int]:
+        """How many are free, and how many any engine has. Blocks for the database. Raises MessagingError."""
+        return self._store.counts(self.name, mediated=self._mediated)
+
+    def _give_back(self) -> bool:
+        with self._lock:
+            surplus = [] if self._state.waiting else self._state.drop_ready()
+        if surplus:
+            self._store.give_back([entry.sequence for entry in surplus])
+        return bool(surplus)
+
+    def __repr__(self) -> str:
+        return f"<SharedQueue {self.name}>"
+
+
+def _entry(line: IndexLine) -> Entry:
+    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, claim=line.claim)

@@ -1,0 +1,158 @@
+"""What the engine asks of a store, whatever database is behind it (BUS-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+
+
+@dataclass(frozen=True, slots=True)
+class IndexLine:
+    """What the engine keeps in memory of each message at rest.
+
+    Attributes:
+        sequence: Its number.
+        destination: Where it is.
+        priority: 0 to 9.
+        expires_at: Seconds since 1970, or None.
+        attempts: Failed deliveries so far.
+        mediated: Whether its destination's mediations have seen it.
+        claim: In a shared store: the epoch of the engine that it was claimed for.
+    """
+
+    sequence: int
+    destination: str
+    priority: int
+    expires_at: float | None
+    attempts: int
+    mediated: bool
+    claim: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedUnit:
+    """A unit that waits for the decision of its transaction.
+
+    Attributes:
+        branch: The branch of the transaction.
+        arrivals: Its messages, which nobody sees before the decision.
+        removals: Messages that leave with it, which nobody gets before the decision.
+    """
+
+    branch: str
+    arrivals: tuple[IndexLine, ...]
+    removals: tuple[IndexLine, ...]
+
+
+class MessageStore(Protocol):
+    """All messages of one bus. Safe to use from any thread; everything but `submit` blocks for the database.
+
+    What is written raises MessagingError CF-BUS-052 once closed and CF-BUS-053 where it could not be written: nothing
+    of it was then. What is read raises CF-BUS-056.
+    """
+
+    def submit(self, unit: StoreUnit) -> Future[None]:
+        """Hand in a unit without waiting; the future ends when it is on disk. Does not block."""
+        ...
+
+    def commit(self, unit: StoreUnit) -> None:
+        """Write a unit; when this returns it survives a power cut. An empty unit costs nothing."""
+        ...
+
+    def prepare(self, branch: str, unit: StoreUnit) -> None:
+        """Write a unit down for a decision to come; it survives a power cut, and is in force only once committed.
+
+        Its arrivals are in no index; its removals are in the index still, and in `prepared`.
+        """
+        ...
+
+    def commit_prepared(self, branch: str) -> None:
+        """Put a prepared unit in force. Harmless for a branch that is gone."""
+        ...
+
+    def rollback_prepared(self, branch: str) -> None:
+        """Undo a prepared unit: its arrivals have never been. Harmless for a branch that is gone."""
+        ...
+
+    def prepared(self) -> Sequence[PreparedUnit]:
+        """All units that wait for a decision, in the order of their branches."""
+        ...
+
+    def read(self, sequence: int) -> StoredMessage | None:
+        """One message, or None if it is gone."""
+        ...
+
+    def index(self) -> Iterator[IndexLine]:
+        """All messages in the order of their sequence, without their bodies; no arrivals of prepared units."""
+        ...
+
+    def last_sequence(self) -> int:
+        """The highest sequence in the store, prepared units included; 0 for an empty one."""
+        ...
+
+    def close(self) -> None:
+        """Write what was handed in and let go of the database. Harmless when called twice."""
+        ...
+
+
+class SharedStore(MessageStore, Protocol):
+    """A store that several engines work on at once; each message is given to one of them at a time.
+
+    An engine *claims* a message before it gives it to anybody, and *gives it back* unless it is settled. Claims belong
+    to the engine's *epoch*: one that is taken for dead is fenced, its epoch ends, and its claims are free. Every write
+    is refused, in the transaction that would do it, once the epoch is over: CF-BUS-080; the removal of a message whose
+    claim was lost: CF-BUS-081.
+    """
+
+    @property
+    def epoch(self) -> int:
+        """This engine's present epoch."""
+        ...
+
+    def claim(self, destination: str, count: int, *, mediated: bool | None, exclusive: bool) -> Sequence[IndexLine]:
+        """Claim up to `count` messages in order of priority and age. Answers which.
+
+        Args:
+            destination: Where.
+            count: At most.
+            mediated: Of those that the mediations have seen, or of the others; None: of either.
+            exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
+        """
+        ...
+
+    def give_back(self, sequences: Sequence[int]) -> None:
+        """End claims without settling; other engines are told. Those of an epoch that is over are free already."""
+        ...
+
+    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
+        """What could be claimed, in that order."""
+        ...
+
+    def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:
+        """How many could be claimed, and how many are claimed by any engine."""
+        ...
+
+    def listen(self, listener: Callable[[str | None], None]) -> None:
+        """Have the listener told of each destination where something has become free; None: anywhere.
+
+        Called on a thread of the store's own; it must not block.
+        """
+        ...
+
+    def look(self) -> bool:
+        """Say that this engine lives, and fence those that don't; False where it was itself fenced."""
+        ...
+
+    def rejoin(self) -> None:
+        """Begin a new epoch after this engine was fenced."""
+        ...
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between two looks."""
+        ...

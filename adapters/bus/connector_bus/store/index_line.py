@@ -1,0 +1,31 @@
+"""Index lines from rows, for stores in any database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Column, Table
+
+from connector_bus.store.contract import IndexLine, PreparedUnit
+
+
+def line_of(messages: Table) -> tuple[Column[Any], ...]:
+    """The columns of an index line, in the order of its attributes."""
+    columns = messages.c
+    return (
+        columns.sequence,
+        columns.destination,
+        columns.priority,
+        columns.expires_at,
+        columns.attempts,
+        columns.mediated,
+    )
+
+
+def prepared_units(rows: Iterable[Sequence[Any]]) -> list[PreparedUnit]:
+    """The prepared units of rows of branch, arrives and the columns of an index line, ordered by branch."""
+    units: dict[str, tuple[list[IndexLine], list[IndexLine]]] = {}
+    for branch, arrives, *line in rows:
+        units.setdefault(branch, ([], []))[0 if arrives else 1].append(IndexLine(*line))
+    return [PreparedUnit(branch, tuple(arrivals), tuple(removals)) for branch, (arrivals, removals) in units.items()]

@@ -1,0 +1,54 @@
+"""A store in a file over its versions: an older one is brought up, in place and at once (BUS-1)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from support_bus_store import message
+
+from connector.errors import MessagingError
+from connector_bus.store.sqlite_store import SqliteStore
+from connector_bus.store.unit import StoreUnit
+
+#: Written by the first version of the store: seven messages came, one left, one has failed twice.
+VERSION_1 = Path(__file__).with_name("data") / "store-version-1.db"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "bus.db"
+
+
+def test_a_store_of_version_1_is_brought_up_and_loses_nothing(path: Path) -> None:
+    shutil.copy(VERSION_1, path)
+    store = SqliteStore(path)
+    assert [(line.sequence, line.destination, line.attempts) for line in store.index()] == [
+        (1, "uk", 0),
+        (2, "requests", 0),
+        (4, "requests", 0),
+        (5, "uk", 2),
+        (6, "requests", 0),
+        (7, "uk", 0),
+    ]
+    assert store.read(4) == message(4, {"number": 4}, "requests")
+    store.prepare("branch", StoreUnit(insert=(message(8),), remove=(1,)))
+    store.close()
+    again = SqliteStore(path)
+    again.commit_prepared("branch")
+    assert [line.sequence for line in again.index()] == [2, 4, 5, 6, 7, 8]
+    again.close()
+
+
+def test_a_store_that_can_t_be_brought_up_is_left_at_its_version(path: Path) -> None:
+    shutil.copy(VERSION_1, path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE prepared (theirs)")  # in the way of ours
+    connection.close()
+    with pytest.raises(MessagingError, match="CF-BUS-054"):
+        SqliteStore(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT max(version) FROM schema_version").fetchone() == (1,)
+    connection.close()
