@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "explain": (f"{_AT}.explain:explain", "Show where a reference's sign-on comes from."),
     "test-connection": (f"{_AT}.test_connection:test_connection", "Sign on and connect once."),
     "pool": (f"{_AT}.pool:pool", "Show the pools of a running container, purge, resize, suspend one."),
+    "activations": (f"{_AT}.activations:activations", "Show the activations of a running container, pause one."),
     "lookup": (f"{_AT}.lookup:lookup", "Look a resource or reference up."),
     "auth-data": (f"{_AT}.auth_data:auth_data", "List and change authentication aliases."),
     "users": (f"{_AT}.users:users", "List and change users and groups."),

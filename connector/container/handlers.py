@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from connector.container import deployment
-from connector.container.activations import end_activations, start_activation
+from connector.container.activations import end_activations, keep_trying, plan_activation
 from connector.endpoint.declaration import declared_handlers
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def deploy_handlers(parts: Parts, *, activate: bool) -> None:
         activate: Whether handlers get messages.
 
     Raises:
-        DeploymentError: An application can't be deployed; no handler has got a message.
+        DeploymentError: An application can't be deployed, or an adapter refuses an activation's specification; no
+            handler has got a message.
     """
     core = parts.configuration.container
     switch = "administrative security" if not core.security else "application security"
@@ -44,6 +45,13 @@ def deploy_handlers(parts: Parts, *, activate: bool) -> None:
                 )
             planned.append((name, handler))
         parts.role_maps[name] = deployment.role_map(application.roles, core.realm, parts.identity.trusted_realms)
+    parts.activations.extend([plan_activation(parts, name, handler) for name, handler in planned])
     parts.stack.callback(end_activations, parts)
-    for name, handler in planned:
-        start_activation(parts, name, handler, activate=activate)
+    if not activate:
+        return
+    # An activation that the adapter refuses is reported and tried again: the container starts all the same, since what
+    # refuses it (a missing alias, a role) can be put right while it runs.
+    for deployed in parts.activations:
+        deployed.activation.activate()
+    if parts.activations:
+        parts.stack.callback(keep_trying(parts).close)

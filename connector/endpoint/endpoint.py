@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, final
 
 from connector.endpoint.delivery import call_handler
@@ -11,6 +12,7 @@ from connector.endpoint.message_context import MessageContext
 from connector.endpoint.misuse import misused, wrong_thread
 from connector.endpoint.proxy_states import BRACKETED, Misuse, ProxyState, Step, step, turn
 from connector.endpoint.role_check import check_roles, explain_roles
+from connector.endpoint.statistics import DeliveryOutcome
 from connector.errors import AccessDenied, DeliveryError, Reason
 from connector.security.scope import current_subject
 from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject, TransactionParticipant
@@ -52,6 +54,7 @@ class HandlerEndpoint:
         self._state = ProxyState.IDLE
         self._thread = 0
         self._unit: DeliveryUnit | None = None
+        self._handled: bool | None = None  # whether the handler returned; None where there was no message
 
     def before_delivery(self) -> None:
         """Begin what one message and its settlement have in common; see `spi.MessageEndpoint`.
@@ -62,6 +65,7 @@ class HandlerEndpoint:
         done = False
         try:
             self._factory.require_open()
+            self._handled = None
             self._unit = self._begin()
             done = True
         finally:
@@ -94,7 +98,7 @@ class HandlerEndpoint:
         try:
             unit, self._unit = self._unit, None
             assert unit is not None
-            unit.end()
+            self._end(unit)
         finally:
             self._leave(done=True)
 
@@ -109,9 +113,12 @@ class HandlerEndpoint:
             unit, self._unit = self._unit, None
         if before in BRACKETED and unit is not None:
             unit.abandon()
+            if self._handled is not None:
+                self._factory.counts.ended(DeliveryOutcome.ROLLED_BACK if self._handled else DeliveryOutcome.FAILED)
 
     def _deliver_alone(self, message: Message) -> Any:
         self._factory.require_open()
+        self._handled = None
         unit = self._begin()
         reply = None
         try:
@@ -121,14 +128,23 @@ class HandlerEndpoint:
         except BaseException:
             unit.abandon()  # an interrupt of the main thread: it is the user's, and passes
             raise
-        unit.end()
+        self._end(unit)
         return reply
+
+    def _end(self, unit: DeliveryUnit) -> None:
+        """End a delivery's unit and count the delivery; raises what the unit's end raises."""
+        try:
+            unit.end()
+        finally:
+            if self._handled is not None:
+                self._factory.counts.ended(DeliveryOutcome.of(unit.failure, handled=self._handled))
 
     def _handle(self, message: Message, unit: DeliveryUnit) -> Any:
         factory = self._factory
         try:
             factory.require_open()
             subject = self._subject()
+            self._handled = False
             self._check(subject, message)
             context = MessageContext(
                 message,
@@ -141,12 +157,22 @@ class HandlerEndpoint:
                 on_unknown_role=factory.report_unknown_role,
                 set_rollback_only=unit.set_rollback_only,
             )
-            reply = call_handler(factory.handler, message, context, factory.loop, factory.names)
+            reply = self._call(message, context)
+            self._handled = True
             unit.require_committable()
         except BaseException as error:
             unit.failed(error)
             raise
         return reply
+
+    def _call(self, message: Message, context: MessageContext) -> Any:
+        factory = self._factory
+        token = factory.begin_handling()
+        try:
+            with nullcontext() if factory.acting is None else factory.acting.scope():
+                return call_handler(factory.handler, message, context, factory.loop, factory.names)
+        finally:
+            factory.counts.end(token)
 
     def _begin(self) -> DeliveryUnit:
         factory = self._factory
@@ -164,7 +190,7 @@ class HandlerEndpoint:
         with self._lock:
             here = threading.get_ident()
             if self._state in BRACKETED and self._thread != here:
-                raise wrong_thread(asked, self._factory)
+                raise self._factory.refuse(wrong_thread(asked, self._factory))
             self._move(asked)
             self._thread = here
             return self._state
@@ -173,7 +199,7 @@ class HandlerEndpoint:
         """Under the lock."""
         following = step(self._state, asked)
         if isinstance(following, Misuse):
-            raise misused(following, asked, self._state, self._factory)
+            raise self._factory.refuse(misused(following, asked, self._state, self._factory))
         self._state = following
 
     def _leave(self, *, done: bool) -> None:
@@ -184,7 +210,8 @@ class HandlerEndpoint:
         subject = current_subject()
         if subject is None:
             factory = self._factory
-            raise DeliveryError(NO_WORK, application=factory.application, activation=factory.activation)
+            names = {"application": factory.application, "activation": factory.activation}
+            raise factory.refuse(DeliveryError(NO_WORK, **names))
         return subject
 
     def _check(self, subject: Subject, message: Message) -> None:

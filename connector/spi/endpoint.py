@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from connector.errors import ConnectorError
+from connector.spi.delivery import Ordering, RedeliveryPolicy
 from connector.spi.message import Message
 from connector.spi.subject import Subject
 from connector.spi.transaction import TransactionParticipant
@@ -108,13 +110,13 @@ class MessageEndpointFactory(Protocol):
         ...
 
     @property
-    def max_redeliveries(self) -> int:
-        """How often a failed message is delivered again before it goes to the exception destination."""
+    def ordering(self) -> Ordering:
+        """Which messages keep their order. With `Ordering.QUEUE` the concurrency is 1."""
         ...
 
     @property
-    def redelivery_delay(self) -> float:
-        """Seconds before a failed message is delivered again."""
+    def redelivery(self) -> RedeliveryPolicy:
+        """What becomes of a message whose delivery has failed."""
         ...
 
     def create_endpoint(self, participant: TransactionParticipant | None = None) -> MessageEndpoint:
@@ -129,5 +131,20 @@ class MessageEndpointFactory(Protocol):
     def sign_on(self) -> Subject | None:
         """The subject that the adapter consumes with: the newest credential of the activation's alias, for the
         adapter's own use; None where the activation names no alias. May block. Raises AuthDataError.
+        """
+        ...
+
+    def run_as(self) -> Subject | None:
+        """The subject that the handler's outbound work runs as, and that the adapter sends its replies as.
+
+        None where that is the caller's own. May block. Raises AuthDataError, AuthenticationFailed.
+        """
+        ...
+
+    def lost(self, error: ConnectorError) -> None:
+        """Tell that the subscription stands no more, and why: the source has gone away.
+
+        Does not block and raises nothing. The container ends the activation at the adapter (`deactivate_endpoint`) and
+        begins it again after a while, again and again until it stands; meanwhile `status` shows the error.
         """
         ...

@@ -18,7 +18,7 @@ from connector.errors import AccessDenied, AuthenticationFailed, DeliveryError, 
 from connector.security.audit import MemoryAuditLog
 from connector.security.roles import RoleMap
 from connector.security.scope import current_subject
-from connector.spi import CallerPrincipalCallback, Message, Outcome, Subject, UserPrincipal
+from connector.spi import CallerPrincipalCallback, Message, Outcome, RedeliveryPolicy, Subject, UserPrincipal
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -294,10 +294,12 @@ def test_a_delivery_after_the_work_s_end_is_refused(make: Make) -> None:
 
 def test_two_factories_of_equal_settings_are_two_and_show_no_secret(make: Make) -> None:
     credential = Subject.of_user("feeder", "home")
-    one, other = (make(print, sign_on=lambda: credential, concurrency=3, redelivery_delay=2.0) for _ in range(2))
+    one, other = (
+        make(print, sign_on=lambda: credential, concurrency=3, redelivery=RedeliveryPolicy(4, 2.0)) for _ in range(2)
+    )
     assert one != other
     assert one.sign_on() is credential
-    assert (one.concurrency, one.max_redeliveries, one.redelivery_delay, one.transacted) == (3, 5, 2.0, False)
+    assert (one.concurrency, one.redelivery, one.transacted) == (3, RedeliveryPolicy(4, 2.0), False)
     assert "orders:jms/in" in repr(one)
     assert "orders:jms/in" in repr(one.create_endpoint())
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import messages, pools, show, signers, stores
+from connector.admin.operations import activations, messages, pools, show, signers, stores
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -58,6 +58,10 @@ _ALL = (
     Operation("pool.resize", Access.OPERATOR, pools.resize_pool, pools.RESIZED, running=True),
     Operation("pool.suspend", Access.OPERATOR, pools.suspend_pool, ("reference",), running=True),
     Operation("pool.resume", Access.OPERATOR, pools.resume_pool, ("reference",), running=True),
+    Operation("activations.list", Access.MONITOR, activations.list_activations, running=True),
+    Operation("activations.pause", Access.OPERATOR, activations.pause_activation, ("activation",), running=True),
+    Operation("activations.resume", Access.OPERATOR, activations.resume_activation, ("activation",), running=True),
+    Operation("activations.retry", Access.OPERATOR, activations.retry_activation, ("activation",), running=True),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),

@@ -263,7 +263,9 @@ class BusEngine:
             return
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
-        entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
+        entry = Entry(
+            stored.sequence, header.priority, header.expires_at, header.delivery_count, kept, group=header.group
+        )
         shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)
@@ -272,7 +274,7 @@ class BusEngine:
         destination = self.destinations.find(line.destination)
         if destination is None:
             return False
-        entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+        entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts, group=line.group)
         return destination.side(mediated=line.mediated).add((entry,))
 
     def _branch(self, unit: PreparedUnit) -> Branch:
