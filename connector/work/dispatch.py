@@ -15,8 +15,9 @@ from connector.work.event_loop import EventLoopThread
 from connector.work.execution import WorkExecution, name_of
 from connector.work.ledger import Acceptance, WorkLedger
 from connector.work.notices import Rejections, tell
+from connector.work.running import RUNNING
 from connector.work.submission import Awaited, Station, Submission
-from connector.work.workers import RUNNING, WorkerThreads
+from connector.work.workers import WorkerThreads
 
 _log = logging.getLogger("connector.work")
 
@@ -137,7 +138,8 @@ class WorkDispatch:
     ) -> Submission:
         """Have a work accepted. Does not block, but for the listener. Raises WorkRejected where it is not accepted."""
         immediate = start_timeout == 0
-        long_running = bool(contexts) and self._table.is_long_running(contexts)
+        security = self._table.only_caller(contexts) if contexts else None
+        long_running = bool(contexts) and security is None and self._table.is_long_running(contexts)
         now = self._now()
         submission = Submission(
             work,
@@ -149,6 +151,8 @@ class WorkDispatch:
             now,
             INDEFINITE if immediate else now + start_timeout,  # IMMEDIATE is judged at once, here
         )
+        if security is not None:
+            submission.security = security
         if not callable(work) and not isinstance(work, Work):
             error = WorkRejected(NOT_A_WORK, error_code=WorkErrorCode.UNDEFINED, kind=type(work).__name__)
             raise self._refused(submission, error)
