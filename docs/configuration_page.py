@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration import application, model, pool_section, tls_section, work_section
+from connector.container.configuration import (
+    activation_section,
+    application,
+    model,
+    pool_section,
+    tls_section,
+    work_section,
+)
 from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -47,7 +54,7 @@ DESCRIPTOR = (
     ("[application]", application.ApplicationSection),
     ("[roles.NAME]", application.RoleSection),
     ("[references.NAME]", application.ReferenceSection),
-    ("[activations.NAME]", application.ActivationSection),
+    ("[activations.NAME]", activation_section.ActivationSection),
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from support_activations import FakeActivation
 
 from connector.admin.main import main
 from connector.admin.operations import Stores, Target
@@ -229,6 +230,7 @@ class FakeContainer:
         self.refreshes = 0
         self.refreshed: list[tuple[str | None, str | None]] = []
         self.ledger = FakePool()
+        self.orders = FakeActivation()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
         self.supposed: dict[str, ModuleResult] = {}
@@ -286,6 +288,14 @@ class FakeContainer:
 
     def pools(self) -> tuple[FakePool, ...]:
         return (self.ledger,)
+
+    def activation(self, name: str) -> FakeActivation:
+        if name != "orders:jms/in":
+            raise NameNotFound(WRONG_NAME, name=name)
+        return self.orders
+
+    def activations(self) -> tuple[FakeActivation, ...]:
+        return (self.orders,)
 
     @property
     def transactions(self) -> FakeTransactions:

@@ -17,6 +17,7 @@ from typing import Any
 
 from connector.errors import (
     AuthenticationFailed,
+    ConnectorError,
     HandleClosed,
     Reason,
     WorkCompletedWithError,
@@ -36,13 +37,16 @@ from connector.spi import (
     IdentityAssertion,
     ManagedConnection,
     Message,
+    Ordering,
     PasswordCredential,
     Principal,
+    RedeliveryPolicy,
     Secret,
     SecurityContext,
     SignOnPlan,
     SignOnSource,
     Subject,
+    TransactionParticipant,
     UserPrincipal,
     Work,
     WorkContext,
@@ -286,20 +290,29 @@ class FakeEndpointFactory:
         concurrency: int = 1,
         max_redeliveries: int = 0,
         redelivery_delay: float = 0.0,
+        redelivery: RedeliveryPolicy | None = None,
+        ordering: Ordering = Ordering.NONE,
+        acting: Subject | None = None,
     ) -> None:
         self.application = "uk-weather"
         self.activation = "jms/requests"
         self.realm = REALM
         self.transacted = transacted
         self.concurrency = concurrency
-        self.max_redeliveries = max_redeliveries
-        self.redelivery_delay = redelivery_delay
+        self.redelivery = redelivery or RedeliveryPolicy(max_redeliveries, redelivery_delay)
+        self.ordering = ordering
+        self.losses: list[ConnectorError] = []
         self.released = 0
         self._handler = handler
         self._subject = subject
+        self._acting = acting
 
-    def create_endpoint(self) -> FakeEndpointFactory:
+    def create_endpoint(self, participant: TransactionParticipant | None = None) -> FakeEndpointFactory:
         return self
+
+    def before_delivery(self) -> None: ...
+
+    def after_delivery(self) -> None: ...
 
     def deliver(self, message: Message) -> Any:
         return self._handler(message)
@@ -309,6 +322,12 @@ class FakeEndpointFactory:
 
     def sign_on(self) -> Subject | None:
         return self._subject
+
+    def run_as(self) -> Subject | None:
+        return self._acting
+
+    def lost(self, error: ConnectorError) -> None:
+        self.losses.append(error)
 
 
 class FakeLease:

@@ -102,6 +102,7 @@ class FakeIdentity:
         return user
 
     def groups_of(self, user: str) -> frozenset[str]:
+        self._reached()
         return self._users.get(user, frozenset())
 
     def current_subject(self) -> Subject | None:

@@ -111,6 +111,26 @@ class AdministeredPool(Protocol):
         ...
 
 
+class AdministeredActivation(Protocol):
+    """One activation; documented at container.activation_operations.OperatedActivation."""
+
+    def pause(self) -> Any:
+        """Deliver nothing until `resume`; answers what has a `to_dict`."""
+        ...
+
+    def resume(self) -> Any:
+        """Deliver again; answers what has a `to_dict`."""
+        ...
+
+    def retry(self) -> Any:
+        """Try a failed one again; answers what has a `to_dict`."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """State, health and figures as plain data."""
+        ...
+
+
 class EditOutcome(Protocol):
     """What became of an edit; documented at container.edit_report.EditReport."""
 
@@ -190,6 +210,14 @@ class AdministeredContainer(Protocol):
 
     def pools(self) -> Iterable[AdministeredPool]:
         """The pools of all resources."""
+        ...
+
+    def activation(self, name: str, /) -> AdministeredActivation:
+        """One activation, as `application:activation`. Raises NameNotFound."""
+        ...
+
+    def activations(self) -> Iterable[AdministeredActivation]:
+        """All activations."""
         ...
 
     @property

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "config": (f"{_AT}.config:config", "Show and change any setting."),
     "bus": (f"{_AT}.bus:bus", "Roles, destinations and failed messages of a bus."),
     "transactions": (f"{_AT}.transactions:transactions", "List unfinished transactions, decide those in doubt."),
+    "activations": (f"{_AT}.activations:activations", "Show the activations of a running container, pause one."),
     "lookup": (f"{_AT}.lookup:lookup", "Look a resource or reference up."),
     "auth-data": (f"{_AT}.auth_data:auth_data", "List and change authentication aliases."),
     "users": (f"{_AT}.users:users", "List and change users and groups."),

@@ -33,6 +33,7 @@ from connector.security.scope import current_subject
 from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
 
 if TYPE_CHECKING:
+    from connector.container.activation_operations import OperatedActivation
     from connector.container.configuration.settings import AdminPort, ContainerConfiguration
     from connector.container.configuration_editor import ConfigurationEditor
     from connector.container.live.reload import Reloader
@@ -456,6 +457,24 @@ class Container:
     def pools(self) -> tuple[OperatedPool, ...]:
         """The pools of all resources of this instant, in the order of the configuration."""
         return tuple(operated_pool(self._parts, name) for name in list(self._parts.resources))
+
+    def activation(self, name: str) -> OperatedActivation:
+        """A handler's activation, to look at and to operate (FLOW-5). Does not block.
+
+        Args:
+            name: `application:activation`.
+
+        Raises NameNotFound.
+        """
+        from connector.container.activation_operations import operated_activation  # not needed for a start
+
+        return operated_activation(self._parts, name)
+
+    def activations(self) -> tuple[OperatedActivation, ...]:
+        """All activations, in the order of the configuration. Does not block."""
+        from connector.container.activation_operations import operated_activations  # not needed for a start
+
+        return operated_activations(self._parts)
 
     def run_command(self, adapter: str, command: str, arguments: Mapping[str, Any]) -> Any:
         """Have an adapter carry out one of the operations that its `ra.toml` lists. Raises NameNotFound."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from connector.container import deployment
-from connector.container.activations import start_activation
+from connector.container.activations import keep_trying, plan_activation
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
 from connector.endpoint.declaration import declared_handlers
 from connector.security.roles import RoleMap
@@ -28,16 +28,24 @@ def deploy_handlers(parts: Parts, *, activate: bool) -> None:
         activate: Whether handlers get messages.
 
     Raises:
-        DeploymentError: An application can't be deployed; no handler has got a message.
+        DeploymentError: An application can't be deployed, or an adapter refuses an activation's specification; no
+            handler has got a message.
     """
     configuration = parts.configuration
     planned = plan_applications(configuration)
     for name, handlers in planned.items():
         warn_of_unchecked_roles(name, handlers)
         parts.role_maps[name] = role_map_of(parts, configuration.applications[name])
-    for name, handlers in planned.items():
-        for handler in handlers:
-            start_activation(parts, name, handler, activate=activate)
+    parts.activations.extend(
+        plan_activation(parts, name, handler) for name, handlers in planned.items() for handler in handlers
+    )
+    if not activate:
+        return
+    # An activation that the adapter refuses is reported and tried again: the container starts all the same, since what
+    # refuses it (a missing alias, a role) can be put right while it runs.
+    for deployed in parts.activations:
+        deployed.activation.activate()
+    parts.stack.callback(keep_trying(parts).close)
 
 
 def role_map_of(parts: Parts, application: ApplicationSettings) -> RoleMap:

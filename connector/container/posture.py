@@ -302,12 +302,7 @@ def status(parts: Parts) -> dict[str, Any]:
         "works": {one.adapter or "the container": _works(one) for one in parts.work_manager.statistics()},
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
         "activations": [
-            {
-                "application": deployed.factory.application,
-                "activation": deployed.factory.activation,
-                "state": deployed.activation.state.value,
-                "error": None if deployed.activation.failure is None else str(deployed.activation.failure),
-            }
+            {**deployed.activation.report().to_dict(), "deliveries": deployed.factory.statistics().to_dict()}
             for deployed in parts.activations
         ],
     }

@@ -44,6 +44,7 @@ from connector.spi.credentials import (
     PasswordCredential,
     same_factory,
 )
+from connector.spi.delivery import ActivationHealth, Ordering, RedeliveryPolicy, identity_outage
 from connector.spi.endpoint import ActivationSpec, MessageEndpoint, MessageEndpointFactory
 from connector.spi.explanation import Explanation, Step, Verdict
 from connector.spi.kerberos import KerberosCredential, Tickets
@@ -213,6 +214,10 @@ __all__ = [
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",
+    "Ordering",
+    "RedeliveryPolicy",
+    "ActivationHealth",
+    "identity_outage",
     "Message",
     "Body",
     "PropertyValue",

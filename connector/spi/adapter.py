@@ -13,6 +13,7 @@ from connector.errors import Reason
 from connector.spi.audit import AuditLog
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
+from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
@@ -162,6 +163,13 @@ class ResourceAdapter(ABC):
         """
         raise TypeError(f"{type(self).__name__} has no connection factories")
 
+    def validate_activation(self, spec: ActivationSpec) -> None:
+        """Check the properties of an activation together, at every start and before the first message flows.
+
+        Must not block for remote systems: what only they know is found out by `activate_endpoint`. Raises ConfigError
+        or NameNotFound: the container then doesn't start, and its error names the activation and this cause.
+        """
+
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages; returns once the subscription stands. Needs Capability.INBOUND.
 
@@ -173,6 +181,13 @@ class ResourceAdapter(ABC):
     def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """End it: no delivery begins after this returns; those under way are waited for, at most some seconds."""
         raise TypeError(f"{type(self).__name__} has no inbound side")
+
+    def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
+        """How an active subscription is, at this instant. Must not block: it is asked by `status` and by metrics.
+
+        An adapter that doesn't say counts as healthy for as long as it reports no loss (`MessageEndpointFactory.lost`).
+        """
+        return ActivationHealth(subscribed=True)
 
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
         """Carry out an administrative operation that `ra.toml` lists; answers plain data for `--json`.

@@ -66,7 +66,7 @@ class ContextTable:
         kinds: In the order of their set-up.
     """
 
-    # Mutable state: `_type_of`, a cache.
+    # Mutable state: `_type_of` and `_plain`, caches.
 
     def __init__(self, kinds: Sequence[ContextKind]) -> None:
         self.types: Final = frozenset(kind.type for kind in kinds)
@@ -74,11 +74,21 @@ class ContextTable:
         self.around: Final = tuple(kind for kind in kinds if kind.around is not None)
         # By class: walking through one's ancestors costs as much as all else that is done for a context.
         self._type_of = lru_cache(256)(self._find)
+        self._plain = lru_cache(256)(self._is_plain)
 
     def supported_type(self, context: object) -> type[WorkContext] | None:
         """The most specific supported type that the context is an instance of, or None."""
         kind: type = type(context)
         return self._type_of(kind)
+
+    def only_caller(self, contexts: Sequence[WorkContext]) -> SecurityContext | None:
+        """The security context, where there is no other and nothing is to be done but to establish its caller."""
+        if len(contexts) == 1:
+            only: Any = contexts[0]
+            if self._plain(only.__class__):
+                security: SecurityContext = only
+                return security
+        return None
 
     def assign(self, contexts: Sequence[WorkContext]) -> dict[type[WorkContext], WorkContext]:
         """Each context by its supported type. Raises BadContext for the first bad one."""
@@ -102,6 +112,11 @@ class ContextTable:
             if self._type_of(type(context)) is HintsContext and cast("HintsContext", context).long_running is True:
                 return True
         return False
+
+    def _is_plain(self, kind: type[WorkContext]) -> bool:
+        if self._find(kind) is not SecurityContext or any(one.type is SecurityContext for one in self.around):
+            return False
+        return kind.context_setup_complete is WorkContext.context_setup_complete
 
     def _find(self, kind: type) -> type[WorkContext] | None:
         return next((ancestor for ancestor in kind.__mro__ if ancestor in self.types), None)

@@ -15,8 +15,9 @@ from connector.work.event_loop import EventLoopThread
 from connector.work.execution import WorkExecution, name_of
 from connector.work.ledger import Acceptance, WorkLedger
 from connector.work.notices import Rejections, tell
+from connector.work.running import RUNNING
 from connector.work.submission import Awaited, Station, Submission
-from connector.work.workers import RUNNING, WorkerThreads
+from connector.work.workers import WorkerThreads
 
 _log = logging.getLogger("connector.work")
 
@@ -111,8 +112,7 @@ class WorkDispatch:
             raise WorkRejected(WOULD_BLOCK_LOOP, error_code=WorkErrorCode.UNDEFINED, work=name_of(work))
         running = RUNNING.get()
         if running is not None:
-            threads, outer = running
-            threads.begin_wait(outer)
+            running[0].begin_wait(running[1])
         try:
             submission = self.submit(awaited, account, work, contexts, start_timeout, listener)
             try:
@@ -122,7 +122,7 @@ class WorkDispatch:
                 raise
         finally:
             if running is not None:
-                threads.end_wait(outer)
+                running[0].end_wait(running[1])
         if submission.start_delay is None:
             tell(submission, WorkEventKind.REJECTED)
         return submission
@@ -138,7 +138,8 @@ class WorkDispatch:
     ) -> Submission:
         """Have a work accepted. Does not block, but for the listener. Raises WorkRejected where it is not accepted."""
         immediate = start_timeout == 0
-        long_running = bool(contexts) and self._table.is_long_running(contexts)
+        security = self._table.only_caller(contexts) if contexts else None
+        long_running = bool(contexts) and security is None and self._table.is_long_running(contexts)
         now = self._now()
         submission = Submission(
             work,
@@ -150,6 +151,8 @@ class WorkDispatch:
             now,
             INDEFINITE if immediate else now + start_timeout,  # IMMEDIATE is judged at once, here
         )
+        if security is not None:
+            submission.security = security
         if not callable(work) and not isinstance(work, Work):
             error = WorkRejected(NOT_A_WORK, error_code=WorkErrorCode.UNDEFINED, kind=type(work).__name__)
             raise self._refused(submission, error)

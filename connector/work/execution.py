@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from contextvars import copy_context
 from functools import lru_cache
 from types import CoroutineType, MappingProxyType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
 from connector.security.domain import SecurityDomain
@@ -26,6 +26,7 @@ from connector.work.contexts import BadContext, ContextKind, ContextTable
 from connector.work.event_loop import EventLoopThread
 from connector.work.inflow import NOBODY
 from connector.work.inflow_handler import establish_subject
+from connector.work.running import RUNNING, Lender
 from connector.work.submission import Submission
 
 _log = logging.getLogger("connector.work")
@@ -85,17 +86,24 @@ class WorkExecution:
         self._table = table
         self._entered = frozenset(kind.type for kind in table.around)
 
-    def execute(self, submission: Submission) -> None:
+    def execute(self, threads: Lender, submission: Submission) -> None:
         """Run it and put the outcome into its `result` or `error`. Blocks as long as the work does; raises nothing.
 
         To be called in a `contextvars.Context` made for this one work: whatever the work sets is gone with it, and
         nothing of the submitter, of an earlier work or of a failed set-up is seen in it (FLOW-4).
+
+        Args:
+            threads: Who lends the work's slot while it waits for a nested one.
+            submission: What to run.
         """
+        RUNNING.set((threads, submission))
         try:
             subject, rule, contexts, realm = NOBODY, "no caller", _NO_CONTEXTS, self._realm
             if submission.contexts:
-                contexts = self._assigned(submission)
-                security: Any = contexts.get(SecurityContext)
+                security = submission.security
+                if security is None:
+                    contexts = self._assigned(submission)
+                    security = cast("SecurityContext | None", contexts.get(SecurityContext))
                 if security is not None:
                     subject, rule = self._established(submission, security)
                     realm = security.realm or realm
@@ -116,11 +124,10 @@ class WorkExecution:
             ) from None
 
     def _run_within(self, submission: Submission, contexts: Mapping[type[WorkContext], WorkContext]) -> Any:
-        entered = self._entered
         for kind, context in contexts.items():
-            if kind not in entered and context.__class__.context_setup_complete is not _NO_NOTICE:
+            if context.__class__.context_setup_complete is not _NO_NOTICE and kind not in self._entered:
                 _tell_complete(context)
-        if not entered or entered.isdisjoint(contexts):
+        if self._entered.isdisjoint(contexts):
             return self._run(submission, contexts)
         result = None
         with ExitStack() as stack:

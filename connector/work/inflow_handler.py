@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, final
 
 from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable, SubjectRejected
@@ -40,25 +41,27 @@ class InflowCallbackHandler:
     """Collects what one security context says; decides nothing but whether a password is right.
 
     A wrong password raises nothing (its `result` says so), and fails the set-up all the same when it is decided.
-    Used on one thread, for one set-up; `close` makes every later use an error.
+    Used on one thread, for one set-up; `end` or `close` makes every later use an error.
 
     Args:
         identity: Who validates passwords.
         execution_subject: The subject that was handed to the security context.
     """
 
-    # Mutable state, all of it used on the work's own thread: the lists, `_failure`, `_undecided` and `_open`.
+    # Mutable state, all of it used on the work's own thread: everything but the identity service and the subject.
+    # Class attributes, since most messages name a caller and say nothing else.
+    _groups: tuple[str, ...] = ()
+    _group_callbacks = 0
+    _passwords: tuple[tuple[str, bool], ...] = ()
+    _failure: AuthenticationFailed | None = None
+    _undecided: tuple[str, str] | None = None
+    _open = True
+    _plain = True  # nothing was said but who the caller is
 
     def __init__(self, identity: IdentityService, execution_subject: Subject) -> None:
         self._identity = identity
         self._subject = execution_subject
         self._callers: list[Principal | str | None] = []
-        self._groups: list[str] = []
-        self._group_callbacks = 0
-        self._passwords: list[tuple[str, bool]] = []
-        self._failure: AuthenticationFailed | None = None
-        self._undecided: tuple[str, str] | None = None
-        self._open = True
 
     def handle(self, callbacks: Sequence[Callback]) -> None:
         """Take the callbacks, in any order, in one call or several (FLOW-3).
@@ -72,27 +75,40 @@ class InflowCallbackHandler:
             if isinstance(callback, CallerPrincipalCallback):
                 self._callers.append(callback.principal)
             elif isinstance(callback, GroupPrincipalCallback):
-                self._groups.extend(callback.groups)
+                self._groups = (*self._groups, *callback.groups)
                 self._group_callbacks += 1
+                self._plain = False
             elif isinstance(callback, PasswordValidationCallback):
+                self._plain = False
                 self._validate(callback)
             else:
                 raise UnsupportedCallback(callback)
             if callback.subject is not self._subject:
                 _log.warning("a %s came with another subject; the execution subject is used", type(callback).__name__)
 
-    def close(self) -> Heard:
-        """End the set-up and answer what was heard, the execution subject's own content included."""
+    def end(self) -> None:
+        """End the set-up: every later use is an error."""
         self._open = False
+
+    def close(self) -> Heard:
+        """`end`, and answer what was heard, the execution subject's own content included."""
+        self.end()
         return Heard(
             callers=tuple(self._callers),
-            groups=tuple(self._groups),
-            passwords=tuple(self._passwords),
+            groups=self._groups,
+            passwords=self._passwords,
             group_callbacks=self._group_callbacks,
             placed=self._subject.principals,
             credentials=self._subject.credentials,
             undecided=self._undecided,
         )
+
+    @property
+    def only_caller(self) -> Principal | str | None:
+        """What the one caller callback named, where nothing but that was said at all; else None."""
+        if self._plain and len(self._callers) == 1 and self._subject.is_empty:
+            return self._callers[0]
+        return None
 
     @property
     def failure(self) -> AuthenticationFailed | None:
@@ -114,7 +130,7 @@ class InflowCallbackHandler:
                 return
             except AuthenticationFailed as error:
                 self._failure = self._failure or error
-        self._passwords.append((callback.user, callback.result))
+        self._passwords = (*self._passwords, (callback.user, callback.result))
 
 
 def establish_subject(context: SecurityContext, identity: SecurityDomain) -> InflowDecision:
@@ -133,13 +149,19 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
     try:
         context.setup_security_context(handler, execution_subject, None)
     finally:
-        heard = handler.close()
-        if not execution_subject.is_read_only:
+        handler.end()
+        only = handler.only_caller
+        heard = None if only is not None else handler.close()
+        if heard is not None and not execution_subject.is_read_only:
             execution_subject.clear()  # an adapter that keeps it finds nothing in it
     try:
+        decision = None if only is None else _known_caller(only, domain)
+        if decision is not None:
+            return decision
+        heard = heard or handler.close()
         facts = _facts(heard, domain)
     except RegistryUnavailable as error:
-        report_outage(error, heard, domain)
+        report_outage(error, heard or handler.close(), domain)
         raise
     decision = decide_inflow(heard, facts)
     if decision.reason is not None or decision.translation or decision.dropped_groups:
@@ -150,6 +172,27 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
         rejected.retryable = decision.reason is NOT_ASKED
         raise rejected from handler.failure
     return decision
+
+
+def _known_caller(caller: Principal | str, domain: SecurityDomain) -> InflowDecision | None:
+    """The decision where one user of the realm was named and nothing else said, as for most messages; else None."""
+    realm = domain.realm
+    user = named_user(caller, realm)
+    if user is None:
+        return None
+    groups = domain.groups_of(user)
+    # Whoever is in a group is known; who is in none may be unknown.
+    return _asserted(user, realm, groups) if groups or domain.user_exists(user) else None
+
+
+@lru_cache(4096)
+def _asserted(user: str, realm: str, groups: frozenset[str]) -> InflowDecision:
+    """`decide_inflow` depends on nothing else here: not on trusted realms, on maps, or on how the user was named.
+
+    So what it decided once for these groups it would decide again; and the subject, read-only and without
+    credentials, may be that of several works. The registry is asked each time.
+    """
+    return decide_inflow(Heard(callers=(user,)), RealmFacts(realm=realm, groups_of={user: groups}))
 
 
 def _domain(context: SecurityContext, identity: SecurityDomain) -> SecurityDomain:

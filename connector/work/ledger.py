@@ -13,7 +13,8 @@ to one, reject it).  `lanes` decides who may start; here is what is around it: t
 
 A work is HANDED together with a slot and a thread: a new one, one that is idle, or the one that has just become free.
 A handed work may still be withdrawn (start timeout, shutdown); its thread finds that out by `claim`, and goes on with
-whatever `drop` answers.
+whatever `drop` answers.  A work without a deadline counts as RUNNING as soon as it is handed: nothing but a shutdown
+could come between, and its thread need not ask.
 
 There are two executors, for short and for long-running works, each with slots of its own.  An executor never has more
 idle threads than slots; that for long-running works keeps none.
@@ -25,6 +26,7 @@ import threading
 from enum import Enum
 from typing import Final, final
 
+from connector.spi import INDEFINITE
 from connector.work.account import Account
 from connector.work.lanes import Slots
 from connector.work.limits import WorkLimits
@@ -132,8 +134,11 @@ class WorkLedger:
             if self._stopping:
                 return self._refused(submission, Acceptance.STOPPED)
             if executor.slots.try_take(lane):
-                submission.station = _HANDED
+                submission.station = _RUNNING if submission.deadline == INDEFINITE else _HANDED
                 self._live[submission] = None
+                if executor.busy < executor.threads:  # as `engage`, which costs a call
+                    executor.busy += 1
+                    return _TO_IDLE
                 return _SPAWN if executor.engage() else _TO_IDLE
             if immediate:
                 return self._refused(submission, Acceptance.NO_SLOT)
@@ -163,7 +168,7 @@ class WorkLedger:
             self._refused(submission, Acceptance.STOPPED)
 
     def claim(self, submission: Submission, now: float) -> bool:
-        """Move a handed submission to RUNNING, by its thread.
+        """Move a handed submission to RUNNING, by its thread; not to be asked where it is that already.
 
         False if it was withdrawn, or is too late (`withdraw` it then): go on with what `drop` answers.
         """
@@ -181,7 +186,12 @@ class WorkLedger:
     def drop(self, submission: Submission) -> Submission | Idle:
         """The thread of a handed submission that was withdrawn gives its slot back; answers what it does next."""
         with self._lock:
-            return self._next(submission)
+            executor = self._executor(submission)
+            following = executor.slots.free(submission.lane)
+            if following is None:
+                return executor.disengage()
+            self._hand(following)
+            return following
 
     def complete(self, submission: Submission) -> Submission | Idle:
         """Move a running submission to COMPLETED; answers what its thread does next: another work, or none."""
@@ -198,7 +208,14 @@ class WorkLedger:
                 executor = self._executor(submission)
                 executor.slots.take_back(submission.lane, needed=False)
                 return executor.disengage()
-            return self._next(submission)
+            lane = submission.lane
+            executor = self._long if lane is account.long else self._short
+            following = executor.slots.free(lane)
+            if following is None:
+                return executor.disengage()
+            following.station = _RUNNING if following.deadline == INDEFINITE else _HANDED
+            self._live[following] = None
+            return following
 
     def lend_slot(self, submission: Submission) -> tuple[Submission, bool] | None:
         """A running work begins to wait for another one: its slot is free meanwhile.
@@ -233,6 +250,8 @@ class WorkLedger:
         with self._lock:
             executor.threads -= 1
             executor.busy -= 1
+            if submission.station is _RUNNING:
+                submission.station = _HANDED
             withdrawn = self._withdraw(submission)
             return withdrawn, self._handed_over(executor, executor.slots.free(submission.lane))
 
@@ -261,17 +280,8 @@ class WorkLedger:
         return self._long if submission.lane is submission.account.long else self._short
 
     def _hand(self, submission: Submission) -> None:
-        submission.station = _HANDED
+        submission.station = _RUNNING if submission.deadline == INDEFINITE else _HANDED
         self._live[submission] = None
-
-    def _next(self, submission: Submission) -> Submission | Idle:
-        """The slot and the thread of a submission are free."""
-        executor = self._long if submission.lane is submission.account.long else self._short
-        following = executor.slots.free(submission.lane)
-        if following is None:
-            return executor.disengage()
-        self._hand(following)
-        return following
 
     def _handed_over(self, executor: _Executor, following: Submission | None) -> tuple[Submission, bool] | None:
         if following is None:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import WorkError
-from connector.spi import WorkContext, WorkEvent, WorkEventKind, WorkLike, WorkListener
+from connector.spi import SecurityContext, WorkContext, WorkEvent, WorkEventKind, WorkLike, WorkListener
 
 if TYPE_CHECKING:
     from connector.work.account import Account
@@ -56,6 +56,7 @@ class Submission:
         deadline: Monotonic seconds until which it must have been started; infinite for no limit.
         call_off: Calls the start timer off, where there is one.
         station: Where it is.
+        security: Its security context, where that is all there is to be set up.
         waits: How many waits for nested works are going on within it; it lends its slot while there are any.
         start_delay: Seconds from acceptance to start, once it has started.
         result: What `run` answered.
@@ -66,6 +67,7 @@ class Submission:
     # Class attributes for what most works never change, and no slots: a work is made for every message.
     call_off: Callable[[], None] | None = None
     station = Station.NEW
+    security: SecurityContext | None = None
     waits = 0
     start_delay: float | None = None
     result: Any = None

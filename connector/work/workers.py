@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextvars import Context, ContextVar
+from contextvars import Context
 from queue import SimpleQueue
 from typing import Final, final
 
@@ -18,7 +18,7 @@ from connector.spi import Clock, WorkErrorCode, WorkEventKind
 from connector.work.execution import WorkExecution, name_of
 from connector.work.ledger import Idle, WorkLedger
 from connector.work.notices import Rejections, tell
-from connector.work.submission import Awaited, Submission
+from connector.work.submission import Awaited, Station, Submission
 
 _log = logging.getLogger("connector.work")
 
@@ -35,6 +35,7 @@ NO_THREAD = Reason(
 
 
 # Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
+_RUNNING: Final = Station.RUNNING
 _START: Final = Awaited.START
 _END: Final = Awaited.END
 _WAIT: Final = Idle.WAIT
@@ -60,7 +61,7 @@ class WorkerThreads:
     ) -> None:
         self._name = name
         self._ledger = ledger
-        self._execution = execution
+        self._execute = execution.execute
         self._rejections = rejections
         self._now = clock.monotonic
         self.queue: SimpleQueue[Submission | None] = SimpleQueue()
@@ -125,7 +126,7 @@ class WorkerThreads:
     def _run(self, submission: Submission) -> Submission | Idle:
         """Run a submission unless it was withdrawn; answers what the thread does next."""
         now = self._now()
-        if not self._ledger.claim(submission, now):
+        if submission.station is not _RUNNING and not self._ledger.claim(submission, now):
             self.expire(submission)
             return self._ledger.drop(submission)
         if submission.call_off is not None:
@@ -136,19 +137,10 @@ class WorkerThreads:
             tell(submission, WorkEventKind.STARTED)
         if submission.awaited is _START:
             submission.signal.release()
-        Context().run(self._execute, submission)
+        Context().run(self._execute, self, submission)
         if listener is not None:  # before it counts as ended: a shutdown waits for the listener too
             tell(submission, WorkEventKind.COMPLETED)
         following = self._ledger.complete(submission)
         if submission.awaited is _END:  # after it: the submitter finds the slot free
             submission.signal.release()
         return following
-
-    def _execute(self, submission: Submission) -> None:
-        RUNNING.set((self, submission))
-        self._execution.execute(submission)
-
-
-#: The work that runs here, and whose threads run it. It follows the work's own coroutines and whatever it carries its
-#: context to (`asyncio.to_thread`), so that they lend the work's slot when they wait; a nested work has its own.
-RUNNING: ContextVar[tuple[WorkerThreads, Submission] | None] = ContextVar("connector.work", default=None)

@@ -414,6 +414,53 @@ def test_a_map_makes_no_ready_subject_of_its_realm_trusted() -> None:
         establish(lambda _handler, subject: subject.add_principal(UserPrincipal("bob", "mapped")))
 
 
+# --- the short way of a known caller, of whom nothing else is said ---------------------------------------------------
+
+
+def test_the_groups_of_a_caller_are_those_of_now() -> None:
+    identity = FakeIdentity({"alice": {"staff"}}, realm=REALM)
+    context = SaidContext(lambda h, s: h.handle([CallerPrincipalCallback(s, "alice")]))
+    before = establish_subject(context, identity).subject
+    identity._users["alice"] = frozenset({"buyers"})
+    after = establish_subject(context, identity).subject
+    del identity._users["alice"]
+    assert before is not None
+    assert after is not None
+    assert before.groups == {"staff"}
+    assert after.groups == {"buyers"}
+    with pytest.raises(SubjectRejected, match="CF-WORK-029"):
+        establish_subject(context, identity)
+
+
+@pytest.mark.parametrize("caller", ["carol", UserPrincipal("carol", REALM)])
+def test_a_user_in_no_group_is_known_all_the_same(caller: Any) -> None:
+    identity = FakeIdentity({"carol": ()}, realm=REALM)
+    context = SaidContext(lambda h, s: h.handle([CallerPrincipalCallback(s, caller)]))
+    decision = establish_subject(context, identity)
+    assert decision.subject is not None
+    assert (decision.rule, str(decision.subject.caller), decision.subject.groups) == (
+        "caller asserted",
+        f"carol@{REALM}",
+        frozenset(),
+    )
+
+
+def test_credentials_of_the_context_belong_to_its_own_work_only() -> None:
+    identity = FakeIdentity({"alice": {"staff"}}, realm=REALM)
+    token = object()
+
+    def with_credential(handler: CallbackHandler, subject: Subject) -> None:
+        subject.add_credential(token)
+        handler.handle([CallerPrincipalCallback(subject, "alice")])
+
+    first = establish_subject(SaidContext(with_credential), identity).subject
+    plain = SaidContext(lambda h, s: h.handle([CallerPrincipalCallback(s, "alice")]))
+    second = establish_subject(plain, identity).subject
+    assert first is not None
+    assert second is not None
+    assert (first.credentials, second.credentials) == ((token,), ())
+
+
 # --- a registry that is away ---------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from connector.spi import INDEFINITE
 from connector.work.lanes import Lane, Slots
 from connector.work.ledger import Acceptance, Idle, WorkLedger
 from connector.work.limits import AdapterLimits, WorkLimits
@@ -65,7 +66,7 @@ class LedgerMachine(RuleBasedStateMachine):
             account,
             account.long if long else account.short,
             self.now,
-            self.now + timeout if timeout else float("inf"),
+            self.now + timeout if timeout else INDEFINITE,
         )
         free = self.slots(submission).may_take(submission.lane)
         acceptance = self.ledger.accept(submission, immediate=timeout == 0)
@@ -85,6 +86,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_thread_takes_up_what_it_was_handed(self, data: st.DataObject) -> None:
         submission = data.draw(st.sampled_from(self.threads.handed))
         self.threads.handed.remove(submission)
+        if submission.deadline == INDEFINITE and submission not in self.ended:
+            self.threads.running.append(submission)
+            return
         late = self.now > submission.deadline
         if self.ledger.claim(submission, self.now):
             assert submission not in self.ended
@@ -147,9 +151,10 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def stop(self) -> None:
         handed = [one for one in self.threads.handed if one not in self.ended]
+        timed = [one for one in handed if one.deadline < INDEFINITE]
         cancelled, running = self.ledger.stop()
-        assert set(cancelled) == {*self.queued, *handed}
-        assert set(running) == set(self.threads.running)
+        assert set(cancelled) == {*self.queued, *timed}
+        assert set(running) == {*self.threads.running, *handed} - set(timed)
         for submission in cancelled:
             self.end(submission, "rejected")
         self.queued.clear()
@@ -164,7 +169,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def hand(self, submission: Submission) -> None:
         """A work was given a slot: it may have one."""
         lane, slots = submission.lane, self.slots(submission)
-        assert submission.station is Station.HANDED
+        assert submission.station is (Station.RUNNING if submission.deadline == INDEFINITE else Station.HANDED)
         assert slots.taken <= slots.capacity
         assert lane.taken <= lane.limit
         self.threads.handed.append(submission)
@@ -225,7 +230,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def a_stopped_ledger_is_drained_once_nothing_runs(self) -> None:
         if self.stopped:
-            assert self.ledger._drained.is_set() == (not self.threads.running)
+            begun = [one for one in self.threads.handed if one not in self.ended]
+            assert self.ledger._drained.is_set() == (not self.threads.running and not begun)
             assert not self.queued
 
 

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from connector.admin.access import Access
 from connector.admin.operations import (
+    activations,
     bus_exceptions,
     bus_resources,
     bus_roles,
@@ -86,6 +87,10 @@ _ALL = (
     Operation("transactions.commit", Access.OPERATOR, transactions.commit_transaction, ("unit",)),
     Operation("transactions.rollback", Access.OPERATOR, transactions.rollback_transaction, ("unit",)),
     Operation("transactions.forget", Access.OPERATOR, transactions.forget_transaction, ("unit",)),
+    Operation("activations.list", Access.MONITOR, activations.list_activations, running=True),
+    Operation("activations.pause", Access.OPERATOR, activations.pause_activation, ("activation",), running=True),
+    Operation("activations.resume", Access.OPERATOR, activations.resume_activation, ("activation",), running=True),
+    Operation("activations.retry", Access.OPERATOR, activations.retry_activation, ("activation",), running=True),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from connector.container.configuration.activation_checks import check_activation
+from connector.container.configuration.activation_section import ActivationSection
 from connector.container.configuration.application import (
-    ActivationSection,
     ApplicationSection,
     DeploymentSection,
     ReferenceSection,
@@ -100,7 +101,9 @@ class ApplicationChecker:
         for key, reference in references.items():
             self._check_reference(reference, (*path, "references", key))
         for key, activation in activations.items():
-            self._check_activation(activation, frozenset(deployment.roles), (*path, "activations", key))
+            at_activation = (*path, "activations", key)
+            self._check_activation(activation, frozenset(deployment.roles), at_activation)
+            check_activation(activation, roles, at_activation, self.problems)
         return ApplicationSettings(
             name=name,
             descriptor=self.folder / deployment.descriptor,

@@ -13,13 +13,6 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from connector.container.configuration.pool_section import PoolSection
 from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, Texts, empty
-from connector.errors import Reason
-
-NOT_IN_THIS_VERSION = Reason(
-    "CF-CONF-013",
-    "the key {key!r}, which this version doesn't support yet",
-    "Leave it out: this version would not act on it.",
-)
 
 ResourceKind = Literal["connection-factory", "activation", "destination"]
 #: How often a store may be looked at, in seconds: oftener is a mistake of the unit.

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration.application import ActivationSection, ReferenceSection, RoleSection
+from connector.container.configuration.activation_section import ActivationSection
+from connector.container.configuration.application import ReferenceSection, RoleSection
 from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.model import LoginSection, PluginsSection
 from connector.container.configuration.origins import Origins

@@ -93,7 +93,7 @@ def in_started_realms(
 
 
 def _stays(deployed: Deployed, wanted: deployment.PlannedHandler | None, new: ContainerConfiguration) -> bool:
-    return deployed.planned == wanted and deployed.resource == new.resources.get(deployed.planned.resource)
+    return deployed.planned == wanted and deployed.resource == new.resources.get(deployed.planned.section.bind)
 
 
 def _names(parts: Parts, name: str, new: ContainerConfiguration, kept: list[Deployed]) -> Iterator[Step]:

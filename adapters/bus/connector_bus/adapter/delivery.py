@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from typing import Any, final
 
-from connector.errors import WorkRejected
+from connector.errors import ConnectorError, WorkRejected
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
     Message,
     MessageEndpointFactory,
+    Ordering,
     SecurityContext,
     Subject,
     UnauthenticatedPrincipal,
     Work,
     WorkEvent,
     WorkEventKind,
+    identity_outage,
 )
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.consumer import Consumer
@@ -70,6 +72,7 @@ class Delivery(Work):
         settlement = DeliveryUnit(self._bus.engine)
         try:
             self._deliver(settlement)
+            self._consumer.succeeded()
         except BaseException as error:
             for queue, entry in settlement.close()[1]:
                 queue.release(entry)  # what a transacted handler had received goes back with everything else
@@ -97,8 +100,8 @@ class Delivery(Work):
         engine.commit(sends, (*receipts, (self._queue, self._entry)))
 
     def _reply(self, request: Message, reply_to: str, reply: Any) -> None:
-        """Send the reply as the execution subject."""
-        subject = self._bus.context.identity.current_subject() or Subject.unauthenticated()
+        """Send the reply as what the handler's work runs as, which is the execution subject unless run-as is set."""
+        subject = self._factory.run_as() or self._bus.context.identity.current_subject() or Subject.unauthenticated()
         answer = reply if isinstance(reply, Message) else Message(reply)
         correlation = answer.correlation_id or request.message_id
         self._bus.engine.send(subject, reply_to, answer.replace(correlation_id=correlation))
@@ -110,13 +113,37 @@ class Delivery(Work):
             _LOG.info("bus %s: a delivery of %s failed after its activation's end", self._bus.name, self._queue.name)
             self._queue.release(self._entry)
             return
+        outage = identity_outage(error)
+        if outage is not None:
+            self._wait_for_the_registry(outage)
+            return
+        redelivery = self._factory.redelivery
+        in_order = self._factory.ordering is Ordering.QUEUE
         self._bus.failures.failed(
             self._queue,
             self._entry,
             error,
-            limit=self._factory.max_redeliveries,
-            delay=self._factory.redelivery_delay,
+            limit=redelivery.limit,
+            delay=redelivery.pause(self._entry.attempts + 1),
+            hold=self._hold_for_redelivery if in_order else None,
         )
+
+    def _wait_for_the_registry(self, outage: ConnectorError) -> None:
+        """Nobody was refused and the message is not to blame: it goes back unharmed, and deliveries pause."""
+        seconds = self._consumer.outage(outage.code)
+        self._queue.release(self._entry)
+        _LOG.warning(
+            "bus %s: deliveries of %s to %s/%s pause for %.0f s, no attempt is counted: %s",
+            self._bus.name,
+            self._queue.name,
+            self._factory.application,
+            self._factory.activation,
+            seconds,
+            outage,
+        )
+
+    def _hold_for_redelivery(self, seconds: float) -> None:
+        self._consumer.hold(seconds, "redelivery")
 
     def _listen(self, event: WorkEvent) -> None:
         if event.kind is WorkEventKind.REJECTED:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from connector.spi import (
+    ActivationHealth,
     ActivationSpec,
     BootstrapContext,
     Clock,
@@ -147,6 +148,10 @@ class BusResourceAdapter(ResourceAdapter):
         """The factory of one resource. Raises NameNotFound CF-BUS-016 for an unknown bus."""
         return BusManagedConnectionFactory(resource, self._bus(properties))
 
+    def validate_activation(self, spec: ActivationSpec) -> None:
+        """Check that its bus is there. Raises NameNotFound CF-BUS-016."""
+        self._bus(spec.properties)
+
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue to a handler, under the identities in the messages.
 
@@ -164,6 +169,12 @@ class BusResourceAdapter(ResourceAdapter):
             activation = self._activations.pop((endpoint_factory, spec), None)
         if activation is not None and not activation.stop(DEACTIVATION_GRACE):
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
+
+    def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
+        """Whether messages reach the handler, when the store last answered, what deliveries wait for. No blocking."""
+        with self._lock:
+            activation = self._activations.get((endpoint_factory, spec))
+        return ActivationHealth(subscribed=False) if activation is None else activation.health()
 
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
         """`show`, `messages`, `explain` or `diff`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""

@@ -108,7 +108,7 @@ PolicyListener = Callable[[], None]
 
 @final
 class AccessControl:
-    """Checks roles on one bus. Safe to use from any thread. Mutable state: `_policy`, replaced as a whole.
+    """Checks roles on one bus. Safe to use from any thread.
 
     Nothing blocks, except that the first question about an assignment with a unique name asks the registry, and raises
     what that raises.
@@ -273,10 +273,6 @@ class AccessControl:
         details: dict[str, object] = {"role": str(Role.SENDER), "foreign_bus": foreign_bus, "destination": destination}
         place = f"{policy.bus}/{foreign_bus}:{destination}"
         self._refuse(policy, subject, "bus.send", place, NOT_FOREIGN_SENDER, explanation, details)
-
-    def may(self, subject: Subject, role: Role, resource: str | None = None) -> bool:
-        """What `require` would say, without refusing anybody; does not block."""
-        return not self.active or self._policy.decide(subject, role, resource)
 
     def connected(self, subject: Subject) -> None:
         """Write the audit line of a connection that was let in."""

@@ -275,7 +275,9 @@ class BusEngine:
             return
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
-        entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
+        entry = Entry(
+            stored.sequence, header.priority, header.expires_at, header.delivery_count, kept, group=header.group
+        )
         shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)

@@ -47,9 +47,14 @@ class MessageQueue:
 
         return self._change(arrive)
 
-    def want(self, taker: Taker) -> None:
-        """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed."""
-        if not self._change(lambda state: state.want(taker)):
+    def want(self, taker: Taker, *, keeps_groups: bool = False) -> None:
+        """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed.
+
+        Args:
+            taker: Who gets it.
+            keeps_groups: Whether nobody is to get another message of the same group before this one is settled or back.
+        """
+        if not self._change(lambda state: state.want(taker, keeps_groups=keeps_groups)):
             raise MessagingError(QUEUE_CLOSED, queue=self.name)
 
     def withdraw(self, taker: Taker) -> bool:
@@ -92,6 +97,15 @@ class MessageQueue:
         if waiter.entry is None:
             self.want(waiter)  # refused: the queue has closed
         return waiter.entry
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing comes from it any more."""
+        return self._closed
+
+    def polled(self) -> float | None:
+        """Seconds since it was last known what there is to be had; None where it isn't yet. Does not block."""
+        return 0.0
 
     def entries(self) -> list[Entry]:
         """A snapshot of what can be taken, in order. Does not block."""

@@ -22,6 +22,7 @@ class IndexLine:
         expires_at: Seconds since 1970, or None.
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
+        group: The group within which order is kept, or None.
         claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
@@ -31,6 +32,7 @@ class IndexLine:
     expires_at: float | None
     attempts: int
     mediated: bool
+    group: str | None = None
     claim: int = 0
 
 
