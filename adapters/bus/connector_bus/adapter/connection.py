@@ -11,6 +11,7 @@ from connector.spi import Body, ConnectionManager, Lease, Message, PropertyValue
 from connector_bus.adapter.managed import BusManagedConnection
 from connector_bus.engine.delivery_unit import unit_in_force
 from connector_bus.engine.failure import is_fault
+from connector_bus.selector.selector import parse_selector
 
 NO_REPLY = Reason(
     "CF-BUS-034",
@@ -90,22 +91,27 @@ class BusConnection:
         message = message.replace(**{name: value for name, value in given.items() if value is not None})
         return physical.bus.engine.send(physical.subject, destination, message)
 
-    def receive(self, destination: str, timeout: float | None = None) -> Message | None:
+    def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         """Take the next message; None if none came within `timeout` seconds (None: wait without limit).
 
-        It is acknowledged by this; within a transacted delivery of this bus only with the delivery's commit.
-        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError CF-BUS-036 when the bus stops.
+        With a selector, the next one that matches: whoever receives without one gets the others, and nobody waits for
+        anybody. The first selector on a queue blocks for the disk. It is acknowledged by this; within a transacted delivery of this bus only with the delivery's commit.
+        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError CF-BUS-036 when the bus stops,
+        CF-BUS-170 or -171 for a selector that can't be used.
         """
         physical = self._physical()
-        return physical.bus.engine.receive(physical.subject, destination, timeout, physical)
+        wanted = None if selector is None else parse_selector(selector)
+        return physical.bus.engine.receive(physical.subject, destination, timeout, physical, wanted)
 
-    def browse(self, destination: str) -> Iterator[Message]:
+    def browse(self, destination: str, *, selector: str | None = None) -> Iterator[Message]:
         """What could be received now, in order, without taking it. Rights are checked at once.
 
-        The iterator blocks for the disk. Raises AccessDenied CF-BUS-022 or -023, NameNotFound CF-BUS-030.
+        The iterator blocks for the disk. Raises AccessDenied CF-BUS-022 or -023, NameNotFound CF-BUS-030,
+        MessagingError CF-BUS-170 for a selector that can't be used.
         """
         physical = self._physical()
-        return physical.bus.engine.browse(physical.subject, destination, physical)
+        wanted = None if selector is None else parse_selector(selector)
+        return physical.bus.engine.browse(physical.subject, destination, physical, wanted)
 
     def request(
         self,

@@ -19,6 +19,7 @@ from connector.errors import MessagingError
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.selector.selector import Selector
 
 #: Seconds before an entry that the work manager refused is offered again: at once would be a busy loop.
 REFUSAL_PAUSE = 1.0
@@ -42,6 +43,7 @@ class Consumer:
             or `refused` if it could not even be begun. Further calls for one delivery change nothing.
         alarm: For the pauses.
         keeps_groups: Whether messages of one group are taken one after the other.
+        selector: Which messages it takes; None for any.
         on_lost: Told when the queue has closed under it; must not block.
 
     Safe to use from any thread. Mutable state: `_places` (the wishes open now), `_out`, `_stopped`, `_refused` (places
@@ -57,6 +59,7 @@ class Consumer:
         alarm: Alarm,
         *,
         keeps_groups: bool = False,
+        selector: Selector | None = None,
         on_lost: Callable[[MessagingError], None] = lambda _error: None,
     ) -> None:
         self.queue = queue
@@ -64,6 +67,7 @@ class Consumer:
         self._begin = begin
         self._concurrency = concurrency
         self._keeps_groups = keeps_groups
+        self._selector = selector
         self._on_lost = on_lost
         self._idle = threading.Condition()
         self._places: set[_Place] = set()
@@ -75,7 +79,12 @@ class Consumer:
         self._outages = 0
 
     def start(self) -> None:
-        """Begin to take messages. Does not block."""
+        """Begin to take messages. Does not block, except with the queue's first selector: for the disk.
+
+        Raises MessagingError CF-BUS-056 or -171 where a selector can't be used.
+        """
+        if self._selector is not None:
+            self.queue.know_headers()
         self._fill()
 
     def done(self, entry: Entry) -> None:
@@ -187,7 +196,7 @@ class Consumer:
             self._places.update(places)
         for place in places:
             try:
-                self.queue.want(place, keeps_groups=self._keeps_groups)
+                self.queue.want(place, keeps_groups=self._keeps_groups, selector=self._selector)
             except MessagingError as error:  # the queue has closed: there is nothing to consume any more
                 with self._idle:
                     self._places.discard(place)

@@ -29,6 +29,7 @@ from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
+from connector_bus.selector.selector import Selector
 from connector_bus.settings import BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import StoredMessage
@@ -87,7 +88,7 @@ class BusEngine:
         self.alarm = alarm
         self._feeder = None if shared is None else Feeder(settings.name, shared, clock)
         self.destinations = DestinationTable(
-            settings.name, settings.destinations.values(), clock, self._expired, self._feeder
+            settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
         self.branches = PreparedBranches(store)
         self._lock = threading.Lock()
@@ -220,7 +221,14 @@ class BusEngine:
             raise MessagingError(MESSAGE_GONE, sequence=entry.sequence, destination=name)
         return stored
 
-    def receive(self, subject: Subject, name: str, timeout: float | None, consumer: object = None) -> Message | None:
+    def receive(
+        self,
+        subject: Subject,
+        name: str,
+        timeout: float | None,
+        consumer: object = None,
+        selector: Selector | None = None,
+    ) -> Message | None:
         """Take the next message off a queue; None if none came within `timeout` seconds (None: without limit).
 
         Blocks for that long. It is acknowledged by this; within a transacted delivery only with its commit.
@@ -228,7 +236,7 @@ class BusEngine:
         """
         destination = self._consumable(subject, name, consumer, Role.RECEIVER)
         queue = destination.queue
-        entry = queue.receive(timeout)
+        entry = queue.receive(timeout, selector)
         if entry is None:
             return None
         try:
@@ -243,21 +251,25 @@ class BusEngine:
             raise
         return stored.message()
 
-    def browse(self, subject: Subject, name: str, consumer: object = None) -> Iterator[Message]:
+    def browse(
+        self, subject: Subject, name: str, consumer: object = None, selector: Selector | None = None
+    ) -> Iterator[Message]:
         """The messages that could be received now, in order, without taking them. Rights are checked at once.
 
         The iterator blocks for the disk at each message; those taken meanwhile are left out.
         """
         destination = self._consumable(subject, name, consumer, Role.BROWSER)
-        return self.peek(destination)
+        return self.peek(destination, selector)
 
-    def peek(self, destination: Destination) -> Iterator[Message]:
+    def peek(self, destination: Destination, selector: Selector | None = None) -> Iterator[Message]:
         """Browse without a check: for administration."""
         for entry in destination.queue.entries():
             if entry.expires_at is not None and entry.expires_at <= self.clock.time():
                 continue
+            if selector is not None and entry.header is not None and not selector.matches(entry.header):
+                continue  # nothing is read of what is not wanted, where its header is known
             stored = entry.stored or self.store.read(entry.sequence)
-            if stored is not None:
+            if stored is not None and (selector is None or selector.matches(stored.header)):
                 yield stored.message()
 
     def _consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
@@ -276,7 +288,13 @@ class BusEngine:
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
         entry = Entry(
-            stored.sequence, header.priority, header.expires_at, header.delivery_count, kept, group=header.group
+            stored.sequence,
+            header.priority,
+            header.expires_at,
+            header.delivery_count,
+            kept,
+            group=header.group,
+            header=header,
         )
         shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
         if not shown and is_reply_queue(stored.destination):
@@ -286,7 +304,10 @@ class BusEngine:
         destination = self.destinations.find(line.destination)
         if destination is None:
             return False
-        return destination.side(mediated=line.mediated).add((_entry_of(line),))
+        queue, entry = destination.side(mediated=line.mediated), _entry_of(line)
+        if queue.selective and (stored := self.store.read(line.sequence)) is not None:
+            entry.header = stored.header
+        return queue.add((entry,))
 
     def _branch(self, unit: PreparedUnit) -> Branch:
         """What an earlier process left prepared: its arrivals are shown on commit, its removals on rollback."""
@@ -319,7 +340,7 @@ class BusEngine:
 
 
 def _entry_of(line: IndexLine) -> Entry:
-    return Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, group=line.group)
 
 
 def new_connection_id() -> str:

@@ -16,10 +16,18 @@ import threading
 from collections.abc import Callable
 from typing import final
 
+from connector.errors import MessagingError, Reason
 from connector.spi import Clock
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry, Taker
+from connector_bus.selector.selector import Selector
 from connector_bus.store.contract import IndexLine, SharedStore
+
+SELECTOR_NOT_SHARED = Reason(
+    "CF-BUS-171",
+    "{queue} is in a store that several engines share: nobody can take messages from it by a selector",
+    "Browse with the selector, give those messages a queue of their own by a mediation, or keep the bus in a file.",
+)
 
 
 @final
@@ -57,9 +65,13 @@ class SharedQueue(MessageQueue):
         self._polled = polled
         self._feeding = threading.Lock()
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False) -> None:
+    def know_headers(self) -> None:
+        """Raises MessagingError CF-BUS-171: claims go by priority and age only."""
+        raise MessagingError(SELECTOR_NOT_SHARED, queue=self.name)
+
+    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
         """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
-        super().want(taker, keeps_groups=keeps_groups)
+        super().want(taker, keeps_groups=keeps_groups, selector=selector)
         self._ask(self)
 
     def release(self, entry: Entry) -> None:

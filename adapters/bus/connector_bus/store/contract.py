@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from connector.spi import Message
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.unit import StoreUnit
 
@@ -87,6 +88,10 @@ class MessageStore(Protocol):
 
     def read(self, sequence: int) -> StoredMessage | None:
         """One message, or None if it is gone."""
+        ...
+
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """The messages of a destination by their sequence, without their bodies, which are not read."""
         ...
 
     def index(self) -> Iterator[IndexLine]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Select, Table, select
 
 from connector_bus.store.contract import IndexLine, PreparedUnit
 
@@ -30,3 +30,9 @@ def prepared_units(rows: Iterable[Sequence[Any]]) -> list[PreparedUnit]:
     for branch, arrives, *line in rows:
         units.setdefault(branch, ([], []))[0 if arrives else 1].append(IndexLine(*line))
     return [PreparedUnit(branch, tuple(arrivals), tuple(removals)) for branch, (arrivals, removals) in units.items()]
+
+
+def headers_on(messages: Table, destination: str) -> Select[Any]:
+    """All columns but the body, of all messages of a destination."""
+    columns = [column for column in messages.columns if column.name != "content"]
+    return select(*columns).where(messages.c.destination == destination).order_by(messages.c.sequence)

@@ -30,12 +30,12 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from connector.errors import MessagingError, Reason
-from connector.spi import Secret
+from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import line_of, prepared_units
+from connector_bus.store.index_line import headers_on, line_of, prepared_units
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
-from connector_bus.store.record import StoredMessage, from_row
+from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.shared_changes import apply, hold, notify
 from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
@@ -189,6 +189,12 @@ class PostgresqlStore:
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(headers_on(messages, destination)).mappings().all()
+        return [(row["sequence"], header_of(dict(row))) for row in rows]
 
     def index(self) -> Iterator[IndexLine]:
         """See the contract."""

@@ -77,7 +77,13 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
-    header = Message(
+    content = Content(ContentKind(row["content_kind"]), row["content"])
+    return StoredMessage(row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"])
+
+
+def header_of(row: Mapping[str, Any]) -> Message:
+    """The message of a row without its body, which the row needs not have."""
+    return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
         destination=row["destination"],
         reply_to=row["reply_to"],
@@ -90,8 +96,6 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
         delivery_count=row["attempts"],
         group=row["group_id"],
     )
-    content = Content(ContentKind(row["content_kind"]), row["content"])
-    return StoredMessage(row["sequence"], header, content, bool(row["mediated"]), row["hops"])
 
 
 def _kind_of(identity: Principal) -> str:

@@ -1,0 +1,211 @@
+"""Consumers with selectors: nobody blocks anybody, and order stays as it is (BUS-6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support_bus import World, running, weather_bus
+from support_bus_store import StorePlace
+
+from connector.errors import MessagingError
+from connector.spi import Message, Ordering
+from connector_bus.engine.queue_state import Entry, QueueState, Taker
+from connector_bus.selector.selector import Selector, parse_selector
+
+UK, FR = "location = 'UK'", "location = 'FR'"
+
+
+def send(world: World, *locations: str, **options: object) -> None:
+    connection = world.connect("alice")
+    for number, location in enumerate(locations):
+        connection.send("requests", number, properties={"location": location}, **options)  # type: ignore[arg-type]
+
+
+def bodies(messages: object) -> list[object]:
+    return [message.body for message in messages]  # type: ignore[attr-defined]
+
+
+def test_a_receiver_gets_what_matches_and_the_others_get_the_rest_in_order(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        send(world, "FR", "UK", "FR", "UK")
+        connection = world.connect("alice")
+        taken = [connection.receive("requests", timeout=0, selector=UK) for _ in range(3)]
+        assert [None if each is None else each.body for each in taken] == [1, 3, None]
+        rest = [connection.receive("requests", timeout=0) for _ in range(3)]
+        assert [None if each is None else each.body for each in rest] == [0, 2, None]
+
+
+def test_browsing_with_a_selector_shows_what_matches_and_takes_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        send(world, "FR", "UK", "UK")
+        connection = world.connect("alice")
+        assert bodies(connection.browse("requests", selector=UK)) == [1, 2]
+        assert bodies(connection.browse("requests")) == [0, 1, 2]
+
+
+def test_what_was_stored_before_a_restart_can_be_selected(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        send(world, "FR", "UK")
+    with running(tmp_path) as world:
+        message = world.connect("alice").receive("requests", timeout=0, selector=UK)
+        assert message is not None
+        assert message.body == 1
+
+
+def test_two_activations_share_a_queue_by_their_selectors(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        got: dict[str, list[object]] = {"UK": [], "FR": []}
+        world.activate(lambda message: got["UK"].append(message.body), selector=UK)
+        send(world, "FR", "UK", "FR", "DE")
+        world.works.pump()
+        assert got == {"UK": [1], "FR": []}
+        world.activate(lambda message: got["FR"].append(message.body), selector=FR)
+        world.works.pump()
+        assert got == {"UK": [1], "FR": [0, 2]}
+        assert bodies(world.peek("requests")) == [3]
+
+
+def test_a_message_that_failed_can_be_told_by_its_delivery_count(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        got: list[object] = []
+
+        def fail(message: Message) -> None:
+            raise ValueError
+
+        end = world.activate(fail, max_redeliveries=5, redelivery_delay=60.0, selector="JMSXDeliveryCount = 1")
+        send(world, "UK")
+        world.works.pump()
+        world.advance(60.0)
+        world.works.pump()
+        end()
+        world.activate(lambda message: got.append(message.delivery_count), selector="JMSXDeliveryCount > 1")
+        world.works.pump()
+        assert got == [1]
+
+
+def test_a_group_held_up_by_one_that_nobody_here_wants_does_not_wait_for_it(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        got: list[object] = []
+        send(world, "FR", "UK", "UK", group="g")
+        world.activate(lambda message: got.append(message.body), selector=UK, ordering=Ordering.GROUP, concurrency=3)
+        world.works.pump()
+        assert got == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["location =", "", "location = 'UK' AND"])
+def test_a_selector_that_can_t_be_used_is_refused_before_anything_is_taken(tmp_path: Path, text: str) -> None:
+    with running(tmp_path) as world:
+        send(world, "UK")
+        connection = world.connect("alice")
+        with pytest.raises(MessagingError, match="CF-BUS-170"):
+            connection.receive("requests", timeout=0, selector=text)
+        with pytest.raises(MessagingError, match="CF-BUS-170"):
+            connection.browse("requests", selector=text)
+        assert len(world.peek("requests")) == 1
+
+
+@pytest.mark.postgresql
+def test_a_shared_store_says_that_it_can_t_select(tmp_path: Path, shared_place: StorePlace) -> None:
+    with running(tmp_path, {"weather": weather_bus(**shared_place.settings)}) as world:
+        send(world, "FR", "UK")
+        connection = world.connect("alice")
+        with pytest.raises(MessagingError, match="CF-BUS-171"):
+            connection.receive("requests", timeout=0, selector=UK)
+        assert bodies(connection.browse("requests", selector=UK)) == [1]
+
+
+def test_the_headers_of_a_store_come_without_their_bodies(place: StorePlace) -> None:
+    from support_bus_store import message
+
+    from connector_bus.store.unit import StoreUnit
+
+    store = place.open()
+    store.commit(StoreUnit(insert=(message(1), message(2, destination="other"), message(3))))
+    headers = store.headers("q")
+    assert [sequence for sequence, _ in headers] == [1, 3]
+    assert headers[0][1] == message(1).header
+
+
+class Wish:
+    """A taker with what it wants."""
+
+    def __init__(self, selector: Selector | None) -> None:
+        self.selector = selector
+
+    def take(self, entry: Entry) -> None:
+        raise AssertionError("the state only says what is to be done")
+
+
+SELECTORS = (None, parse_selector("n = 0"), parse_selector("n < 2"), parse_selector("n = 3"))
+STEPS = st.one_of(
+    st.tuples(st.just("add"), st.integers(0, 3)),
+    st.tuples(st.just("want"), st.integers(0, 3)),
+    st.tuples(st.sampled_from(["withdraw", "release", "settle"]), st.integers(0, 3)),
+)
+
+
+def wants(wish: Wish, entry: Entry) -> bool:
+    assert entry.header is not None
+    return wish.selector is None or wish.selector.matches(entry.header)
+
+
+@settings(max_examples=300)
+@given(st.lists(STEPS, max_size=40))
+def test_each_wish_gets_the_best_of_what_it_wants_and_none_waits_beside_it(steps: list[tuple[str, int]]) -> None:
+    """Against the rule itself: go through the wishes in their order, give each the first of all that matches."""
+    state, wishes, ready, claimed = QueueState(), list[Wish](), list[Entry](), list[Entry]()
+    for number, (step, value) in enumerate(steps):
+        if step == "add":
+            ready.append(Entry(number, 4 + value % 2, header=Message(properties={"n": value})))
+            state.add(ready[-1])
+        elif step == "want":
+            wishes.append(Wish(SELECTORS[value]))
+            state.want(wishes[-1], selector=SELECTORS[value])
+        elif step == "withdraw" and wishes:
+            assert state.withdraw(wishes.pop(value % len(wishes)))
+        elif step == "release" and claimed:
+            ready.append(claimed.pop(value % len(claimed)))
+            state.release(ready[-1])
+        elif step == "settle" and claimed:
+            state.remove(claimed.pop(value % len(claimed)))
+        expected: list[tuple[Taker, Entry]] = []
+        for wish in list(wishes):
+            best = min((entry for entry in ready if wants(wish, entry)), default=None)
+            if best is not None:
+                expected.append((wish, best))
+                wishes.remove(wish)
+                ready.remove(best)
+                claimed.append(best)
+        assert state.match(0.0).taken == expected
+        assert state.entries() == sorted(ready)
+        assert (state.ready, state.claimed, state.waiting) == (len(ready), len(claimed), len(wishes))
+
+
+def test_a_message_is_asked_once_for_each_selector_however_often_it_is_asked_for() -> None:
+    asked: list[Message] = []
+
+    def condition(message: Message) -> bool:
+        asked.append(message)
+        return False
+
+    selector, state = Selector("never", condition, frozenset()), QueueState()
+    for number in range(100):
+        state.add(Entry(number, 4, header=Message()))
+    for _ in range(50):
+        wish = Wish(selector)
+        state.want(wish, selector=selector)
+        state.match(0.0)
+        state.withdraw(wish)
+    assert len(asked) == 100
+
+
+def test_selectors_that_nobody_waits_with_are_forgotten() -> None:
+    state = QueueState()
+    for number in range(100):
+        wish = Wish(parse_selector(f"n = {number}"))
+        state.want(wish, selector=wish.selector)
+        state.withdraw(wish)
+    assert len(state._selections) <= 17
