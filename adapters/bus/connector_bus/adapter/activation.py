@@ -36,7 +36,8 @@ class Activation:
         """Sign on, check the receiver role, begin. Blocks for the registry.
 
         Raises what makes an activation fail at once, not at its first message: SignOnError CF-BUS-010 (no alias),
-        LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or -021, NameNotFound CF-BUS-030, AuthDataError, MessagingError CF-BUS-056 or -171.
+        LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or -021, NameNotFound CF-BUS-030, AuthDataError,
+        MessagingError CF-BUS-056 or -171.
         """
         given = self._factory.sign_on()
         held = () if given is None else given.credentials_of(PasswordCredential)

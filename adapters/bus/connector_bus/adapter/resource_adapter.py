@@ -150,7 +150,10 @@ class BusResourceAdapter(ResourceAdapter):
         return BusManagedConnectionFactory(resource, self._bus(properties))
 
     def validate_activation(self, spec: ActivationSpec) -> None:
-        """Check that its bus is there, and its selector fit. Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170."""
+        """Check that its bus is there and its selector fit.
+
+        Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170.
+        """
         self._bus(spec.properties)
         if text := spec.properties.get("selector"):
             parse_selector(str(text))

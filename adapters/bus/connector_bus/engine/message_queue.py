@@ -34,8 +34,8 @@ class MessageQueue:
 
     Until then no header is kept in memory: whoever uses no selectors pays nothing for them.
 
-    Mutable state: `_state`, `_closed` and `_selective`, changed under `_lock` by `_change`, `know_headers` and `close`
-    only.
+    Mutable state: `_state`, `_closed`, `_selective` and `_delayed`, changed under `_lock` by `_change`, `know_headers`,
+    `delay`, `come_due` and `close` only.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class MessageQueue:
         self.name = name
         self._headers = headers
         self._selective = False
+        self._delayed: set[Entry] = set()
         self._clock = clock
         self._on_expired = on_expired
         self._lock = threading.Lock()
@@ -75,7 +76,7 @@ class MessageQueue:
             if self._selective:
                 return
             self._selective = True  # from now on arrivals bring theirs: nothing can fall between
-            unknown = {entry.sequence: entry for entry in self._state.all_entries()}
+            unknown = {entry.sequence: entry for entry in (*self._state.all_entries(), *self._delayed)}
         known = [(unknown[sequence], header) for sequence, header in self._headers() if sequence in unknown]
         with self._lock:
             for entry, header in known:
@@ -86,6 +87,27 @@ class MessageQueue:
             self._state.reselect()
             matches = Matches() if self._closed else self._state.match(self._clock.time())
         self._carry_out(matches)
+
+    def delay(self, entry: Entry) -> bool:
+        """A message arrives that is to be shown later, by `come_due`. False if the queue is closed. Does not block."""
+        with self._lock:
+            if self._closed:
+                return False
+            if not self._selective:
+                entry.header = None
+            self._delayed.add(entry)
+            return True
+
+    def come_due(self, entry: Entry) -> bool:
+        """Show a delayed message. False if the queue is closed. Does not block."""
+        with self._lock:
+            self._delayed.discard(entry)
+        return self.add((entry,))
+
+    @property
+    def delayed(self) -> int:
+        """How many messages are not due yet; in a shared store this is not known here, and 0."""
+        return len(self._delayed)
 
     def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
         """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed.

@@ -43,6 +43,7 @@ class SharedQueue(MessageQueue):
         exclusive: Whether one engine at a time takes one message from it, which keeps their order.
         ask: Has `feed` called soon, on another thread; must not block.
         polled: Seconds since the store last answered; None where it has not yet.
+        later: Calls back in so many seconds.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class SharedQueue(MessageQueue):
         exclusive: bool,
         ask: Callable[[SharedQueue], None],
         polled: Callable[[], float | None] = lambda: 0.0,
+        later: Callable[[float, Callable[[], None]], None] = lambda _delay, _call: None,
     ) -> None:
         super().__init__(name, clock, on_expired)
         self._store = store
@@ -63,6 +65,8 @@ class SharedQueue(MessageQueue):
         self._exclusive = exclusive
         self._ask = ask
         self._polled = polled
+        self._later = later
+        self._due: float | None = None  # when it looks again; by `feed` only
         self._feeding = threading.Lock()
 
     def know_headers(self) -> None:
@@ -88,8 +92,12 @@ class SharedQueue(MessageQueue):
             if self._give_back():
                 return
             while wanted := self._wanted():
-                lines = self._store.claim(self.name, wanted, mediated=self._mediated, exclusive=self._exclusive)
+                now = self._clock.time()
+                lines = self._store.claim(
+                    self.name, wanted, mediated=self._mediated, exclusive=self._exclusive, now=now
+                )
                 if not lines:
+                    self._remember_due(now)
                     break
                 # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
                 self.add([_entry(line) for line in lines])
@@ -116,11 +124,21 @@ class SharedQueue(MessageQueue):
 
     def entries(self) -> list[Entry]:
         """What any engine could claim, in order. Blocks for the database. Raises MessagingError."""
-        return [_entry(line) for line in self._store.waiting(self.name, mediated=self._mediated)]
+        return [
+            _entry(line) for line in self._store.waiting(self.name, mediated=self._mediated, now=self._clock.time())
+        ]
 
     def counts(self) -> tuple[int, int]:
         """How many are free, and how many any engine has. Blocks for the database. Raises MessagingError."""
         return self._store.counts(self.name, mediated=self._mediated)
+
+    def _remember_due(self, now: float) -> None:
+        """Nothing is due, and somebody waits: look again when the next delayed message is."""
+        due = self._store.next_due(self.name, mediated=self._mediated, now=now)
+        if due is None or (self._due is not None and now < self._due <= due):
+            return
+        self._due = due
+        self._later(due - now, lambda: self._ask(self))
 
     def _wanted(self) -> int:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class IndexLine:
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
         group: The group within which order is kept, or None.
+        deliver_at: When it may first be delivered, in seconds since 1970, or None.
         claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
@@ -34,6 +36,7 @@ class IndexLine:
     attempts: int
     mediated: bool
     group: str | None = None
+    deliver_at: float | None = None
     claim: int = 0
 
 
@@ -122,7 +125,14 @@ class SharedStore(MessageStore, Protocol):
         ...
 
     def claim(
-        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+        self,
+        destination: str,
+        count: int,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        only: int | None = None,
+        now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
 
@@ -132,6 +142,7 @@ class SharedStore(MessageStore, Protocol):
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
             only: Only the one with this sequence, for administration.
+            now: Only what is due by then, in seconds since 1970.
         """
         ...
 
@@ -139,8 +150,12 @@ class SharedStore(MessageStore, Protocol):
         """End claims without settling; other engines are told. Those of an epoch that is over are free already."""
         ...
 
-    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
-        """What could be claimed, in that order."""
+    def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
+        """What could be claimed at that time, in that order."""
+        ...
+
+    def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
+        """When the first message is due that is not yet, in seconds since 1970; None if there is none."""
         ...
 
     def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:

@@ -21,6 +21,7 @@ def line_of(messages: Table) -> tuple[Column[Any], ...]:
         columns.attempts,
         columns.mediated,
         columns.group_id,
+        columns.deliver_at,
     )
 
 

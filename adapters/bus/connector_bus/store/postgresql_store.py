@@ -7,6 +7,7 @@ told by NOTIFY, so that nobody polls. `membership` says how engines are told apa
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from sqlalchemy import (
     make_url,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -209,11 +211,19 @@ class PostgresqlStore:
             return int(connection.execute(select(func.coalesce(func.max(messages.c.sequence), 0))).scalar_one())
 
     def claim(
-        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+        self,
+        destination: str,
+        count: int,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        only: int | None = None,
+        now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """See the contract."""
         here = _on(messages, destination, mediated)
-        picked = select(messages.c.sequence).where(here, _FREE).order_by(*_ORDER).limit(1 if exclusive else count)
+        picked = select(messages.c.sequence).where(here, _FREE, _due(now))
+        picked = picked.order_by(*_ORDER).limit(1 if exclusive else count)
         if only is not None:
             picked = picked.where(messages.c.sequence == only)
         if exclusive:
@@ -250,12 +260,20 @@ class PostgresqlStore:
             )
             notify(connection, self._channel, set(connection.scalars(freed.returning(messages.c.destination))))
 
-    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
+    def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
         """See the contract."""
         here = _on(messages, destination, mediated)
         with self._read() as connection:
-            rows = connection.execute(select(*line_of(messages)).where(here, _FREE).order_by(*_ORDER)).all()
+            free = select(*line_of(messages)).where(here, _FREE, _due(now)).order_by(*_ORDER)
+            rows = connection.execute(free).all()
         return [IndexLine(*row) for row in rows]
+
+    def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
+        """See the contract."""
+        later = _on(messages, destination, mediated) & (messages.c.deliver_at > now)
+        with self._read() as connection:
+            due: float | None = connection.scalar(select(func.min(messages.c.deliver_at)).where(later, _FREE))
+        return due
 
     def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:
         """See the contract; what leaves with a prepared unit counts as claimed."""
@@ -350,6 +368,13 @@ def _on(table: FromClause, destination: str, mediated: bool | None) -> ColumnEle
     """What is on one side of a destination; None: on either."""
     here: ColumnElement[bool] = table.c.destination == destination
     return here if mediated is None else here & (table.c.mediated == mediated)
+
+
+def _due(now: float) -> ColumnElement[bool]:
+    """What may be delivered by a time."""
+    if now == math.inf:
+        return true()
+    return messages.c.deliver_at.is_(None) | (messages.c.deliver_at <= now)
 
 
 def _driver_error(engine: Engine) -> type[Exception]:
