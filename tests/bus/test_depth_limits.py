@@ -60,6 +60,21 @@ def test_a_send_waits_for_a_place(tmp_path: Path) -> None:
         assert [message.body for message in world.peek("requests")] == [1, 0]
 
 
+def test_a_sender_that_is_woken_in_vain_waits_no_longer_than_it_may(tmp_path: Path) -> None:
+    with running(tmp_path, bus(send_timeout=60.0)) as world:
+        fill(world)
+        rooms = world.adapter._buses["weather"].engine.rooms
+
+        def woken_in_vain(timeout: float | None = None) -> bool:
+            world.context.clock.now += 40.0
+            return True
+
+        rooms._changed.wait = woken_in_vain  # type: ignore[method-assign]
+        with pytest.raises(DestinationFull):
+            fill(world, 1)
+        assert world.context.clock.now == 1_000_080.0
+
+
 def test_a_sender_that_waits_is_refused_when_the_bus_stops(tmp_path: Path) -> None:
     errors: list[MessagingError] = []
     with running(tmp_path, bus(send_timeout=60.0)) as world:

@@ -350,6 +350,12 @@ def test_a_message_waits_for_a_full_destination_with_those_behind_it_and_counts_
         assert (len(world.peek("uk")), len(world.peek("fr")), world.exceptions()) == (1, 1, [])
 
 
+def test_a_message_that_stays_needs_no_second_place(tmp_path: Path) -> None:
+    with running(tmp_path, mediated_as(stamp, requests={"max_depth": 1})) as world:
+        send(world)
+        assert len(world.peek("requests")) == 1
+
+
 def test_a_failing_mediation_sends_to_the_exception_destination_of_its_destination(tmp_path: Path) -> None:
     with running(tmp_path, mediated_as(fail, requests={"exception_destination": "fr"})) as world:
         send(world)

@@ -100,7 +100,7 @@ class BusEngine:
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
         self.branches = PreparedBranches(store)
-        self.rooms = Rooms(settings.name, self.destinations.find, waits=shared is None)
+        self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
         self._limited = any(each.max_depth is not None for each in settings.destinations.values())
         self._lock = threading.Lock()
         self.discarded_replies = 0

@@ -182,18 +182,20 @@ class QueueState:
         passed: deque[Taker] = deque()  # takers for whom there is nothing, in their order
         while self._count and self._takers:
             taker = self._takers.popleft()
-            entry = self._best(self._selective.get(taker), now, matches)
+            entry = self._best(self._selective.get(taker) if self._selective else None, now, matches)
             if entry is None:
                 passed.append(taker)
                 continue
             self._claimed[entry.sequence] = entry
             matches.taken.append((taker, entry))
-            self._served(taker)
+            if self._selective:
+                self._served(taker)
             if taker in self._keepers:
                 self._keepers.discard(taker)
                 if entry.group is not None:
                     self._held[entry.group] = entry
-            self._next_of(entry.group)
+            if entry.group is not None:
+                self._next_of(entry.group)
         if passed:
             self._takers = passed + self._takers
         return matches
@@ -210,7 +212,7 @@ class QueueState:
             if entry.expires_at is not None and entry.expires_at <= now:
                 matches.expired.append(entry)
                 self._next_of(entry.group)
-            elif entry.group in self._held:
+            elif self._held and entry.group in self._held:
                 heapq.heappush(self._parked.setdefault(entry.group, []), entry)
             else:
                 return entry
@@ -226,9 +228,10 @@ class QueueState:
         if not entry.queued:
             entry.queued = True
             heapq.heappush(self._heap, entry)
-        for selection in self._selections.values():
-            selection.offer(entry)
-            selection.tidy(self._count)
+        if self._selections:
+            for selection in self._selections.values():
+                selection.offer(entry)
+                selection.tidy(self._count)
 
     def _take(self, entry: Entry) -> None:
         entry.ready = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from connector.errors import MessagingError, Reason
+from connector.spi import Clock
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.reliability import Reliability
@@ -37,12 +38,14 @@ class Rooms:
     Args:
         bus: The bus, for errors.
         find: The destination of a name, or None.
+        clock: For the time that a sender has waited.
         waits: Whether it is known when a place becomes free: not where other engines take messages as well.
 
     Mutable state: `_coming`, by destination, `_closed`, changed under `_changed`.
     """
 
-    def __init__(self, bus: str, find: Callable[[str], Destination | None], *, waits: bool) -> None:
+    def __init__(self, bus: str, find: Callable[[str], Destination | None], clock: Clock, *, waits: bool) -> None:
+        self._clock = clock
         self._bus = bus
         self._find = find
         self._waits = waits
@@ -67,6 +70,7 @@ class Rooms:
         if not any(limits.values()):
             return sends, Counter(), 0
         leaving = Counter(queue.name for queue, _ in receipts)
+        began = self._clock.monotonic()
         with self._changed:
             while True:
                 kept, needed, full = self._fitting(sends, limits, leaving)
@@ -75,8 +79,9 @@ class Rooms:
                     return kept, needed, len(sends) - len(kept)
                 settings = full.settings
                 assert settings is not None
-                patient = wait and self._waits and not self._closed and settings.send_timeout > 0
-                if not (patient and self._changed.wait(settings.send_timeout)):
+                left = began + settings.send_timeout - self._clock.monotonic()
+                patient = wait and self._waits and not self._closed and left > 0
+                if not (patient and self._changed.wait(left)):
                     raise DestinationFull(FULL, destination=full.name, bus=self._bus, limit=settings.max_depth)
 
     def entered(self, needed: Counter[str]) -> None:
