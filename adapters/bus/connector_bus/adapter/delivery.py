@@ -24,10 +24,9 @@ from connector.spi import (
     identity_outage,
 )
 from connector_bus.adapter.bus import Bus
-from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.message_queue import MessageQueue
-from connector_bus.engine.queue_state import Entry
 from connector_bus.store.record import StoredMessage
 
 _LOG = logging.getLogger("connector_bus.adapter")
@@ -41,10 +40,11 @@ class Delivery(Work):
     could not be set up that of a second work, which books the failure.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer, entry: Entry, factory: MessageEndpointFactory) -> None:
+    def __init__(self, bus: Bus, consumer: Consumer, taken: Taken, factory: MessageEndpointFactory) -> None:
         self._bus = bus
         self._consumer = consumer
-        self._entry = entry
+        self._taken = taken
+        self._entry = taken.entry
         self._factory = factory
         self._stored: StoredMessage | None = None
         self._ran = False
@@ -56,7 +56,7 @@ class Delivery(Work):
             self._bus.context.work_manager.schedule_work(self, contexts=(context,), listener=self._listen)
         except WorkRejected as refusal:
             _LOG.warning("bus %s: a delivery of %s must wait: %s", self._bus.name, self._queue.name, refusal.code)
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
 
     def fetch(self) -> StoredMessage:
         """The message, read at its first use. Blocks for the disk. Raises MessagingError."""
@@ -70,7 +70,7 @@ class Delivery(Work):
         if self._consumer.is_stopped:
             # It waited for a thread until the activation ended: no failure of the message's, so none is counted.
             self._queue.release(self._entry)
-            self._consumer.done(self._entry)
+            self._consumer.done(self._taken)
             return
         settlement = DeliveryUnit(self._bus.engine)
         try:
@@ -84,7 +84,7 @@ class Delivery(Work):
                 raise
             self._failed(error)
         finally:
-            self._consumer.done(self._entry)
+            self._consumer.done(self._taken)
 
     def _deliver(self, settlement: DeliveryUnit) -> None:
         engine = self._bus.engine
@@ -150,7 +150,7 @@ class Delivery(Work):
 
     def _listen(self, event: WorkEvent) -> None:
         if event.kind is WorkEventKind.REJECTED:
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
         elif event.kind is WorkEventKind.COMPLETED and event.error is not None and not self._ran:
             self._context_failed(event.error)
 
@@ -164,16 +164,16 @@ class Delivery(Work):
             try:
                 self._failed(error)
             finally:
-                self._consumer.done(self._entry)
+                self._consumer.done(self._taken)
 
         def listen(event: WorkEvent) -> None:
             if event.kind is WorkEventKind.REJECTED:
-                self._consumer.refused(self._entry)
+                self._consumer.refused(self._taken)
 
         try:
             self._bus.context.work_manager.schedule_work(book, listener=listen)
         except WorkRejected:
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
 
     @property
     def _queue(self) -> MessageQueue:

@@ -44,7 +44,7 @@ class BusResourceAdapter(ResourceAdapter):
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
     Safe to use from any thread once started. Mutable state: `_alarm`, `_buses` and `_listeners`, set by `start`;
-    `_activations`, changed under `_lock`.
+    `_activations` and `_leaving`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
@@ -54,6 +54,8 @@ class BusResourceAdapter(ResourceAdapter):
         self._listeners: ChainListeners | None = None
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
+        # Ended, but not in time: should the same handler be activated again, their deliveries come first.
+        self._leaving: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
 
     def start(self, context: BootstrapContext) -> None:
         """Read the configuration, open the stores, start the mediations. Blocks for disk and registry.
@@ -120,9 +122,13 @@ class BusResourceAdapter(ResourceAdapter):
         Blocks for the registry. Raises SignOnError CF-BUS-010, LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or
         -021, NameNotFound CF-BUS-016 or -030 (CHAIN-6).
         """
-        activation = Activation(self._bus(spec.properties), str(spec.properties.get("destination")), endpoint_factory)
+        with self._lock:
+            before = self._leaving.get((endpoint_factory, spec))
+        bus, destination = self._bus(spec.properties), str(spec.properties.get("destination"))
+        activation = Activation(bus, destination, endpoint_factory, before)
         activation.start()
         with self._lock:
+            self._leaving.pop((endpoint_factory, spec), None)
             self._activations[endpoint_factory, spec] = activation
 
     def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
@@ -130,6 +136,8 @@ class BusResourceAdapter(ResourceAdapter):
         with self._lock:
             activation = self._activations.pop((endpoint_factory, spec), None)
         if activation is not None and not activation.stop(DEACTIVATION_GRACE):
+            with self._lock:
+                self._leaving[endpoint_factory, spec] = activation
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
 
     def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
