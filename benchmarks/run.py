@@ -23,6 +23,8 @@ ENTRIES = (
     "identities",
     "engine_connect",
     "trusted",
+    "policy",
+    "dispatch",
     "imports",
     "startup",
 )

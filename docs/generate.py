@@ -35,6 +35,7 @@ PACKAGES = (
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
+    "connector_sqlregistry",
     "connector_ldap",
     "connector_web",
 )
@@ -58,6 +59,7 @@ FAMILIES = {
     "METR": "Metrics plugin",
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
+    "SQLR": "User registry in SQL tables",
     "MAP": "Mapping modules",
     "LDAP": "LDAP directory",
     "WEB": "Web identity",

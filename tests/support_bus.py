@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -56,6 +57,7 @@ from connector.spi import (
     WorkLike,
     WorkListener,
 )
+from connector.transactions.service import Transactions
 from connector_bus import BusConnection, BusResourceAdapter
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 
@@ -114,6 +116,8 @@ class FakeIdentity:
     def __init__(self, *, security_enabled: bool = True) -> None:
         self.security_enabled = security_enabled
         self.users = dict(USERS)
+        self.unique_names: dict[str, str] = {}
+        self.unique_names_asked = 0
 
     def authenticate(self, user: str, password: Secret) -> Subject:
         if user not in self.users or password.reveal() != self.users[user][0]:
@@ -133,6 +137,12 @@ class FakeIdentity:
 
     def groups_of(self, user: str) -> frozenset[str]:
         return frozenset(self.users[user][1]) if user in self.users else frozenset()
+
+    def unique_name(self, user: str) -> str:
+        self.unique_names_asked += 1
+        if user not in self.users:
+            raise AuthenticationFailed(WRONG_PASSWORD, user=user)
+        return self.unique_names.get(user, user)
 
     def current_subject(self) -> Subject | None:
         return _CURRENT.get()
@@ -242,8 +252,8 @@ class _InboundHandler(CallbackHandler):
             if isinstance(callback, CallerPrincipalCallback):
                 name = callback.principal
                 self._caller = UserPrincipal(name, REALM) if isinstance(name, str) else name
-                if isinstance(name, str):
-                    self._identity.assert_user(name)
+                if isinstance(self._caller, UserPrincipal) and self._caller.realm == REALM:
+                    self._groups += tuple(self._identity.assert_user(self._caller.name).groups)
             elif isinstance(callback, GroupPrincipalCallback):
                 self._groups += callback.groups
 
@@ -262,6 +272,10 @@ class FakeContext:
     clock: Any
     container_name: str = "weather"
     tls: Any = None  # no chains
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self.container_name, self.state_folder / "transactions", self.clock)
 
 
 class FakeEndpointFactory:
@@ -282,6 +296,7 @@ class FakeEndpointFactory:
     ) -> None:
         self.application = "uk-weather"
         self.activation = "jms/requests"
+        self.realm = REALM
         self.transacted = transacted
         self.concurrency = concurrency
         self.redelivery = redelivery or RedeliveryPolicy(max_redeliveries, redelivery_delay)

@@ -25,7 +25,7 @@ from connector.spi import AuditLog, Principal, Subject
 from connector_web import AsgiIdentity, WsgiIdentity, basic
 from connector_web.proof import Source
 
-REGISTRY_AWAY = Reason("CF-TEST-701", "the directory does not answer.", "Wait.")
+REGISTRY_AWAY = Reason("CF-TEST-751", "the directory does not answer.", "Wait.")
 
 ISSUER = "https://issuer.example"
 AUDIENCE = "shop-api"

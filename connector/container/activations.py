@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connector.container.configuration.settings import ResourceSettings
 from connector.container.deployment import PlannedHandler
 from connector.container.periodic import Periodic
 from connector.container.run_as import run_as_of
@@ -39,10 +40,13 @@ RETRY_INTERVAL = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """One deployed handler: the life of its activation, and what the adapter delivers to."""
+    """One deployed handler: the life of its activation, what the adapter delivers to, and what both were made from."""
 
     activation: Activation
     factory: HandlerEndpointFactory
+    application: str
+    planned: PlannedHandler
+    resource: ResourceSettings
 
     def measurements(self) -> Iterator[Measurement]:
         """Whether it is healthy, and what has become of its messages. Blocks as the adapter's word on its health."""
@@ -50,13 +54,33 @@ class Deployed:
         yield from self.factory.statistics().measurements(self.factory.application, self.factory.activation)
 
 
-def plan_activation(parts: Parts, application: str, handler: PlannedHandler) -> Deployed:
+def start_activation(
+    parts: Parts,
+    application: str,
+    handler: PlannedHandler,
+    *,
+    activate: bool,
+    resource: ResourceSettings | None = None,
+) -> Deployed:
+    """Plan one handler's activation and begin it. One that the adapter refuses is reported and tried again: what
+    refuses it (a missing alias, a role) can be put right while the container runs.
+    """
+    deployed = plan_activation(parts, application, handler, resource=resource)
+    parts.activations.append(deployed)
+    if activate:
+        deployed.activation.activate()
+    return deployed
+
+
+def plan_activation(
+    parts: Parts, application: str, handler: PlannedHandler, *, resource: ResourceSettings | None = None
+) -> Deployed:
     """Make a handler's endpoint factory and its activation, and have the adapter check the specification.
 
     Raises DeploymentError with the adapter's reason (CF-CTR-026): before any message flows, and nothing is activated.
     """
     section = handler.section
-    resource = parts.configuration.resources[section.bind]
+    resource = resource or parts.configuration.resources[section.bind]
     adapter = parts.adapters[resource.adapter]
     spec = ActivationSpec(section.bind, dict(resource.properties))
     factory = HandlerEndpointFactory(
@@ -79,12 +103,13 @@ def plan_activation(parts: Parts, application: str, handler: PlannedHandler) -> 
         loop=parts.loop,
         audit=parts.audit,
         sign_on=activation_sign_on(parts, spec, section.alias or resource.component_alias),
+        realm=parts.applications[application].realm,
         acting=run_as_of(parts, application, handler),
         clock=parts.clock,
     )
     _validate(adapter, spec, factory)
     activation = Activation(adapter, factory, spec, healthy_within=section.healthy_within, clock=parts.clock)
-    return Deployed(activation, factory)
+    return Deployed(activation, factory, application, handler, resource)
 
 
 def _validate(adapter: ResourceAdapter, spec: ActivationSpec, factory: HandlerEndpointFactory) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.spi import AuditLog, Clock, IdentityService, TlsService, WorkManager
+from connector.spi import AuditLog, Clock, IdentityService, TlsService, TransactionService, WorkManager
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +22,4 @@ class AdapterBootstrap:
     audit: AuditLog
     clock: Clock
     tls: TlsService
+    transactions: TransactionService

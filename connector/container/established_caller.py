@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import final
 
+from connector.security.domain import SecurityDomain
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
     GroupPrincipal,
     GroupPrincipalCallback,
-    IdentityService,
     Principal,
     SecurityContext,
     Subject,
@@ -18,7 +18,7 @@ from connector.spi import (
 from connector.work.inflow_handler import establish_subject
 
 
-def establish(caller: Principal, groups: Iterable[str], identity: IdentityService) -> Subject:
+def establish(caller: Principal, groups: Iterable[str], identity: SecurityDomain) -> Subject:
     """The caller's subject, decided as a work's is. May block for the registry.
 
     Raises SubjectRejected, and AuthenticationFailed where the registry can't be reached.

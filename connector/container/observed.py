@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from connector.container.pool_kinds import measured
 from connector.container.resources import Resource
 from connector.spi import Measurement
+from connector.work.manager import ContainerWorkManager
 
 if TYPE_CHECKING:
     from connector.container.activations import Deployed
@@ -29,18 +30,23 @@ class RunningContainer:
     name: str
     sections: Mapping[str, Any] = field(repr=False)  # may hold secrets
     _resources: Mapping[str, Resource] = field(repr=False)  # of the running container: grows by operators' commands
+    _works: ContainerWorkManager = field(repr=False)
     _activations: Sequence[Deployed] = field(repr=False)
 
     def measurements(self) -> tuple[Measurement, ...]:
         """The figures of this instant: of pools, by resource, those for threads and those of asyncio loops apart; of
-        activations and of deliveries, by activation.
+        works, by adapter; of activations and of deliveries, by activation.
         """
         pools = (measurement for resource in list(self._resources.values()) for measurement in measured(resource))
-        return (*pools, *(measurement for deployed in self._activations for measurement in deployed.measurements()))
+        works = (measurement for one in self._works.statistics() for measurement in one.measurements())
+        deliveries = (measurement for deployed in list(self._activations) for measurement in deployed.measurements())
+        return (*pools, *works, *deliveries)
 
 
 def observed_by(plugin: str, parts: Parts) -> RunningContainer:
     """What the plugin of that name may see."""
     configuration = parts.configuration
     sections = configuration.plugin_sections.get(plugin, MappingProxyType({}))
-    return RunningContainer(configuration.container.name, sections, parts.resources, parts.activations)
+    return RunningContainer(
+        configuration.container.name, sections, parts.resources, parts.work_manager, parts.activations
+    )

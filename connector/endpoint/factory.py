@@ -62,6 +62,7 @@ class HandlerEndpointFactory:
         loop: Where coroutine handlers run.
         audit: Where deliveries and refusals are recorded (`deliver`).
         sign_on: The subject that the adapter consumes with; may block.
+        realm: The application's realm.
         units: The container's transactions; None where there are none: the adapter then does what it can alone.
         transaction_timeout: Seconds that the unit of a transacted delivery may last; None for the default.
         acting: The identity that the handler's outbound work runs as; None for the caller's.
@@ -89,12 +90,14 @@ class HandlerEndpointFactory:
         loop: CoroutineRunner,
         audit: AuditLog,
         sign_on: Callable[[], Subject | None] = lambda: None,
+        realm: str = "",
         units: Units | None = None,
         transaction_timeout: float | None = None,
         acting: RunAs | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._application = application
+        self._realm = realm
         self._activation = activation
         self._transacted = transacted
         self._concurrency = 1 if ordering is Ordering.QUEUE else concurrency
@@ -121,6 +124,11 @@ class HandlerEndpointFactory:
     def application(self) -> str:
         """The application's name."""
         return self._application
+
+    @property
+    def realm(self) -> str:
+        """The application's realm."""
+        return self._realm
 
     @property
     def activation(self) -> str:

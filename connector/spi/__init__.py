@@ -3,7 +3,7 @@
 Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
 """
 
-from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.adapter import BootstrapContext, PostureFinding, ResourceAdapter, SectionsChange
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import (
@@ -64,7 +64,15 @@ from connector.spi.principals import (
     UserPrincipal,
 )
 from connector.spi.properties import ConfigProperty
-from connector.spi.registry import IdentityService, UserRegistry, UserRegistryProvider, WritableUserRegistry
+from connector.spi.registry import (
+    HashingRegistryProvider,
+    IdentityService,
+    PasswordHasher,
+    RememberingRegistry,
+    UserRegistry,
+    UserRegistryProvider,
+    WritableUserRegistry,
+)
 from connector.spi.scope import Scope
 from connector.spi.secret import Secret
 from connector.spi.store_keys import (
@@ -77,15 +85,19 @@ from connector.spi.store_keys import (
 from connector.spi.subject import Subject
 from connector.spi.tls import TlsService
 from connector.spi.transaction import (
+    OutcomeArchive,
+    OutcomeWitness,
     RecoverableBranches,
     TransactionParticipant,
     TransactionService,
+    TransactionTerminator,
     UnitOfWork,
     Vote,
 )
 from connector.spi.work import (
     IMMEDIATE,
     INDEFINITE,
+    UNKNOWN,
     HintsContext,
     SecurityContext,
     TransactionContext,
@@ -124,6 +136,7 @@ __all__ = [
     "Tickets",
     "PLATFORM",
     "PlatformIdentity",
+    "PostureFinding",
     "IdentityAssertion",
     "same_factory",
     "AuthenticationData",
@@ -138,6 +151,9 @@ __all__ = [
     "UserRegistry",
     "WritableUserRegistry",
     "UserRegistryProvider",
+    "RememberingRegistry",
+    "HashingRegistryProvider",
+    "PasswordHasher",
     "IdentityService",
     # login modules
     "LoginModule",
@@ -182,6 +198,7 @@ __all__ = [
     "Work",
     "WorkLike",
     "WorkContext",
+    "SectionsChange",
     "SecurityContext",
     "HintsContext",
     "TransactionContext",
@@ -193,6 +210,7 @@ __all__ = [
     "WorkContextErrorCode",
     "IMMEDIATE",
     "INDEFINITE",
+    "UNKNOWN",
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",
@@ -205,11 +223,14 @@ __all__ = [
     "PropertyValue",
     # transactions
     "TransactionService",
+    "TransactionTerminator",
     "UnitOfWork",
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
     "TlsService",
+    "OutcomeWitness",
+    "OutcomeArchive",
     # observation
     "Explanation",
     "Step",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
+from connector.errors import Reason
 from connector.spi.audit import AuditLog
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
@@ -14,6 +17,7 @@ from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -60,6 +64,52 @@ class BootstrapContext(Protocol):
         """The time."""
         ...
 
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
+        ...
+
+
+class SectionsChange(Protocol):
+    """A change of an adapter's sections that has been checked and not yet made (CONF-8); see
+    `ResourceAdapter.sections_changed`.
+    """
+
+    @property
+    def restart(self) -> Iterable[str]:
+        """The key paths of what it can't change while it runs, for example `buses.weather.security`; `apply` leaves
+        these as they are, and the container's next start brings them.
+        """
+        ...
+
+    def apply(self) -> None:
+        """Put in force what can be; may block. Called once at most.
+
+        Raises ConnectorError where it can't: then everything is as it was before.
+        """
+        ...
+
+    def undo(self) -> None:
+        """Take back what `apply` has done, since something else of the same change has failed. Must not raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostureFinding:
+    """One thing of an adapter's own that `connector check` reports.
+
+    Attributes:
+        severity: `error`, `warning` or `note`.
+        reason: Code, text and action.
+        place: Where: a key path, or what it is about.
+        details: The inserts of text and action; never a secret.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    reason: Reason
+    place: str
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
 
 class ResourceAdapter(ABC):
     """A system-level driver for one kind of external system, found by entry point in `connector.adapters`.
@@ -76,6 +126,33 @@ class ResourceAdapter(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Let go of everything; endpoints are deactivated and pools closed already. What it raises is logged."""
+
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check the adapter's own sections as `start` would, and start nothing; called on an adapter that has not been
+        started, when its configuration is to be changed by command (CONF-8).
+
+        Args:
+            sections: As in the bootstrap context: validated against `ra.toml`, defaults filled in.
+            identity: Who is who. May block for the registry.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> SectionsChange | None:
+        """The adapter's own sections are to change while it runs: check them and say what of it can be live (CONF-8).
+
+        Changes nothing yet; the container calls `apply` on the answer, and `undo` where something else has failed. One
+        change at a time is under way. May block for the registry.
+
+        Args:
+            sections: As `check_sections` gets them; the whole of them, not only what is different.
+
+        Returns:
+            The change; None, which is the default, for an adapter that reads its sections at the start only.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+        return None
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
@@ -118,3 +195,10 @@ class ResourceAdapter(ABC):
         The container has checked the admin role. Raises ConnectorError.
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
+
+        What it raises is reported as a finding of its own.
+        """
+        return ()

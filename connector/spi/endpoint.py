@@ -95,6 +95,11 @@ class MessageEndpointFactory(Protocol):
         ...
 
     @property
+    def realm(self) -> str:
+        """The application's realm: for `SecurityContext.realm` of the works that deliver to it."""
+        ...
+
+    @property
     def activation(self) -> str:
         """The activation's name in the application."""
         ...

@@ -13,6 +13,7 @@ from connector.security.scope import current_subject
 from connector.spi import Capability, Clock, Secret, Subject, SystemClock, TlsService, WorkContext, WorkErrorCode
 from connector.testing.backend import REALM, Backend
 from connector.testing.subject_under_test import Claims
+from connector.transactions.service import Transactions
 
 UNKNOWN_USER = Reason(
     "CF-KIT-001",
@@ -62,6 +63,10 @@ class KitIdentity:
         """There are no groups."""
         return False
 
+    def unique_name(self, user: str) -> str:
+        """The name itself."""
+        return user
+
     def groups_of(self, user: str) -> frozenset[str]:
         """There are no groups."""
         return frozenset()
@@ -110,6 +115,7 @@ class KitContext:
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
         self.tls: TlsService = ContainerTls({})  # the contracts configure none
+        self.transactions = Transactions(self.container_name, state_folder / "kit-transactions", self.clock)
 
 
 def _users_of(backend: Backend, claims: Claims) -> Mapping[str, Secret | None]:

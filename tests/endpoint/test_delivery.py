@@ -20,6 +20,7 @@ from connector.security.roles import RoleMap
 from connector.security.scope import current_subject
 from connector.spi import CallerPrincipalCallback, Message, Outcome, RedeliveryPolicy, Subject, UserPrincipal
 from connector.work.event_loop import EventLoopThread
+from connector.work.limits import WorkLimits
 from connector.work.manager import ContainerWorkManager
 
 OURS = Reason("CF-TEST-200", "refused inside the handler", "")
@@ -318,7 +319,11 @@ def test_a_message_of_alice_is_handled_as_alice_and_nothing_of_her_is_left(
         return str((current_subject() or EVE).caller)
 
     manager = ContainerWorkManager(
-        FakeIdentity({"alice": ["clerks"]}), container="c", realm="home", max_threads=1, loop=loop
+        FakeIdentity({"alice": ["clerks"]}),
+        container="c",
+        realm="home",
+        limits=WorkLimits(max_threads=1),
+        loop=loop,
     )
     endpoint = make(plain if kind == "def" else coroutine, roles_allowed={"clerk"}).create_endpoint()
     said = SaidContext(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "alice")]))

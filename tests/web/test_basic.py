@@ -72,7 +72,7 @@ def test_a_registry_that_is_away_refuses_nobody(shop: Shop, client: str) -> None
     assert (status, headers["Retry-After"]) == (503, "7")
     assert "WWW-Authenticate" not in headers
     assert b"CF-WEB-004" in body
-    assert [(record["outcome"], record["reason"]) for record in shop.audited()] == [("failure", "CF-TEST-701")]
+    assert [(record["outcome"], record["reason"]) for record in shop.audited()] == [("failure", "CF-TEST-751")]
 
 
 def test_an_outage_does_not_count_as_a_wrong_password(shop: Shop) -> None:

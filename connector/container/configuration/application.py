@@ -22,12 +22,14 @@ Special = Literal["Everyone", "AllAuthenticated", "AllAuthenticatedInTrustedReal
 class ApplicationSection(Section):
     """`[application]`: modules that hold message-driven handlers, and folders that are added to the import path.
 
-    `unsecured = "allow"` accepts handlers with roles on a container that doesn't check them (FLOW-7).
+    `unsecured = "allow"` accepts handlers with roles on a container that doesn't check them (FLOW-7). `realm` is the
+    realm of the application's logins, roles and callers; the container's own unless set.
     """
 
     handlers: Names = ()
     path: Names = ()
     unsecured: Literal["refuse", "allow"] = "refuse"
+    realm: Name | None = None
 
 
 class RoleSection(Section):

@@ -33,7 +33,10 @@ SETTING_MISPLACED = Reason(
 
 _CONNECTION_FACTORY = "connection-factory"
 # What has a meaning for some kinds of resources only.
-_MISPLACED = {"activation": ("pool",), "destination": ("pool", "component_alias")}
+_MISPLACED = {
+    "activation": ("pool", "recovery_alias"),
+    "destination": ("pool", "component_alias", "recovery_alias"),
+}
 
 
 def check_resources(
@@ -63,7 +66,13 @@ def check_resources(
                 declared = descriptor.properties_of(section.kind)
                 properties = checker.table(section.properties, declared, (*path, "properties"))
         checked[name] = ResourceSettings(
-            name, section.adapter, section.kind, section.component_alias, properties, section.pool
+            name,
+            section.adapter,
+            section.kind,
+            section.component_alias,
+            properties,
+            section.pool,
+            section.recovery_alias,
         )
     return MappingProxyType(checked)
 

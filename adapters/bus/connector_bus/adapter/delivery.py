@@ -9,15 +9,12 @@ from connector.errors import ConnectorError, WorkRejected
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
-    GroupPrincipalCallback,
-    IdentityService,
     Message,
     MessageEndpointFactory,
     Ordering,
     SecurityContext,
     Subject,
     UnauthenticatedPrincipal,
-    UserPrincipal,
     Work,
     WorkEvent,
     WorkEventKind,
@@ -51,7 +48,7 @@ class Delivery(Work):
 
     def schedule(self) -> None:
         """Hand it to the work manager; does not block. One that is not taken goes back to the queue for a while."""
-        context = MessageSecurityContext(self, self._bus.context.identity)
+        context = MessageSecurityContext(self, self._factory.realm)
         try:
             self._bus.context.work_manager.schedule_work(self, contexts=(context,), listener=self._listen)
         except WorkRejected as refusal:
@@ -185,27 +182,21 @@ class Delivery(Work):
 
 @final
 class MessageSecurityContext(SecurityContext):
-    """Says that the caller is whoever the message is from (FLOW-5): a name that the engine established."""
+    """Says that the caller is whoever the message is from (FLOW-5): a name that the engine established.
 
-    def __init__(self, delivery: Delivery, identity: IdentityService) -> None:
+    Decided in the realm of the application that it is delivered to. The groups are left to the container, which asks
+    its registry for those of the caller in any case, and keeps the answer.
+    """
+
+    def __init__(self, delivery: Delivery, realm: str) -> None:
         self._delivery = delivery
-        self._identity = identity
+        self.realm = realm or None
 
     def setup_security_context(
         self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
     ) -> None:
-        """Assert the message's identity with the groups that the registry gives it; nothing for a nameless one."""
+        """Assert the message's identity, with its realm: a bare name could be somebody else's there."""
         sender = self._delivery.fetch().header.identity
         if sender is None or isinstance(sender, UnauthenticatedPrincipal):
             return
-        if not isinstance(sender, UserPrincipal) or sender.realm != self._identity.realm:
-            # Never the bare name: in our realm it could be somebody else's.
-            handler.handle([CallerPrincipalCallback(execution_subject, sender)])
-            return
-        groups = sorted(self._identity.groups_of(sender.name))
-        handler.handle(
-            [
-                CallerPrincipalCallback(execution_subject, sender.name),
-                GroupPrincipalCallback(execution_subject, groups),
-            ]
-        )
+        handler.handle([CallerPrincipalCallback(execution_subject, sender)])

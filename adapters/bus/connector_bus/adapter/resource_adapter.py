@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 from connector.spi import (
@@ -13,14 +13,17 @@ from connector.spi import (
     ActivationSpec,
     BootstrapContext,
     Clock,
+    IdentityService,
     MessageEndpointFactory,
+    PostureFinding,
     ResourceAdapter,
 )
-from connector_bus.adapter import commands
+from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
+from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
 
@@ -43,12 +46,15 @@ class BusResourceAdapter(ResourceAdapter):
     Args:
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
-    Safe to use from any thread once started. Mutable state: `_alarm`, `_buses` and `_listeners`, set by `start`;
-    `_activations` and `_leaving`, changed under `_lock`.
+    Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_listeners`, set by `start`;
+    `_section` and `_buses`, what is in force, changed by what `sections_changed` answers; `_activations` and
+    `_leaving`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
         self._make_alarm = make_alarm
+        self._context: BootstrapContext | None = None
+        self._section: Mapping[str, Any] = {}
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
         self._listeners: ChainListeners | None = None
@@ -63,7 +69,9 @@ class BusResourceAdapter(ResourceAdapter):
         Raises ConfigError (all mistakes of the section; CF-BUS-006 or -007 for a mediation), MessagingError CF-BUS-050,
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
-        settings = read_buses(context.sections.get("buses") or {}, context.identity)
+        self._section = context.sections.get("buses") or {}
+        settings = read_buses(self._section, context.identity)
+        self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
             for each in settings.values():
@@ -106,6 +114,36 @@ class BusResourceAdapter(ResourceAdapter):
         )
         self._listeners.start()
 
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check `[buses]` and `[chains]` as `start` would. Blocks for the registry. Raises ConfigError."""
+        read_buses(sections.get("buses") or {}, identity)
+        if sections.get("chains"):
+            from connector_bus.chains.settings import read_chains
+
+            read_chains(sections["chains"])
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
+        """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
+
+        Blocks for the registry. Raises ConfigError with all mistakes.
+        """
+        context, alarm = self._context, self._alarm
+        if context is None or alarm is None:
+            return None
+        before, after = self._section, sections.get("buses") or {}
+        read_buses(after, context.identity)  # with all mistakes, also of what waits
+        live = live_section(before, after)
+
+        def remember(*, in_force: bool) -> None:
+            self._section = live if in_force else before
+
+        def make(settings: BusSettings) -> Bus:
+            return Bus(settings, context, alarm)
+
+        wanted = read_buses(live, context.identity)
+        chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
+        return BusesChange(self._buses, wanted, make, (*waiting(before, after), *chains), remember)
+
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
     ) -> BusManagedConnectionFactory:
@@ -147,8 +185,12 @@ class BusResourceAdapter(ResourceAdapter):
         return ActivationHealth(subscribed=False) if activation is None else activation.health()
 
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
-        """`show`, `messages` or `explain`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
+        """`show`, `messages`, `explain` or `diff`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
         return commands.run(command, arguments, self._buses)
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
+        return posture.findings(self._buses.values())
 
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         return commands.find_bus(self._buses, str(properties.get("bus")))

@@ -63,7 +63,7 @@ class Admission:
         """Whether a bus of this chain takes clients who give no name."""
         return any(
             is_permitted(bus.settings.permitted_chains, self._chain)
-            and (not bus.access.active or bus.access.may(_NOBODY, Role.CONNECTOR))
+            and (not bus.access.active or bus.access.allows(_NOBODY, Role.CONNECTOR))
             for bus in self._buses.values()
         )
 

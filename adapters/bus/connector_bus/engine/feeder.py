@@ -27,7 +27,7 @@ class Feeder:
         store: The store.
         clock: The time.
 
-    Safe to use from any thread. Mutable state: `_queues`, before `start` only; `_asked`, the queues that are in the
+    Safe to use from any thread. Mutable state: `_queues`, which only grows; `_asked`, the queues that are in the
     line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the thread only.
     """
 

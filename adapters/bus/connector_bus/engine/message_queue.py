@@ -62,6 +62,14 @@ class MessageQueue:
         with self._lock:
             return self._state.withdraw(taker)
 
+    def claim(self, entry: Entry) -> Entry | None:
+        """Take one certain entry, for administration: settle it by `remove`, or `release` it.
+
+        None where it is not ready (any more). Blocks for the database where other engines have the messages as well.
+        """
+        with self._lock:
+            return entry if not self._closed and self._state.claim(entry) else None
+
     def feed(self) -> None:
         """Get what the takers wait for from elsewhere, where that is possible. May block."""
 

@@ -117,6 +117,19 @@ class QueueState:
         self._keepers.discard(taker)
         return True
 
+    def claim(self, entry: Entry) -> bool:
+        """Take one certain entry, for administration; False where it is not ready (any more)."""
+        if entry not in self._ready:
+            return False
+        self._ready.remove(entry)
+        heapq.heapify(self._ready)
+        self._claimed[entry.sequence] = entry
+        return True
+
+    def hold(self, entry: Entry) -> None:
+        """An entry that is claimed elsewhere already, and here from now on."""
+        self._claimed[entry.sequence] = entry
+
     def release(self, entry: Entry) -> None:
         """End a claim without settling: the entry is ready again. One that isn't claimed is left alone."""
         if self._claimed.pop(entry.sequence, None) is not None:

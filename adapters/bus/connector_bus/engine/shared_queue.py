@@ -83,6 +83,16 @@ class SharedQueue(MessageQueue):
                 self.add([_entry(line) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
 
+    def claim(self, entry: Entry) -> Entry | None:
+        """See `MessageQueue`. Blocks for the database. Raises MessagingError."""
+        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=entry.sequence)
+        if not lines:
+            return None
+        claimed = _entry(lines[0])
+        with self._lock:
+            self._state.hold(claimed)
+        return claimed
+
     def polled(self) -> float | None:
         """See `MessageQueue`: when the store last answered this engine."""
         return self._polled()

@@ -1,0 +1,48 @@
+"""What the ledger keeps about one adapter: its lanes and its counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from connector.work.lanes import Lane
+from connector.work.statistics import WorkStatistics
+
+if TYPE_CHECKING:
+    from connector.work.submission import Submission
+
+
+@final
+class Account:
+    """One adapter's lanes and counts; changed by the ledger only, under its lock.
+
+    Attributes:
+        adapter: The adapter's name; empty for the container itself.
+        submitter: The same in words, for the origin of scopes.
+        short: Its lane for short works.
+        long: Its lane for long-running works.
+        completed: How many have ended.
+        failed: How many of them with an error.
+        rejected: How many were never run.
+    """
+
+    __slots__ = ("adapter", "submitter", "short", "long", "completed", "failed", "rejected")
+
+    def __init__(self, adapter: str, short: Lane[Submission], long: Lane[Submission]) -> None:
+        self.adapter = adapter
+        self.submitter = f"adapter {adapter}" if adapter else "the container"
+        self.short = short
+        self.long = long
+        self.completed = self.failed = self.rejected = 0
+
+    def statistics(self) -> WorkStatistics:
+        """The counts as an immutable object."""
+        return WorkStatistics(
+            self.adapter,
+            active=self.short.taken + self.short.lent,
+            queued=len(self.short.waiting),
+            long_running=self.long.taken + self.long.lent,
+            long_running_queued=len(self.long.waiting),
+            completed=self.completed,
+            failed=self.failed,
+            rejected=self.rejected,
+        )
