@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from benchmarks.harness import Measure, Result, compare, seconds_each
 from connector.security.audit import MemoryAuditLog
 from connector.security.identity import ContainerIdentity
+from connector.security.registry_answers import RegistryAnswers
 from connector.spi import CallbackHandler, CallerPrincipalCallback, SecurityContext, Subject, WorkManager
 from connector.work.event_loop import EventLoopThread
 from connector.work.limits import WorkLimits
@@ -83,7 +84,7 @@ def work_manager(threads: int = THREADS) -> Iterator[WorkManager]:
     """An adapter's view of a work manager."""
     loop = EventLoopThread()
     identity = ContainerIdentity(
-        AliceOnly(),  # type: ignore[arg-type]  # as much of a registry as is asked here
+        RegistryAnswers(AliceOnly()),  # type: ignore[arg-type]  # as much of a registry as is asked here
         trusted_realms=frozenset(),
         security_enabled=True,
         audit=MemoryAuditLog(),

@@ -42,6 +42,11 @@ class AnswerCache(Generic[V]):
         """How long an answer is kept; 0 for not at all. Does not block."""
         return self._seconds
 
+    def kept(self, key: Hashable) -> V | None:
+        """What is kept of a key; None for nothing. Asks nobody and takes no lock: it is on the way of every message."""
+        found = self._kept.get(key)
+        return found[0] if found is not None and self._clock.monotonic() < found[1] else None
+
     def get(self, key: Hashable, load: Callable[[], V | None]) -> V | None:
         """What is kept, or else asked for. Blocks and raises as `load` does, which is called without the lock."""
         if self._seconds <= 0:

@@ -80,6 +80,9 @@ class RegistryAnswers:
 
     def groups_of_known(self, user: str) -> frozenset[str] | None:
         """The groups of a user; None where the realm doesn't know the user, which is never kept."""
+        kept = self._users.kept(user)
+        if kept is not None:
+            return kept
 
         def load() -> frozenset[str] | None:
             return self._registry.groups_of(user) if self._registry.user_exists(user) else None

@@ -16,7 +16,6 @@ from connector.security.scope import run_in_scope
 from connector.spi import (
     Scope,
     SecurityContext,
-    Subject,
     Work,
     WorkContext,
     WorkContextErrorCode,
@@ -105,9 +104,14 @@ class WorkExecution:
                     contexts = self._assigned(submission)
                     security = cast("SecurityContext | None", contexts.get(SecurityContext))
                 if security is not None:
-                    subject, rule = self._established(submission, security)
+                    try:
+                        decision = establish_subject(security, self._identity)
+                    except BaseException as error:
+                        _tell_failed(security, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
+                        raise _not_set_up(submission, security, error) from error
+                    subject, rule = decision.subject or NOBODY, decision.rule
                     realm = security.realm or realm
-            scope = Scope(subject, realm, self._container, f"work of {submission.account.submitter}, {rule}")
+            scope = Scope(subject, realm, self._container, submission.account.origin(rule))
             submission.result = run_in_scope(scope, self._run_within if contexts else self._run, submission, contexts)
         except WorkCompletedWithError as error:
             submission.error = error
@@ -140,14 +144,6 @@ class WorkExecution:
                 submission.error = error  # kept here as well: what is left around it must not swallow it
                 raise
         return result
-
-    def _established(self, submission: Submission, security: SecurityContext) -> tuple[Subject, str]:
-        try:
-            decision = establish_subject(security, self._identity)
-        except BaseException as error:
-            _tell_failed(security, WorkContextErrorCode.CONTEXT_SETUP_FAILED)
-            raise _not_set_up(submission, security, error) from error
-        return decision.subject or NOBODY, decision.rule
 
     def _run(self, submission: Submission, _contexts: Mapping[type[WorkContext], WorkContext]) -> Any:
         work: Any = submission.work

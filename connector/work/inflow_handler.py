@@ -56,7 +56,7 @@ class InflowCallbackHandler:
     _failure: AuthenticationFailed | None = None
     _undecided: tuple[str, str] | None = None
     _open = True
-    _plain = True  # nothing was said but who the caller is
+    _callers_only = True
 
     def __init__(self, identity: IdentityService, execution_subject: Subject) -> None:
         self._identity = identity
@@ -77,9 +77,9 @@ class InflowCallbackHandler:
             elif isinstance(callback, GroupPrincipalCallback):
                 self._groups = (*self._groups, *callback.groups)
                 self._group_callbacks += 1
-                self._plain = False
+                self._callers_only = False
             elif isinstance(callback, PasswordValidationCallback):
-                self._plain = False
+                self._callers_only = False
                 self._validate(callback)
             else:
                 raise UnsupportedCallback(callback)
@@ -102,13 +102,6 @@ class InflowCallbackHandler:
             credentials=self._subject.credentials,
             undecided=self._undecided,
         )
-
-    @property
-    def only_caller(self) -> Principal | str | None:
-        """What the one caller callback named, where nothing but that was said at all; else None."""
-        if self._plain and len(self._callers) == 1 and self._subject.is_empty:
-            return self._callers[0]
-        return None
 
     @property
     def failure(self) -> AuthenticationFailed | None:
@@ -143,14 +136,16 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
     Raises SubjectRejected with the decision's explanation, RegistryUnavailable, UnsupportedCallback, and whatever the
     context raises. Safe to call from any thread.
     """
-    domain = _domain(context, identity)
+    domain = identity if context.realm is None else _domain(context.realm, identity)
     execution_subject = Subject()
     handler = InflowCallbackHandler(domain, execution_subject)
     try:
         context.setup_security_context(handler, execution_subject, None)
     finally:
         handler.end()
-        only = handler.only_caller
+        # The one caller, where nothing but that was said at all.
+        plain = handler._callers_only and len(handler._callers) == 1 and execution_subject.is_empty
+        only = handler._callers[0] if plain else None
         heard = None if only is not None else handler.close()
         if heard is not None and not execution_subject.is_read_only:
             execution_subject.clear()  # an adapter that keeps it finds nothing in it
@@ -195,16 +190,16 @@ def _asserted(user: str, realm: str, groups: frozenset[str]) -> InflowDecision:
     return decide_inflow(Heard(callers=(user,)), RealmFacts(realm=realm, groups_of={user: groups}))
 
 
-def _domain(context: SecurityContext, identity: SecurityDomain) -> SecurityDomain:
-    """The realm that the context wants to be decided in; the container's own unless it says so."""
-    if context.realm is None or context.realm == identity.realm:
+def _domain(realm: str, identity: SecurityDomain) -> SecurityDomain:
+    """The realm that the context wants to be decided in."""
+    if realm == identity.realm:
         return identity
-    domain = identity.in_realm(context.realm)
+    domain = identity.in_realm(realm)
     if domain is None:
         known = ", ".join(identity.realms)
-        event = AuditEvent("inflow", "", f"realm {context.realm}", Outcome.DENIED, REALM_UNKNOWN.code)
+        event = AuditEvent("inflow", "", f"realm {realm}", Outcome.DENIED, REALM_UNKNOWN.code)
         identity.audit.record(event)
-        raise SubjectRejected(REALM_UNKNOWN, found=context.realm, known=known)
+        raise SubjectRejected(REALM_UNKNOWN, found=realm, known=known)
     return domain
 
 

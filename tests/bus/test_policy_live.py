@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
-from support_bus import FakeIdentity, MemoryAudit
+from support_bus import FakeIdentity, MemoryAudit, running, weather_bus
 
 from connector.errors import AccessDenied, AuthenticationFailed
 from connector.spi import UNAUTHENTICATED, Subject, UserPrincipal
@@ -228,3 +229,23 @@ def test_a_durable_subscription_goes_by_its_creator_as_the_registry_knows_it_now
 def test_a_stored_identity_of_a_foreign_realm_needs_no_registry() -> None:
     access, _ = control(policy())
     assert access.subject_of(UserPrincipal("zoe", "partners")).caller == UserPrincipal("zoe", "partners")
+
+
+def test_a_changed_section_is_in_force_on_open_connections_without_connecting_again(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        access, told = world.adapter._buses["weather"].access, list[int]()
+        access.subscribe(lambda: told.append(access.version))
+        connection = world.connect("alice")
+        connection.send("uk", "before")
+        wanted = weather_bus(
+            destinations={"requests": {}, "uk": {"inherit_defaults": False}, "replies": {}},
+            temporary_prefixes={"X": {"inherit_defaults": False}},
+        )
+        change = world.adapter.sections_changed({"buses": {"weather": wanted}})
+        assert change is not None
+        change.apply()
+        with pytest.raises(AccessDenied) as caught:
+            connection.send("uk", "after")
+        assert caught.value.code == "CF-BUS-020"
+        assert not access.policy.decide_prefix(ALICE, Role.CREATOR, "X")
+        assert (told, change.restart) == ([2], ())
