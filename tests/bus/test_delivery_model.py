@@ -16,14 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support_bus import FakeEndpointFactory, World, signed_on, start_world
 
-from connector.errors import AuthenticationFailed, Reason
+from connector.errors import Reason, RegistryUnavailable
 from connector.spi import ActivationSpec, Message, Ordering, RedeliveryPolicy
 
 AWAY = Reason("CF-TESTBUS-022", "the directory does not answer at all", "Wait.")
-
-
-class RegistryAway(AuthenticationFailed):
-    retryable = True
 
 
 class DeliveryMachine(RuleBasedStateMachine):
@@ -58,7 +54,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         if self.outcome == "ill":
             raise ValueError
         if self.outcome == "outage":
-            raise RegistryAway(AWAY)
+            raise RegistryUnavailable(AWAY)
         self.settled.append(message.body)
 
     @rule(groups=st.lists(st.sampled_from([None, "x", "y"]), min_size=1, max_size=4))

@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 from support_bus import World, running
 
-from connector.errors import AuthenticationFailed, DeliveryError, MessagingError, Reason, SignOnError
+from connector.errors import DeliveryError, MessagingError, Reason, RegistryUnavailable, SignOnError
 from connector.spi import ActivationHealth, ActivationSpec, Message, Ordering, Subject
 from connector_bus.engine.consumer import LONGEST_OUTAGE_PAUSE, outage_pause
 
 AWAY = Reason("CF-TESTBUS-020", "the directory does not answer", "Wait.")
 NO_LEDGER = Reason("CF-TESTBUS-021", "the handler failed", "")
-
-
-class RegistryAway(AuthenticationFailed):
-    retryable = True
 
 
 def health(world: World) -> ActivationHealth:
@@ -28,24 +24,24 @@ def health(world: World) -> ActivationHealth:
 def take_away(world: World) -> dict[str, Any]:
     """The registry stops answering; answers what brings it back."""
 
-    def groups_of(user: str) -> frozenset[str]:
-        raise RegistryAway(AWAY)
+    def asked(user: str) -> Any:
+        raise RegistryUnavailable(AWAY)
 
-    known = {"groups_of": world.identity.groups_of}
-    world.identity.groups_of = groups_of  # type: ignore[method-assign]
+    known = {"assert_user": world.identity.assert_user}
+    world.identity.assert_user = asked  # type: ignore[method-assign]
     return known
 
 
 def bring_back(world: World, known: dict[str, Any]) -> None:
-    world.identity.groups_of = known["groups_of"]  # type: ignore[method-assign]
+    world.identity.assert_user = known["assert_user"]  # type: ignore[method-assign]
 
 
 def test_an_outage_uses_no_attempt_up_and_deliveries_pause_for_longer_and_longer(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         counts: list[int] = []
         world.activate(lambda message: counts.append(message.delivery_count), max_redeliveries=0)
-        known = take_away(world)
         world.connect("alice").send("requests", "x")
+        known = take_away(world)
         for pause in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0):
             assert world.works.pump() >= 1
             assert health(world) == ActivationHealth(subscribed=True, polled=0.0, waiting="CF-TESTBUS-020")
@@ -63,8 +59,8 @@ def test_after_an_outage_the_pauses_begin_anew(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         world.activate(lambda message: None, max_redeliveries=0)
         for _ in range(2):
-            known = take_away(world)
             world.connect("alice").send("requests", "x")
+            known = take_away(world)
             world.works.pump()
             bring_back(world, known)
             world.advance(1.0)
@@ -76,9 +72,9 @@ def test_many_that_fail_by_one_outage_are_one_outage(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         delivered: list[Any] = []
         world.activate(lambda message: delivered.append(message.body), concurrency=8, max_redeliveries=0)
-        known = take_away(world)
         for number in range(20):
             world.connect("alice").send("requests", number)
+        known = take_away(world)
         world.works.pump()
         bring_back(world, known)
         world.advance(1.0)
@@ -91,9 +87,9 @@ def test_an_outage_keeps_the_order(tmp_path: Path, ordering: Ordering) -> None:
     with running(tmp_path) as world:
         delivered: list[Any] = []
         world.activate(lambda message: delivered.append(message.body), ordering=ordering, max_redeliveries=0)
-        known = take_away(world)
         for number in range(5):
             world.connect("alice").send("requests", Message(number, group="one"))
+        known = take_away(world)
         world.works.pump()
         bring_back(world, known)
         world.advance(1.0)
@@ -133,8 +129,8 @@ def test_a_refusal_is_no_outage(tmp_path: Path) -> None:
 def test_an_activation_that_ends_during_a_pause_stays_ended(tmp_path: Path) -> None:
     with running(tmp_path) as world:
         stop = world.activate(lambda message: None, max_redeliveries=0)
-        take_away(world)
         world.connect("alice").send("requests", "x")
+        take_away(world)
         world.works.pump()
         stop()
         world.advance(3600.0)

@@ -319,7 +319,7 @@ class BusEngine:
 
 
 def _entry_of(line: IndexLine) -> Entry:
-    return Entry(line.sequence, line.priority, line.expires_at, line.attempts)
+    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, group=line.group)
 
 
 def new_connection_id() -> str:
