@@ -24,6 +24,8 @@ ENTRIES = (
     "engine_connect",
     "trusted",
     "bus",
+    "policy",
+    "dispatch",
     "imports",
     "startup",
 )

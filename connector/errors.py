@@ -199,6 +199,15 @@ class AuthenticationFailed(SecurityError):
     """User and password (or ticket) don't prove who the caller says to be."""
 
 
+class RegistryUnavailable(AuthenticationFailed):
+    """A user registry could not be asked: nobody was refused, and nothing of it is kept."""
+
+    @property
+    def retryable(self) -> bool:
+        """Whether trying again later may help, without anybody changing a setting."""
+        return True
+
+
 class AccessDenied(SecurityError):
     """The caller is known and may not do this."""
 
@@ -222,7 +231,13 @@ class SignOnError(SecurityError):
 
 
 class SubjectRejected(SecurityError):
-    """An inbound security context from which no subject can be established (FLOW-3)."""
+    """An inbound security context from which no subject can be established (FLOW-3).
+
+    Attributes:
+        retryable: Whether nobody was refused, and trying again later may help: the user registry did not answer.
+    """
+
+    retryable: bool = False
 
 
 # --- connections ---------------------------------------------------------------------------------------------------
@@ -297,6 +312,14 @@ class WorkCompletedWithError(WorkError):
 
 class TransactionError(ConnectorError):
     """A unit of work could not be committed, or was used wrongly; see the text for what became of it."""
+
+
+class OutcomeUnknown(TransactionError):
+    """Whether something was committed can't be told: the answer was lost on the way, or the disk failed.
+
+    A participant raises it from a one-phase `commit`, whose other errors mean "rolled back". What depends on it stays
+    prepared, and is listed for an operator.
+    """
 
 
 class DeliveryError(ConnectorError):

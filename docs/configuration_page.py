@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration import application, model, pool_section
+from connector.container.configuration import (
+    activation_section,
+    application,
+    model,
+    pool_section,
+    tls_section,
+    work_section,
+)
 from connector.container.configuration.model import CORE_SECTIONS
 from connector.container.configuration.sections import Section
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -28,6 +35,7 @@ CONNECTOR_TOML = (
     ("[container]", model.ContainerSection),
     ('[realms.NAME], registry = "file"', model.FileRealmSection),
     ("[realms.NAME], another registry", model.RealmSection),
+    ("[realms.NAME.inbound_maps.FOREIGN]", model.InboundMapSection),
     ('[auth_data], store = "file"', model.FileAuthDataSection),
     ('[auth_data], store = "env"', model.EnvAuthDataSection),
     ("[auth_data], another store", model.AuthDataSection),
@@ -35,6 +43,9 @@ CONNECTOR_TOML = (
     ("stack = [{ … }] of [login.NAME]", model.StackEntry),
     ("[resources.NAME]", model.ResourceSection),
     ("pool = { … } of [resources.NAME]", pool_section.PoolSection),
+    ("[tls.NAME]", tls_section.TlsSection),
+    ("[work]", work_section.WorkSection),
+    ("per_adapter.NAME of [work]", work_section.AdapterWorkSection),
     ("[admin]", model.AdminSection),
     ("[plugins]", model.PluginsSection),
     ("[applications.NAME]", application.DeploymentSection),
@@ -43,7 +54,7 @@ DESCRIPTOR = (
     ("[application]", application.ApplicationSection),
     ("[roles.NAME]", application.RoleSection),
     ("[references.NAME]", application.ReferenceSection),
-    ("[activations.NAME]", application.ActivationSection),
+    ("[activations.NAME]", activation_section.ActivationSection),
 )
 
 
@@ -108,6 +119,7 @@ def _type(annotation: object) -> str:
     text = str(annotation)
     words = {
         "Annotated[int, Field(ge=1)]": "integer, at least 1",
+        "Annotated[int, Field(ge=1)] | None": "integer, at least 1",
         "Annotated[int, Field(ge=0)]": "integer, at least 0",
         "Name | None": "text",
         "Name": "text",
@@ -116,6 +128,7 @@ def _type(annotation: object) -> str:
         "Texts": "table of texts",
         "FreeTable": "table",
         "Duration": "duration",
+        "Duration | None": "duration",
         "WatchInterval | None": "duration",
         "bool": "boolean",
         "bool | None": "boolean",

@@ -35,7 +35,9 @@ PACKAGES = (
     "connector_metrics",
     "connector_keyring",
     "connector_sqlstore",
+    "connector_sqlregistry",
     "connector_ldap",
+    "connector_web",
 )
 FAMILIES = {
     "CONF": "Configuration",
@@ -57,8 +59,10 @@ FAMILIES = {
     "METR": "Metrics plugin",
     "KEYR": "Store in a keyring",
     "SQLS": "Store in a SQL table",
+    "SQLR": "User registry in SQL tables",
     "MAP": "Mapping modules",
     "LDAP": "LDAP directory",
+    "WEB": "Web identity",
 }
 
 

@@ -33,12 +33,13 @@ KEPT = {f"kept-{number}": Secret(f"password of {number}") for number in range(5)
 class SuicidalOs:
     """The `os` module, which kills this process at one of its calls that change something; of a write half is done."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, calls: frozenset[str] = frozenset({"open", "write", "fsync", "close"})) -> None:
         self.left = at
+        self.calls = calls
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(os, name)
-        if name not in {"open", "write", "fsync", "close"}:
+        if name not in self.calls:
             return real
 
         def call(*args: Any, **options: Any) -> Any:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+from support_activations import FakeActivation
 
 from connector.admin.main import main
 from connector.admin.operations import Stores, Target
 from connector.admin.profile import Profile
+from connector.container.configuration_editor import ConfigurationEditor
 from connector.errors import AuthenticationFailed, ConfigError, NameNotFound, Reason
 from connector.security.audit import MemoryAuditLog
 from connector.security.login_outcome import ModuleResult
@@ -188,6 +190,30 @@ class FakeBusConnection:
         return Message(self._bus.replies, message_id="r1", correlation_id="m1")
 
 
+class FakeTransactions:
+    """One unit in doubt, whatever is done about it."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "unit": "cf1:till:f:1:1",
+                "standing": "last-resource",
+                "in_doubt": True,
+                "branches": [{"branch": "cf1:till:f:1:1:1", "resource": "jdbc/ledger"}],
+                "meaning": "in doubt",
+                "trouble": ["jdbc/ledger: it is away"],
+            }
+        ]
+
+    def recover(self) -> list[dict[str, Any]]:
+        return self.to_list()
+
+    def commit(self, unit: str) -> list[dict[str, Any]]:
+        return []
+
+    rollback = forget = commit
+
+
 class FakeContainer:
     """Implements connector.admin.administered.AdministeredContainer."""
 
@@ -198,9 +224,13 @@ class FakeContainer:
         self.state_folder = folder
         self.configuration_path = folder / "connector.toml"
         self.audit = MemoryAuditLog()
+        self.configuration = ConfigurationEditor(self.configuration_path)
+        self.commands: list[tuple[str, str, dict[str, Any]]] = []
         self.bus = FakeBus()
         self.refreshes = 0
+        self.refreshed: list[tuple[str | None, str | None]] = []
         self.ledger = FakePool()
+        self.orders = FakeActivation()
         self.posture: list[FakeFinding] = []
         self.defect: Exception | None = None
         self.supposed: dict[str, ModuleResult] = {}
@@ -224,6 +254,15 @@ class FakeContainer:
         if PASSWORDS.get(user) != password.reveal():
             raise AuthenticationFailed(WRONG_LOGIN, user=user)
         yield Scope(Subject.of_user(user, self.realm), self.realm, self.name, "test")
+
+    def realms_status(self) -> list[dict[str, Any]]:
+        return [{"realm": "weather", "own": True, "inbound_maps": []}]
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        return Explanation(f"who is {user}@{foreign} here?", "alice")
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        self.refreshed.append((user, realm))
 
     def admin_roles_of(self, subject: Subject) -> frozenset[str]:
         assert subject.caller is not None
@@ -250,6 +289,18 @@ class FakeContainer:
     def pools(self) -> tuple[FakePool, ...]:
         return (self.ledger,)
 
+    def activation(self, name: str) -> FakeActivation:
+        if name != "orders:jms/in":
+            raise NameNotFound(WRONG_NAME, name=name)
+        return self.orders
+
+    def activations(self) -> tuple[FakeActivation, ...]:
+        return (self.orders,)
+
+    @property
+    def transactions(self) -> FakeTransactions:
+        return FakeTransactions()
+
     def update_auth_data(self) -> frozenset[str]:
         self.refreshes += 1
         return frozenset({"ledger"})
@@ -262,6 +313,10 @@ class FakeContainer:
 
     def status(self) -> Mapping[str, Any]:
         return {"name": self.name, "adapters": ["bus", "sql"], "resources": {"jdbc/ledger": {"adapter": "sql"}}}
+
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        self.commands.append((bus, command, dict(arguments)))
+        return {"bus": bus, "messages": []}
 
     @contextmanager
     def bus_connection(

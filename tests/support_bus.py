@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from connector.errors import (
     AuthenticationFailed,
+    ConnectorError,
     HandleClosed,
     Reason,
     WorkCompletedWithError,
@@ -35,13 +37,16 @@ from connector.spi import (
     IdentityAssertion,
     ManagedConnection,
     Message,
+    Ordering,
     PasswordCredential,
     Principal,
+    RedeliveryPolicy,
     Secret,
     SecurityContext,
     SignOnPlan,
     SignOnSource,
     Subject,
+    TransactionParticipant,
     UserPrincipal,
     Work,
     WorkContext,
@@ -52,6 +57,7 @@ from connector.spi import (
     WorkLike,
     WorkListener,
 )
+from connector.transactions.service import Transactions
 from connector_bus import BusConnection, BusResourceAdapter
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 
@@ -110,6 +116,8 @@ class FakeIdentity:
     def __init__(self, *, security_enabled: bool = True) -> None:
         self.security_enabled = security_enabled
         self.users = dict(USERS)
+        self.unique_names: dict[str, str] = {}
+        self.unique_names_asked = 0
 
     def authenticate(self, user: str, password: Secret) -> Subject:
         if user not in self.users or password.reveal() != self.users[user][0]:
@@ -129,6 +137,12 @@ class FakeIdentity:
 
     def groups_of(self, user: str) -> frozenset[str]:
         return frozenset(self.users[user][1]) if user in self.users else frozenset()
+
+    def unique_name(self, user: str) -> str:
+        self.unique_names_asked += 1
+        if user not in self.users:
+            raise AuthenticationFailed(WRONG_PASSWORD, user=user)
+        return self.unique_names.get(user, user)
 
     def current_subject(self) -> Subject | None:
         return _CURRENT.get()
@@ -238,8 +252,8 @@ class _InboundHandler(CallbackHandler):
             if isinstance(callback, CallerPrincipalCallback):
                 name = callback.principal
                 self._caller = UserPrincipal(name, REALM) if isinstance(name, str) else name
-                if isinstance(name, str):
-                    self._identity.assert_user(name)
+                if isinstance(self._caller, UserPrincipal) and self._caller.realm == REALM:
+                    self._groups += tuple(self._identity.assert_user(self._caller.name).groups)
             elif isinstance(callback, GroupPrincipalCallback):
                 self._groups += callback.groups
 
@@ -257,6 +271,11 @@ class FakeContext:
     audit: MemoryAudit
     clock: Any
     container_name: str = "weather"
+    tls: Any = None  # no chains
+
+    @cached_property
+    def transactions(self) -> Transactions:
+        return Transactions(self.container_name, self.state_folder / "transactions", self.clock)
 
 
 class FakeEndpointFactory:
@@ -271,19 +290,29 @@ class FakeEndpointFactory:
         concurrency: int = 1,
         max_redeliveries: int = 0,
         redelivery_delay: float = 0.0,
+        redelivery: RedeliveryPolicy | None = None,
+        ordering: Ordering = Ordering.NONE,
+        acting: Subject | None = None,
     ) -> None:
         self.application = "uk-weather"
         self.activation = "jms/requests"
+        self.realm = REALM
         self.transacted = transacted
         self.concurrency = concurrency
-        self.max_redeliveries = max_redeliveries
-        self.redelivery_delay = redelivery_delay
+        self.redelivery = redelivery or RedeliveryPolicy(max_redeliveries, redelivery_delay)
+        self.ordering = ordering
+        self.losses: list[ConnectorError] = []
         self.released = 0
         self._handler = handler
         self._subject = subject
+        self._acting = acting
 
-    def create_endpoint(self) -> FakeEndpointFactory:
+    def create_endpoint(self, participant: TransactionParticipant | None = None) -> FakeEndpointFactory:
         return self
+
+    def before_delivery(self) -> None: ...
+
+    def after_delivery(self) -> None: ...
 
     def deliver(self, message: Message) -> Any:
         return self._handler(message)
@@ -293,6 +322,12 @@ class FakeEndpointFactory:
 
     def sign_on(self) -> Subject | None:
         return self._subject
+
+    def run_as(self) -> Subject | None:
+        return self._acting
+
+    def lost(self, error: ConnectorError) -> None:
+        self.losses.append(error)
 
 
 class FakeLease:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import support_ldap
+from sqlalchemy import text
 from support_ldap import GROUPS, PEOPLE, dn_of, group, group_dn
 from support_security import FixedClock
 from support_slapd import SlapdServer
 
 from connector.security.file_registry import FileUserRegistry
-from connector.security.passwords import ScryptCost
+from connector.security.passwords import ScryptCost, ScryptPasswords
 from connector.spi import Secret, UserRegistry
 from connector.testing import RegistryBackend, RegistryFacet
 from connector_ldap.registry import LdapUserRegistry
+from connector_sqlregistry import provider
+from connector_sqlregistry.registry import SqlUserRegistry
+from connector_sqlregistry.settings import read_settings
+from weather_postgresql import PostgreSQLServer
 
 
 class FileRegistryBackend(RegistryBackend):
@@ -40,6 +47,82 @@ class FileRegistryBackend(RegistryBackend):
 
     def set_password(self, user: str, password: Secret) -> None:
         self.registry().set_password(user, password)
+
+
+class SqlRegistryBackend(RegistryBackend):
+    """Users in the tables of a database."""
+
+    name = "sql"
+
+    def __init__(self, settings: dict[str, Any], cost: ScryptCost) -> None:
+        self.settings, self.cost = settings, cost
+        self.made: list[SqlUserRegistry] = []
+
+    def registry(self) -> SqlUserRegistry:
+        self.made.append(provider.with_passwords("kit", self.settings, ScryptPasswords(self.cost)))
+        return self.made[-1]
+
+    def execute(self, *statements: str) -> None:
+        """As the owner of the tables, behind the registry's back."""
+        engine = read_settings("kit", self.settings).engine
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    def renew(self) -> None:
+        self.restore()
+        self.execute(*(f"DROP TABLE IF EXISTS connector_{name}" for name in ("members", "groups", "users")))
+
+    def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
+        self.registry().add_user(user, password, groups)
+
+    def remove_user(self, user: str) -> None:
+        self.registry().remove_user(user)
+
+    def set_password(self, user: str, password: Secret) -> None:
+        self.registry().set_password(user, password)
+
+    def close(self) -> None:
+        for each in self.made:
+            each.close()
+
+
+class SqliteRegistryBackend(SqlRegistryBackend):
+    """In a file; it is out of reach while somebody else has it locked."""
+
+    def __init__(self, path: Path, cost: ScryptCost) -> None:
+        super().__init__({"url": f"sqlite:///{path}", "timeout": 0.05}, cost)
+        self.path = path
+        self._lock: sqlite3.Connection | None = None
+
+    def cut_off(self) -> None:
+        self._lock = sqlite3.connect(self.path, isolation_level=None)
+        self._lock.execute("BEGIN EXCLUSIVE")
+
+    def restore(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+class PostgreSQLRegistryBackend(SqlRegistryBackend):
+    """On a server, which is killed to be out of reach."""
+
+    def __init__(self, server: PostgreSQLServer, user: str, password: Secret, cost: ScryptCost) -> None:
+        url = f"postgresql+psycopg://{server.host}:{server.port}/postgres"
+        super().__init__({"url": url, "user": user, "password": password, "timeout": 5.0}, cost)
+        self.server = server
+        self._killed = False
+
+    def cut_off(self) -> None:
+        self.server.kill()
+        self._killed = True
+
+    def restore(self) -> None:
+        if self._killed:
+            self.server.restart()
+            self._killed = False
 
 
 class LdapRegistryBackend(RegistryBackend):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -42,6 +42,30 @@ class ConnectionReport(Protocol):
     def user(self) -> Any: ...  # noqa: D102 - see above
     @property
     def plan(self) -> SignOnPlan: ...  # noqa: D102 - see above
+
+
+class AdministeredTransactions(Protocol):
+    """A container's transactions, as plain data: what is left of all (container.transaction_operations)."""
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """All that are not finished."""
+        ...
+
+    def recover(self) -> list[dict[str, Any]]:
+        """Ask the resources and finish what can be."""
+        ...
+
+    def commit(self, unit: str, /) -> list[dict[str, Any]]:
+        """Commit one that is in doubt."""
+        ...
+
+    def rollback(self, unit: str, /) -> list[dict[str, Any]]:
+        """Roll back one that is in doubt."""
+        ...
+
+    def forget(self, unit: str, /) -> list[dict[str, Any]]:
+        """Do no more about one."""
+        ...
 
 
 class ListedPlugin(Protocol):
@@ -87,6 +111,57 @@ class AdministeredPool(Protocol):
         ...
 
 
+class AdministeredActivation(Protocol):
+    """One activation; documented at container.activation_operations.OperatedActivation."""
+
+    def pause(self) -> Any:
+        """Deliver nothing until `resume`; answers what has a `to_dict`."""
+        ...
+
+    def resume(self) -> Any:
+        """Deliver again; answers what has a `to_dict`."""
+        ...
+
+    def retry(self) -> Any:
+        """Try a failed one again; answers what has a `to_dict`."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """State, health and figures as plain data."""
+        ...
+
+
+class EditOutcome(Protocol):
+    """What became of an edit; documented at container.edit_report.EditReport."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For programs."""
+        ...
+
+
+class EditedConfiguration(Protocol):
+    """The configuration; documented at container.configuration_editor.ConfigurationEditor."""
+
+    def get(self, path: tuple[str | int, ...] = (), /) -> dict[str, Any]:
+        """What is said at a key, with its origin; secrets are hidden. Raises NameNotFound."""
+        ...
+
+    def update(
+        self,
+        decide: Callable[[Mapping[str, Any]], Sequence[Any]],
+        /,
+        *,
+        revision: str | None = None,
+        permit: Callable[[bool], None],
+    ) -> EditOutcome:
+        """Make edits that depend on what is there, all or none. Raises ConfigError."""
+        ...
+
+    def reload(self, *, permit: Callable[[bool], None]) -> EditOutcome:
+        """Put the edited files in force. Raises ConfigError."""
+        ...
+
+
 class AdministeredContainer(Protocol):
     """The part of `connector.Container` that administration uses; documented there. Safe to use from any thread."""
 
@@ -100,6 +175,8 @@ class AdministeredContainer(Protocol):
     def state_folder(self) -> Path: ...  # noqa: D102 - documented at Container
     @property
     def configuration_path(self) -> Path: ...  # noqa: D102 - documented at Container
+    @property
+    def configuration(self) -> EditedConfiguration: ...  # noqa: D102 - documented at Container
     @property
     def audit(self) -> AuditLog: ...  # noqa: D102 - documented at Container
 
@@ -135,6 +212,19 @@ class AdministeredContainer(Protocol):
         """The pools of all resources."""
         ...
 
+    def activation(self, name: str, /) -> AdministeredActivation:
+        """One activation, as `application:activation`. Raises NameNotFound."""
+        ...
+
+    def activations(self) -> Iterable[AdministeredActivation]:
+        """All activations."""
+        ...
+
+    @property
+    def transactions(self) -> AdministeredTransactions:
+        """Its transactions."""
+        ...
+
     def update_auth_data(self) -> frozenset[str]:
         """Read the authentication data again; answers the changed aliases."""
         ...
@@ -147,8 +237,24 @@ class AdministeredContainer(Protocol):
         """The security posture: Finding(severity, code, place, text, action)."""
         ...
 
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any], /) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound."""
+        ...
+
     def status(self) -> Mapping[str, Any]:
         """State for people, as plain data."""
+        ...
+
+    def realms_status(self) -> Iterable[Mapping[str, Any]]:
+        """All realms with their maps, as plain data."""
+        ...
+
+    def explain_inbound(self, user: str, foreign: str, /, *, groups: Iterable[str], realm: str | None) -> Explanation:
+        """Who a user of a foreign realm is in one of the container's."""
+        ...
+
+    def refresh_users(self, user: str | None, /, *, realm: str | None) -> None:
+        """Keep nothing of what registries have answered, or nothing of one user."""
         ...
 
     def admin_roles_of(self, subject: Subject, /) -> frozenset[str]:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from connector.admin.address import recorded_path
 from connector.admin.failure import Failure, RemoteFailure
@@ -22,6 +22,9 @@ from connector.admin.wire import (
     read_line,
 )
 from connector.errors import AccessDenied, ConnectionFailed, Reason
+
+if TYPE_CHECKING:
+    from connector.admin.remote import RemoteServer
 
 ENDPOINT_FOREIGN = Reason(
     "CF-ADM-053",
@@ -41,10 +44,10 @@ ANSWER_TIMEOUT = 120.0
 class AdminClient:
     """A connection to a running container, good for one request. Use it on one thread.
 
-    Made by `find`. As a context manager it closes itself.
+    Made by `find` or `to`. As a context manager it closes itself.
     """
 
-    def __init__(self, connection: socket.socket, path: Path) -> None:
+    def __init__(self, connection: socket.socket, path: Path | str) -> None:
         self._connection = connection
         self._path = path
 
@@ -68,6 +71,11 @@ class AdminClient:
             connection.close()
             raise AccessDenied(ENDPOINT_FOREIGN, path=path, uid=uid)
         return cls(connection, path)
+
+    @classmethod
+    def to(cls, server: RemoteServer) -> AdminClient:
+        """Connect to a container elsewhere; see `RemoteServer.connect` for what it raises."""
+        return cls(server.connect(), server.address)
 
     def call(self, operation: str, arguments: Mapping[str, Any], login: Login | None, *, wait: float = 0.0) -> Any:
         """Ask for one operation and wait for its result.

@@ -6,11 +6,13 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
 from connector.errors import ConfigError, Reason
 from connector.security.file_registry import FileUserRegistry
+from connector.security.tls.generated import generate_key_store, own_hosts
 from connector.security.vault import FileVault
 from connector.security.vault_key import generate_key
 from connector.spi import Secret
@@ -26,6 +28,9 @@ USERS = "users.toml"
 KEY = "vault.key"
 VAULT = "auth-data.vault"
 STATE = "state"
+KEYS = "keys"
+OWN_KEY = "node.pem"
+TRUST = "trust.pem"
 
 _FIT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -65,11 +70,21 @@ class NewProfile:
         """
         (folder / STATE).mkdir(mode=0o700)
         self._write_users(folder)
+        self._write_keys(folder / KEYS)
         configuration = folder / CONFIGURATION
         configuration.touch(mode=0o600)
         configuration.write_text(configuration_text(self), encoding="utf-8")
         for lock in folder.glob("*.lock"):
             lock.unlink()  # of the writers above: nobody else has been here
+
+    def _write_keys(self, folder: Path) -> None:
+        """A key and certificate that no other profile has, and an empty trust store (CONF-5)."""
+        folder.mkdir(mode=0o700)
+        own = generate_key_store(self.name, datetime.now(UTC), hosts=own_hosts())
+        for name, content in ((OWN_KEY, own.pem()), (TRUST, b"")):
+            file = folder / name
+            file.touch(mode=0o600)
+            file.write_bytes(content)
 
     def _write_users(self, folder: Path) -> None:
         registry = FileUserRegistry(self.name, folder / USERS)
@@ -120,6 +135,11 @@ path = "{USERS}"                    # `connector users` changes it; passwords ar
 store = "file"
 path = "{VAULT}"               # `connector auth-data` changes it; passwords are encrypted
 key = "file:{KEY}"                 # keep it out of backups that hold the vault
+
+[tls.node-default]                     # `connector signers` lists and changes whom it trusts
+key_store = "{KEYS}/{OWN_KEY}"             # made for this profile; replace it by one that an authority has issued
+trust_store = "{KEYS}/{TRUST}"
+client_authentication = "none"         # "supported", "required"
 
 [admin]                                # monitor, operator, configurator, administrator (has all)
 administrator = [{administrator}]

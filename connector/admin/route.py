@@ -46,28 +46,33 @@ class Route:
 
     Args:
         settings: The shared options.
+        mistakes: Whether a configuration with mistakes will do, for commands that show it or put it right.
     """
 
-    def __init__(self, settings: CommandSettings) -> None:
+    def __init__(self, settings: CommandSettings, *, mistakes: bool = False) -> None:
         self._settings = settings
+        self._mistakes = mistakes
         # Mutable: loaded and asked for once.
         self._profile: Profile | None = None
         self._login: Login | None = None
 
     @classmethod
-    def of(cls, context: click.Context) -> Route:
+    def of(cls, context: click.Context, *, mistakes: bool = False) -> Route:
         """The route of a command's context."""
-        return cls(settings_of(context))
+        return cls(settings_of(context), mistakes=mistakes)
 
     @property
     def profile(self) -> Profile:
         """The configuration's profile. Raises ConfigError."""
         if self._profile is None:
-            self._profile = load_profile(self._settings.config, self._settings.overrides)
+            settings = self._settings
+            self._profile = load_profile(settings.config, settings.overrides, mistakes=self._mistakes)
         return self._profile
 
     def is_running(self) -> bool:
-        """Whether a container with an admin endpoint runs on the profile's state folder."""
+        """Whether a container with an admin endpoint runs on the profile's state folder, or is asked for elsewhere."""
+        if self._settings.remote is not None:
+            return True
         client = AdminClient.find(self.profile.state_folder)
         if client is None:
             return False
@@ -112,7 +117,8 @@ class Route:
         return self._ask(wanted, arguments, self._login, wait)
 
     def _ask(self, operation: Operation, arguments: Mapping[str, Any], login: Login | None, wait: float) -> Any:
-        client = AdminClient.find(self.profile.state_folder)
+        remote = self._settings.remote
+        client = AdminClient.find(self.profile.state_folder) if remote is None else AdminClient.to(remote)
         if client is None:  # it has stopped since: now the files are their owner's again
             return self._carry_out(operation, arguments, login)
         with client:
@@ -143,7 +149,8 @@ class Route:
         if operation.running:
             raise ConnectionFailed(NOTHING_RUNS, operation=operation.name, state=profile.state_folder)
         if operation.offline:
-            return _run(operation, request, Target(profile.stores), profile.name, open_audit(profile.state_folder))
+            target = Target(profile.stores, open_configuration=profile.open_configuration)
+            return _run(operation, request, target, profile.name, open_audit(profile.state_folder))
         with open_container(profile.path, handlers=operation.handlers, overrides=profile.overrides) as container:
             return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
 
@@ -154,10 +161,10 @@ def _run(operation: Operation, request: Request, target: Target, container: str,
 
     def record(error: BaseException | None, reason: str) -> None:
         who = claimed_caller(operation, request.login, uid)
-        arguments = request.arguments
-        audit.record(
-            admin_event(operation, arguments, who=who, uid=uid, container=container, error=error, reason=reason)
+        event = admin_event(
+            operation, request.arguments, who=who, uid=uid, container=container, error=error, reason=reason
         )
+        audit.record(replace(event, details={**event.details, **request.notes}))
 
     try:
         result = operation.run(target, request)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import click
 
 from connector.security.passphrase_input import FILE, STDIN
+
+if TYPE_CHECKING:
+    from connector.admin.remote import RemoteServer
 
 DEFAULT_CONFIGURATION = Path("connector.toml")
 
@@ -26,6 +29,9 @@ class CommandSettings:
         passphrase_file: Where the passphrase of the authentication data stands; None: as the configuration says.
         passphrase_stdin: Whether it is the next line of standard input.
         new_passphrase: Where that of the next key comes from, as in the configuration; for a rotation.
+        server: HOST:PORT of the admin port of a container elsewhere; None: the one of the configuration.
+        server_trust: Whom to believe there: a file of certificates, or a fingerprint.
+        client_key: Own key and certificate, for a port that asks for one.
     """
 
     json: bool = False
@@ -35,6 +41,18 @@ class CommandSettings:
     passphrase_file: Path | None = None
     passphrase_stdin: bool = False
     new_passphrase: str | None = None
+    server: str | None = None
+    server_trust: str | None = None
+    client_key: Path | None = None
+
+    @property
+    def remote(self) -> RemoteServer | None:
+        """The container elsewhere that is asked; None for one of this machine. Raises ConfigError (CF-ADM-091)."""
+        if self.server is None:
+            return None
+        from connector.admin.remote import RemoteServer  # TLS is not for every command to wait for
+
+        return RemoteServer.parse(self.server, self.server_trust, self.client_key)
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -101,6 +119,28 @@ def shared_options(*, with_environment: bool) -> list[click.Parameter]:
             metavar="FILE",
             envvar=variable("CONNECTOR_LOGIN_PASSWORD_FILE"),
             help="Where its password stands; else $CONNECTOR_LOGIN_PASSWORD_FILE or a prompt.",
+            **common,
+        ),
+        click.Option(
+            ["--server"],
+            metavar="HOST:PORT",
+            envvar=variable("CONNECTOR_SERVER"),
+            help="Ask the container whose admin port this is; else $CONNECTOR_SERVER, or the one of the configuration.",
+            **common,
+        ),
+        click.Option(
+            ["--server-trust"],
+            metavar="FILE|FINGERPRINT",
+            envvar=variable("CONNECTOR_SERVER_TRUST"),
+            help="Its certificate or authority, or its SHA-256 fingerprint; else $CONNECTOR_SERVER_TRUST.",
+            **common,
+        ),
+        click.Option(
+            ["--client-key"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            envvar=variable("CONNECTOR_CLIENT_KEY"),
+            help="Own key and certificate, where it asks for one; else $CONNECTOR_CLIENT_KEY.",
             **common,
         ),
         click.Option(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.spi import AuditLog, Clock, IdentityService, WorkManager
+from connector.spi import AuditLog, Clock, IdentityService, TlsService, TransactionService, WorkManager
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +21,5 @@ class AdapterBootstrap:
     sections: Mapping[str, Any]
     audit: AuditLog
     clock: Clock
+    tls: TlsService
+    transactions: TransactionService

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
 from connector.container.admin_roles import admin_roles_of
 from connector.container.configuration.load import load_configuration
+from connector.container.established_caller import establish
+from connector.container.login_door import LoginDoor
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
 from connector.container.periodic import Periodic
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
 from connector.container.pool_operations import OperatedPool, operated_pool
+from connector.container.realms import explain_inbound, realm_named, realms_as_data
 from connector.container.startup import Parts, start
+from connector.container.transaction_operations import OperatedTransactions
 from connector.errors import SecurityError
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.authdata_watch import StoreWatch
 from connector.security.login_outcome import ModuleResult
-from connector.security.scope import current_subject, open_scope
-from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Scope, Secret, Subject
+from connector.security.scope import current_subject
+from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
 
 if TYPE_CHECKING:
+    from connector.container.activation_operations import OperatedActivation
+    from connector.container.configuration.settings import AdminPort, ContainerConfiguration
+    from connector.container.configuration_editor import ConfigurationEditor
+    from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
+    from connector.transactions.unit import Unit
+
+#: Seconds that a change of the configuration gets when the container stops.
+RELOAD_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a container's configuration comes from beside the files.
+
+    Attributes:
+        overrides: Settings that win over everything.
+        environ: The environment; None for the process's own.
+    """
+
+    overrides: Mapping[str, Any] | None = field(default=None, repr=False)
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @final
@@ -39,9 +64,11 @@ class Container:
     All methods are safe to call from any thread. Made by `Container.open`, not directly.
     """
 
-    def __init__(self, path: Path, parts: Parts) -> None:
+    def __init__(self, path: Path, parts: Parts, sources: Sources = Sources()) -> None:
         self._path = path
         self._parts = parts
+        self._sources = sources
+        self._reloader: Reloader | None = None
         self._closed = False
         self._updating = threading.Lock()
 
@@ -79,7 +106,7 @@ class Container:
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)
-            container = cls(file, parts)
+            container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._watch(configuration.auth_data.watch).close)
             if attach is not None:
@@ -97,6 +124,8 @@ class Container:
         if not self._closed:
             self._closed = True
             self._parts.stopping.left()  # the seconds of the stop begin with its first step
+            if self._reloader is not None:
+                self._reloader.stop(RELOAD_TIMEOUT)
             self._parts.stack.close()
 
     def __enter__(self) -> Container:
@@ -135,6 +164,11 @@ class Container:
         return self._path
 
     @property
+    def admin_port(self) -> AdminPort | None:
+        """Where administration from elsewhere is to come in (CONF-7); None for nowhere."""
+        return self._parts.configuration.admin_port
+
+    @property
     def audit(self) -> AuditLog:
         """The security audit log."""
         return self._parts.audit
@@ -155,33 +189,52 @@ class Container:
         """
         return self._parts.direct.lookup(name)
 
-    def _manager(self, reference: str) -> ReferenceConnectionManager:
+    def _owner(self, reference: str) -> tuple[Application, str]:
         application, separator, name = reference.partition(":")
         if separator and (application in self._parts.applications or reference not in self._parts.resources):
-            return self.application(application).manager(name)
-        return self._parts.direct.manager(reference)
+            return self.application(application), name
+        return self._parts.direct, reference
+
+    def _manager(self, reference: str) -> ReferenceConnectionManager:
+        application, name = self._owner(reference)
+        return application.manager(name)
+
+    def _door(self, reference: str) -> LoginDoor:
+        """Callers of a reference are users of its application's realm."""
+        return self._owner(reference)[0].door
 
     # --- identity --------------------------------------------------------------------------------------------------
 
     def login(self, user: str, password: str | Secret) -> LoginScope:
         """Authenticate a user; `with` the result, the user is the caller on this thread or task.
 
-        Blocks for the password check (50 to 400 ms); `login_async` is for tasks. Raises AuthenticationFailed.
+        The user is one of the container's realm; an application of another realm has a `login` of its own. Blocks for
+        the password check (50 to 400 ms); `login_async` is for tasks. Raises AuthenticationFailed.
         """
-        return LoginScope(self.run_as, self._authenticate(user, password), f"login of {user}")
+        return self._parts.direct.door.login(user, password)
 
-    @asynccontextmanager
-    async def login_async(self, user: str, password: str | Secret) -> AsyncIterator[Scope]:
+    def login_async(self, user: str, password: str | Secret) -> AbstractAsyncContextManager[Scope]:
         """The same for asyncio: the password check runs on another thread. Raises AuthenticationFailed."""
-        subject = await asyncio.to_thread(self._authenticate, user, password)
-        with self.run_as(subject, origin=f"login of {user}") as scope:
-            yield scope
+        return self._parts.direct.door.login_async(user, password)
 
-    @contextmanager
-    def run_as(self, subject: Subject, *, origin: str = "run-as") -> Iterator[Scope]:
+    def run_as(self, subject: Subject, *, origin: str = "run-as") -> AbstractContextManager[Scope]:
         """For as long as the `with` lasts, the subject is the caller on this thread or task."""
-        with open_scope(subject, realm=self.realm, container=self.name, origin=origin) as scope:
-            yield scope
+        return self._parts.direct.door.run_as(subject, origin=origin)
+
+    def establish(self, caller: Principal, groups: Iterable[str] = ()) -> Subject:
+        """The subject of a caller whom somebody else has authenticated, for `run_as` (FLOW-3).
+
+        By the rules of inbound works: the container's own realm must know the user, and adds its groups to the known
+        ones of those given; a trusted inbound realm is believed, with its own groups; any other realm is refused.
+
+        Args:
+            caller: The user, with its realm.
+            groups: Groups in the caller's realm that come with the identity, of a token for example.
+
+        May block for the registry. Raises SubjectRejected (CF-WORK-028, CF-WORK-029, …), and AuthenticationFailed where
+        the registry can't be reached.
+        """
+        return establish(caller, groups, self._parts.identity)
 
     def current_subject(self) -> Subject | None:
         """Who is the caller here; None where nobody is. Raises ScopeError where the caller's scope has ended."""
@@ -191,16 +244,43 @@ class Container:
         """The admin roles of a subject, closed upwards: an administrator has all (CONF-4)."""
         return admin_roles_of(subject, self._parts.configuration.admin, self.realm, security=self.security)
 
-    def _authenticate(self, user: str, password: str | Secret) -> Subject:
-        secret = password if isinstance(password, Secret) else Secret(password)
-        return self._parts.identity.authenticate(user, secret)
+    @property
+    def realms(self) -> tuple[str, ...]:
+        """All realms of the container, sorted; its own is `realm`."""
+        return tuple(sorted(self._parts.realms))
 
-    def _caller(self, caller: str | None, password: Secret | None) -> Subject | None:
-        if caller is None:
-            return None
-        if password is not None:
-            return self._authenticate(caller, password)
-        return self._parts.identity.assert_user(caller)
+    def refresh_users(self, user: str | None = None, *, realm: str | None = None) -> None:
+        """Keep nothing of what the registries have answered: the next question is asked anew. Does not block.
+
+        Args:
+            user: One user only; None for all.
+            realm: One realm only; None for all.
+
+        Raises ConfigError for a realm that the container doesn't have.
+        """
+        found = self._parts.realms.values() if realm is None else [realm_named(self._parts.realms, realm)]
+        for identity in found:
+            identity.refresh(user)
+
+    def explain_inbound(
+        self, user: str, foreign: str, *, groups: Iterable[str] = (), realm: str | None = None
+    ) -> Explanation:
+        """Who a user of a foreign realm is here, by the inbound map (FLOW-3). Does not block, asks no registry.
+
+        Args:
+            user: The user's name there.
+            foreign: The foreign realm.
+            groups: The groups that are named with it.
+            realm: The realm that is decided in; the container's own unless given.
+
+        Raises ConfigError where there is no such realm, or no map.
+        """
+        return explain_inbound(realm_named(self._parts.realms, realm or self.realm), user, foreign, tuple(groups))
+
+    def realms_status(self) -> list[dict[str, Any]]:
+        """All realms as plain data: registry, trust, what is kept, maps with who maps to whom. Does not block."""
+        found: list[dict[str, Any]] = realms_as_data(self._parts.realms, self._parts.configuration)
+        return found
 
     # --- connections -----------------------------------------------------------------------------------------------
 
@@ -211,7 +291,7 @@ class Container:
 
         Args:
             reference: `application:reference`, or the global name of a resource.
-            caller: A user of the realm; None for no identity.
+            caller: A user of the application's realm; None for no identity.
             suppose: What login modules, by name, are to have answered without being asked.
 
         Blocks as long as the login modules do. A refusal is explained, not raised; raises NameNotFound,
@@ -220,7 +300,7 @@ class Container:
         """
         manager = self._manager(reference)
         try:
-            return manager.explain(caller=self._caller(caller, None), suppose=suppose)
+            return manager.explain(caller=self._door(reference).caller(caller, None), suppose=suppose)
         except SecurityError as error:
             if isinstance(error.explanation, Explanation):
                 return error.explanation
@@ -235,7 +315,7 @@ class Container:
 
         Args:
             reference: `application:reference`, or the global name of a resource.
-            caller: A user of the realm; None for no identity.
+            caller: A user of the application's realm; None for no identity.
             password: The caller's; without it the caller is asserted, as an operator may.
 
         Raises:
@@ -246,10 +326,11 @@ class Container:
         """
         self.update_auth_data()
         manager = self._manager(reference)
-        subject = self._caller(caller, password)
+        door = self._door(reference)
+        subject = door.caller(caller, password)
         if subject is None:
             return test_connection(manager)
-        with self.run_as(subject, origin=f"test connection as {caller}"):
+        with door.run_as(subject, origin=f"test connection as {caller}"):
             return test_connection(manager)
 
     def update_auth_data(self) -> frozenset[str]:
@@ -296,6 +377,66 @@ class Container:
         connection: AbstractContextManager[Any] = operator_factory(self._parts, bus).get_connection(user, password)
         return connection
 
+    # --- configuration -----------------------------------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> ConfigurationEditor:
+        """Reads and changes the configuration: the files, and what of it can be live at once (CONF-8).
+
+        Who calls it is not asked for a role: that is what the admin endpoint does.
+        """
+        from connector.container.configuration_editor import ConfigurationEditor  # not needed for a start
+        from connector.container.live.reload import Reloader
+        from connector.container.start_checks import check_as_a_start_would
+
+        with self._updating:
+            if self._reloader is None:
+                self._reloader = Reloader(self._parts)
+        parts = self._parts
+
+        def check(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> None:
+            # Who is who can be asked of the running container, unless that is what changes.
+            same = configuration.realms == parts.configuration.realms
+            check_as_a_start_would(configuration, catalogue, parts.identity if same else None)
+
+        return ConfigurationEditor(
+            self._path,
+            overrides=self._sources.overrides,
+            environ=self._sources.environ,
+            check=check,
+            applier=self._reloader,
+        )
+
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    def transaction(self, timeout: float | None = None) -> AbstractContextManager[Unit]:
+        """A unit of work for a `with` block: what is done in it on several resources is there as a whole or not at all.
+
+        Committed at the end of the block, rolled back where the block raises. In force on this thread or task; it
+        follows `await` and `asyncio.to_thread`, and not a plain thread.
+
+        Args:
+            timeout: Seconds after which it can only be rolled back; None for no limit.
+
+        Its end blocks for the round trips of all that take part and for the disk. Beginning raises TransactionError
+        within another one (CF-TX-020); its end raises TransactionError where it was rolled back though the block did
+        not raise (CF-TX-003), OutcomeUnknown where nobody knows (CF-TX-005).
+        """
+        return self._parts.transactions.unit(timeout)
+
+    def no_transaction(self) -> AbstractContextManager[None]:
+        """For the `with` block no unit of work is in force: what is done there stands, whatever becomes of the unit."""
+        return self._parts.transactions.suspended()
+
+    @property
+    def transactions(self) -> OperatedTransactions:
+        """The transactions that are not finished, to look at and to decide where they are in doubt."""
+        return OperatedTransactions(self._parts.transactions, self._parts.audit)
+
+    def current_transaction(self) -> Unit | None:
+        """The unit of work in force here; None where there is none. Does not block."""
+        return self._parts.transactions.current()
+
     # --- administration --------------------------------------------------------------------------------------------
 
     @property
@@ -317,12 +458,36 @@ class Container:
         """The pools of all resources of this instant, in the order of the configuration."""
         return tuple(operated_pool(self._parts, name) for name in list(self._parts.resources))
 
+    def activation(self, name: str) -> OperatedActivation:
+        """A handler's activation, to look at and to operate (FLOW-5). Does not block.
+
+        Args:
+            name: `application:activation`.
+
+        Raises NameNotFound.
+        """
+        from connector.container.activation_operations import operated_activation  # not needed for a start
+
+        return operated_activation(self._parts, name)
+
+    def activations(self) -> tuple[OperatedActivation, ...]:
+        """All activations, in the order of the configuration. Does not block."""
+        from connector.container.activation_operations import operated_activations  # not needed for a start
+
+        return operated_activations(self._parts)
+
     def run_command(self, adapter: str, command: str, arguments: Mapping[str, Any]) -> Any:
         """Have an adapter carry out one of the operations that its `ra.toml` lists. Raises NameNotFound."""
         found = self._parts.adapters.get(adapter)
         if found is None:
             raise unknown("adapter", adapter, "this container", self._parts.adapters)
         return found.run_command(command, arguments)
+
+    def bus_command(self, bus: str, command: str, arguments: Mapping[str, Any]) -> Any:
+        """Have the adapter whose bus it is carry out one of its operations. Raises NameNotFound for an unknown bus."""
+        from connector.container.operator_access import owner_of  # not needed for a start
+
+        return self.run_command(owner_of(self._parts, bus), command, {**arguments, "bus": bus})
 
     def plugins(self) -> tuple[PluginInfo, ...]:
         """All plugins found, with their state and the reason of a failure (OPS-3)."""
@@ -332,7 +497,8 @@ class Container:
         """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
         from connector.container import posture  # not needed for a start
 
-        return posture.findings(self._parts)
+        waiting = () if self._reloader is None else self._reloader.waiting
+        return posture.findings(self._parts, waiting)
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from connector.container.configuration.activation_section import ActivationSection
 from connector.container.configuration.application import RoleSection
 from connector.container.configuration.settings import ApplicationSettings
 from connector.endpoint.declaration import HandlerDeclaration
@@ -49,19 +50,25 @@ ROLE_UNDEFINED = Reason(
 
 @dataclass(frozen=True, slots=True)
 class PlannedHandler:
-    """One handler with what the descriptor and the decorator together say of it; the descriptor wins (FLOW-5)."""
+    """One handler with what the descriptor and the decorator together say of it; the descriptor wins (FLOW-5).
+
+    Attributes:
+        activation: The activation's name in the application.
+        handler: The function.
+        name: The function as `module:function`.
+        roles_allowed: Who may call it; empty for any caller.
+        roles_checked: Whether that is checked.
+        transacted: Whether receive, reply and sends are to be one unit.
+        section: What only the descriptor says.
+    """
 
     activation: str
     handler: Callable[..., Any]
     name: str
-    resource: str
-    alias: str | None
     roles_allowed: frozenset[str]
     roles_checked: bool
     transacted: bool
-    concurrency: int
-    max_redeliveries: int
-    redelivery_delay: float
+    section: ActivationSection
 
 
 def import_handlers(application: str, modules: Iterable[str], path: Iterable[str], descriptor: str) -> list[ModuleType]:
@@ -127,14 +134,10 @@ def plan_handlers(
             activation=handler.activation,
             handler=handler.handler,
             name=handler.name,
-            resource=activation.bind,
-            alias=activation.alias,
             roles_allowed=roles,
             roles_checked=role_checks,
             transacted=activation.transacted if activation.transacted is not None else handler.transacted,
-            concurrency=activation.concurrency,
-            max_redeliveries=activation.max_redeliveries,
-            redelivery_delay=activation.redelivery_delay,
+            section=activation,
         )
     for name in application.activations:
         if name not in planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, final
@@ -35,17 +36,29 @@ class LoginScope:
         self.subject = subject
         self._run_as = run_as
         self._origin = origin
-        self._entered: AbstractContextManager[Scope] | None = None
+        # Held while it is in force: of two threads that enter at once exactly one gets in, and each exit closes the
+        # scope that its own enter has opened.
+        self._in_force = threading.Lock()
+        self._entered: AbstractContextManager[Scope] | None = None  # mutable, of whoever holds the lock
 
     def __enter__(self) -> Scope:
-        if self._entered is not None:
+        if not self._in_force.acquire(blocking=False):
             raise ScopeError(LOGIN_IN_FORCE, origin=self._origin)
-        self._entered = self._run_as(self.subject, origin=self._origin)
-        return self._entered.__enter__()
+        try:
+            self._entered = self._run_as(self.subject, origin=self._origin)
+            return self._entered.__enter__()
+        except BaseException:
+            self._entered = None
+            self._in_force.release()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         entered, self._entered = self._entered, None
-        if entered is not None:
+        if entered is None:
+            return
+        try:
             entered.__exit__(kind, error, trace)
+        finally:
+            self._in_force.release()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, final
 from connector.container.pool_kinds import measured
 from connector.container.resources import Resource
 from connector.spi import Measurement
+from connector.work.manager import ContainerWorkManager
 
 if TYPE_CHECKING:
+    from connector.container.activations import Deployed
     from connector.container.startup import Parts
 
 
@@ -28,14 +30,23 @@ class RunningContainer:
     name: str
     sections: Mapping[str, Any] = field(repr=False)  # may hold secrets
     _resources: Mapping[str, Resource] = field(repr=False)  # of the running container: grows by operators' commands
+    _works: ContainerWorkManager = field(repr=False)
+    _activations: Sequence[Deployed] = field(repr=False)
 
     def measurements(self) -> tuple[Measurement, ...]:
-        """The figures of all pools at this instant: by resource, those for threads and those of asyncio loops apart."""
-        return tuple(measurement for resource in list(self._resources.values()) for measurement in measured(resource))
+        """The figures of this instant: of pools, by resource, those for threads and those of asyncio loops apart; of
+        works, by adapter; of activations and of deliveries, by activation.
+        """
+        pools = (measurement for resource in list(self._resources.values()) for measurement in measured(resource))
+        works = (measurement for one in self._works.statistics() for measurement in one.measurements())
+        deliveries = (measurement for deployed in list(self._activations) for measurement in deployed.measurements())
+        return (*pools, *works, *deliveries)
 
 
 def observed_by(plugin: str, parts: Parts) -> RunningContainer:
     """What the plugin of that name may see."""
     configuration = parts.configuration
     sections = configuration.plugin_sections.get(plugin, MappingProxyType({}))
-    return RunningContainer(configuration.container.name, sections, parts.resources)
+    return RunningContainer(
+        configuration.container.name, sections, parts.resources, parts.work_manager, parts.activations
+    )

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 SECTION = "buses"
 
 
+def owner_of(parts: Parts, bus: str) -> str:
+    """The adapter whose section defines a bus. Raises NameNotFound."""
+    for adapter, sections in parts.configuration.sections.items():
+        if SECTION in sections:
+            if bus in sections[SECTION]:
+                return adapter
+            raise unknown("bus", bus, "the configuration", sections[SECTION])
+    raise unknown("bus", bus, "the configuration", ())
+
+
 def operator_factory(parts: Parts, bus: str) -> Any:
     """The connection factory of a bus that has no alias to fall back on; made once a bus. Raises NameNotFound.
 
@@ -24,10 +34,7 @@ def operator_factory(parts: Parts, bus: str) -> Any:
     """
     factory = parts.operator_factories.get(bus)
     if factory is None:
-        adapter = next((name for name, sections in parts.configuration.sections.items() if SECTION in sections), None)
-        buses = parts.configuration.sections[adapter][SECTION] if adapter is not None else {}
-        if adapter is None or bus not in buses:
-            raise unknown("bus", bus, "the configuration", buses)
+        adapter = owner_of(parts, bus)
         name = f"bus {bus}"
         settings = ResourceSettings(name, adapter, "connection-factory", None, {"bus": bus}, PoolSection())
         descriptor = parts.catalogue.adapters[adapter]

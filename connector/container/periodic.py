@@ -18,14 +18,22 @@ class Periodic:
         name: The thread's name.
         interval: Seconds between the end of one turn and the begin of the next.
         action: Must not raise.
+        at_once: Whether the first turn begins without waiting.
         wait: Waits that long, and answers whether to stop; by default it does what `close` asks for. Tests give theirs.
     """
 
     def __init__(
-        self, name: str, interval: float, action: Callable[[], object], wait: Callable[[float], bool] | None = None
+        self,
+        name: str,
+        interval: float,
+        action: Callable[[], object],
+        wait: Callable[[float], bool] | None = None,
+        *,
+        at_once: bool = False,
     ) -> None:
         self._interval = interval
         self._action = action
+        self._at_once = at_once
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -38,5 +46,7 @@ class Periodic:
             self._thread.join(STOP_TIMEOUT)
 
     def _run(self) -> None:
+        if self._at_once and not self._stopping.is_set():
+            self._action()
         while not self._wait(self._interval) and not self._stopping.is_set():
             self._action()

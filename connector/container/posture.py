@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from connector.container.configuration.key_paths import show_key_path
@@ -10,14 +11,17 @@ from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
 from connector.container.pool_findings import pool_findings
+from connector.container.realm_findings import realm_findings
 from connector.container.refused_logins import as_data, still_wrong
+from connector.container.tls_findings import tls_findings
 from connector.errors import PluginError, Problem, Reason
 from connector.security.login_outcome import CONSEQUENCE
-from connector.spi import IN_THE_OPTIONS, ControlFlag
+from connector.spi import IN_THE_OPTIONS, ControlFlag, PostureFinding
 
 if TYPE_CHECKING:
     from connector.container.resources import Resource
     from connector.container.startup import Parts
+    from connector.work.statistics import WorkStatistics
 
 
 # Without such a module the login fails, whatever the others say.
@@ -68,6 +72,9 @@ ALIAS_MISSING = Reason(
     "the authentication alias {alias!r} does not exist",
     "Add it with `connector auth-data set {alias}`, or correct the name.",
 )
+RESTART_WAITS = Reason(
+    "CF-CTR-072", "the setting was changed and is not in force before the next start", "Restart the container."
+)
 STORE_FAILING = Reason(
     "CF-CTR-035",
     "the authentication data can't be read, the last good ones are in force: {failure}",
@@ -78,6 +85,11 @@ MODULE_UNUSABLE = Reason(
     "the login module {module!r} can't be made: {why}; {consequence}",
     "Correct or install what brings it.",
 )
+ADAPTER_SILENT = Reason(
+    "CF-CTR-105",
+    "the adapter could not say what there is to report: {failure}",
+    "Put right what the text says, and check again.",
+)
 LOGIN_REFUSED = Reason(
     "CF-CTR-042",
     "the external system refuses user {user!r} with the credential of alias {alias!r} ({code}, {failures} in a row); "
@@ -87,8 +99,13 @@ LOGIN_REFUSED = Reason(
 )
 
 
-def findings(parts: Parts) -> tuple[Finding, ...]:
-    """All findings, the gravest first. Blocks for the disk (what is installed is looked at)."""
+def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
+    """All findings, the gravest first. Blocks for the disk (what is installed is looked at).
+
+    Args:
+        parts: The container.
+        waiting: The settings that were changed and wait for a restart.
+    """
     examined = (
         _security,
         _store,
@@ -98,10 +115,14 @@ def findings(parts: Parts) -> tuple[Finding, ...]:
         _handlers,
         _activations,
         _pools,
+        _tls,
+        _adapters,
+        _realms,
         _plugins,
         _configuration,
     )
     found = _installation() + [finding for examine in examined for finding in examine(parts)]
+    found += [_finding("warning", RESTART_WAITS, path) for path in waiting]
     order = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(found, key=lambda finding: order[finding.severity]))
 
@@ -132,6 +153,7 @@ def _store(parts: Parts) -> list[Finding]:
 def _aliases(parts: Parts) -> list[Finding]:
     configuration = parts.configuration
     named = {f'resources."{name}"': resource.component_alias for name, resource in configuration.resources.items()}
+    named |= {f'resources."{name}".recovery_alias': one.recovery_alias for name, one in configuration.resources.items()}
     for application in configuration.applications.values():
         named |= {f'{application.name}: references."{name}"': one.alias for name, one in application.references.items()}
         named |= {f'{application.name}: activations."{name}"': a.alias for name, a in application.activations.items()}
@@ -205,6 +227,32 @@ def _pools(parts: Parts) -> list[Finding]:
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in pool_findings(parts)]
 
 
+def _tls(parts: Parts) -> list[Finding]:
+    told = tls_findings(parts.configuration.tls)
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in told]
+
+
+def _adapters(parts: Parts) -> list[Finding]:
+    """What adapters say of themselves; one that can't is reported and hinders no other."""
+    found: list[Finding] = []
+    for name, adapter in parts.adapters.items():
+        try:
+            found += [_told(each) for each in adapter.findings()]
+        except Exception as error:  # noqa: BLE001 - an adapter's own code; the rest of the report is wanted
+            found.append(_finding("warning", ADAPTER_SILENT, f"adapter {name}", failure=error))
+    return found
+
+
+def _told(one: PostureFinding) -> Finding:
+    # Not by _finding: an adapter's own inserts may have any name.
+    text, action = one.reason.text.format(**one.details), one.reason.action.format(**one.details)
+    return Finding(one.severity, one.reason.code, one.place, text, action)
+
+
+def _realms(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
+
+
 def _plugins(parts: Parts) -> list[Finding]:
     return [
         _finding(
@@ -251,17 +299,18 @@ def status(parts: Parts) -> dict[str, Any]:
             }
             for name, resource in parts.resources.items()
         },
+        "works": {one.adapter or "the container": _works(one) for one in parts.work_manager.statistics()},
         "applications": {name: list(one.references) for name, one in parts.applications.items()},
         "activations": [
-            {
-                "application": deployed.factory.application,
-                "activation": deployed.factory.activation,
-                "state": deployed.activation.state.value,
-                "error": None if deployed.activation.failure is None else str(deployed.activation.failure),
-            }
+            {**deployed.activation.report().to_dict(), "deliveries": deployed.factory.statistics().to_dict()}
             for deployed in parts.activations
         ],
     }
+
+
+def _works(statistics: WorkStatistics) -> dict[str, int]:
+    """How many works of an adapter run, wait and were run (FLOW-1)."""
+    return {name: value for name, value in asdict(statistics).items() if name != "adapter"}
 
 
 def _async_pools(resource: Resource) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Starting a container: everything in order, each step with its reverse, nothing half started (CONF-1).
 
-Order: state folder, audit, realm, authentication data, work manager, adapters, resources, applications, activations.
-Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse order and the
-error goes on. Stopping is the same stack unwound.
+Order: state folder, audit, realm, authentication data, transactions, work manager, adapters, resources, applications,
+activations. Each step puts its reverse on one exit stack; when a step raises, what was started is stopped in reverse
+order and the error goes on. Stopping is the same stack unwound.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,20 @@ from connector.container.auth_data_store import make_store
 from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
-from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
+from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.hooks import HookCaller
+from connector.container.realms import open_realms
+from connector.container.recovery import start_recovery
+from connector.container.required_contexts import check_required_contexts
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
 from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
+from connector.container.tls_service import ContainerTls
 from connector.errors import ConfigError, ConnectorError
 from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
@@ -35,7 +41,9 @@ from connector.security.login_configuration import LoginConfiguration
 from connector.security.roles import RoleMap
 from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Clock, ResourceAdapter, SystemClock
+from connector.spi import Clock, ResourceAdapter, SystemClock, TransactionContext
+from connector.transactions.service import Transactions
+from connector.work.contexts import STANDARD_KINDS, ContextKind
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
@@ -56,12 +64,16 @@ class Parts:
     state: StateFolder = field(init=False)
     hooks: HookCaller = field(init=False)
     audit: FileAuditLog = field(init=False)
+    realms: dict[str, ContainerIdentity] = field(init=False)
     identity: ContainerIdentity = field(init=False)
     auth_data: AuthDataService = field(init=False)
     logins: dict[str, LoginConfiguration] = field(init=False)
+    tls: ContainerTls = field(init=False)
     loop: EventLoopThread = field(init=False)
+    transactions: Transactions = field(init=False)
     work_manager: ContainerWorkManager = field(init=False)
     housekeeper: Housekeeper = field(init=False)
+    resolver: SignOnResolver = field(init=False)
     binder: ReferenceBinder = field(init=False)
     role_maps: dict[str, RoleMap] = field(default_factory=dict)
     adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
@@ -70,6 +82,7 @@ class Parts:
     direct: Application = field(init=False)
     operator_factories: dict[str, Any] = field(default_factory=dict)
     activations: list[Deployed] = field(default_factory=list)
+    activate: bool = True
     stopping: StopDeadline = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,12 +100,15 @@ def start(parts: Parts, *, activate: bool = True) -> None:
 
     Raises what the first failing step raises; the caller unwinds the stack.
     """
+    parts.activate = activate
     _open_state(parts)
     _open_security(parts)
     _open_work(parts)
     _start_adapters(parts)
     _make_resources(parts)
+    start_recovery(parts, look=activate)
     _make_applications(parts)
+    parts.stack.callback(_end_activations, parts)
     if parts.configuration.applications:
         from connector.container.handlers import deploy_handlers  # its rooms are not needed for a start without any
 
@@ -119,15 +135,10 @@ def _open_security(parts: Parts) -> None:
             "administrative security is off: bus security and role checks have no effect, commands need no login "
             "(CONF-4); set `security = true` in [container]"
         )
-    realm = configuration.realms[core.realm]
-    registry = parts.catalogue.load("connector.registries", realm.registry)(core.realm, realm.settings)
-    parts.identity = ContainerIdentity(
-        registry,
-        trusted_realms=frozenset(realm.trusted_inbound),
-        security_enabled=core.security,
-        audit=parts.audit,
-    )
+    parts.realms = open_realms(configuration, parts.catalogue, parts.audit, parts.clock, parts.stack)
+    parts.identity = parts.realms[core.realm]
     parts.auth_data = AuthDataService(make_store(configuration, parts.catalogue), parts.audit)
+    parts.tls = ContainerTls(configuration.tls)
     parts.logins = login_configurations.build(configuration.login, parts.catalogue)
     mistakes = mistakes_in_options(parts.logins, configuration.login)
     if mistakes:
@@ -136,10 +147,18 @@ def _open_security(parts: Parts) -> None:
 
 def _open_work(parts: Parts) -> None:
     core = parts.configuration.container
+    parts.transactions = Transactions(core.name, parts.state.folder / "transactions", parts.clock)
+    parts.stack.callback(parts.transactions.close)
     parts.loop = EventLoopThread(f"connector-{core.name}-loop")
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
-        parts.identity, container=core.name, realm=core.realm, clock=parts.clock, loop=parts.loop
+        parts.identity,
+        container=core.name,
+        realm=core.realm,
+        limits=parts.configuration.work,
+        clock=parts.clock,
+        loop=parts.loop,
+        context_kinds=(*STANDARD_KINDS, ContextKind(TransactionContext, parts.transactions.imported.around)),
     )
     parts.stack.callback(lambda: parts.work_manager.shutdown(parts.stopping.left(keep=AFTER_WORKS)))
 
@@ -147,23 +166,50 @@ def _open_work(parts: Parts) -> None:
 def _start_adapters(parts: Parts) -> None:
     configuration = parts.configuration
     wanted = {resource.adapter for resource in configuration.resources.values()} | set(configuration.sections)
+    parts.stack.callback(_stop_adapters, parts)
     for name in sorted(wanted):
-        adapter: ResourceAdapter = parts.catalogue.load("connector.adapters", name)()
-        context = AdapterBootstrap(
-            container_name=configuration.container.name,
-            work_manager=parts.work_manager.for_adapter(name),
-            identity=parts.identity,
-            state_folder=parts.state.adapter_folder(name),
-            sections=configuration.sections.get(name, {}),
-            audit=parts.audit,
-            clock=parts.clock,
-        )
-        try:
-            adapter.start(context)
-        except ConfigError as error:
-            raise placed(error, configuration) from None
-        parts.stack.callback(_stop_quietly, f"adapter {name}", adapter.stop)
-        parts.adapters[name] = adapter
+        start_adapter(parts, name, configuration)
+
+
+def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration) -> None:
+    """Start one adapter with its sections of a configuration, placing its mistakes. Raises what it raises."""
+    load = parts.catalogue.load("connector.adapters", name)
+    check_required_contexts(parts.catalogue.adapters[name], parts.work_manager)
+    adapter: ResourceAdapter = load()
+    context = AdapterBootstrap(
+        container_name=configuration.container.name,
+        work_manager=parts.work_manager.for_adapter(name),
+        identity=parts.identity,
+        state_folder=parts.state.adapter_folder(name),
+        sections=configuration.sections.get(name, {}),
+        audit=parts.audit,
+        clock=parts.clock,
+        tls=parts.tls,
+        transactions=parts.transactions,
+    )
+    try:
+        adapter.start(context)
+    except ConfigError as error:
+        raise placed(error, configuration) from None
+    parts.adapters[name] = adapter
+
+
+def _stop_adapters(parts: Parts) -> None:
+    """Stop all adapters, the last one first: also those that came after the start."""
+    for name in reversed(list(parts.adapters)):
+        stop_adapter(parts, name)
+
+
+def stop_adapter(parts: Parts, name: str) -> None:
+    """Stop one adapter; raises nothing."""
+    _stop_quietly(f"adapter {name}", parts.adapters.pop(name).stop)
+
+
+def _end_activations(parts: Parts) -> None:
+    if parts.activations:
+        from connector.container.activations import end_activations  # its rooms are not needed where there are none
+
+        end_activations(parts)
 
 
 def _make_resources(parts: Parts) -> None:
@@ -178,37 +224,62 @@ def _make_resources(parts: Parts) -> None:
             name, configured, parts.adapters[configured.adapter], descriptor, parts.clock, parts.audit
         )
         parts.resources[name] = resource
-    resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, resolver, parts.auth_data, parts.identity.assert_user)
-    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect)
+    parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
+    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
+    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 
 
 def _look_after_pools(parts: Parts) -> None:
     for name, resource in parts.resources.items():
-        if resource.pool.settings.min_size:
-            fill(resource, parts.direct.manager(name))
-        parts.housekeeper.add(resource.pools)
-    if parts.resources:
-        parts.housekeeper.start()
+        look_after(parts, name, resource)
+
+
+def look_after(parts: Parts, name: str, resource: Resource) -> None:
+    """Have a resource's pools kept by the housekeeper, and filled where they are to be."""
+    if resource.pool.settings.min_size:
+        fill(resource, parts.direct.manager(name))
+    parts.housekeeper.add(resource.pools)
+    parts.housekeeper.start()
 
 
 def _close_resources(parts: Parts) -> None:
     """Close all pools, then their factories: also those that came after the start."""
     for name, resource in reversed(list(parts.resources.items())):
-        _stop_quietly(f"pool of {name}", resource.pool.close)
-        if resource.async_pools is not None:
-            _stop_quietly(f"asyncio pools of {name}", resource.async_pools.close)
-        _stop_quietly(f"factory of {name}", resource.factory.close)
+        close_resource(name, resource)
+
+
+def close_resource(name: str, resource: Resource) -> None:
+    """Close a resource's pools, then its factory; raises nothing."""
+    _stop_quietly(f"pool of {name}", resource.pool.close)
+    if resource.async_pools is not None:
+        _stop_quietly(f"asyncio pools of {name}", resource.async_pools.close)
+    _stop_quietly(f"factory of {name}", resource.factory.close)
 
 
 def _make_applications(parts: Parts) -> None:
     for name, application in parts.configuration.applications.items():
-        references = {
-            key: make_reference(key, one, parts.configuration.overridden(name, key))
-            for key, one in application.references.items()
-        }
-        parts.applications[name] = Application(name, references, parts.binder.connect)
+        references = make_references(parts.configuration, application)
+        parts.applications[name] = make_application(parts, application, references)
+
+
+def make_application(
+    parts: Parts, settings: ApplicationSettings, references: Mapping[str, ResourceReference]
+) -> Application:
+    """An application's name space, in its realm."""
+    door = LoginDoor(parts.realms[settings.realm], parts.configuration.container.name)
+    return Application(settings.name, references, parts.binder.connect, door)
+
+
+def make_references(
+    configuration: ContainerConfiguration, application: ApplicationSettings
+) -> dict[str, ResourceReference]:
+    """An application's resource references by name."""
+    return {
+        key: make_reference(key, one, configuration.overridden(application.name, key))
+        for key, one in application.references.items()
+    }
 
 
 def make_reference(name: str, configured: ReferenceSection, overridden: tuple[str, ...]) -> ResourceReference:

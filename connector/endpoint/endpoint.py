@@ -1,16 +1,21 @@
-"""One message endpoint: the role check, then the handler, once at a time (FLOW-5)."""
+"""One message endpoint: the role check, then the handler, in a unit of work or in none (FLOW-5, FLOW-8)."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, final
 
 from connector.endpoint.delivery import call_handler
+from connector.endpoint.delivery_unit import DeliveryUnit
 from connector.endpoint.message_context import MessageContext
+from connector.endpoint.misuse import misused, wrong_thread
+from connector.endpoint.proxy_states import BRACKETED, Misuse, ProxyState, Step, step, turn
 from connector.endpoint.role_check import check_roles, explain_roles
+from connector.endpoint.statistics import DeliveryOutcome
 from connector.errors import AccessDenied, DeliveryError, Reason
 from connector.security.scope import current_subject
-from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject
+from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject, TransactionParticipant
 
 if TYPE_CHECKING:
     from connector.endpoint.factory import HandlerEndpointFactory
@@ -19,16 +24,6 @@ NOT_IN_ROLE = Reason(
     "CF-ENDP-010",
     "{caller} may not call the handler {handler}: it is in none of the allowed roles {roles}.",
     "Bind one of the roles to the user or to a group of it, in [roles] of application {application!r}.",
-)
-CONCURRENT = Reason(
-    "CF-ENDP-011",
-    "an endpoint of {application}:{activation} was given a second message while it delivers one.",
-    "The adapter must use one endpoint for each message in delivery; report it to the adapter's vendor.",
-)
-RELEASED = Reason(
-    "CF-ENDP-012",
-    "an endpoint of {application}:{activation} was used after it had been released.",
-    "The adapter must create another endpoint; report it to the adapter's vendor.",
 )
 NO_WORK = Reason(
     "CF-ENDP-013",
@@ -41,39 +36,115 @@ NO_WORK = Reason(
 class HandlerEndpoint:
     """Delivers to one handler under the subject that the work established (implements `spi.MessageEndpoint`).
 
-    Opens no scope of its own. One delivery at a time; a second one at once is refused, not queued.
+    Opens no scope of its own. One call at a time; a second one at once is refused, not queued. What an adapter may
+    call when is the table of `proxy_states`; what a delivery does about units of work is that of `units`.
 
     Args:
         factory: Whose endpoint it is.
+        participant: The adapter's part in the unit of work of a transacted delivery; None for none.
     """
 
-    # Mutable state, changed under `_lock`: `_delivering`, `_released`.
+    # Mutable state, changed under `_lock`: `_state`, `_thread` (which the brackets were opened on). `_unit` belongs
+    # to whoever has a call under way, or brought the endpoint from between the brackets to RELEASED.
 
-    def __init__(self, factory: HandlerEndpointFactory) -> None:
+    def __init__(self, factory: HandlerEndpointFactory, participant: TransactionParticipant | None = None) -> None:
         self._factory = factory
+        self._participant = participant
         self._lock = threading.Lock()
-        self._delivering = False
-        self._released = False
+        self._state = ProxyState.IDLE
+        self._thread = 0
+        self._unit: DeliveryUnit | None = None
+        self._handled: bool | None = None  # whether the handler returned; None where there was no message
+
+    def before_delivery(self) -> None:
+        """Begin what one message and its settlement have in common; see `spi.MessageEndpoint`.
+
+        Raises DeliveryError for misuse and after the activation's end, TransactionError where no unit can begin.
+        """
+        self._enter(Step.BEFORE)
+        done = False
+        try:
+            self._factory.require_open()
+            self._handled = None
+            self._unit = self._begin()
+            done = True
+        finally:
+            self._leave(done=done)
 
     def deliver(self, message: Message) -> Any:
         """Check the caller's role and call the handler; answers the reply body, a Message, or None.
 
-        Blocks as long as the handler runs. Raises AccessDenied (with its explanation; the handler was not called),
-        DeliveryError where the handler raised or returned nonsense, outside a work, for a second delivery at once,
-        after `release` and after the activation's end, ScopeError where the work is over already.
+        Blocks as long as the handler runs, and without brackets around it for the end of its unit. Raises AccessDenied
+        (with its explanation; the handler was not called), DeliveryError where the handler raised, returned nonsense or
+        asked for a rollback, outside a work, for misuse and after the activation's end, ScopeError where the work is
+        over already.
         """
-        factory = self._factory
+        state = self._enter(Step.DELIVER)
+        try:
+            if state is ProxyState.HANDLING:
+                assert self._unit is not None
+                return self._handle(message, self._unit)
+            return self._deliver_alone(message)
+        finally:
+            self._leave(done=True)
+
+    def after_delivery(self) -> None:
+        """End what `before_delivery` began: commit, where all went well; see `spi.MessageEndpoint`.
+
+        Raises what `deliver` raised; DeliveryError (CF-ENDP-022, -024) where the unit was rolled back for another
+        reason, and for misuse.
+        """
+        self._enter(Step.AFTER)
+        try:
+            unit, self._unit = self._unit, None
+            assert unit is not None
+            self._end(unit)
+        finally:
+            self._leave(done=True)
+
+    def release(self) -> None:
+        """Give the endpoint back. What is between brackets is rolled back. Harmless when called twice.
+
+        Raises DeliveryError (CF-ENDP-015) while another call is under way; that one ends undisturbed.
+        """
         with self._lock:
-            if self._released:
-                raise DeliveryError(RELEASED, application=factory.application, activation=factory.activation)
-            if self._delivering:
-                raise DeliveryError(CONCURRENT, application=factory.application, activation=factory.activation)
-            self._delivering = True
+            before = self._state
+            self._move(Step.RELEASE)
+            unit, self._unit = self._unit, None
+        if before in BRACKETED and unit is not None:
+            unit.abandon()
+            if self._handled is not None:
+                self._factory.counts.ended(DeliveryOutcome.ROLLED_BACK if self._handled else DeliveryOutcome.FAILED)
+
+    def _deliver_alone(self, message: Message) -> Any:
+        self._factory.require_open()
+        self._handled = None
+        unit = self._begin()
+        reply = None
+        try:
+            reply = self._handle(message, unit)
+        except Exception:  # noqa: BLE001 - the unit knows it, and `end` raises it again
+            assert unit.failure is not None
+        except BaseException:
+            unit.abandon()  # an interrupt of the main thread: it is the user's, and passes
+            raise
+        self._end(unit)
+        return reply
+
+    def _end(self, unit: DeliveryUnit) -> None:
+        """End a delivery's unit and count the delivery; raises what the unit's end raises."""
+        try:
+            unit.end()
+        finally:
+            if self._handled is not None:
+                self._factory.counts.ended(DeliveryOutcome.of(unit.failure, handled=self._handled))
+
+    def _handle(self, message: Message, unit: DeliveryUnit) -> Any:
+        factory = self._factory
         try:
             factory.require_open()
-            subject = current_subject()
-            if subject is None:
-                raise DeliveryError(NO_WORK, application=factory.application, activation=factory.activation)
+            subject = self._subject()
+            self._handled = False
             self._check(subject, message)
             context = MessageContext(
                 message,
@@ -84,16 +155,64 @@ class HandlerEndpoint:
                 activation=factory.activation,
                 caller=subject.caller or UNAUTHENTICATED,
                 on_unknown_role=factory.report_unknown_role,
+                set_rollback_only=unit.set_rollback_only,
             )
-            return call_handler(factory.handler, message, context, factory.loop, factory.names)
-        finally:
-            with self._lock:
-                self._delivering = False
+            reply = self._call(message, context)
+            self._handled = True
+            unit.require_committable()
+        except BaseException as error:
+            unit.failed(error)
+            raise
+        return reply
 
-    def release(self) -> None:
-        """Give the endpoint back; a delivery under way ends undisturbed. Harmless when called twice."""
+    def _call(self, message: Message, context: MessageContext) -> Any:
+        factory = self._factory
+        token = factory.begin_handling()
+        try:
+            with nullcontext() if factory.acting is None else factory.acting.scope():
+                return call_handler(factory.handler, message, context, factory.loop, factory.names)
+        finally:
+            factory.counts.end(token)
+
+    def _begin(self) -> DeliveryUnit:
+        factory = self._factory
+        unit = DeliveryUnit(
+            factory.units,
+            transacted=factory.transacted,
+            participant=self._participant,
+            timeout=factory.transaction_timeout,
+            names=factory.names,
+        )
+        unit.begin()
+        return unit
+
+    def _enter(self, asked: Step) -> ProxyState:
         with self._lock:
-            self._released = True
+            here = threading.get_ident()
+            if self._state in BRACKETED and self._thread != here:
+                raise self._factory.refuse(wrong_thread(asked, self._factory))
+            self._move(asked)
+            self._thread = here
+            return self._state
+
+    def _move(self, asked: Step) -> None:
+        """Under the lock."""
+        following = step(self._state, asked)
+        if isinstance(following, Misuse):
+            raise self._factory.refuse(misused(following, asked, self._state, self._factory))
+        self._state = following
+
+    def _leave(self, *, done: bool) -> None:
+        with self._lock:
+            self._state = turn(self._state, done=done)
+
+    def _subject(self) -> Subject:
+        subject = current_subject()
+        if subject is None:
+            factory = self._factory
+            names = {"application": factory.application, "activation": factory.activation}
+            raise factory.refuse(DeliveryError(NO_WORK, **names))
+        return subject
 
     def _check(self, subject: Subject, message: Message) -> None:
         factory = self._factory
@@ -119,4 +238,4 @@ class HandlerEndpoint:
             )
 
     def __repr__(self) -> str:
-        return f"<HandlerEndpoint {self._factory.application}:{self._factory.activation}>"
+        return f"<HandlerEndpoint {self._factory.application}:{self._factory.activation}, {self._state.value}>"

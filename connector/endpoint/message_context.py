@@ -22,6 +22,7 @@ class MessageContext:
         activation: The activation's name in it.
         caller: The caller of the message.
         on_unknown_role: Told of a role that the application doesn't bind.
+        set_rollback_only: Makes the delivery one that has failed.
 
     Safe to use from any thread or task of the delivery. Role questions answer for the caller of the message, whatever
     identity the handler runs something as meanwhile.
@@ -36,6 +37,7 @@ class MessageContext:
         "_subject",
         "_caller",
         "_on_unknown_role",
+        "_set_rollback_only",
     )
 
     def __init__(
@@ -49,11 +51,13 @@ class MessageContext:
         activation: str,
         caller: Principal,
         on_unknown_role: Callable[[str], None],
+        set_rollback_only: Callable[[], None],
     ) -> None:
         self._message = message
         self._subject = subject
         self._caller = caller
         self._on_unknown_role = on_unknown_role
+        self._set_rollback_only = set_rollback_only
         self._roles = roles
         self._lookup = lookup
         self._application = application
@@ -103,6 +107,14 @@ class MessageContext:
         What it connects with is decided at the connection, by the caller in force then. Raises NameNotFound.
         """
         return self._lookup(name)
+
+    def set_rollback_only(self) -> None:
+        """Have everything that this transacted delivery did rolled back, also where the handler returns: the message
+        counts as failed and is delivered again or goes to the exception destination. Does not block.
+
+        Raises TransactionError (CF-ENDP-023) where the handler is not transacted: raise to have a message again there.
+        """
+        self._set_rollback_only()
 
     def __repr__(self) -> str:
         return f"<MessageContext {self._application}:{self._activation} for {self._caller}>"

@@ -14,14 +14,18 @@ from connector.errors import (
     Reason,
     SecurityError,
     SignOnError,
+    TransactionError,
 )
+from connector.outbound.enlistment import connections_of
 from connector.outbound.plan_cache import PlanCache, anybody, keying
 from connector.security.login_outcome import ModuleResult
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
 from connector.signon.found import credentials_given
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
 from connector.signon.resolver import AuthenticationDataSource, SignOnResolver
-from connector.spi import AsyncLease, ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
+from connector.spi import AsyncLease, Capability, ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
+from connector.transactions.current import CURRENT_UNIT
+from connector.transactions.unit import Unit
 
 FOREIGN_PLAN = Reason(
     "CF-OUT-001",
@@ -38,7 +42,12 @@ NO_ASYNC_SIDE = Reason(
     "reference {reference!r}: the adapter of resource {resource!r} has no connections for asyncio.",
     "Get the connection on another thread (asyncio.to_thread), or use an adapter with the capability 'async'.",
 )
-
+ASYNC_WITHIN_UNIT = Reason(
+    "CF-OUT-021",
+    "reference {reference!r}: connections for asyncio can't take part in unit of work {unit}.",
+    "Use get_connection() on another thread (`await asyncio.to_thread(…)` carries unit and caller), or"
+    " suspend the unit.",
+)
 
 _NOT_KEPT: Final = object()
 
@@ -107,6 +116,9 @@ class ReferenceConnectionManager:
         self._subject_of = subject_of or _user_without_groups
         self._key_of = keying(resolver.plan_dependencies(reference))
         self._revision = resolver.plan_revision(reference)
+        # What the resource does within a unit of work: nothing, or takes part, perhaps in two phases.
+        self._takes_part = bool(target.capabilities & {Capability.LOCAL_TRANSACTION, Capability.TWO_PHASE})
+        self._two_phase = Capability.TWO_PHASE in target.capabilities
         self._plans = PlanCache()
         # Mutable: the fast path of SIGN-3, the one plan that serves everybody with the generation that it was made
         # under. A tuple, swapped as a whole: whichever thread writes last, generation and plan belong together.
@@ -130,6 +142,9 @@ class ReferenceConnectionManager:
     def allocate(self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None) -> Lease:
         """Borrow a connection signed on for the caller on the running thread or task.
 
+        Within a unit of work the connection takes part in it and stays with it; a shareable reference gets the one that
+        the unit has for the same resource and user already (`connector.outbound.enlistment`).
+
         Blocks up to the pool's connection timeout, plus the time that login modules and connecting take.
 
         Args:
@@ -138,11 +153,14 @@ class ReferenceConnectionManager:
                 open handle.
 
         Raises:
+            TransactionError: the unit of work in force has ended, can only be rolled back, or can't take it in.
             ScopeError: the caller's login or work has ended.
             SignOnError: there is nothing to sign on with.
             IdentityMismatch: the given plan is of another reference, or its authentication data has changed since.
             PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
         """
+        if self._takes_part and (unit := CURRENT_UNIT.get()) is not None:
+            return self._allocate_within(unit, request, plan)
         try:
             if plan is not None:
                 current_scope()  # a leftover task may not go on by an old plan either
@@ -166,6 +184,28 @@ class ReferenceConnectionManager:
             self.refused(plan, error)
             raise
 
+    def _allocate_within(self, unit: Unit, request: ConnectionRequestInfo | None, plan: SignOnPlan | None) -> Lease:
+        """As `allocate`, within a unit of work."""
+        try:
+            pinned = plan is not None
+            if plan is not None:
+                current_scope()
+                self._check_still_good(plan)
+            else:
+                plan = self.current_plan(request)
+            connections = connections_of(unit)
+            shareable, two_phase = self._reference.shareable, self._two_phase
+            try:
+                return connections.lease(plan, self._pool.take, shareable=shareable, two_phase=two_phase)
+            except LoginRefused:
+                if pinned or not self._is_superseded(plan):
+                    raise
+            plan = self.current_plan(request)
+            return connections.lease(plan, self._pool.take, shareable=shareable, two_phase=two_phase)
+        except ConnectorError as error:
+            self.refused(plan, error)
+            raise
+
     async def allocate_async(
         self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
     ) -> AsyncLease:
@@ -180,12 +220,16 @@ class ReferenceConnectionManager:
 
         Raises:
             ConfigError: the adapter has no asyncio side (CF-OUT-003).
+            TransactionError: a unit of work is in force, and the adapter's connections would take part (CF-OUT-021).
             ScopeError, SignOnError, IdentityMismatch, PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as
                 `allocate`.
         """
         try:
             if self._async_pool is None:
                 raise ConfigError(NO_ASYNC_SIDE, reference=self.reference, resource=self.resource)
+            unit = CURRENT_UNIT.get()
+            if unit is not None and self._takes_part:
+                raise TransactionError(ASYNC_WITHIN_UNIT, reference=self.reference, unit=unit.id)
             if plan is not None:
                 current_scope()
                 self._check_still_good(plan)

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file's content, or make the file, with mode 0600. Blocks for the disk.
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file's content, or make the file, with mode 0600 unless another is given. Blocks for the disk.
 
     The content goes to a second file, down to the disk, and takes the name by a rename, which is atomic; then the
     folder goes to the disk as well, else the rename could be lost after it was relied upon. Callers hold `exclusive`:
@@ -28,6 +28,7 @@ def replace_file(path: Path, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
+        os.fchmod(descriptor, mode)  # no sooner than it is written, and whatever the umask is
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -48,7 +48,7 @@ _Stamp = tuple[int, int, int]
 
 @final
 class FileUserRegistry:
-    """Implements :class:`connector.spi.WritableUserRegistry` on a TOML file of mode 0600.
+    """Implements :class:`connector.spi.WritableUserRegistry` and `RememberingRegistry` on a TOML file of mode 0600.
 
     Args:
         realm: The realm's name.
@@ -145,6 +145,9 @@ class FileUserRegistry:
         """Replace a user's groups. Blocks for the disk. Raises as `add_user`; CF-SEC-041 for no such user."""
         members = sorted({_fit(group) for group in groups})
         self._change(lambda users: _entry(users, user).update({"groups": members}))
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing to do: the file is read again whenever it has changed, so what is known is never older than it."""
 
     def _current(self) -> UsersDocument:
         """What is in force: the file as it is, or as it was understood last."""

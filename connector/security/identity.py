@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import final
 
-from connector.errors import AuthenticationFailed, Reason
+from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable
 from connector.security import scope
+from connector.security.inbound_map import InboundMap
+from connector.security.registry_answers import RegistryAnswers
 from connector.spi import AuditEvent, AuditLog, Outcome, Secret, Subject, UserRegistry
 
 AUTHENTICATION_REFUSED = Reason(
@@ -23,35 +26,43 @@ USER_UNKNOWN = Reason(
 
 @final
 class ContainerIdentity:
-    """Implements :class:`connector.spi.IdentityService` over one user registry.
+    """Implements :class:`connector.spi.IdentityService`, and `SecurityDomain`, over one user registry.
 
     Args:
-        registry: The users and groups of the container's realm.
+        registry: The users and groups of one realm; or the answers of such a registry, with what is kept of them.
         trusted_realms: Foreign realms whose ready subjects and message identities count as they are.
+        inbound_maps: By foreign realm, who its callers are in this one.
         security_enabled: Whether administrative security is on. Whoever asks for an authentication gets a real one
             in either case.
         audit: Told of every authentication and of every refused assertion.
+        siblings: The domains of all realms of the container by realm, for `in_realm`; may be filled later.
 
-    Calls may block like the registry's (a password check takes 50 to 400 ms). Safe to use from any thread.
+    Calls may block like the registry's (a password check takes 50 to 400 ms) where nothing is kept. Whatever the
+    registry raises because it can't be asked is a RegistryUnavailable. Safe to use from any thread.
     """
 
     def __init__(
         self,
-        registry: UserRegistry,
+        registry: UserRegistry | RegistryAnswers,
         *,
         trusted_realms: Iterable[str] = (),
+        inbound_maps: Mapping[str, InboundMap] = MappingProxyType({}),
         security_enabled: bool = True,
         audit: AuditLog,
+        siblings: Mapping[str, ContainerIdentity] = MappingProxyType({}),
     ) -> None:
-        self._registry = registry
+        self._answers = registry if isinstance(registry, RegistryAnswers) else RegistryAnswers(registry, group_cache=0)
+        self._realm = self._answers.registry.realm
         self._trusted_realms = frozenset(trusted_realms)
+        self._inbound_maps = inbound_maps
         self._security_enabled = security_enabled
         self._audit = audit
+        self._siblings = siblings
 
     @property
     def realm(self) -> str:
-        """The container's realm."""
-        return self._registry.realm
+        """The realm that it answers for."""
+        return self._realm
 
     @property
     def trusted_realms(self) -> frozenset[str]:
@@ -67,16 +78,16 @@ class ContainerIdentity:
         """The user's read-only subject with its groups. Blocks for the password hash; audited either way.
 
         Raises:
-            AuthenticationFailed: User and password don't fit, without telling which (CF-SEC-010), or the registry
-                can't be reached, with its own code.
+            AuthenticationFailed: User and password don't fit, without telling which (CF-SEC-010).
+            RegistryUnavailable: The registry can't be asked, with its own code: nobody was refused.
         """
         try:
-            accepted = self._registry.check_password(user, password)
-            groups = self._registry.groups_of(user) if accepted else frozenset()
-        except AuthenticationFailed as error:
+            accepted = self._answers.accepts(user, password)
+            groups = self._answers.groups_of_known(user) if accepted else None
+        except RegistryUnavailable as error:
             self._record("login", user, Outcome.FAILURE, error.code)
             raise
-        if not accepted:
+        if groups is None:
             self._record("login", user, Outcome.DENIED, AUTHENTICATION_REFUSED.code)
             raise AuthenticationFailed(AUTHENTICATION_REFUSED, realm=self.realm, user=user)
         self._record("login", user, Outcome.SUCCESS)
@@ -86,24 +97,67 @@ class ContainerIdentity:
         """The read-only subject of a user that the realm knows, without a password.
 
         Raises:
-            AuthenticationFailed: The realm knows no such user (CF-SEC-011), or the registry can't be reached.
+            AuthenticationFailed: The realm knows no such user (CF-SEC-011).
+            RegistryUnavailable: The registry can't be asked; audited as a failure.
         """
-        if not self._registry.user_exists(user):
+        try:
+            groups = self._answers.groups_of_known(user)
+        except RegistryUnavailable as error:
+            self._record("assert", user, Outcome.FAILURE, error.code)
+            raise
+        if groups is None:
             self._record("assert", user, Outcome.DENIED, USER_UNKNOWN.code)
             raise AuthenticationFailed(USER_UNKNOWN, realm=self.realm, user=user)
-        return Subject.of_user(user, self.realm, sorted(self._registry.groups_of(user)))
+        return Subject.of_user(user, self.realm, sorted(groups))
 
     def user_exists(self, user: str) -> bool:
-        """Whether the container's realm knows the user."""
-        return self._registry.user_exists(user)
+        """Whether the realm knows the user."""
+        return self._answers.groups_of_known(user) is not None
 
     def group_exists(self, group: str) -> bool:
-        """Whether the container's realm knows the group."""
-        return self._registry.group_exists(group)
+        """Whether the realm knows the group."""
+        return self._answers.group_exists(group)
 
     def groups_of(self, user: str) -> frozenset[str]:
-        """The groups of a user in the container's realm; empty for an unknown one."""
-        return self._registry.groups_of(user)
+        """The groups of a user in the realm; empty for an unknown one."""
+        return self._answers.groups_of_known(user) or frozenset()
+
+    def refresh(self, user: str | None = None) -> None:
+        """Keep nothing of what the registry has answered, or nothing of one user. Does not block; raises nothing."""
+        self._answers.forget(user)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the registry keeps its answers itself, so that nothing is kept here but accepted passwords."""
+        return self._answers.remembers
+
+    @property
+    def kept_for(self) -> tuple[float, float]:
+        """For how many seconds users and groups are kept here, and accepted passwords."""
+        return self._answers.kept_for
+
+    @property
+    def inbound_maps(self) -> Mapping[str, InboundMap]:
+        """The realm's inbound maps, by foreign realm (FLOW-3)."""
+        return self._inbound_maps
+
+    @property
+    def audit(self) -> AuditLog:
+        """Where decisions about identities are recorded."""
+        return self._audit
+
+    @property
+    def realms(self) -> tuple[str, ...]:
+        """All realms of the container, sorted; this one is among them."""
+        return tuple(sorted({self._realm, *self._siblings}))
+
+    def in_realm(self, realm: str) -> ContainerIdentity | None:
+        """The identity service of that realm of the same container; None where it has no such realm."""
+        return self if realm == self._realm else self._siblings.get(realm)
+
+    def unique_name(self, user: str) -> str:
+        """What stays a user's own when the name is given to somebody else; raises like the registry."""
+        return self._answers.unique_name(user)
 
     def current_subject(self) -> Subject | None:
         """The subject in force on the running thread or task, or None. Does not block. Raises ScopeError."""

@@ -114,3 +114,32 @@ def _parse(stored: str) -> tuple[ScryptCost, bytes, bytes] | None:
 
 def _text(raw: bytes) -> str:
     return base64.b64encode(raw).decode("ascii")
+
+
+@final
+class ScryptPasswords:
+    """Implements :class:`connector.spi.PasswordHasher` for registries that are plugins. Immutable.
+
+    Args:
+        cost: What new hashes cost.
+    """
+
+    __slots__ = ("_cost",)
+
+    def __init__(self, cost: ScryptCost = DEFAULT_COST) -> None:
+        self._cost = cost
+
+    def hash(self, password: Secret) -> str:
+        """See `hash_password`."""
+        return hash_password(password, self._cost)
+
+    def verify(self, password: Secret, stored: str | None) -> bool:
+        """See `verify_password`."""
+        return verify_password(password, stored, self._cost)
+
+    def is_hash(self, stored: str) -> bool:
+        """See `is_password_hash`."""
+        return is_password_hash(stored)
+
+    def __repr__(self) -> str:
+        return f"<ScryptPasswords {self._cost}>"

@@ -30,6 +30,8 @@ from connector.spi import Scope, Subject
 
 P = ParamSpec("P")
 R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
 
 SCOPE_OVER = Reason(
     "CF-SEC-001",
@@ -105,6 +107,22 @@ class open_scope:  # noqa: N801 - used as a function: `with open_scope(...)`; a 
 
     def __repr__(self) -> str:
         return f"<open_scope {self._scope!r}>"
+
+
+def run_in_scope(scope: Scope, function: Callable[[A, B], R], one: A, two: B, /) -> R:
+    """Call the function within a new scope, in a `contextvars.Context` that was made for this call alone.
+
+    Like `open_scope`, at half the cost: in a context that nobody uses afterwards nothing has to be brought back. Blocks
+    as long as the function does; raises what it raises.
+    """
+    CURRENT_SCOPE.set(scope)
+    try:
+        return function(one, two)
+    finally:
+        scope.open = False
+        if scope.lenders:
+            for lender in scope.lenders:
+                lender.scope_ended(scope)
 
 
 @final

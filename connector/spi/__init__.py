@@ -3,7 +3,7 @@
 Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
 """
 
-from connector.spi.adapter import BootstrapContext, ResourceAdapter
+from connector.spi.adapter import BootstrapContext, PostureFinding, ResourceAdapter, SectionsChange
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import (
@@ -44,6 +44,7 @@ from connector.spi.credentials import (
     PasswordCredential,
     same_factory,
 )
+from connector.spi.delivery import ActivationHealth, Ordering, RedeliveryPolicy, identity_outage
 from connector.spi.endpoint import ActivationSpec, MessageEndpoint, MessageEndpointFactory
 from connector.spi.explanation import Explanation, Step, Verdict
 from connector.spi.kerberos import KerberosCredential, Tickets
@@ -63,7 +64,15 @@ from connector.spi.principals import (
     UserPrincipal,
 )
 from connector.spi.properties import ConfigProperty
-from connector.spi.registry import IdentityService, UserRegistry, UserRegistryProvider, WritableUserRegistry
+from connector.spi.registry import (
+    HashingRegistryProvider,
+    IdentityService,
+    PasswordHasher,
+    RememberingRegistry,
+    UserRegistry,
+    UserRegistryProvider,
+    WritableUserRegistry,
+)
 from connector.spi.scope import Scope
 from connector.spi.secret import Secret
 from connector.spi.store_keys import (
@@ -74,16 +83,21 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
+from connector.spi.tls import TlsService
 from connector.spi.transaction import (
+    OutcomeArchive,
+    OutcomeWitness,
     RecoverableBranches,
     TransactionParticipant,
     TransactionService,
+    TransactionTerminator,
     UnitOfWork,
     Vote,
 )
 from connector.spi.work import (
     IMMEDIATE,
     INDEFINITE,
+    UNKNOWN,
     HintsContext,
     SecurityContext,
     TransactionContext,
@@ -122,6 +136,7 @@ __all__ = [
     "Tickets",
     "PLATFORM",
     "PlatformIdentity",
+    "PostureFinding",
     "IdentityAssertion",
     "same_factory",
     "AuthenticationData",
@@ -136,6 +151,9 @@ __all__ = [
     "UserRegistry",
     "WritableUserRegistry",
     "UserRegistryProvider",
+    "RememberingRegistry",
+    "HashingRegistryProvider",
+    "PasswordHasher",
     "IdentityService",
     # login modules
     "LoginModule",
@@ -180,6 +198,7 @@ __all__ = [
     "Work",
     "WorkLike",
     "WorkContext",
+    "SectionsChange",
     "SecurityContext",
     "HintsContext",
     "TransactionContext",
@@ -191,18 +210,27 @@ __all__ = [
     "WorkContextErrorCode",
     "IMMEDIATE",
     "INDEFINITE",
+    "UNKNOWN",
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",
+    "Ordering",
+    "RedeliveryPolicy",
+    "ActivationHealth",
+    "identity_outage",
     "Message",
     "Body",
     "PropertyValue",
     # transactions
     "TransactionService",
+    "TransactionTerminator",
     "UnitOfWork",
     "TransactionParticipant",
     "Vote",
     "RecoverableBranches",
+    "TlsService",
+    "OutcomeWitness",
+    "OutcomeArchive",
     # observation
     "Explanation",
     "Step",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 
+from connector.errors import Reason
 from connector.spi.audit import AuditLog
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
+from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.registry import IdentityService
+from connector.spi.tls import TlsService
+from connector.spi.transaction import TransactionService
 from connector.spi.work import WorkManager
 
 
@@ -49,9 +55,60 @@ class BootstrapContext(Protocol):
         ...
 
     @property
+    def tls(self) -> TlsService:
+        """The TLS configurations of the deployer, as contexts."""
+        ...
+
+    @property
     def clock(self) -> Clock:
         """The time."""
         ...
+
+    @property
+    def transactions(self) -> TransactionService:
+        """Units of work and their recovery (FLOW-8)."""
+        ...
+
+
+class SectionsChange(Protocol):
+    """A change of an adapter's sections that has been checked and not yet made (CONF-8); see
+    `ResourceAdapter.sections_changed`.
+    """
+
+    @property
+    def restart(self) -> Iterable[str]:
+        """The key paths of what it can't change while it runs, for example `buses.weather.security`; `apply` leaves
+        these as they are, and the container's next start brings them.
+        """
+        ...
+
+    def apply(self) -> None:
+        """Put in force what can be; may block. Called once at most.
+
+        Raises ConnectorError where it can't: then everything is as it was before.
+        """
+        ...
+
+    def undo(self) -> None:
+        """Take back what `apply` has done, since something else of the same change has failed. Must not raise."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostureFinding:
+    """One thing of an adapter's own that `connector check` reports.
+
+    Attributes:
+        severity: `error`, `warning` or `note`.
+        reason: Code, text and action.
+        place: Where: a key path, or what it is about.
+        details: The inserts of text and action; never a secret.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    reason: Reason
+    place: str
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class ResourceAdapter(ABC):
@@ -70,6 +127,33 @@ class ResourceAdapter(ABC):
     def stop(self) -> None:
         """Let go of everything; endpoints are deactivated and pools closed already. What it raises is logged."""
 
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check the adapter's own sections as `start` would, and start nothing; called on an adapter that has not been
+        started, when its configuration is to be changed by command (CONF-8).
+
+        Args:
+            sections: As in the bootstrap context: validated against `ra.toml`, defaults filled in.
+            identity: Who is who. May block for the registry.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> SectionsChange | None:
+        """The adapter's own sections are to change while it runs: check them and say what of it can be live (CONF-8).
+
+        Changes nothing yet; the container calls `apply` on the answer, and `undo` where something else has failed. One
+        change at a time is under way. May block for the registry.
+
+        Args:
+            sections: As `check_sections` gets them; the whole of them, not only what is different.
+
+        Returns:
+            The change; None, which is the default, for an adapter that reads its sections at the start only.
+
+        Raises ConfigError with all mistakes, each with its key path.
+        """
+        return None
+
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
     ) -> ManagedConnectionFactory:
@@ -78,6 +162,13 @@ class ResourceAdapter(ABC):
         Raises ConfigError for properties that are wrong together.
         """
         raise TypeError(f"{type(self).__name__} has no connection factories")
+
+    def validate_activation(self, spec: ActivationSpec) -> None:
+        """Check the properties of an activation together, at every start and before the first message flows.
+
+        Must not block for remote systems: what only they know is found out by `activate_endpoint`. Raises ConfigError
+        or NameNotFound: the container then doesn't start, and its error names the activation and this cause.
+        """
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages; returns once the subscription stands. Needs Capability.INBOUND.
@@ -91,9 +182,23 @@ class ResourceAdapter(ABC):
         """End it: no delivery begins after this returns; those under way are waited for, at most some seconds."""
         raise TypeError(f"{type(self).__name__} has no inbound side")
 
+    def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
+        """How an active subscription is, at this instant. Must not block: it is asked by `status` and by metrics.
+
+        An adapter that doesn't say counts as healthy for as long as it reports no loss (`MessageEndpointFactory.lost`).
+        """
+        return ActivationHealth(subscribed=True)
+
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
         """Carry out an administrative operation that `ra.toml` lists; answers plain data for `--json`.
 
         The container has checked the admin role. Raises ConnectorError.
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
+
+        What it raises is reported as a finding of its own.
+        """
+        return ()

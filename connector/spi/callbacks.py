@@ -139,8 +139,8 @@ class CallerPrincipalCallback(Callback):
 
     Attributes:
         subject: The execution subject that was handed to the security context.
-        principal: The caller: a name in the application's realm, a principal with its realm, or None for
-            the unauthenticated caller.
+        principal: The caller: a name in the application's realm, a principal with its realm (of another one only
+            where an inbound map translates its callers), or None for the unauthenticated caller.
     """
 
     __slots__ = ("subject", "principal")
@@ -155,7 +155,8 @@ class GroupPrincipalCallback(Callback):
 
     Attributes:
         subject: The execution subject.
-        groups: Group names in the application's realm; None or empty for none.
+        groups: Group names in the application's realm, or in the caller's where that is another one and an inbound
+            map translates it; None or empty for none.
     """
 
     __slots__ = ("subject", "groups")
@@ -170,7 +171,7 @@ class PasswordValidationCallback(Callback):
 
     Attributes:
         subject: The execution subject.
-        user: Whose password.
+        user: Whose password: a user of the application's realm, never of another one.
         password: The password; None once it has been checked (it is taken out of the callback).
         result: Whether it was right.
     """

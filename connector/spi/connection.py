@@ -15,6 +15,7 @@ from connector.spi.subject import Subject
 if TYPE_CHECKING:
     from connector.spi.async_connection import AsyncManagedConnection
     from connector.spi.manager import ConnectionManager
+    from connector.spi.transaction import RecoverableBranches, TransactionParticipant, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,16 @@ class ManagedConnection(ABC):
         """
         raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
 
+    def take_part(self, unit: UnitOfWork) -> TransactionParticipant:
+        """Take part in a unit of work: what is done on it from now on is one branch of the unit's. Only asked with
+        Capability.LOCAL_TRANSACTION or TWO_PHASE, on a connection that was just lent and on which nothing was done.
+
+        It is not cleaned up before the unit has ended, however many handles are closed meanwhile; then `cleanup` comes
+        as usual. The participant's `two_phase` may be True only with Capability.TWO_PHASE; its `resource` is not asked
+        for. May block for a round trip; if it raises, the connection is destroyed.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'local-transaction'!r} capability")
+
 
 class ManagedConnectionFactory(ABC):
     """Makes the physical connections of one resource, and the connection factory that applications see.
@@ -165,6 +176,18 @@ class ManagedConnectionFactory(ABC):
         of its own, which goes on where the borrower is cancelled: the connection then serves the next one.
         """
         raise TypeError(f"{type(self).__name__} declares no {'async'!r} capability")
+
+    def recoverable_branches(self, subject: Subject | None) -> RecoverableBranches:
+        """What is prepared at the resource, to be finished by recovery. Only asked with Capability.TWO_PHASE.
+
+        They are an OutcomeArchive as well where the resource's participants are an OutcomeWitness.
+
+        Args:
+            subject: Whom to sign on as for it, with a credential for this factory; see `create_managed_connection`.
+
+        Does not connect; what it answers connects when it is asked, by itself, and keeps no connection.
+        """
+        raise TypeError(f"{type(self).__name__} declares no {'two-phase'!r} capability")
 
     def match(
         self, candidates: tuple[ManagedConnection, ...], subject: Subject | None, request: ConnectionRequestInfo | None

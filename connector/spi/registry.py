@@ -14,8 +14,11 @@ class UserRegistry(Protocol):
     """The users and groups of one realm.
 
     Methods may block for disk, network or password hashing (50 to 400 ms in `check_password`) and are safe to call
-    from any thread. A registry that can't be reached raises `connector.errors.AuthenticationFailed` with a reason of
-    its own: that is a temporary error, never a "no".
+    from any thread. A registry that can't be reached raises `connector.errors.RegistryUnavailable` with a reason of
+    its own: that is a temporary error, never a "no", and never kept as one.
+
+    A registry that asks somebody else each time needs no cache: the container keeps users and groups for a while
+    (`group_cache`). One that keeps answers itself is a `RememberingRegistry`.
     """
 
     @property
@@ -73,11 +76,60 @@ class WritableUserRegistry(UserRegistry, Protocol):
         ...
 
 
+@runtime_checkable
+class RememberingRegistry(UserRegistry, Protocol):
+    """A registry that keeps what it has found, for a time of its own: the container then keeps nothing besides."""
+
+    def forget(self, user: str | None = None) -> None:
+        """Keep nothing of what was found before now, or nothing of one user. Does not block; raises nothing."""
+        ...
+
+
+class PasswordHasher(Protocol):
+    """Passwords at rest, as the framework hashes them (scrypt); safe to use from any thread.
+
+    `hash` and `verify` block for 50 to 400 ms of processor time.
+    """
+
+    def hash(self, password: Secret) -> str:
+        """A salted hash to be stored: printable text of less than 255 characters.
+
+        Raises SecurityError for an empty password.
+        """
+        ...
+
+    def verify(self, password: Secret, stored: str | None) -> bool:
+        """Whether the password fits a stored hash; None for an unknown user, who takes as long as a wrong password.
+
+        An empty password never fits, and nothing fits a text that is no hash.
+        """
+        ...
+
+    def is_hash(self, stored: str) -> bool:
+        """Whether a stored text is a hash that can be verified. Does not block."""
+        ...
+
+
 class UserRegistryProvider(Protocol):
     """What an entry point in `connector.registries` is: makes a registry from its settings."""
 
     def __call__(self, realm: str, settings: Mapping[str, Any]) -> UserRegistry:
         """Make the registry. `settings` is the `[realms.NAME]` table, with file paths made absolute."""
+        ...
+
+
+@runtime_checkable
+class HashingRegistryProvider(Protocol):
+    """A provider in `connector.registries` whose registries keep password hashes. It is asked by this method alone."""
+
+    def with_passwords(self, realm: str, settings: Mapping[str, Any], passwords: PasswordHasher) -> UserRegistry:
+        """Make the registry.
+
+        Args:
+            realm: The realm's name.
+            settings: The `[realms.NAME]` table, with file paths made absolute.
+            passwords: Hashes and verifies; what it made once it verifies after every later update.
+        """
         ...
 
 
@@ -120,6 +172,13 @@ class IdentityService(Protocol):
 
     def groups_of(self, user: str) -> frozenset[str]:
         """The groups of a user in the container's realm."""
+        ...
+
+    def unique_name(self, user: str) -> str:
+        """What stays a user's own when the name is given to somebody else (BUS-3).
+
+        Raises what the registry raises for a user that it doesn't know.
+        """
         ...
 
     def current_subject(self) -> Subject | None:

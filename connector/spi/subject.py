@@ -41,8 +41,9 @@ class Subject:
     def __init__(
         self, principals: Iterable[Principal] = (), credentials: Iterable[Any] = (), *, read_only: bool = False
     ) -> None:
-        self._principals: list[Principal] = list(dict.fromkeys(principals))
-        self._credentials: list[Any] = list(credentials)
+        # An empty one is made for each inbound message.
+        self._principals: list[Principal] = list(dict.fromkeys(principals)) if principals else []
+        self._credentials: list[Any] = list(credentials) if credentials else []
         self._read_only = False
         self._caller: Principal | None = None
         self._groups: frozenset[str] | None = None

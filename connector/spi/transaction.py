@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Vote(Enum):
@@ -50,12 +50,25 @@ class TransactionParticipant(Protocol):
         """Commit: what was prepared, or, with `one_phase`, all of it at once without a `prepare` before.
 
         What it raises after a `prepare` leaves the branch in doubt, to be finished by recovery. With `one_phase` it
-        means that the unit is rolled back.
+        means that the unit is rolled back; but OutcomeUnknown means that the answer was lost on the way: then nothing
+        is guessed, what others have prepared stays so.
         """
         ...
 
     def rollback(self, branch: str) -> None:
         """Undo, prepared or not. Called after a failed `prepare` as well; what it raises is logged."""
+        ...
+
+
+@runtime_checkable
+class OutcomeWitness(Protocol):
+    """What a last resource may have besides: it can be asked after a kill whether it has committed."""
+
+    def evidence(self, branch: str) -> str | None:
+        """What `OutcomeArchive.has_committed` finds the branch's outcome by; asked just before the commit, and logged.
+
+        May block for a round trip. None: it can't be found this time. Raising rolls the unit back.
+        """
         ...
 
 
@@ -65,6 +78,11 @@ class UnitOfWork(Protocol):
     @property
     def id(self) -> str:
         """Unique, also over restarts."""
+        ...
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until it times out, then 0.0; None without a limit. Not negative."""
         ...
 
     @property
@@ -80,7 +98,8 @@ class UnitOfWork(Protocol):
     def enlist(self, participant: TransactionParticipant) -> None:
         """Take part in it; a participant that is in it already stays in it once. Does not block.
 
-        Raises TransactionError where the unit has ended, and where a second participant can't prepare.
+        Raises TransactionError where the unit has ended or can only be rolled back, and where a second participant
+        can't prepare.
         """
         ...
 
@@ -96,6 +115,11 @@ class TransactionService(Protocol):
         """The unit of work in force on the running thread or task; None where there is none. Does not block."""
         ...
 
+    @property
+    def terminator(self) -> TransactionTerminator:
+        """What ends imported transactions, for the adapter that their superior speaks to."""
+        ...
+
     def recover(self, resource: str, branches: RecoverableBranches) -> None:
         """Have the branches of a resource finished that a killed process left prepared; and remember how to ask again.
 
@@ -105,11 +129,45 @@ class TransactionService(Protocol):
         ...
 
 
-class RecoverableBranches(Protocol):
-    """One resource's prepared branches, after a restart."""
+class TransactionTerminator(Protocol):
+    """Ends imported transactions, as their superior has decided. Safe to use from any thread.
+
+    Each method raises TransactionError while a work of the transaction is under way, and for one that isn't known: it
+    has been ended, or a restart has rolled it back since it was not prepared.
+    """
+
+    def prepare(self, xid: str) -> Vote:
+        """Phase one. PREPARED outlives a kill: it stays until the superior has decided; READ_ONLY has ended.
+
+        Blocks for all participants and for the disk. Raises TransactionError: it was rolled back.
+        """
+        ...
+
+    def commit(self, xid: str, *, one_phase: bool = False) -> None:
+        """Commit what is prepared, also before a restart; or all of it with `one_phase`, without a `prepare` before.
+
+        Blocks for all participants and for the disk. Raises TransactionError: with `one_phase` it was rolled back, else
+        it stays prepared.
+        """
+        ...
+
+    def rollback(self, xid: str) -> None:
+        """Roll back, prepared or not. Blocks as `commit`."""
+        ...
 
     def in_doubt(self) -> Sequence[str]:
-        """The identifiers of all branches of this container that are prepared there. May block."""
+        """The transactions that are prepared and wait for their superior. Does not block."""
+        ...
+
+
+class RecoverableBranches(Protocol):
+    """One resource's prepared branches, after a restart. Called by one thread at a time."""
+
+    def in_doubt(self) -> Sequence[str]:
+        """The identifiers of all branches that are prepared there; others than this container's are left alone.
+
+        May block. What it raises means that the resource can't be asked now: it is asked again later.
+        """
         ...
 
     def commit(self, branch: str) -> None:
@@ -118,4 +176,13 @@ class RecoverableBranches(Protocol):
 
     def rollback(self, branch: str) -> None:
         """Roll one back; harmless for one that is gone."""
+        ...
+
+
+@runtime_checkable
+class OutcomeArchive(Protocol):
+    """What RecoverableBranches have besides where the resource's participants are an OutcomeWitness."""
+
+    def has_committed(self, branch: str, evidence: str) -> bool | None:
+        """Whether a last resource's branch was committed; None where that can't be found out any more. May block."""
         ...

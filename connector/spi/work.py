@@ -14,17 +14,30 @@ from connector.spi.subject import Subject
 #: Start timeouts in seconds: not at all, and without limit.
 IMMEDIATE = 0.0
 INDEFINITE = float("inf")
+#: What `WorkManager.start_work` answers where the delay until the start is not known. As a start timeout it is refused,
+#: as every negative one is.
+UNKNOWN = -1.0
 
 
 class Work(ABC):
-    """One piece of work, run once on a thread of the container; or give a plain callable or coroutine function."""
+    """One piece of work, run once on a thread of the container; or give a plain callable or coroutine function.
+
+    Not to be locked as a whole: `release` comes from another thread while `run` runs.
+    """
 
     @abstractmethod
     def run(self) -> Any:
-        """Do it. Under the subject that its security context establishes, and under no identity without one."""
+        """Do it. Under the subject that its security context establishes, and under no identity without one.
+
+        May be `async def`: then it runs on the container's event loop, and must not block it. What it answers is the
+        result for `do_work`, what it raises completes the work with an error, a BaseException as well.
+        """
 
     def release(self) -> None:
-        """A hint from another thread, at shutdown, to come to an end soon. Must not block."""
+        """A hint from another thread, at shutdown, to come to an end soon. Must not block.
+
+        Called at most once, and only while the work runs; what it raises is logged.
+        """
 
 
 WorkLike: TypeAlias = Work | Callable[[], Any] | Callable[[], Coroutine[Any, Any, Any]]
@@ -37,16 +50,23 @@ class WorkContext(ABC):
     name: ClassVar[str] = "work context"
 
     def context_setup_complete(self) -> None:
-        """Called after the context was set up, before `run`."""
+        """Called after the context was set up, before `run`, on its thread. What it raises is logged and dropped."""
 
     def context_setup_failed(self, error_code: WorkContextErrorCode) -> None:
-        """Called when it could not be set up; `run` is not called."""
+        """Called when it could not be set up; `run` is not called. What it raises is logged and dropped."""
 
 
 class SecurityContext(WorkContext):
-    """Establishes the execution subject of a work (FLOW-3)."""
+    """Establishes the execution subject of a work (FLOW-3).
+
+    Attributes:
+        realm: The realm that is decided in: that of the application which the work is for
+            (`MessageEndpointFactory.realm`). None for the container's own; one that the container doesn't have fails
+            the set-up.
+    """
 
     name = "security"
+    realm: str | None = None
 
     @abstractmethod
     def setup_security_context(
@@ -64,7 +84,8 @@ class HintsContext(WorkContext):
 
     Attributes:
         work_name: A name for the log, or None.
-        long_running: Whether it may take long: runs apart from short work.
+        long_running: Whether it may take long, a listener's loop for example: runs apart from short work, on a thread
+            of its own, of which there is a limit of its own as well.
     """
 
     name = "hints"
@@ -75,9 +96,21 @@ class HintsContext(WorkContext):
 
 
 class TransactionContext(WorkContext):
-    """Imports a transaction; needs a container that supports it (`WorkManager.is_context_supported`)."""
+    """Imports a transaction whose superior is elsewhere: the work takes part in it (FLOW-8).
+
+    One work of a transaction at a time: a second one, and one that comes while it is being ended, completes with
+    CONCURRENT_WORK_DISALLOWED. Ended through `TransactionService.terminator`.
+
+    Attributes:
+        xid: The superior's identifier of the transaction, at most 300 characters; of all adapters the same.
+        timeout: Seconds from its first work until it can only be rolled back; None for no limit.
+    """
 
     name = "transaction"
+
+    def __init__(self, xid: str, timeout: float | None = None) -> None:
+        self.xid = xid
+        self.timeout = timeout
 
 
 class WorkErrorCode(Enum):
@@ -138,8 +171,14 @@ class WorkListener(Protocol):
 class WorkManager(Protocol):
     """Runs work on the container's threads or event loop. Safe to call from any thread.
 
-    A work never inherits the identity of whoever submits it. A bad context is no rejection: the work is accepted,
-    started, and completed with an error, `run` is never called (FLOW-2).
+    A work never inherits anything of whoever submits it: neither the identity nor other context variables. A bad
+    context is no rejection: the work is accepted, started, and completed with an error, `run` is never called (FLOW-2).
+
+    Every adapter has a line of its own, first in, first out, and takes turns with the others; how many works may run at
+    once, of all adapters and of one, is the deployer's `[work]`. A work that waits here for a nested one lends its
+    place meanwhile, so that nested works run even where only one may: they start in the order of their submission, and
+    each `do_work` ends before the one around it. A start timeout is in seconds from acceptance; IMMEDIATE is refused
+    unless the work can start at once, INDEFINITE never times out.
     """
 
     def do_work(

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, final
 
+from connector.container.tls_service import ContainerTls
 from connector.errors import AuthenticationFailed, Reason, WorkRejected
 from connector.security.audit import MemoryAuditLog
 from connector.security.scope import current_subject
-from connector.spi import Capability, Clock, Secret, Subject, SystemClock, WorkContext, WorkErrorCode
+from connector.spi import Capability, Clock, Secret, Subject, SystemClock, TlsService, WorkContext, WorkErrorCode
 from connector.testing.backend import REALM, Backend
 from connector.testing.subject_under_test import Claims
+from connector.transactions.service import Transactions
 
 UNKNOWN_USER = Reason(
     "CF-KIT-001",
@@ -61,6 +63,10 @@ class KitIdentity:
         """There are no groups."""
         return False
 
+    def unique_name(self, user: str) -> str:
+        """The name itself."""
+        return user
+
     def groups_of(self, user: str) -> frozenset[str]:
         """There are no groups."""
         return frozenset()
@@ -108,6 +114,8 @@ class KitContext:
         self.sections = sections
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
+        self.tls: TlsService = ContainerTls({})  # the contracts configure none
+        self.transactions = Transactions(self.container_name, state_folder / "kit-transactions", self.clock)
 
 
 def _users_of(backend: Backend, claims: Claims) -> Mapping[str, Secret | None]:

@@ -44,7 +44,8 @@ class EventLoopThread:
         name: The thread's name.
     """
 
-    # Mutable state, changed under `_lock`: `_thread`, `_closed`, `_waiting` (results that somebody waits for).
+    # Mutable state, changed under `_lock`: `_thread` and its `_ident`, `_closed`, `_waiting` (results that somebody
+    # waits for).
 
     def __init__(self, name: str = "connector-loop") -> None:
         self._name = name
@@ -52,13 +53,14 @@ class EventLoopThread:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(_log_by_type)
         self._thread: threading.Thread | None = None
+        self._ident: int | None = None
         self._closed = False
         self._waiting: set[Future[Any]] = set()
 
     @property
     def is_current(self) -> bool:
         """Whether the running thread is the loop's own."""
-        return threading.current_thread() is self._thread
+        return threading.get_ident() == self._ident
 
     def run(self, coroutine: Coroutine[Any, Any, T], context: Context) -> T:
         """Run a coroutine as a task of the loop, within `context`, and answer its result.
@@ -128,6 +130,8 @@ class EventLoopThread:
         if not self.is_current:
             thread.join(timeout)
         with self._lock:
+            if not thread.is_alive():
+                self._ident = None  # the number is free for another thread
             left = [future for future in self._waiting if not future.done()]
         for future in left:
             _settle(future, error=asyncio.CancelledError())
@@ -140,6 +144,7 @@ class EventLoopThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             self._thread.start()
+            self._ident = self._thread.ident
         return True
 
     def _post(self, function: Callable[[], object]) -> None:

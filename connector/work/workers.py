@@ -7,25 +7,39 @@ the start, and the scope in it is closed at the end, so that a thread or task th
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
-from collections.abc import Iterator
 from contextvars import Context
 from queue import SimpleQueue
-from typing import Any, final
+from typing import Final, final
 
 from connector.errors import Reason, WorkRejected
 from connector.spi import Clock, WorkErrorCode, WorkEventKind
 from connector.work.execution import WorkExecution, name_of
-from connector.work.ledger import WorkLedger
-from connector.work.notices import reject, tell
-from connector.work.submission import Awaited, Submission
+from connector.work.ledger import Idle, WorkLedger
+from connector.work.notices import Rejections, tell
+from connector.work.submission import Awaited, Station, Submission
+
+_log = logging.getLogger("connector.work")
 
 START_TIMED_OUT = Reason(
     "CF-WORK-005",
     "the work {work} was not started within its start timeout.",
-    "Allow more time, or raise the number of threads.",
+    "Allow more time, or raise the number of threads (`[work]` of connector.toml).",
 )
+NO_THREAD = Reason(
+    "CF-WORK-008",
+    "no thread could be started for the work {work}.",
+    "The operating system refuses this process further threads: raise its limit, or lower those of `[work]`.",
+)
+
+
+# Looked up on an enum's class a member costs six times as much as a global name, in Python 3.11.
+_RUNNING: Final = Station.RUNNING
+_START: Final = Awaited.START
+_END: Final = Awaited.END
+_WAIT: Final = Idle.WAIT
+_HOME: Final = Idle.END
 
 
 @final
@@ -33,80 +47,100 @@ class WorkerThreads:
     """Daemon threads over one queue, started when the ledger asks for one. Safe to use from any thread.
 
     Args:
-        container: The container's name, for the threads' names.
+        name: The threads' name.
         ledger: Who decides what runs.
         execution: How it is run.
+        rejections: Who tells of works that are not run.
         clock: The time.
     """
 
-    # Mutable state: all of it is in the ledger; `_here.holds_slot` marks the threads of the queue.
+    # Mutable state: all of it is in the ledger; `queue` holds what idle threads are to take up.
 
-    def __init__(self, container: str, ledger: WorkLedger, execution: WorkExecution, clock: Clock) -> None:
-        self._container = container
+    def __init__(
+        self, name: str, ledger: WorkLedger, execution: WorkExecution, rejections: Rejections, clock: Clock
+    ) -> None:
+        self._name = name
         self._ledger = ledger
-        self._execution = execution
-        self._clock = clock
-        self._queue: SimpleQueue[Submission | None] = SimpleQueue()
-        self._here = threading.local()
+        self._execute = execution.execute
+        self._rejections = rejections
+        self._now = clock.monotonic
+        self.queue: SimpleQueue[Submission | None] = SimpleQueue()
 
-    def queue(self, submission: Submission, *, spawn: bool) -> None:
-        """Have an accepted submission run in its turn; with `spawn` a thread is started for it. Does not block."""
-        self._queue.put(submission)
-        if spawn:
-            self._start("work", self._serve)
+    def hand(self, submission: Submission, *, spawn: bool) -> None:
+        """Have a submission run that the ledger has handed: by an idle thread, or with `spawn` by a new one.
 
-    def run_apart(self, submission: Submission) -> None:
-        """Have an accepted submission run on a thread of its own. Does not block."""
-        self._start("long-work", self._run_claimed, submission)
-
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Around a wait for another work: a worker lends its slot out meanwhile, so that nesting can't starve."""
-        if not getattr(self._here, "holds_slot", False):
-            yield
+        Does not block.
+        """
+        if not spawn:
+            self.queue.put(submission)
             return
-        if self._ledger.lend_slot():
-            self._start("work", self._serve)
-        try:
-            yield
-        finally:
-            self._ledger.return_slot()
+        following: tuple[Submission, bool] | None = (submission, True)
+        while following is not None:
+            submission, spawn = following
+            if not spawn:
+                self.queue.put(submission)
+                return
+            try:
+                # Daemon: a work that never ends must not keep the process from ending; shutdown waits for the others.
+                threading.Thread(target=self._serve, args=(submission,), name=self._name, daemon=True).start()
+            except RuntimeError:
+                refused, following = self._ledger.no_thread(submission)
+                if refused:
+                    self._reject(submission, NO_THREAD, WorkErrorCode.INTERNAL)
+            else:
+                return
+
+    def begin_wait(self, submission: Submission) -> None:
+        """A running work begins to wait for another one: it lends its slot, so that nesting can't starve itself."""
+        following = self._ledger.lend_slot(submission)
+        if following is not None:
+            self.hand(following[0], spawn=following[1])
+
+    def end_wait(self, submission: Submission) -> None:
+        """It goes on."""
+        self._ledger.return_slot(submission)
 
     def expire(self, submission: Submission) -> None:
         """Reject a submission that didn't start in time, unless it has started or was rejected meanwhile."""
         if self._ledger.withdraw(submission):
-            work = name_of(submission.work)
-            reject(submission, WorkRejected(START_TIMED_OUT, error_code=WorkErrorCode.START_TIMED_OUT, work=work))
+            self._reject(submission, START_TIMED_OUT, WorkErrorCode.START_TIMED_OUT)
 
     def stop(self) -> None:
         """Let every thread end after its work. Does not block."""
-        self._queue.put(None)  # handed on from thread to thread
+        self.queue.put(None)  # handed on from thread to thread
 
-    def _serve(self) -> None:
+    def _reject(self, submission: Submission, reason: Reason, code: WorkErrorCode) -> None:
+        self._rejections.reject(submission, WorkRejected(reason, error_code=code, work=name_of(submission.work)))
+
+    def _serve(self, first: Submission) -> None:
         """One thread, until `stop`, or until it is one too many."""
-        self._here.holds_slot = True
-        while (submission := self._queue.get()) is not None:
-            if self._run_claimed(submission):
+        following: Submission | Idle | None = first
+        del first
+        while following is not None:
+            if following is _HOME:
                 return
-        self._queue.put(None)
+            # The names are not kept while the thread is idle: they would keep the work, and all it holds, alive.
+            following = self.queue.get() if following is _WAIT else self._run(following)
+        self.queue.put(None)
 
-    def _run_claimed(self, submission: Submission) -> bool:
-        """Run a submission unless it was withdrawn; answers whether this thread should end."""
-        now = self._clock.monotonic()
-        if not self._ledger.claim(submission, now):
+    def _run(self, submission: Submission) -> Submission | Idle:
+        """Run a submission unless it was withdrawn; answers what the thread does next."""
+        now = self._now()
+        if submission.station is not _RUNNING and not self._ledger.claim(submission, now):
             self.expire(submission)
-            return False
+            return self._ledger.drop(submission)
         if submission.call_off is not None:
             submission.call_off()
         submission.start_delay = now - submission.accepted_at
-        tell(submission, WorkEventKind.STARTED)
-        submission.reached(Awaited.START)
-        Context().run(self._execution.execute, submission)
-        tell(submission, WorkEventKind.COMPLETED)  # before it counts as ended: a shutdown waits for the listener too
-        one_too_many = self._ledger.complete(submission)
-        submission.reached(Awaited.END)  # after it: the submitter finds the slot free
-        return one_too_many
-
-    def _start(self, kind: str, target: Any, *arguments: Any) -> None:
-        # Daemon: a work that never ends must not keep the process from ending; shutdown waits for the others.
-        threading.Thread(target=target, args=arguments, name=f"{self._container}-{kind}", daemon=True).start()
+        listener = submission.listener
+        if listener is not None:
+            tell(submission, WorkEventKind.STARTED)
+        if submission.awaited is _START:
+            submission.signal.release()
+        Context().run(self._execute, self, submission)
+        if listener is not None:  # before it counts as ended: a shutdown waits for the listener too
+            tell(submission, WorkEventKind.COMPLETED)
+        following = self._ledger.complete(submission)
+        if submission.awaited is _END:  # after it: the submitter finds the slot free
+            submission.signal.release()
+        return following

@@ -13,6 +13,7 @@ import json
 import logging
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from connector import Container
+from connector.admin.attach import Administration
+from connector.admin.profile import load_profile
 from connector.errors import ConnectorError, RequestFailed
 from demo_profile import Profile, make_profile
 from weather import export
@@ -176,12 +179,40 @@ class Demo:
         found = sorted((str(message.identity), message.properties["exception_reason"]) for message in kept)
         self.story.expect("kept", found, [("alice@weather", "CF-BUS-040"), ("carol@weather", "CF-ENDP-010")])
 
+    def the_replacement(self) -> None:
+        """Another national service takes the place of the UK's while everything runs, by one command (DEMO-3)."""
+        before = self.ask("alice", "UK", "Tuesday")
+        key, value = "applications.uk-weather.application.handlers", '["weather.uk_rain"]'
+        self.story.tell("operator", f"$ connector config set {key} '{value}'")
+        done = self.command("config", "set", key, value)
+        for line in done.splitlines():
+            self.story.tell("", line)
+        after = self.ask("alice", "UK", "Tuesday")
+        self.story.tell("client", f"alice@weather asks for UK, Tuesday again and prints {after}, not {before}")
+        self.story.expect("when it is in force", done.splitlines()[-1].rpartition(": ")[2], "live.")
+        self.story.expect("the answers before and after", (before, after), ("Sunny", "Rain"))
+
+    def command(self, *arguments: str) -> str:
+        """What a command prints, of another process, which logs in as the administrator."""
+        folder = self.profile.configuration.parent
+        password = folder / "admin.password"
+        password.touch(mode=0o600)
+        password.write_text(self.profile.passwords["admin"].reveal())
+        login = ("--login", "admin", "--login-password-file", str(password))
+        connector = str(Path(sys.executable).with_name("connector"))
+        program = [connector, "-c", str(self.profile.configuration), *login]
+        done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StepDiffers(f"connector {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done.stdout.replace(f"{folder}/", "")
+
     def run(self) -> None:
         """The whole demo."""
         self.the_circle("alice", "Tuesday", "Sunny", in_full=True)
         self.the_circle("bob", "Friday", "Cloudy", in_full=False)
         self.the_log()
         self.the_refusals()
+        self.the_replacement()
 
 
 def start(options: argparse.Namespace, stack: ExitStack) -> Demo:
@@ -194,9 +225,9 @@ def start(options: argparse.Namespace, stack: ExitStack) -> Demo:
     else:
         print("Forecast log: SQLite, which has no users, so it can't enforce who writes (PostgreSQL does)")
     profile = make_profile(options.profile, server)
-    return Demo(
-        profile, stack.enter_context(Container.open(profile.configuration, overrides=profile.overrides)), server
-    )
+    administration = Administration(load_profile(profile.configuration, profile.overrides))
+    container = Container.open(profile.configuration, overrides=profile.overrides, attach=administration)
+    return Demo(profile, stack.enter_context(container), server)
 
 
 def main() -> int:

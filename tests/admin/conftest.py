@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import pytest
 from support_admin import AdminWorld, Commands
+from support_container import ProfileFolder
+from support_shop_commands import Shop
 
 from connector.admin import route
 from connector.admin.dispatch import Dispatcher
@@ -33,7 +37,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
         "CONNECTOR_DEBUG",
     ):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(route, "load_profile", lambda _path, _overrides: world.profile)
+    monkeypatch.setattr(route, "load_profile", lambda _path, _overrides, **_options: world.profile)
     monkeypatch.setattr(route, "open_container", open_container)
     monkeypatch.setattr(route, "open_audit", lambda _folder: audit)
     return Commands(world, opened, audit)
@@ -45,3 +49,15 @@ def running(commands: Commands, tmp_path: Path) -> Iterator[AdminEndpoint]:
     dispatcher = Dispatcher(commands.world.target, commands.world.container.audit)
     with closing(AdminEndpoint(tmp_path, dispatcher)) as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A real profile with the command line on it."""
+    for variable in [name for name in os.environ if name.startswith("CONNECTOR_")]:
+        monkeypatch.delenv(variable)
+    before = list(sys.path)
+    profile = ProfileFolder(tmp_path)
+    yield Shop(profile)
+    sys.path[:] = before
+    sys.modules.pop(profile.module, None)

@@ -33,7 +33,8 @@ def test_a_monitor_may_explain_and_the_audit_log_says_who_it_was(world: AdminWor
     assert answer["result"]["answer"] == "ledger"
     (event,) = world.container.audit.events
     assert (event.action, event.who, event.outcome) == ("admin.explain", "monty@test", Outcome.SUCCESS)
-    assert event.details == {"uid": 0, "reference": "orders:jdbc/ledger", "caller": "alice"}
+    told = {"reference": "orders:jdbc/ledger", "caller": "alice", "roles": ["monitor"]}
+    assert event.details == {"uid": 0, **told}
 
 
 def test_a_request_without_login_is_refused_and_audited(world: AdminWorld) -> None:

@@ -15,6 +15,8 @@ from connector.admin import new_profile
 from connector.admin.main import main
 from connector.admin.new_profile import NewProfile, configuration_text
 from connector.security.file_registry import FileUserRegistry
+from connector.security.tls.key_store import read_key_store
+from connector.security.tls.signer import Signer
 from connector.security.vault import FileVault
 from connector.security.vault_key import KeyFile
 from connector.spi import AuthenticationData, Secret
@@ -71,11 +73,23 @@ def test_no_two_profiles_share_a_password_or_a_key(tmp_path: Path) -> None:
     assert min(len(secret) for secret in secrets) >= 32
 
 
+def test_every_profile_has_a_key_and_a_certificate_of_its_own(tmp_path: Path) -> None:
+    shown = set()
+    for folder in ("weather", "payroll"):
+        init(str(tmp_path / folder))
+        store = read_key_store(tmp_path / folder / "keys" / "node.pem")
+        signer = Signer.of(store.certificate)
+        assert signer.subject == signer.issuer == f"CN={folder}"
+        shown.add(signer.fingerprint)
+    assert len(shown) == 2
+
+
 def test_nobody_else_can_read_anything(tmp_path: Path) -> None:
     init(str(tmp_path / "weather"))
     everything = [tmp_path / "weather", *(tmp_path / "weather").rglob("*")]
     assert {path.name for path in everything} == {
-        "weather", "auth-data.vault", "connector.toml", "state", "users.toml", "vault.key"
+        "weather", "auth-data.vault", "connector.toml", "state", "users.toml", "vault.key",
+        "keys", "node.pem", "trust.pem",
     }  # fmt: skip
     for path in everything:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path

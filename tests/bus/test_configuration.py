@@ -26,7 +26,7 @@ def test_all_mistakes_are_reported_at_once_with_their_key_paths() -> None:
         roles={"connector": ["alice"], "sender": ["user:alice"]},
         identity_assertion=["group:clients"],
         destinations={
-            "a": {"type": "topic-space", "roles": {"creator": ["user:alice"]}},
+            "a": {"type": "tank", "roles": {"creator": ["user:alice"]}},
             "b.c": {"mediations": ["nothing", {"properties": {}}]},
             "_TEMP.reply.x": {},
         },
@@ -69,6 +69,7 @@ def test_a_default_role_that_is_not_given_stays_with_all_authenticated() -> None
         Role.SENDER: ["group:clients"],
         Role.RECEIVER: ["AllAuthenticated"],
         Role.BROWSER: ["AllAuthenticated"],
+        Role.CREATOR: ["AllAuthenticated"],
     }
 
 
@@ -117,9 +118,13 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "store_user",
         "store_password",
         "store_lease",
+        "permitted_chains",
         "roles",
         "default_roles",
         "destinations",
+        "kept_roles",
+        "foreign_buses",
+        "temporary_prefixes",
     }
     assert set(bus["destinations"]["properties"]["*"]["properties"]) == {
         "type",
@@ -127,5 +132,19 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "roles",
         "mediations",
         "max_redeliveries",
+        "target",
+        "bus",
+        "check",
+        "topic_checks",
+        "topics",
     }
-    assert set(descriptor["commands"]) == {"show", "messages", "explain"}
+    assert set(descriptor["commands"]) == {
+        "show",
+        "messages",
+        "explain",
+        "diff",
+        "exceptions",
+        "exception",
+        "replay",
+        "discard",
+    }

@@ -10,8 +10,8 @@ from support_container import ProfileFolder
 
 from connector import capture, current_subject
 from connector.container.admin_roles import admin_roles_of
-from connector.errors import AuthenticationFailed, ScopeError
-from connector.spi import Scope, Subject
+from connector.errors import AuthenticationFailed, ScopeError, SubjectRejected
+from connector.spi import GroupPrincipal, Scope, Subject, UserPrincipal
 
 GRANTED = {"administrator": ["user:admin"], "operator": ["group:operators"], "monitor": ["user:carol"]}
 
@@ -116,3 +116,29 @@ def test_the_container_answers_for_its_own_admins(profile: ProfileFolder) -> Non
     with profile.open() as container:
         assert "administrator" in container.admin_roles_of(Subject.of_user("admin", "shop"))
         assert container.admin_roles_of(Subject.of_user("alice", "shop")) == frozenset()
+
+
+# --- callers whom somebody else has authenticated -----------------------------------------------------------------
+
+
+def test_a_user_of_the_own_realm_gets_its_groups_and_the_known_ones_that_came_along(profile: ProfileFolder) -> None:
+    profile.edit('registry = "file"', 'registry = "file"\ntrusted_inbound = ["shop", "partner"]')
+    with profile.open() as container:
+        carol = container.establish(UserPrincipal("carol", "shop"), ["buyers", "root"])
+        assert str(carol.caller) == "carol@shop"
+        assert carol.groups == {"clients", "buyers"}
+        with container.run_as(carol):
+            assert current_subject() is carol
+        # The own realm is asked, also where it is listed as trusted.
+        with pytest.raises(SubjectRejected, match="CF-WORK-029"):
+            container.establish(UserPrincipal("mallory", "shop"))
+
+
+def test_a_trusted_realm_is_believed_and_any_other_is_refused(profile: ProfileFolder) -> None:
+    profile.edit('registry = "file"', 'registry = "file"\ntrusted_inbound = ["partner"]')
+    with profile.open() as container:
+        paula = container.establish(UserPrincipal("paula", "partner"), ["buyers"])
+        assert paula.principals == (UserPrincipal("paula", "partner"), GroupPrincipal("buyers", "partner"))
+        with pytest.raises(SubjectRejected, match="CF-WORK-028"):
+            container.establish(UserPrincipal("alice", "elsewhere"), ["buyers"])
+        assert container.current_subject() is None

@@ -29,6 +29,14 @@ def test_it_runs_on_sqlite_and_says_what_is_lost(tmp_path: Path) -> None:
     assert "SQLite has no users" in done.stdout
 
 
+def test_the_national_service_is_replaced_while_it_runs_by_one_command(tmp_path: Path) -> None:
+    done = run_demo(tmp_path, "--db", "sqlite")
+    assert done.returncode == 0, done.stderr
+    assert "$ connector config set applications.uk-weather.application.handlers" in done.stdout
+    assert "Changed in uk-weather.toml: live." in done.stdout
+    assert "prints Rain, not Sunny" in done.stdout
+
+
 @pytest.mark.postgresql
 def test_on_postgresql_each_row_is_written_by_its_callers_own_database_user(tmp_path: Path) -> None:
     if installed_programs() is None:

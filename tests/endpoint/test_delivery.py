@@ -6,63 +6,24 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support_endpoint import ALICE, EVE, PATIENCE, ROLES, Make, under
 from support_work import MARKER, FakeIdentity, SaidContext
 
 from connector.endpoint.declaration import MessageContext
-from connector.endpoint.factory import HandlerEndpointFactory
 from connector.endpoint.role_check import check_roles, explain_roles
 from connector.errors import AccessDenied, AuthenticationFailed, DeliveryError, Reason, ScopeError
 from connector.security.audit import MemoryAuditLog
-from connector.security.roles import RoleBinding, RoleMap, SpecialSubject
-from connector.security.scope import current_subject, open_scope
-from connector.spi import CallerPrincipalCallback, Message, Outcome, Subject, UserPrincipal
+from connector.security.roles import RoleMap
+from connector.security.scope import current_subject
+from connector.spi import CallerPrincipalCallback, Message, Outcome, RedeliveryPolicy, Subject, UserPrincipal
 from connector.work.event_loop import EventLoopThread
+from connector.work.limits import WorkLimits
 from connector.work.manager import ContainerWorkManager
 
-PATIENCE = 10.0
-ALICE = Subject.of_user("alice", "home", ["clerks"])
-EVE = Subject.of_user("eve", "home")
-ROLES = RoleMap(
-    {
-        "clerk": RoleBinding(groups=frozenset({"clerks"})),
-        "boss": RoleBinding(users=frozenset({"zoe"})),
-        "anyone": RoleBinding(special=frozenset({SpecialSubject.EVERYONE})),
-    },
-    "home",
-)
 OURS = Reason("CF-TEST-200", "refused inside the handler", "")
-
-
-def under(subject: Subject) -> open_scope:
-    return open_scope(subject, realm="home", container="c", origin="work")
-
-
-@pytest.fixture
-def loop() -> Iterator[EventLoopThread]:
-    thread = EventLoopThread()
-    yield thread
-    assert thread.close(PATIENCE)
-
-
-@pytest.fixture
-def audit() -> MemoryAuditLog:
-    return MemoryAuditLog()
-
-
-@pytest.fixture
-def make(loop: EventLoopThread, audit: MemoryAuditLog) -> Callable[..., HandlerEndpointFactory]:
-    def make_factory(handler: Callable[..., Any], **settings: Any) -> HandlerEndpointFactory:
-        given = {"role_map": ROLES, "lookup": lambda name: f"factory {name}", "loop": loop, "audit": audit, **settings}
-        return HandlerEndpointFactory("orders", "jms/in", handler, **given)
-
-    return make_factory
-
-
-Make = Callable[..., HandlerEndpointFactory]
 
 
 # --- the handler's view ---------------------------------------------------------------------------------------------
@@ -334,10 +295,12 @@ def test_a_delivery_after_the_work_s_end_is_refused(make: Make) -> None:
 
 def test_two_factories_of_equal_settings_are_two_and_show_no_secret(make: Make) -> None:
     credential = Subject.of_user("feeder", "home")
-    one, other = (make(print, sign_on=lambda: credential, concurrency=3, redelivery_delay=2.0) for _ in range(2))
+    one, other = (
+        make(print, sign_on=lambda: credential, concurrency=3, redelivery=RedeliveryPolicy(4, 2.0)) for _ in range(2)
+    )
     assert one != other
     assert one.sign_on() is credential
-    assert (one.concurrency, one.max_redeliveries, one.redelivery_delay, one.transacted) == (3, 5, 2.0, False)
+    assert (one.concurrency, one.redelivery, one.transacted) == (3, RedeliveryPolicy(4, 2.0), False)
     assert "orders:jms/in" in repr(one)
     assert "orders:jms/in" in repr(one.create_endpoint())
 
@@ -356,7 +319,11 @@ def test_a_message_of_alice_is_handled_as_alice_and_nothing_of_her_is_left(
         return str((current_subject() or EVE).caller)
 
     manager = ContainerWorkManager(
-        FakeIdentity({"alice": ["clerks"]}), container="c", realm="home", max_threads=1, loop=loop
+        FakeIdentity({"alice": ["clerks"]}),
+        container="c",
+        realm="home",
+        limits=WorkLimits(max_threads=1),
+        loop=loop,
     )
     endpoint = make(plain if kind == "def" else coroutine, roles_allowed={"clerk"}).create_endpoint()
     said = SaidContext(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "alice")]))

@@ -11,7 +11,7 @@ import pytest
 HEAVY = {
     "pydantic", "click", "rich", "cryptography", "tomlkit", "sqlalchemy", "psycopg", "keyring", "asyncio",
     "connector_sql", "connector_bus", "connector_default", "connector_trusted", "connector_metrics",
-    "prometheus_client", "connector_keyring", "connector_sqlstore",
+    "prometheus_client", "connector_keyring", "connector_sqlstore", "connector_sqlregistry",
     "connector_ldap", "ldap",
 }  # fmt: skip
 

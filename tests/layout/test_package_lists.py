@@ -71,4 +71,4 @@ def test_no_registry_address_or_lock_file_is_in_the_repository() -> None:
     assert not (ROOT / "uv.lock").exists()
     text = (ROOT / "pyproject.toml").read_text()
     assert "index-url" not in text
-    assert "http" not in text
+    assert "://" not in text

@@ -48,7 +48,13 @@ def test_where_nothing_can_be_installed_that_is_said_in_one_line_each_and_tests_
 
     assert done.returncode == 0, done.stderr
     said = [line.partition(" can't run here: ")[0] for line in done.stdout.splitlines()]
-    assert said == ["tests on the keyring", "tests on directories", "tests on Kerberos", "tests on MariaDB"]
+    assert said == [
+        "tests on the keyring",
+        "tests on directories",
+        "tests on Kerberos",
+        "tests on MariaDB",
+        "tests on the wire",
+    ]
     assert done.stderr == ""
     assert not (tmp_path / "stamp").exists()
 

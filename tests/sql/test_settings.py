@@ -97,6 +97,8 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
         Capability.REAUTHENTICATION,
         Capability.IDENTITY_SWITCH,
         Capability.ASYNC,
+        Capability.LOCAL_TRANSACTION,
+        Capability.TWO_PHASE,
     }
     properties = declared["connection_factory"]["properties"]
     assert set(properties) == {
@@ -108,6 +110,7 @@ def test_ra_toml_declares_what_the_code_reads() -> None:
         "verify_login_role",
         "trust_domain",
         "reset",
+        "two_phase",
     }
     assert properties["password"]["type"] == "secret"
     assert properties["url"]["required"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,6 @@ from support_sql import MariaDatabase
 from connector.errors import ConfigError, ConnectionFailed, SignOnError
 from connector.spi import (
     KERBV5,
-    ConnectionRequestInfo,
     KerberosCredential,
     PasswordCredential,
     PlatformIdentity,
@@ -97,13 +95,6 @@ def test_a_libpq_that_can_not_insist_is_refused(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(ConfigError, match=r"CF-SQL-070.*libpq 15"):
         factory.create_managed_connection(with_ticket(factory), None)
-
-
-def test_on_an_event_loop_nobody_is_signed_on_by_ticket() -> None:
-    factory = SqlManagedConnectionFactory(settings("db.example/ledger"))
-
-    with pytest.raises(ConfigError, match=r"CF-SQL-070.*event loop"):
-        asyncio.run(factory.create_managed_connection_async(with_ticket(factory), ConnectionRequestInfo()))
 
 
 @pytest.mark.mariadb

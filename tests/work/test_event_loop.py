@@ -6,28 +6,19 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
 import pytest
-from support_work import MARKER
+from support_work import MARKER, PATIENCE
 
 from connector.errors import ScopeError, WorkRejected
 from connector.security.scope import current_subject, open_scope
 from connector.spi import Subject
 from connector.work.event_loop import EventLoopThread
 
-PATIENCE = 10.0
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-
-
-@pytest.fixture
-def loop() -> Iterator[EventLoopThread]:
-    thread = EventLoopThread()
-    yield thread
-    assert thread.close(PATIENCE)
 
 
 async def answer(value: Any) -> Any:

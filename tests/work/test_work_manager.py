@@ -7,23 +7,35 @@ import contextlib
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support_work import MARKER, FakeIdentity, ManualClock, Recorder, SaidContext, StrangeContext
+from support_work import (
+    IDENTITY,
+    MARKER,
+    PATIENCE,
+    Blocker,
+    HandTimer,
+    ManualClock,
+    Recorder,
+    SaidContext,
+    StrangeContext,
+    alice,
+    who,
+)
 
 from connector.errors import ScopeError, SubjectRejected, WorkCompletedWithError, WorkRejected
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject, open_scope
 from connector.spi import (
     IMMEDIATE,
+    UNKNOWN,
     CallerPrincipalCallback,
     HintsContext,
     SecurityContext,
     Subject,
     TransactionContext,
     UserPrincipal,
-    Work,
     WorkContextErrorCode,
     WorkErrorCode,
     WorkEvent,
@@ -31,86 +43,6 @@ from connector.spi import (
 )
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
-
-IDENTITY = FakeIdentity({"alice": ["staff"]})
-PATIENCE = 10.0  # seconds until a hanging test fails; never waited for when all is well
-
-
-class HandTimer:
-    """An event loop thread whose timers ring by hand."""
-
-    def __init__(self, loop: EventLoopThread) -> None:
-        self._loop = loop
-        self.timers: list[Callable[[], object]] = []
-        self.set = threading.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], None]:
-        self.timers.append(function)
-        self.set.set()
-        return lambda: self.timers.remove(function) if function in self.timers else None
-
-
-@pytest.fixture
-def loop() -> Iterator[EventLoopThread]:
-    thread = EventLoopThread()
-    yield thread
-    assert thread.close(PATIENCE)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def make(loop: EventLoopThread, clock: ManualClock) -> Iterator[Callable[..., ContainerWorkManager]]:
-    made: list[ContainerWorkManager] = []
-
-    def make_manager(max_threads: int = 4, timer: Any = None) -> ContainerWorkManager:
-        manager = ContainerWorkManager(
-            IDENTITY, container="c", realm="home", max_threads=max_threads, clock=clock, loop=timer or loop
-        )
-        made.append(manager)
-        return manager
-
-    yield make_manager
-    for manager in made:
-        assert manager.shutdown(PATIENCE) == ()
-
-
-@pytest.fixture
-def manager(make: Callable[..., ContainerWorkManager]) -> ContainerWorkManager:
-    return make()
-
-
-class Blocker(Work):
-    """A work that runs until it is let go (or released)."""
-
-    def __init__(self) -> None:
-        self.started = threading.Event()
-        self.go_on = threading.Event()
-        self.released = False
-
-    def run(self) -> str:
-        self.started.set()
-        assert self.go_on.wait(PATIENCE)
-        return "done"
-
-    def release(self) -> None:
-        self.released = True
-        self.go_on.set()
-
-
-def alice() -> SaidContext:
-    return SaidContext(lambda handler, subject: handler.handle([CallerPrincipalCallback(subject, "alice")]))
-
-
-def who() -> str:
-    return str(current_subject() and current_subject().caller)  # type: ignore[union-attr]  # checked just before
-
 
 # --- the three ways to submit ---------------------------------------------------------------------------------------
 
@@ -250,6 +182,7 @@ def test_waiting_for_a_work_on_the_event_loop_s_thread_is_refused(manager: Conta
         (None, 1.0, "CF-WORK-001", WorkErrorCode.UNDEFINED),
         ("a string", 1.0, "CF-WORK-001", WorkErrorCode.UNDEFINED),
         (lambda: None, -1.0, "CF-WORK-002", WorkErrorCode.START_TIMED_OUT),
+        (lambda: None, UNKNOWN, "CF-WORK-002", WorkErrorCode.START_TIMED_OUT),
         (lambda: None, float("nan"), "CF-WORK-002", WorkErrorCode.START_TIMED_OUT),
     ],
 )
@@ -326,14 +259,30 @@ def test_a_work_whose_turn_comes_after_its_deadline_is_rejected_even_without_the
 
 def test_a_start_in_time_calls_the_timer_off(make: Callable[..., ContainerWorkManager], loop: EventLoopThread) -> None:
     timer = HandTimer(loop)
-    manager = make(timer=timer)
-    blocker = Blocker()
-    manager.start_work(blocker, start_timeout=5.0)
-    late = list(timer.timers)
-    for ring in late:  # called off, or ringing too late: nothing happens in either case
-        ring()
+    manager = make(max_threads=1, timer=timer)
+    blocker, ended, recorder = Blocker(), threading.Event(), Recorder()
+
+    def listen(event: WorkEvent) -> None:
+        recorder(event)
+        if event.kind.value == "completed":
+            ended.set()
+
+    manager.start_work(blocker)
+    manager.schedule_work(lambda: None, start_timeout=5.0, listener=listen)
+    (late,) = timer.timers
     blocker.go_on.set()
-    assert manager.do_work(lambda: 1) == 1
+    assert ended.wait(PATIENCE)
+    assert timer.timers == []
+    late()  # and where it rings all the same, nothing comes of it
+    assert recorder.kinds == ["accepted", "started", "completed"]
+
+
+def test_a_work_that_can_start_at_once_needs_no_timer(
+    make: Callable[..., ContainerWorkManager], loop: EventLoopThread
+) -> None:
+    timer = HandTimer(loop)
+    assert make(timer=timer).do_work(lambda: 1, start_timeout=5.0) == 1
+    assert timer.timers == []
 
 
 # --- contexts ---------------------------------------------------------------------------------------------------
@@ -369,7 +318,7 @@ def test_a_bad_context_is_accepted_started_and_completed_with_its_code_and_run_i
 def test_a_transaction_context_is_not_supported_yet_and_says_so(manager: ContainerWorkManager) -> None:
     assert not manager.is_context_supported(TransactionContext)
     with pytest.raises(WorkCompletedWithError, match="TransactionContext") as caught:
-        manager.do_work(lambda: None, contexts=[TransactionContext()])
+        manager.do_work(lambda: None, contexts=[TransactionContext("x1")])
     assert caught.value.error_code is WorkContextErrorCode.UNSUPPORTED_CONTEXT_TYPE
 
 

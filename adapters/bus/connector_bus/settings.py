@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments
+from connector_bus.policy.definition import (
+    NEW_BUS_CONNECTORS,
+    NEW_BUS_DEFAULTS,
+    AliasTarget,
+    Assignments,
+    ForeignAddress,
+    ResourceGrants,
+    TopicTree,
+)
 from connector_bus.policy.holders import Holder
+from connector_bus.policy.roles import ResourceType
 from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
+#: The types of destinations that the engine of this version can run; all types can be written and checked.
+ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +41,18 @@ class MediationSettings:
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """One queue.
+    """One destination.
 
     Attributes:
         name: Its name.
+        kind: Its type.
         inherits: Whether the bus's default roles are added to its own.
         roles: Its own holders by role.
         mediations: In order.
         max_redeliveries: How often a message is given to a failing mediation again.
+        alias: What an alias stands for; None for all else.
+        foreign: What a foreign destination stands for; None for all else.
+        topics: The topics of a topic space that have assignments, and whether topics are checked.
     """
 
     name: str
@@ -45,6 +60,17 @@ class DestinationSettings:
     roles: Assignments = field(default_factory=lambda: MappingProxyType({}))
     mediations: tuple[MediationSettings, ...] = ()
     max_redeliveries: int = 2
+    kind: ResourceType = ResourceType.QUEUE
+    alias: AliasTarget | None = None
+    foreign: ForeignAddress | None = None
+    topics: TopicTree = field(default_factory=TopicTree)
+
+    @property
+    def owning_bus(self) -> str | None:
+        """The other bus that it belongs to in truth; None for what is of this one."""
+        if self.foreign is not None:
+            return self.foreign.bus
+        return None if self.alias is None else self.alias.bus
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +84,11 @@ class BusSettings:
         defaults: The default resource's holders by role.
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
+        permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
+        kept_roles: Assignments that don't go with their destination: for one that is yet to come, or to come again.
+        foreign_buses: The sender role on other buses, by their names.
+        temporary_prefixes: Prefixes of temporary destinations.
         store: Where its messages rest; None for a file in the state folder.
     """
 
@@ -68,5 +98,9 @@ class BusSettings:
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
+    permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
+    kept_roles: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
+    foreign_buses: Mapping[str, Assignments] = field(default_factory=lambda: MappingProxyType({}))
+    temporary_prefixes: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
     store: PostgresqlPlace | None = None

@@ -40,6 +40,23 @@ class _JoinedWhenUsed:
         return joined
 
 
+@final
+class JoinedTransaction(RootTransaction):
+    """A transaction within a unit of work. Committing it means that its part is done, which the unit commits; rolling
+    it back dooms the unit; closing it, which an ordinary one takes for a rollback, leaves what was done to the unit.
+    """
+
+    __slots__ = ("_leased",)
+
+    def __init__(self, connection: Connection, leased: LeasedConnection) -> None:
+        self._leased = leased
+        super().__init__(connection)
+
+    def _do_close(self) -> None:
+        with self._leased.closing():
+            super()._do_close()
+
+
 class PinnedConnection(Connection):
     """A SQLAlchemy Connection that stays with the caller who obtained it.
 
@@ -71,6 +88,9 @@ class PinnedConnection(Connection):
         if self._has_begun and not self.in_transaction():
             self._require_same_caller()
         self._has_begun = True
+        leased = self._dbapi_connection
+        if self._transaction is None and isinstance(leased, LeasedConnection) and leased.is_within_unit:
+            return JoinedTransaction(self, leased)
         return super().begin()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from connector.spi import (
     ConnectionManager,
     ConnectionRequestInfo,
     ManagedConnectionFactory,
+    RecoverableBranches,
     Subject,
 )
 from connector_sql.connection_factory import SqlConnectionFactory
@@ -66,6 +67,7 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
             Capability.IDENTITY_SWITCH: settings.asserts_roles or settings.strategy is not None,
             Capability.REAUTHENTICATION: settings.changes_user,
             Capability.ASYNC: settings.serves_asyncio,
+            Capability.TWO_PHASE: settings.recovers,
         }
         return frozenset(capability for capability in declared if able.get(capability, True))
 
@@ -119,6 +121,12 @@ class SqlManagedConnectionFactory(ManagedConnectionFactory):
                 raise opening.unreachable(error, credential) from error
             raise
         return connection
+
+    def recoverable_branches(self, subject: Subject | None) -> RecoverableBranches:
+        """What is prepared in the database; see `connector.spi.ManagedConnectionFactory.recoverable_branches`."""
+        from connector_sql.postgresql_recovery import PostgresqlBranches  # loads psycopg
+
+        return PostgresqlBranches(self._settings.resource, lambda: self.create_managed_connection(subject, None))
 
     def _initialise_once(self, connection: SqlManagedConnection) -> None:
         if self._initialised:

@@ -7,6 +7,8 @@ destroy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -122,20 +124,47 @@ class LeasedConnection(PoolProxiedConnection):
         if self._ended:
             require_same_caller(self._pool.manager, self.plan, self.request)
             self._ended = False
+        if self._physical.branch is not None:
+            self._physical.branch.require_transaction()
         return self._physical.cursor(*args, **kwargs)
 
     def commit(self) -> None:
-        """Commit. Blocks for a round trip. Raises HandleClosed after the end of the lease."""
+        """Commit. Blocks for a round trip. Raises HandleClosed after the end of the lease.
+
+        Within a unit of work nothing is sent: the unit commits.
+        """
         self._check_open()
         self._ended = True
-        self._physical.dbapi_connection.commit()
+        if self._physical.branch is None:
+            self._physical.dbapi_connection.commit()
 
     def rollback(self) -> None:
-        """Roll back. Blocks for a round trip. Raises HandleClosed after the end of the lease."""
+        """Roll back. Blocks for a round trip. Raises HandleClosed after the end of the lease.
+
+        Within a unit of work that can only be rolled back from then on.
+        """
         self._check_open()
         self._ended = True
-        if not self._closing:
-            self._physical.rollback()
+        if self._closing:
+            return
+        branch = self._physical.branch
+        if branch is not None:
+            branch.undone()
+        self._physical.rollback()
+
+    @property
+    def is_within_unit(self) -> bool:
+        """Whether it takes part in a unit of work, with which it stays."""
+        return self._is_open() and self._physical.branch is not None
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """For the `with` block a rollback means closing a handle: what was done stays with the unit of work."""
+        before, self._closing = self._closing, True
+        try:
+            yield
+        finally:
+            self._closing = before
 
     def __getattr__(self, name: str) -> Any:
         # Private names are never the driver's to answer; without this a half-made object would recurse.
@@ -165,7 +194,9 @@ class LeasedConnection(PoolProxiedConnection):
         if lease is None:
             return
         dispatch = self._pool.dispatch
-        if self._detached or any_listener(dispatch.reset, dispatch.checkin):
+        # Within a unit of work it is not given back, so that nobody hears of that.
+        listened = any_listener(dispatch.reset, dispatch.checkin) and self._physical.branch is None
+        if self._detached or listened:
             self._give_back(lease, transaction_reset)
         else:
             self._lease = None
@@ -196,8 +227,13 @@ class LeasedConnection(PoolProxiedConnection):
             self._physical.connection_error_occurred(cause)
 
     def detach(self) -> None:
-        """Have the physical connection closed instead of pooled when it comes back. It counts in the pool till then."""
+        """Have the physical connection closed instead of pooled when it comes back. It counts in the pool till then.
+
+        Raises TransactionError within a unit of work (CF-SQL-173).
+        """
         self._check_open()
+        if self._physical.branch is not None:
+            self._physical.branch.refuse_to_detach()
         if not self._detached:
             self._detached = True
             self._pool.dispatch.detach(self._physical.dbapi_connection, self._record)

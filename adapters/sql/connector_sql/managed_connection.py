@@ -19,6 +19,8 @@ from connector.spi import (
     ManagedConnection,
     Outcome,
     Subject,
+    TransactionParticipant,
+    UnitOfWork,
 )
 from connector_sql.awaiting import closed_by_awaiting
 from connector_sql.caller_strategy import strategy_for
@@ -32,6 +34,9 @@ from connector_sql.sign_on import SqlCredential
 from connector_sql.user_change import UserChange
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from connector_sql.branch import LocalBranch
     from connector_sql.caller_strategy import CallerStrategy
     from connector_sql.postgresql_callers import AssertedCallers
 
@@ -93,12 +98,33 @@ class SqlManagedConnection(ManagedConnection):
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
         self._destroyed = False
+        self._branch: LocalBranch | None = None  # of the unit that it takes part in; till the next clean-up
 
     def begin_session(self) -> None:
         """What comes first in a new session; may block for a round trip, and raise what the driver raises."""
         self._opening.begin_session(self._dbapi_connection)
         if self._callers is not None:
             self._callers.begun()
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLAlchemy's dialect."""
+        return self._dialect
+
+    @property
+    def branch(self) -> LocalBranch | None:
+        """Its part in a unit of work; None outside of one."""
+        return self._branch
+
+    @property
+    def asserted_role(self) -> str | None:
+        """The caller that is asserted on PostgreSQL; None where it is the login role that works."""
+        return self._callers.role if self._callers is not None else None
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether a driver's error says that the server is gone. Does not ask it."""
+        dbapi = self._dialect.loaded_dbapi
+        return isinstance(error, dbapi.Error) and self._dialect.is_disconnect(error, self._dbapi_connection, None)
 
     @property
     def is_asserting(self) -> bool:
@@ -173,6 +199,26 @@ class SqlManagedConnection(ManagedConnection):
         else:
             self._dbapi_connection.rollback()
 
+    def take_part(self, unit: UnitOfWork) -> TransactionParticipant:
+        """Take part in a unit of work: in two phases where the resource does, else as a last resource.
+
+        Does not block, but for what `begin_use` does. Raises TransactionError for a connection on AUTOCOMMIT.
+        """
+        self.begin_use()
+        settings = self._settings
+        if settings.recovers:
+            from connector_sql.postgresql_branch import PostgresqlBranch, PostgresqlLastBranch  # loads psycopg
+
+            kind = PostgresqlBranch if settings.two_phase else PostgresqlLastBranch
+            branch: LocalBranch = kind(self, unit, settings.resource)
+        else:
+            from connector_sql.branch import LocalBranch
+
+            branch = LocalBranch(self, unit, settings.resource)
+        branch.require_transaction()
+        self._branch = branch
+        return branch
+
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
         """Sign on anew with this factory's user and password out of `subject`, verified, in a new session (POOL-5).
 
@@ -231,6 +277,7 @@ class SqlManagedConnection(ManagedConnection):
         log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
         destroys the connection.
         """
+        self._branch = None
         self._require_usable()
         self._cursors.close_all()
         record = self._record

@@ -125,6 +125,11 @@ class Opening:
         which hold the password, hang on it for whoever prints tracebacks with their variables.
         """
         positional, named = self._arguments(credential)
+        if isinstance(credential, KerberosCredential) and self._dialect.is_async:
+            from connector_sql.ticket_on_loop import connecting_by_ticket
+
+            service = service_of(self._settings, credential.mechanism)
+            named["async_creator_fn"] = connecting_by_ticket(credential, service)
         try:
             with self._vouched_for(credential):
                 return self._dialect.connect(*positional, **named)
@@ -154,7 +159,7 @@ class Opening:
     @contextmanager
     def _vouched_for(self, credential: SqlCredential | None) -> Iterator[None]:
         """What signing on without a password needs around the connect. Raises ConfigError, and what tickets raise."""
-        if isinstance(credential, KerberosCredential):
+        if isinstance(credential, KerberosCredential) and not self._dialect.is_async:
             service = service_of(self._settings, credential.mechanism)
             with credential.tickets.cache_for(service) as cache, cache_of_this_thread(cache):
                 yield

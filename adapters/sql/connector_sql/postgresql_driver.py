@@ -30,6 +30,11 @@ _DEAD: Final = pq.PGconn.connect_start(b"port=0")
 _DEAD.finish()
 
 
+def without_connection(connection: psycopg.BaseConnection[Any]) -> None:
+    """Leave a driver's object with no session: whoever uses it gets psycopg.OperationalError. Does not block."""
+    connection.pgconn = _DEAD
+
+
 @final
 class DriverState:
     """How a driver's connection was when its session had just begun. Immutable.
@@ -52,7 +57,7 @@ class DriverState:
         """
         pgconn = connection.pgconn
         fresh = type(connection)(pgconn)
-        connection.pgconn = _DEAD
+        without_connection(connection)
         fresh._adapters = AdaptersMap(self._adapters)
         for handler in self._notice_handlers:
             fresh.add_notice_handler(handler)

@@ -76,6 +76,8 @@ class SqlSettings:
         role_database: The database that is selected with the asserted role, since the login user may not enter it: on
             MariaDB, where `url` then names none.
         strategy: How a caller's identity is asserted where it is not by SET ROLE (`caller_strategy`), or None.
+        two_phase: Whether a connection takes part in a unit of work in two phases; else as a last resource.
+        recovers: Whether the database can be asked after a kill what became of a unit's part.
     """
 
     resource: str
@@ -88,6 +90,8 @@ class SqlSettings:
     role_database: str = ""
     trust_domain: tuple[str, ...] | None = None
     strategy: str | None = None
+    two_phase: bool = False
+    recovers: bool = False
     # A list of one, or empty: the settings for asyncio once they have been asked for.
     _async_twin: list[SqlSettings] = field(default_factory=list, compare=False, repr=False)
 
@@ -151,6 +155,7 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
     for setting, unmet, needed in (
         ("identity", identity == "set-role" and not (is_psycopg or mariadb_roles), f"{_PSYCOPG}, or {_MARIADB}"),
         ("identity", unfit, "{} with the driver {}".format(*(wanted or ("", "")))),
+        ("two_phase", bool(properties.get("two_phase")) and not is_psycopg, _PSYCOPG),
         ("reset", discards and not (is_psycopg or _changes_user(dialect)), f"{_PSYCOPG}, or {_MYSQLDB}"),
     ):
         if unmet:
@@ -168,6 +173,8 @@ def read_settings(resource: str, properties: Mapping[str, Any]) -> SqlSettings:
         role_database=(url.database or "") if mariadb_roles else "",
         trust_domain=tuple(properties["trust_domain"]) if properties.get("trust_domain") is not None else None,
         strategy=identity if wanted is not None else None,
+        recovers=is_psycopg,
+        two_phase=is_psycopg and properties.get("two_phase") is not False,
     )
 
 

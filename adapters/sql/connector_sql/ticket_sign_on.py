@@ -27,7 +27,7 @@ from connector_sql.settings import SqlSettings
 NO_TICKETS_HERE = Reason(
     "CF-SQL-070",
     "resource {resource} can't be signed on by mechanism {mechanism}: {why}.",
-    "Use PostgreSQL with the driver psycopg and libpq 16 or newer, for threads, or another login configuration.",
+    "Use PostgreSQL with the driver psycopg and libpq 16 or newer, or another login configuration.",
 )
 HOST_NEEDED = Reason(
     "CF-SQL-071",
@@ -46,9 +46,6 @@ def require_able(settings: SqlSettings, mechanism: str) -> None:
     why = ""
     if dialect.name != "postgresql" or not dialect.driver.startswith("psycopg"):
         why = f"{dialect.name}+{dialect.driver} signs on by user and password only"
-    elif dialect.is_async:
-        # Its connect gives way in the middle to other tasks of the same thread, and they would have its cache.
-        why = "on an event loop one task's ticket would be seen by others"
     else:
         import psycopg
 

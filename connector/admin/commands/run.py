@@ -10,17 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from connector.admin.dispatch import Dispatcher
-from connector.admin.endpoint import AdminEndpoint
+from connector.admin.attach import Administration
 from connector.admin.exit_codes import ExitCode
-from connector.admin.operations import Target
 from connector.admin.output import print_json, print_line
 from connector.admin.profile import load_profile
 from connector.admin.settings import AdminCommand, settings_of
@@ -51,21 +48,13 @@ def run(context: click.Context, configuration: Path | None) -> None:
         settings.config = configuration
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     profile = load_profile(settings.config, settings.overrides)
-    endpoints: list[AdminEndpoint] = []
-
-    def attach(container: Container) -> AdminEndpoint:
-        # Its own store, which has its key already: another one would ask for the passphrase again.
-        stores = replace(profile.stores, open_auth_data=lambda: container.auth_data_store)
-        dispatcher = Dispatcher(Target(stores, container), container.audit)
-        endpoints.append(AdminEndpoint(container.state_folder, dispatcher))
-        return endpoints[-1]
-
+    administration = Administration(profile)
     before = set(threading.enumerate())
     with (
         stop_signals() as wait_for_stop,
-        Container.open(profile.path, overrides=profile.overrides, attach=attach) as container,
+        Container.open(profile.path, overrides=profile.overrides, attach=administration) as container,
     ):
-        _print_ready(container, endpoints[0].path, as_json=settings.json)
+        _print_ready(container, administration, as_json=settings.json)
         wait_for_stop()
         if not settings.json:
             print_line(f"container {container.name} stops")
@@ -90,13 +79,15 @@ def _leave_behind(threads: list[threading.Thread], wait: float = LEFTOVER_TIMEOU
     threading.Thread(target=watch, name="connector-leave", daemon=True).start()
 
 
-def _print_ready(container: Container, socket: Path, *, as_json: bool) -> None:
+def _print_ready(container: Container, administration: Administration, *, as_json: bool) -> None:
+    socket, port = administration.socket, administration.port
     if as_json:
         ready = {"ready": container.name, "security": container.security, "realm": container.realm}
-        print_json({**ready, "admin_socket": str(socket)})
+        print_json({**ready, "admin_socket": str(socket), "admin_port": port})
         return
     security = "on" if container.security else "OFF"
-    print_line(f"container {container.name} is ready (security {security}, realm {container.realm}, socket {socket})")
+    places = f"socket {socket}" if port is None else f"socket {socket}, admin port {port}"
+    print_line(f"container {container.name} is ready (security {security}, realm {container.realm}, {places})")
 
 
 @contextmanager

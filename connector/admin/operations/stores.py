@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from connector.admin.operations.request import Request
-from connector.admin.operations.target import Target
+from connector.admin.operations.target import Stores, Target
 from connector.errors import ConfigError, NameNotFound, Reason
-from connector.spi import RotationProgress
+from connector.spi import RotationProgress, UserRegistry
+
+R = TypeVar("R", bound=UserRegistry)
 
 log = logging.getLogger("connector.admin")
 
@@ -28,39 +32,68 @@ STORE_WITHOUT_KEY = Reason(
 # --- users: the registry of a running container re-reads its file when it has changed -------------------------------
 
 
-def list_users(target: Target, _request: Request) -> list[dict[str, Any]]:
-    """All users with their groups."""
-    registry = target.stores.open_registry()
-    return [{"user": user, "groups": sorted(registry.groups_of(user))} for user in registry.users()]
+def list_users(target: Target, request: Request) -> list[dict[str, Any]]:
+    """All users of a realm with their groups."""
+    with closing_registry(_stores(target, request).open_registry()) as registry:
+        return [{"user": user, "groups": sorted(registry.groups_of(user))} for user in registry.users()]
 
 
 def add_user(target: Target, request: Request) -> dict[str, Any]:
     """Add a user. Raises what the registry has against the name, the password or a user that exists."""
     user, groups = request.arguments.text("user"), request.arguments.texts("groups")
-    target.stores.writable_registry().add_user(user, request.arguments.password("password"), groups)
+    with closing_registry(_stores(target, request).writable_registry()) as registry:
+        registry.add_user(user, request.arguments.password("password"), groups)
+    _heard(target, request)
     return {"user": user, "groups": sorted(groups)}
 
 
 def remove_user(target: Target, request: Request) -> dict[str, Any]:
     """Remove a user. Raises NameNotFound (CF-ADM-042)."""
-    user = request.arguments.text("user")
-    if not target.stores.writable_registry().remove_user(user):
-        raise NameNotFound(USER_UNKNOWN, realm=target.stores.realm, user=user)
+    user, stores = request.arguments.text("user"), _stores(target, request)
+    with closing_registry(stores.writable_registry()) as registry:
+        if not registry.remove_user(user):
+            raise NameNotFound(USER_UNKNOWN, realm=stores.realm, user=user)
+    _heard(target, request)
     return {"user": user}
 
 
 def set_password(target: Target, request: Request) -> dict[str, Any]:
     """Replace a user's password. Raises what the registry has against it."""
     user = request.arguments.text("user")
-    target.stores.writable_registry().set_password(user, request.arguments.password("password"))
+    with closing_registry(_stores(target, request).writable_registry()) as registry:
+        registry.set_password(user, request.arguments.password("password"))
+    _heard(target, request)
     return {"user": user}
 
 
 def set_groups(target: Target, request: Request) -> dict[str, Any]:
     """Replace a user's groups. Raises what the registry has against it."""
     user, groups = request.arguments.text("user"), request.arguments.texts("groups")
-    target.stores.writable_registry().set_groups(user, groups)
+    with closing_registry(_stores(target, request).writable_registry()) as registry:
+        registry.set_groups(user, groups)
+    _heard(target, request)
     return {"user": user, "groups": sorted(groups)}
+
+
+def _stores(target: Target, request: Request) -> Stores:
+    return target.stores.in_realm(request.arguments.optional_text("realm"))
+
+
+def _heard(target: Target, request: Request) -> None:
+    """A running container keeps nothing of a user that was changed."""
+    if target.running is not None:
+        target.running.refresh_users(request.arguments.text("user"), realm=_stores(target, request).realm)
+
+
+@contextmanager
+def closing_registry(registry: R) -> Iterator[R]:
+    """A registry that was opened for one operation: what it holds is let go of at the end."""
+    try:
+        yield registry
+    finally:
+        close = getattr(registry, "close", None)
+        if close is not None:
+            close()
 
 
 # --- authentication data ---------------------------------------------------------------------------------------------

@@ -9,7 +9,20 @@ from types import MappingProxyType
 from typing import Any, final
 
 from connector.admin.access import Access
-from connector.admin.operations import messages, pools, show, stores
+from connector.admin.operations import (
+    activations,
+    bus_exceptions,
+    bus_resources,
+    bus_roles,
+    configuration,
+    messages,
+    pools,
+    realms,
+    show,
+    signers,
+    stores,
+    transactions,
+)
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.errors import NameNotFound, Reason
@@ -46,6 +59,13 @@ class Operation:
     running: bool = False
 
 
+_PLACE = ("bus", "kind", "name", "topic")
+_ROLE = (*_PLACE, "role", "holder")
+_HOLDER = ("bus", "holder")
+_RESOURCE = ("bus", "kind", "name")
+_MEDIATION = ("bus", "name", "handler")
+_EXCEPTIONS = ("bus", "destination")
+
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
     Operation("explain", Access.MONITOR, show.explain, ("reference", "caller")),
@@ -58,6 +78,19 @@ _ALL = (
     Operation("pool.resize", Access.OPERATOR, pools.resize_pool, pools.RESIZED, running=True),
     Operation("pool.suspend", Access.OPERATOR, pools.suspend_pool, ("reference",), running=True),
     Operation("pool.resume", Access.OPERATOR, pools.resume_pool, ("reference",), running=True),
+    Operation("config.get", Access.MONITOR, configuration.get, ("key",), offline=True),
+    Operation("config.set", Access.CONFIGURATOR, configuration.set_keys, offline=True),
+    Operation("config.unset", Access.CONFIGURATOR, configuration.unset_keys, ("keys",), offline=True),
+    Operation("config.reload", Access.CONFIGURATOR, configuration.reload, running=True),
+    Operation("transactions.list", Access.MONITOR, transactions.list_transactions),
+    Operation("transactions.recover", Access.OPERATOR, transactions.recover_transactions),
+    Operation("transactions.commit", Access.OPERATOR, transactions.commit_transaction, ("unit",)),
+    Operation("transactions.rollback", Access.OPERATOR, transactions.rollback_transaction, ("unit",)),
+    Operation("transactions.forget", Access.OPERATOR, transactions.forget_transaction, ("unit",)),
+    Operation("activations.list", Access.MONITOR, activations.list_activations, running=True),
+    Operation("activations.pause", Access.OPERATOR, activations.pause_activation, ("activation",), running=True),
+    Operation("activations.resume", Access.OPERATOR, activations.resume_activation, ("activation",), running=True),
+    Operation("activations.retry", Access.OPERATOR, activations.retry_activation, ("activation",), running=True),
     Operation("auth-data.refresh", Access.OPERATOR, stores.refresh_auth_data, offline=True),
     Operation("auth-data.list", Access.MONITOR, stores.list_auth_data, offline=True),
     Operation("auth-data.set", Access.ADMINISTRATOR, stores.set_auth_data, ("alias",), offline=True),
@@ -69,6 +102,32 @@ _ALL = (
     Operation("users.remove", Access.ADMINISTRATOR, stores.remove_user, ("user",), offline=True),
     Operation("users.passwd", Access.ADMINISTRATOR, stores.set_password, ("user",), offline=True),
     Operation("users.groups", Access.ADMINISTRATOR, stores.set_groups, ("user",), offline=True),
+    Operation("users.refresh", Access.OPERATOR, realms.refresh_users, ("user", "realm"), running=True),
+    Operation("realms.list", Access.MONITOR, realms.list_realms),
+    Operation("realms.maps", Access.MONITOR, realms.list_maps),
+    Operation("realms.explain", Access.MONITOR, realms.explain_caller, ("caller", "realm")),
+    Operation("signers.list", Access.MONITOR, signers.list_signers, ("tls",), offline=True),
+    Operation("signers.export", Access.MONITOR, signers.export_certificate, ("tls",), offline=True),
+    Operation("signers.add", Access.ADMINISTRATOR, signers.add_signers, ("tls",), offline=True),
+    Operation("signers.remove", Access.ADMINISTRATOR, signers.remove_signer, ("tls", "fingerprint"), offline=True),
+    Operation("bus.roles.list", Access.MONITOR, bus_roles.list_roles, ("bus", "holder"), offline=True),
+    Operation("bus.roles.add", Access.CONFIGURATOR, bus_roles.add_role, _ROLE, offline=True),
+    Operation("bus.roles.remove", Access.CONFIGURATOR, bus_roles.remove_role, _ROLE, offline=True),
+    Operation("bus.roles.remove-from-all", Access.CONFIGURATOR, bus_roles.remove_from_all, _HOLDER, offline=True),
+    Operation("bus.roles.populate", Access.CONFIGURATOR, bus_roles.populate_unique_names, ("bus",), offline=True),
+    Operation("bus.inherit", Access.CONFIGURATOR, bus_roles.set_inheritance, _PLACE, offline=True),
+    Operation("bus.resources.list", Access.MONITOR, bus_resources.list_resources, ("bus", "kind"), offline=True),
+    Operation("bus.resources.show", Access.MONITOR, bus_resources.show_resource, _RESOURCE, offline=True),
+    Operation("bus.resources.add", Access.CONFIGURATOR, bus_resources.add_resource, _RESOURCE, offline=True),
+    Operation("bus.resources.remove", Access.CONFIGURATOR, bus_resources.remove_resource, _RESOURCE, offline=True),
+    Operation("bus.topics.list", Access.MONITOR, bus_resources.list_topics, ("bus", "name"), offline=True),
+    Operation("bus.mediations.list", Access.MONITOR, bus_resources.list_mediations, ("bus", "name"), offline=True),
+    Operation("bus.mediations.add", Access.CONFIGURATOR, bus_resources.add_mediation, _MEDIATION, offline=True),
+    Operation("bus.mediations.remove", Access.CONFIGURATOR, bus_resources.remove_mediation, _MEDIATION, offline=True),
+    Operation("bus.exceptions.list", Access.OPERATOR, bus_exceptions.list_exceptions, _EXCEPTIONS),
+    Operation("bus.exceptions.show", Access.OPERATOR, bus_exceptions.show_exception, (*_EXCEPTIONS, "message")),
+    Operation("bus.exceptions.replay", Access.OPERATOR, bus_exceptions.replay, (*_EXCEPTIONS, "messages", "to")),
+    Operation("bus.exceptions.discard", Access.OPERATOR, bus_exceptions.discard, (*_EXCEPTIONS, "messages")),
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),

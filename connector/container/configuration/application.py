@@ -7,8 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from connector.container.configuration.model import NOT_IN_THIS_VERSION
-from connector.container.configuration.sections import Duration, Name, Names, Section, Texts, empty
+from connector.container.configuration.sections import Name, Names, Section, Texts, empty
 from connector.errors import Reason
 
 CREDENTIALS_IN_REFERENCE = Reason(
@@ -23,12 +22,14 @@ Special = Literal["Everyone", "AllAuthenticated", "AllAuthenticatedInTrustedReal
 class ApplicationSection(Section):
     """`[application]`: modules that hold message-driven handlers, and folders that are added to the import path.
 
-    `unsecured = "allow"` accepts handlers with roles on a container that doesn't check them (FLOW-7).
+    `unsecured = "allow"` accepts handlers with roles on a container that doesn't check them (FLOW-7). `realm` is the
+    realm of the application's logins, roles and callers; the container's own unless set.
     """
 
     handlers: Names = ()
     path: Names = ()
     unsecured: Literal["refuse", "allow"] = "refuse"
+    realm: Name | None = None
 
 
 class RoleSection(Section):
@@ -54,24 +55,6 @@ class ReferenceSection(Section):
     alias: Name | None = None
     mapping_properties: Texts = Field(default_factory=empty)
     on_no_credential: Literal["fail", "factory-default", "anonymous"] = "fail"
-
-
-class ActivationSection(Section):
-    """`[activations.NAME]`: binds a handler's activation to an activation specification (FLOW-5, FLOW-8).
-
-    `roles_allowed` and `transacted` win over the handler's decorator where given; `alias` is what the adapter signs
-    on with to consume; `redelivery_delay` is in seconds.
-    """
-
-    refused: ClassVar[Mapping[str, Reason]] = {"run_as": NOT_IN_THIS_VERSION}
-
-    bind: Name
-    alias: Name | None = None
-    roles_allowed: Names | None = None
-    transacted: bool | None = None
-    concurrency: Annotated[int, Field(ge=1)] = 1
-    max_redeliveries: Annotated[int, Field(ge=0)] = 5
-    redelivery_delay: Duration = 0.0
 
 
 class DeploymentSection(Section):

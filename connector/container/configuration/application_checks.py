@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from connector.container.configuration.activation_checks import check_activation
+from connector.container.configuration.activation_section import ActivationSection
 from connector.container.configuration.application import (
-    ActivationSection,
     ApplicationSection,
     DeploymentSection,
     ReferenceSection,
@@ -47,6 +48,10 @@ ROLE_UNBOUND = Reason(
     "CF-CONF-049", "the role {role!r}, which nothing binds: nobody is in it", "Bind it: [roles.{role}]."
 )
 
+REALM_UNKNOWN = Reason(
+    "CF-CONF-094", "the realm {realm!r}, which this container does not have", "Define it: [realms.{realm}]."
+)
+
 _REFERABLE = ("connection-factory", "destination")
 _ACTIVATABLE = ("activation",)
 _CONTAINER_ONLY = ("alias", "login", "mapping_properties", "on_no_credential")
@@ -64,6 +69,8 @@ class ApplicationChecker:
         logins: The names of all configured login configurations.
         catalogue: The plugins.
         problems: Where mistakes go.
+        realms: The names of all realms.
+        realm: The container's own realm; empty where that is wrong.
     """
 
     folder: Path
@@ -71,6 +78,8 @@ class ApplicationChecker:
     logins: frozenset[str]
     catalogue: PluginCatalogue
     problems: ProblemCollector
+    realms: frozenset[str] = frozenset()
+    realm: str = ""
 
     def check(self, data: Mapping[str, Any]) -> Mapping[str, ApplicationSettings]:
         """`[applications]`, merged with their descriptors."""
@@ -92,17 +101,27 @@ class ApplicationChecker:
         for key, reference in references.items():
             self._check_reference(reference, (*path, "references", key))
         for key, activation in activations.items():
-            self._check_activation(activation, frozenset(deployment.roles), (*path, "activations", key))
+            at_activation = (*path, "activations", key)
+            self._check_activation(activation, frozenset(deployment.roles), at_activation)
+            check_activation(activation, roles, at_activation, self.problems)
         return ApplicationSettings(
             name=name,
             descriptor=self.folder / deployment.descriptor,
             handlers=application.handlers,
             path=tuple(str(self._folder_of((*at, "path")) / folder) for folder in application.path),
             unsecured=application.unsecured,
+            realm=self._realm_of(application, at),
             roles=roles,
             references=references,
             activations=activations,
         )
+
+    def _realm_of(self, application: ApplicationSection, at: KeyPath) -> str:
+        realm = application.realm
+        if realm is not None and realm not in self.realms:
+            hint = did_you_mean(realm, self.realms)
+            self.problems.add(REALM_UNKNOWN, (*at, "realm"), allowed=listed(self.realms), hint=hint, realm=realm)
+        return realm or self.realm
 
     def _tables(self, model: type[S], tables: Mapping[str, object], path: KeyPath) -> Mapping[str, S]:
         said = {key: shaped(model, table, (*path, key), self.problems).section for key, table in tables.items()}

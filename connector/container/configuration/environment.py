@@ -96,7 +96,7 @@ def _target(variable: str, data: Mapping[str, Any], text: str) -> tuple[tuple[st
         path = (*path, key)
         below = below.get(key, {} if not last else None)
     if not from_file:
-        return path, text if isinstance(below, str) else _toml_value(text)
+        return path, text if isinstance(below, str) else toml_value(text)
     try:
         return path, Path(text).read_text("utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as error:
@@ -116,7 +116,7 @@ def _fold(key: str) -> str:
     return re.sub(r"[^a-z0-9]", "_", key.lower())
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """The TOML value that the whole text is, else the text itself: `20` is a number, `20#x` and `a, b` are texts."""
     try:
         # In brackets on one line: a comment would swallow the closing one, so it can't hide the rest of the text.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,24 @@ class Layers:
     problems: tuple[Problem, ...]
 
 
-def read_layers(path: Path, overrides: Mapping[str, Any], environ: Mapping[str, str]) -> Layers:
+def read_layers(
+    path: Path,
+    overrides: Mapping[str, Any],
+    environ: Mapping[str, str],
+    read: Callable[[Path], Document | Problem] = read_document,
+) -> Layers:
     """Read the main file and the descriptors that it names, and merge. Blocks for the disk.
+
+    Args:
+        path: The main file.
+        overrides: What wins over everything.
+        environ: Where `CONNECTOR__…` variables are.
+        read: Reads one file; an edit that is tried out gives a file's next text here.
 
     Raises:
         ConfigError: The main file can't be read or is no TOML. What is wrong elsewhere is answered with the rest.
     """
-    main = read_document(path)
+    main = read(path)
     if isinstance(main, Problem):
         raise ConfigError.of((main,))
     origins = Origins(Place(main.file, None))
@@ -56,7 +67,7 @@ def read_layers(path: Path, overrides: Mapping[str, Any], environ: Mapping[str, 
     problems: list[Problem] = []
     described: dict[str, Any] = {}
     for name, file in _descriptors(early):
-        document = read_document(main.folder / file)
+        document = read(main.folder / file)
         if isinstance(document, Problem):
             problems.append(document)
             continue

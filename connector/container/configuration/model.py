@@ -6,19 +6,13 @@ A field's default is the documented one. Sections that plugins own are declared 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from connector.container.configuration.pool_section import PoolSection
-from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, empty
-from connector.errors import Reason
-
-NOT_IN_THIS_VERSION = Reason(
-    "CF-CONF-013",
-    "the key {key!r}, which this version doesn't support yet",
-    "Leave it out: this version would not act on it.",
-)
+from connector.container.configuration.sections import Duration, FreeTable, Name, Names, Section, Texts, empty
 
 ResourceKind = Literal["connection-factory", "activation", "destination"]
 #: How often a store may be looked at, in seconds: oftener is a mistake of the unit.
@@ -44,6 +38,13 @@ def _not_empty(chain: tuple[StackEntry, ...]) -> tuple[StackEntry, ...]:
     return chain
 
 
+def _read_only_maps(maps: Mapping[str, InboundMapSection]) -> Mapping[str, InboundMapSection]:
+    return MappingProxyType(dict(maps))
+
+
+InboundMaps = Annotated[Mapping[str, "InboundMapSection"], AfterValidator(_read_only_maps)]
+
+
 class ContainerSection(Section):
     """`[container]`: `security` is administrative security, which `application_security` follows unless set (CONF-4).
 
@@ -57,13 +58,33 @@ class ContainerSection(Section):
     state: Name = "state"
 
 
+class InboundMapSection(Section):
+    """`[realms.NAME.inbound_maps.FOREIGN]`: who the callers and groups of a foreign realm are in this one (FLOW-3).
+
+    `users` and `groups` are tables of foreign name and name here; the user `"*"` is everybody without an entry.
+    `unmapped` says what becomes of a caller whom no entry fits. [Reference](inflow.md#inbound-maps).
+    """
+
+    unmapped: Literal["refuse", "unauthenticated"] = "refuse"
+    users: Texts = Field(default_factory=empty)
+    groups: Texts = Field(default_factory=empty)
+
+
 class RealmSection(Section):
-    """`[realms.NAME]` with another registry than the built-in one, whose own the further keys are."""
+    """`[realms.NAME]` with another registry than the built-in one, whose own the further keys are.
+
+    `group_cache` is how long users and their groups are kept: two minutes unless set, not at all with a registry that
+    keeps them itself (`file`, `ldap`). `credential_cache` is how long an accepted password is, as a keyed digest; off
+    unless set. [What that means](inflow.md#what-is-kept-of-a-registry).
+    """
 
     model_config = ConfigDict(extra="allow")
 
     registry: Name = "file"
     trusted_inbound: Names = ()
+    inbound_maps: InboundMaps = Field(default_factory=empty)
+    group_cache: Duration | None = None
+    credential_cache: Duration = 0.0
 
 
 class FileRealmSection(RealmSection):
@@ -138,17 +159,27 @@ class ResourceSection(Section):
     adapter: Name
     kind: ResourceKind = "connection-factory"
     component_alias: Name | None = None
+    recovery_alias: Name | None = None
     properties: Mapping[str, Any] = Field(default_factory=empty)
     pool: PoolSection = PoolSection()
 
 
+#: The admin roles, from the least to the most.
+ADMIN_ROLES = ("monitor", "operator", "configurator", "administrator")
+
+
 class AdminSection(Section):
-    """`[admin]`: who holds which admin role, as `user:NAME` or `group:NAME` (CONF-4)."""
+    """`[admin]`: who holds which admin role, as `user:NAME` or `group:NAME` (CONF-4), and the port for administration
+    from elsewhere, if there is to be one (CONF-7): `tls` names the TLS configuration of the port.
+    """
 
     monitor: AdminHolders = ()
     operator: AdminHolders = ()
     configurator: AdminHolders = ()
     administrator: AdminHolders = ()
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    host: Name = "127.0.0.1"
+    tls: Name | None = None
 
 
 class PluginsSection(Section):
@@ -161,5 +192,5 @@ class PluginsSection(Section):
 
 #: The core's own top-level sections.
 CORE_SECTIONS = frozenset(
-    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins"}
+    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins", "tls", "work"}
 )

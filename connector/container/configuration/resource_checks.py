@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from connector.container.configuration.adapter_properties import PropertyChecker
 from connector.container.configuration.key_paths import KeyPath
-from connector.container.configuration.model import CORE_SECTIONS, NOT_IN_THIS_VERSION, ResourceKind, ResourceSection
+from connector.container.configuration.model import CORE_SECTIONS, ResourceKind, ResourceSection
 from connector.container.configuration.plugin_checks import check_plugin
 from connector.container.configuration.pool_section import check_pool
 from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
@@ -32,10 +32,11 @@ SETTING_MISPLACED = Reason(
 )
 
 _CONNECTION_FACTORY = "connection-factory"
-# Described in the specification of the file; whoever owns them comes with a later version.
-_LATER_SECTIONS = frozenset({"chains", "tls"})
 # What has a meaning for some kinds of resources only.
-_MISPLACED = {"activation": ("pool",), "destination": ("pool", "component_alias")}
+_MISPLACED = {
+    "activation": ("pool", "recovery_alias"),
+    "destination": ("pool", "component_alias", "recovery_alias"),
+}
 
 
 def check_resources(
@@ -65,7 +66,13 @@ def check_resources(
                 declared = descriptor.properties_of(section.kind)
                 properties = checker.table(section.properties, declared, (*path, "properties"))
         checked[name] = ResourceSettings(
-            name, section.adapter, section.kind, section.component_alias, properties, section.pool
+            name,
+            section.adapter,
+            section.kind,
+            section.component_alias,
+            properties,
+            section.pool,
+            section.recovery_alias,
         )
     return MappingProxyType(checked)
 
@@ -107,17 +114,14 @@ def check_nobodys_sections(data: Mapping[str, Any], catalogue: PluginCatalogue, 
     """Note sections that nobody owns."""
     known = CORE_SECTIONS.union(*(declared for owners in section_owners(catalogue) for declared in owners.values()))
     for section in sorted(set(data) - known):
-        if section in _LATER_SECTIONS:
-            problems.add(NOT_IN_THIS_VERSION, (section,), allowed=listed(known), key=section)
-        else:
-            problems.add(
-                SECTION_UNKNOWN,
-                (section,),
-                allowed=listed(known),
-                hint=did_you_mean(section, known),
-                section=section,
-                failed=_failed_owners(catalogue),
-            )
+        problems.add(
+            SECTION_UNKNOWN,
+            (section,),
+            allowed=listed(known),
+            hint=did_you_mean(section, known),
+            section=section,
+            failed=_failed_owners(catalogue),
+        )
 
 
 def _failed_owners(catalogue: PluginCatalogue) -> str:

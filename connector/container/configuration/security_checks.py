@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from connector.container.configuration.adapter_properties import PropertyChecker
+from connector.container.configuration.inbound_checks import check_inbound_maps
 from connector.container.configuration.model import (
+    ADMIN_ROLES,
     AdminSection,
     AuthDataSection,
     ContainerSection,
@@ -20,12 +22,13 @@ from connector.container.configuration.model import (
 from connector.container.configuration.plugin_checks import check_plugin
 from connector.container.configuration.problems import ProblemCollector, did_you_mean, listed
 from connector.container.configuration.sections import Section
-from connector.container.configuration.settings import AuthDataSettings, ContainerSettings, RealmSettings
+from connector.container.configuration.settings import AdminPort, AuthDataSettings, ContainerSettings, RealmSettings
 from connector.container.configuration.shape import shaped, table_of_tables
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.contracts import REGISTRIES, STORES
 from connector.container.plugins.plugin_file import PluginDescriptor
 from connector.errors import Reason
+from connector.security.tls.settings import TlsSettings
 from connector.spi import ConfigProperty
 
 REALM_UNDEFINED = Reason(
@@ -38,6 +41,17 @@ APPLICATION_SECURITY_ALONE = Reason(
     "CF-CONF-052",
     "application_security on with administrative security off",
     "Switch security on, or leave application_security out (CONF-4).",
+)
+
+PORT_UNSECURED = Reason(
+    "CF-CONF-076",
+    "an admin port with administrative security off, which is not opened: everybody could do everything there",
+    "Switch security on in [container].",
+)
+PORT_WITHOUT_TLS = Reason(
+    "CF-CONF-077",
+    "an admin port with {found}",
+    "Name one in `tls` of [admin]; `connector init` makes [tls.node-default].",
 )
 
 _FILE = "file:"
@@ -86,7 +100,15 @@ def check_realms(
             own = _declared_keys(table, RealmSection, catalogue.registries.get(section.registry), "realms")
             table = table if own is None else checker.table(own[0], own[1], path)
             settings = provider_settings({"registry": section.registry, **table}, checker.folder)
-            checked[name] = RealmSettings(name, section.registry, section.trusted_inbound, settings)
+            checked[name] = RealmSettings(
+                name,
+                section.registry,
+                section.trusted_inbound,
+                settings,
+                inbound_maps=check_inbound_maps(section.inbound_maps, name, path, problems),
+                group_cache=section.group_cache,
+                credential_cache=section.credential_cache,
+            )
     return MappingProxyType(checked)
 
 
@@ -134,7 +156,27 @@ def _built_in(table: Any, key: str) -> bool:
 def check_admin(data: Mapping[str, Any], problems: ProblemCollector) -> Mapping[str, tuple[str, ...]]:
     """`[admin]`: the holders of each admin role."""
     section = shaped(AdminSection, data.get("admin", {}), ("admin",), problems).section or AdminSection()
-    return MappingProxyType({role: getattr(section, role) for role in AdminSection.model_fields})
+    return MappingProxyType({role: getattr(section, role) for role in ADMIN_ROLES})
+
+
+def check_admin_port(
+    data: Mapping[str, Any], tls: Mapping[str, TlsSettings], problems: ProblemCollector, *, security: bool
+) -> AdminPort | None:
+    """`[admin]` port, host and tls; None where there is to be no port. The shape has been judged by `check_admin`."""
+    section = shaped(AdminSection, data.get("admin", {}), ("admin",), ProblemCollector(problems.origins)).section
+    if section is None or section.port is None:
+        return None
+    place = ("admin", "port")
+    if not security:
+        # No mistake: switching security off by hand is the way back in, and must start.
+        problems.warn(PORT_UNSECURED, place, allowed="a port with administrative security")
+        return None
+    if section.tls is None or section.tls not in tls:
+        hint = did_you_mean(section.tls or "", tls)
+        found = "no TLS configuration" if section.tls is None else f"the unknown TLS configuration {section.tls!r}"
+        problems.add(PORT_WITHOUT_TLS, ("admin", "tls"), allowed=listed(tls), hint=hint, found=found)
+        return None
+    return AdminPort(section.host, section.port, tls[section.tls])
 
 
 def provider_settings(table: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:

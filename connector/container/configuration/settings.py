@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from connector.container.configuration.application import ActivationSection, ReferenceSection, RoleSection
+from connector.container.configuration.activation_section import ActivationSection
+from connector.container.configuration.application import ReferenceSection, RoleSection
 from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.model import LoginSection, PluginsSection
 from connector.container.configuration.origins import Origins
 from connector.container.configuration.pool_section import PoolSection
 from connector.errors import Problem
+from connector.security.inbound_map import InboundMap
+from connector.security.tls.settings import TlsSettings
+from connector.work.limits import WorkLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,18 @@ class RealmSettings:
         registry: The provider in `connector.registries`.
         trusted_inbound: Foreign realms whose ready subjects count (FLOW-3).
         settings: The whole table for the provider, file paths absolute; may hold secrets, hence not in the repr.
+        inbound_maps: By foreign realm, who its callers are here (FLOW-3).
+        group_cache: Seconds for which users and groups are kept; None for the default.
+        credential_cache: Seconds for which accepted passwords are kept, as digests; 0 for not at all.
     """
 
     name: str
     registry: str
     trusted_inbound: tuple[str, ...]
     settings: Mapping[str, Any] = field(repr=False)
+    inbound_maps: Mapping[str, InboundMap] = field(default_factory=lambda: MappingProxyType({}))
+    group_cache: float | None = None
+    credential_cache: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class ResourceSettings:
         adapter: The adapter's name.
         kind: `connection-factory`, `activation` or `destination`.
         component_alias: The component-managed alias, or None.
+        recovery_alias: Whom recovery of transactions signs on as, or None for whom the resource signs on as by itself.
         properties: The adapter's properties, checked and converted.
         pool: The pool's settings.
     """
@@ -85,6 +97,7 @@ class ResourceSettings:
     component_alias: str | None
     properties: Mapping[str, Any]
     pool: PoolSection
+    recovery_alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,7 @@ class ApplicationSettings:
         handlers: Modules that hold message-driven handlers.
         path: Absolute folders to add to the import path.
         unsecured: `refuse` or `allow` (FLOW-7).
+        realm: Its realm, one of `ContainerConfiguration.realms`: of its logins, its roles and its handlers' callers.
         roles: Role bindings by role.
         references: Resource references by name.
         activations: Activations by name.
@@ -107,9 +121,25 @@ class ApplicationSettings:
     handlers: tuple[str, ...]
     path: tuple[str, ...]
     unsecured: str
+    realm: str
     roles: Mapping[str, RoleSection]
     references: Mapping[str, ReferenceSection]
     activations: Mapping[str, ActivationSection]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPort:
+    """The admin endpoint's TLS port.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port.
+        tls: Its TLS configuration.
+    """
+
+    host: str
+    port: int
+    tls: TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +155,16 @@ class ContainerConfiguration:
         resources: `[resources]` by global name.
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
+        admin_port: `[admin]` port, host and tls; None for no port.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
+        tls: `[tls]` by name.
+        work: `[work]`.
         sections: By adapter, the sections that it owns and that the file has, checked.
         plugin_sections: The same by plugin of the group `connector.plugins`.
         warnings: What is allowed and worth a finding of `connector check`.
         origins: Who said what; ask by `origin` and `overridden`.
+        said: What all sources say together, as it was written: what two configurations are compared by. It may hold
+            secrets, hence it is not in the repr.
     """
 
     path: Path
@@ -140,11 +175,15 @@ class ContainerConfiguration:
     resources: Mapping[str, ResourceSettings]
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
+    admin_port: AdminPort | None
     plugins: PluginsSection
+    tls: Mapping[str, TlsSettings]
+    work: WorkLimits
     sections: Mapping[str, Mapping[str, Any]]
     plugin_sections: Mapping[str, Mapping[str, Any]]
     warnings: tuple[Problem, ...]
     origins: Origins = field(repr=False)
+    said: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     def origin(self, key_path: KeyPath) -> tuple[str, int | None]:
         """Who said a key: file and line; `"environment"` or `"overrides"` without a line where one of these did.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import isclass
 from typing import Any
 
-from connector.spi import KeyedStoreProvider, ResourceAdapter
+from connector.spi import HashingRegistryProvider, KeyedStoreProvider, ResourceAdapter
 
 ADAPTERS = "connector.adapters"
 MAPPERS = "connector.mappers"
@@ -36,6 +36,8 @@ def breach_of_contract(group: str, loaded: Any) -> str:
             return "it can't be called to make a login module"
         return f"it lacks {', '.join(missing)}" if isclass(loaded) and missing else ""
     if group == STORES and isinstance(loaded, KeyedStoreProvider):
+        return ""
+    if group == REGISTRIES and isinstance(loaded, HashingRegistryProvider):
         return ""
     if group in (STORES, REGISTRIES, COMMANDS) and not callable(loaded):
         return "it can't be called"

@@ -40,6 +40,7 @@ class AdapterDescriptor:
         description: One sentence.
         capabilities: What it can do beyond the necessary.
         mechanisms: The authentication mechanisms that it takes (SIGN-6).
+        required_work_contexts: Classes of work contexts that it can't do without, as `package.Class` (FLOW-2).
         connection_factory: The properties of its connection factories.
         activation: The properties of its activation specifications.
         destination: The properties of its destinations.
@@ -54,6 +55,7 @@ class AdapterDescriptor:
     description: str = ""
     capabilities: frozenset[Capability] = frozenset()
     mechanisms: tuple[str, ...] = ()
+    required_work_contexts: tuple[str, ...] = ()
     connection_factory: Mapping[str, ConfigProperty] = field(default_factory=_none)
     activation: Mapping[str, ConfigProperty] = field(default_factory=_none)
     destination: Mapping[str, ConfigProperty] = field(default_factory=_none)

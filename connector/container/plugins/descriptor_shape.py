@@ -99,6 +99,7 @@ class _Adapter(Section):
     description: str = ""
     capabilities: Annotated[tuple[Annotated[Capability, BeforeValidator(_capability)], ...], Field(strict=False)] = ()
     mechanisms: Names = ()
+    required_work_contexts: Names = ()
 
 
 class DescriptorFile(Section):
@@ -122,6 +123,7 @@ class DescriptorFile(Section):
             description=self.adapter.description,
             capabilities=frozenset(self.adapter.capabilities),
             mechanisms=self.adapter.mechanisms,
+            required_work_contexts=self.adapter.required_work_contexts,
             connection_factory=declared(self.connection_factory.properties),
             activation=declared(self.activation.properties),
             destination=declared(self.destination.properties),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final
 
-from connector.errors import AuthenticationFailed, Reason
+from connector.errors import Reason, RegistryUnavailable
 
 DIRECTORY_DOWN = Reason(
     "CF-LDAP-010",
@@ -47,7 +47,7 @@ NAME_AMBIGUOUS = Reason(
 _TEMPORARY: Final = frozenset({DIRECTORY_DOWN})
 
 
-class DirectoryError(AuthenticationFailed):
+class DirectoryError(RegistryUnavailable):
     """A directory that can't be asked. Never a "no" about a user, and never kept as one."""
 
     @property

@@ -120,8 +120,11 @@ class LdapUserRegistry:
         found = self._directory.search(groups.query())
         return tuple(sorted({name for entry in found for name in entry.texts(groups.name)}))
 
-    def forget(self) -> None:
-        """Keep nothing of what was found or asked for before now. Does not block."""
+    def forget(self, user: str | None = None) -> None:
+        """Keep nothing of what was found or asked for before now, or nothing of one user. Does not block."""
+        if user is not None:
+            self._forget_user(user)
+            return
         self._entries.forget()
         self._groups.forget()
 

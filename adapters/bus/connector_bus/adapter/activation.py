@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from connector.spi import MessageEndpointFactory, PasswordCredential
+from connector.spi import ActivationHealth, MessageEndpointFactory, Ordering, PasswordCredential
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.delivery import Delivery
 from connector_bus.engine.consumer import Consumer
@@ -43,9 +43,18 @@ class Activation:
             self._factory.concurrency,
             lambda entry: Delivery(self._bus, consumer, entry, self._factory).schedule(),
             self._bus.engine.alarm,
+            keeps_groups=self._factory.ordering is Ordering.GROUP,
+            on_lost=self._factory.lost,
         )
         self._consumer = consumer
         consumer.start()
+
+    def health(self) -> ActivationHealth:
+        """Whether messages of its queue reach it. Does not block."""
+        consumer = self._consumer
+        if consumer is None or consumer.is_stopped or consumer.queue.is_closed:
+            return ActivationHealth(subscribed=False)
+        return ActivationHealth(subscribed=True, polled=consumer.queue.polled(), waiting=consumer.held)
 
     def stop(self, grace: float) -> bool:
         """No delivery begins after this; waits up to `grace` seconds for those under way, and answers whether they

@@ -19,10 +19,13 @@ from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.settings import BusSettings
 
+#: Seconds that a message under way in a mediation gets when its destination ends.
+MEDIATION_GRACE = 2.0
+
 
 @final
 class Bus:
-    """One bus of this container.
+    """One bus of this container. Mutable state: `settings` and the mediators, changed by `reconfigure`.
 
     Attributes:
         settings: Its configuration.
@@ -68,6 +71,38 @@ class Bus:
         for mediator in self._mediators:
             mediator.stop(max(0.0, end - monotonic()))
         self.engine.stop()
+
+    def reconfigure(self, settings: BusSettings) -> None:
+        """Put other roles and destinations in force while it runs; what else differs is not looked at (BUS-12).
+
+        From now on every check is made by the new roles, on open connections and in activations as well. A destination
+        that is new begins with what the store has kept for one of its name; one that is gone ends, and the store keeps
+        what is on it. Blocks for disk. One call at a time.
+
+        Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
+        """
+        present = self.engine.destinations.durable
+        fresh = [each for name, each in settings.destinations.items() if name not in present]
+        chains = {each.name: load_mediations(self.name, each) for each in fresh}
+        policy = CompiledPolicy(policy_definition(settings, self.context.identity))
+        for each in fresh:
+            self.engine.add(each)
+        # Only now: a role on a destination means nothing before it is there.
+        self.access.replace(policy)
+        self.sign_on.reconfigure(settings)
+        self.settings = settings
+        mediators = self._make_mediators(chains)
+        self._mediators += mediators
+        for mediator in mediators:
+            mediator.start()
+        for name in [name for name in present if name not in settings.destinations]:
+            self._end(name)
+
+    def _end(self, destination: str) -> None:
+        for mediator in [each for each in self._mediators if each.destination == destination]:
+            mediator.stop(MEDIATION_GRACE)
+            self._mediators.remove(mediator)
+        self.engine.destinations.remove(destination)
 
     def _make_mediators(self, chains: dict[str, tuple[Mediation, ...]]) -> list[Mediator]:
         table = self.engine.destinations.durable

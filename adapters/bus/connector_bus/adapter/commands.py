@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
-from connector.spi import UNAUTHENTICATED, Message, Subject
+from connector.spi import UNAUTHENTICATED, Message
+from connector_bus.adapter import exception_commands, policy_commands
 from connector_bus.adapter.bus import Bus
-from connector_bus.policy.roles import Role
 
 BUS_UNKNOWN = Reason(
     "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
 )
 COMMAND_UNKNOWN = Reason("CF-BUS-060", "the bus adapter has no command {command}", "There are: {known}.")
-ARGUMENT_UNFIT = Reason("CF-BUS-061", "the argument {argument} is {found}", "Give {allowed}.")
 
 
 def find_bus(buses: Mapping[str, Bus], name: str) -> Bus:
@@ -25,7 +24,7 @@ def find_bus(buses: Mapping[str, Bus], name: str) -> Bus:
 
 
 def run(command: str, arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
-    """Carry one out. Raises MessagingError CF-BUS-060 or -061, NameNotFound CF-BUS-016 or -030."""
+    """Carry one out. Raises MessagingError CF-BUS-060, NameNotFound CF-BUS-016 or -030, and what it raises itself."""
     operation = _OPERATIONS.get(command.removeprefix("bus."))
     if operation is None:
         raise MessagingError(COMMAND_UNKNOWN, command=command, known=", ".join(sorted(_OPERATIONS)))
@@ -49,6 +48,8 @@ def _shown(bus: Bus) -> dict[str, Any]:
     return {
         "bus": bus.name,
         "security": bus.access.active,
+        "security_state": str(bus.access.state),
+        "policy_version": bus.access.version,
         "exception_destination": bus.settings.exception_destination,
         "destinations": destinations,
         "discarded_replies": bus.engine.discarded_replies,
@@ -78,21 +79,18 @@ def _listed(message: Message) -> dict[str, Any]:
     }
 
 
-def _explain(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
-    bus = find_bus(buses, str(arguments.get("bus")))
-    role = str(arguments.get("role"))
-    if role not in list(Role):
-        allowed = ", ".join(Role)
-        raise MessagingError(ARGUMENT_UNFIT, argument="role", found=repr(role), allowed=allowed)
-    destination, user = arguments.get("destination"), arguments.get("user")
-    resource = None if destination is None else bus.engine.destinations.get(str(destination)).resource
-    subject = Subject.unauthenticated() if user is None else bus.context.identity.assert_user(str(user))
-    explanation = bus.access.explain(subject, Role(role), resource)
-    return {**explanation.to_dict(), "in_force": bus.access.active}
+def _on_bus(work: Callable[[Mapping[str, Any], Bus], Any]) -> Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]:
+    """An operation on one bus, which its argument `bus` names."""
+    return lambda arguments, buses: work(arguments, find_bus(buses, str(arguments.get("bus"))))
 
 
 _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = {
     "show": _show,
     "messages": _messages,
-    "explain": _explain,
+    "explain": _on_bus(policy_commands.explain),
+    "diff": _on_bus(policy_commands.diff),
+    "exceptions": _on_bus(exception_commands.exceptions),
+    "exception": _on_bus(exception_commands.exception),
+    "replay": _on_bus(exception_commands.replay),
+    "discard": _on_bus(exception_commands.discard),
 }

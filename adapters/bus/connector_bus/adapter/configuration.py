@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, final
 
-from connector.errors import ConfigError, Problem, Reason
+from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
+from connector_bus.adapter.assignment_reader import AssignmentReader
+from connector_bus.adapter.destination_reader import DestinationReader, key
 from connector_bus.adapter.store_place import read_place
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
-from connector_bus.policy.holders import ALL_AUTHENTICATED, Holder, HolderKind, parse_holder
-from connector_bus.policy.roles import POSSIBLE_ROLES, ResourceType, Role
-from connector_bus.settings import REPLY_PREFIX, BusSettings, DestinationSettings, MediationSettings
+from connector_bus.policy.holders import ALL_AUTHENTICATED
+from connector_bus.policy.roles import ResourceType, Role
+from connector_bus.settings import ENGINE_TYPES, REPLY_PREFIX, BusSettings, DestinationSettings
 
-TYPE_UNSUPPORTED = Reason("CF-BUS-001", "the destination type {found}", "queue, in this version")
-ROLE_IMPOSSIBLE = Reason("CF-BUS-002", "the role {found}, which can't be held on a {kind}", "{allowed}")
-HOLDER_MALFORMED = Reason(
-    "CF-BUS-003", "the role holder {found}", "user:NAME, group:NAME, Everyone, AllAuthenticated or Server"
+CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
+TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
+FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
+PREFIX_UNFIT = Reason(
+    "CF-BUS-111", "the temporary prefix {found}", f"at least one character, and not the beginning of {REPLY_PREFIX}"
 )
-HOLDER_UNKNOWN = Reason("CF-BUS-004", "{found}, which the registry of realm {realm} doesn't know", "a known {kind}")
-ASSERTER_UNFIT = Reason("CF-BUS-005", "{found}", "user:NAME: only a user that signs on can assert callers")
-MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
-NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
+KEPT_TYPE_DIFFERS = Reason(
+    "CF-BUS-112", "roles that are kept for a {found}", "the type that the destination has: {kind}"
+)
 
 
-def read_buses(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
+def read_buses(
+    section: Mapping[str, Any], identity: IdentityService, *, runnable: Collection[ResourceType] = ENGINE_TYPES
+) -> dict[str, BusSettings]:
     """Read the section; asks the registry about role holders where the security of their bus is in force.
 
-    Raises ConfigError with all problems; each names its key path.
+    `runnable` are the destination types that aren't refused. Raises ConfigError with all problems; each names its
+    key path.
     """
-    reader = _Reader(identity)
+    reader = _Reader(identity, runnable)
     buses = {name: reader.bus(str(name), table) for name, table in section.items()}
     if reader.problems:
         raise ConfigError.of(tuple(reader.problems))
@@ -44,35 +49,64 @@ def policy_definition(settings: BusSettings, identity: IdentityService) -> Polic
     Reply queues are one temporary resource that whoever has authenticated may send to: a service answers as its
     caller, and whether the caller may use the service was decided where the request went in.
     """
-    resources = {
-        name: Grants(ResourceType.QUEUE, each.roles, each.inherits) for name, each in settings.destinations.items()
-    }
+    resources = dict(settings.kept_roles)
+    for name, each in settings.destinations.items():
+        kept = settings.kept_roles.get(name)
+        roles = each.roles if kept is None else _united(each.roles, kept.roles)
+        resources[name] = Grants(each.kind, roles, each.inherits, each.alias, each.foreign, each.topics)
     resources[REPLY_PREFIX] = Grants(ResourceType.TEMPORARY, {Role.SENDER: frozenset({ALL_AUTHENTICATED})})
     return PolicyDefinition(
-        settings.name, identity.realm, identity.trusted_realms, settings.connectors, settings.defaults, resources
+        bus=settings.name,
+        realm=identity.realm,
+        trusted_realms=identity.trusted_realms,
+        connectors=settings.connectors,
+        defaults=settings.defaults,
+        resources=resources,
+        foreign_buses=settings.foreign_buses,
+        temporary_prefixes=settings.temporary_prefixes,
     )
+
+
+def _united(one: Assignments, other: Assignments) -> Assignments:
+    nobody: frozenset[Any] = frozenset()
+    return MappingProxyType({role: one.get(role, nobody) | other.get(role, nobody) for role in {*one, *other}})
+
+
+def _with_kept(table: Mapping[str, Any], kept: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """A destination that says nothing about inheritance takes what was kept for it: it is closed from its first day."""
+    if kept is None or table.get("inherit_defaults") is not None:
+        return table
+    return {**table, "inherit_defaults": kept.get("inherit_defaults")}
 
 
 @final
 class _Reader:
     """Reads one section and gathers the problems."""
 
-    def __init__(self, identity: IdentityService) -> None:
+    def __init__(self, identity: IdentityService, runnable: Collection[ResourceType]) -> None:
         self._identity = identity
-        self._verify = False
-        self.problems: list[Problem] = []
+        self._runnable = runnable
+        self._assignments = AssignmentReader(identity)
+        self.problems = self._assignments.problems
 
     def bus(self, name: str, table: Mapping[str, Any]) -> BusSettings:
-        path = f"buses.{_key(name)}"
+        path = f"buses.{key(name)}"
         security = bool(table.get("security", True))
-        self._verify = security and self._identity.security_enabled
-        own = self._roles(f"{path}.roles", table.get("roles"), ResourceType.BUS)
-        defaults = self._roles(f"{path}.default_roles", table.get("default_roles"), ResourceType.DEFAULT)
+        self._assignments.verify = security and self._identity.security_enabled
+        roles = self._assignments.roles
+        own = roles(f"{path}.roles", table.get("roles"), ResourceType.BUS)
+        defaults = roles(f"{path}.default_roles", table.get("default_roles"), ResourceType.DEFAULT)
         exceptions = str(table.get("exception_destination") or f"_SYSTEM.Exception.Destination.{name}")
+        reader, kept = DestinationReader(self._assignments, name), table.get("kept_roles") or {}
         destinations = {
-            destination: self._destination(f"{path}.destinations.{_key(destination)}", destination, settings)
+            destination: reader.destination(
+                f"{path}.destinations.{key(destination)}", destination, _with_kept(settings, kept.get(destination))
+            )
             for destination, settings in (table.get("destinations") or {}).items()
         }
+        foreign = self._foreign_buses(f"{path}.foreign_buses", name, table.get("foreign_buses") or {})
+        reader.check(f"{path}.destinations", destinations, foreign)
+        self._refuse_not_run(f"{path}.destinations", destinations)
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         return BusSettings(
@@ -80,79 +114,69 @@ class _Reader:
             security=security,
             connectors=own.get(Role.CONNECTOR, NEW_BUS_CONNECTORS),
             defaults=MappingProxyType({**NEW_BUS_DEFAULTS, **defaults}),
-            identity_assertion=self._asserters(f"{path}.identity_assertion", table.get("identity_assertion")),
+            identity_assertion=self._assignments.asserters(
+                f"{path}.identity_assertion", table.get("identity_assertion")
+            ),
             exception_destination=exceptions,
             destinations=MappingProxyType(destinations),
-            store=read_place(name, path, table, self._problem),
+            kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
+            foreign_buses=foreign,
+            temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            store=read_place(name, path, table, self._assignments.problem),
+            permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
 
-    def _destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
-        kind = table.get("type", "queue")
-        if kind != "queue":
-            self._problem(TYPE_UNSUPPORTED, f"{path}.type", found=repr(kind))
-        if name.startswith(REPLY_PREFIX):
-            self._problem(NAME_RESERVED, path, found=name)
-        return DestinationSettings(
-            name=name,
-            inherits=bool(table.get("inherit_defaults", True)),
-            roles=self._roles(f"{path}.roles", table.get("roles"), ResourceType.QUEUE),
-            mediations=tuple(self._mediations(f"{path}.mediations", table.get("mediations") or ())),
-            max_redeliveries=int(table.get("max_redeliveries", 2)),
-        )
+    def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
+        """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""
+        said = table.get("permitted_chains")
+        if said is None:
+            return "tls-only" if secured else "all"
+        if isinstance(said, str) and said not in ("all", "tls-only"):
+            self._assignments.problem(CHAINS_UNFIT, path, found=repr(said))
+        return said if isinstance(said, str) else tuple(said)
 
-    def _roles(self, path: str, table: Mapping[str, Any] | None, kind: ResourceType) -> Assignments:
-        roles: dict[Role, frozenset[Holder]] = {}
-        for name, holders in (table or {}).items():
-            if holders is None:
+    def _kept(
+        self, path: str, tables: Mapping[str, Any], destinations: Mapping[str, DestinationSettings]
+    ) -> Mapping[str, Grants]:
+        kept = {}
+        for name, table in tables.items():
+            place, present = f"{path}.{key(name)}", destinations.get(name)
+            kind = ResourceType(table.get("type") or (ResourceType.QUEUE if present is None else present.kind))
+            if present is not None and kind is not present.kind:
+                self._assignments.problem(KEPT_TYPE_DIFFERS, f"{place}.type", found=kind, kind=present.kind)
                 continue
-            if name not in POSSIBLE_ROLES[kind]:
-                allowed = ", ".join(sorted(POSSIBLE_ROLES[kind]))
-                self._problem(ROLE_IMPOSSIBLE, f"{path}.{name}", found=str(name), kind=str(kind), allowed=allowed)
-                continue
-            roles[Role(name)] = frozenset(self._holders(f"{path}.{name}", holders))
-        return MappingProxyType(roles)
+            owner = None if present is None else present.owning_bus
+            roles = self._assignments.roles(f"{place}.roles", table.get("roles"), kind, owner=owner)
+            kept[name] = Grants(kind, roles, table.get("inherit_defaults") is not False)
+        return MappingProxyType(kept)
 
-    def _holders(self, path: str, texts: Iterable[Any]) -> Iterable[Holder]:
-        for number, text in enumerate(texts):
-            holder = parse_holder(str(text))
-            if holder is None:
-                self._problem(HOLDER_MALFORMED, f"{path}[{number}]", found=repr(text))
-            elif self._exists(f"{path}[{number}]", holder):
-                yield holder
+    def _foreign_buses(self, path: str, own: str, tables: Mapping[str, Any]) -> Mapping[str, Assignments]:
+        buses = {}
+        for name, table in tables.items():
+            place = f"{path}.{key(name)}"
+            if name == own:
+                self._assignments.problem(FOREIGN_NAME_UNFIT, place, found=name)
+            table = table or {}
+            buses[name] = self._assignments.roles(
+                f"{place}.roles", table.get("roles"), ResourceType.FOREIGN_BUS, owner=name
+            )
+        return MappingProxyType(buses)
 
-    def _exists(self, path: str, holder: Holder) -> bool:
-        if not self._verify or holder.kind is HolderKind.SPECIAL:
-            return True
-        known = self._identity.user_exists if holder.kind is HolderKind.USER else self._identity.group_exists
-        if known(holder.name):
-            return True
-        self._problem(HOLDER_UNKNOWN, path, found=str(holder), realm=self._identity.realm, kind=str(holder.kind))
-        return False
+    def _prefixes(self, path: str, tables: Mapping[str, Any]) -> Mapping[str, Grants]:
+        prefixes = {}
+        for name, table in tables.items():
+            place, table = f"{path}.{key(name)}", table or {}
+            if not name or REPLY_PREFIX.startswith(name) or name.startswith(REPLY_PREFIX):
+                self._assignments.problem(PREFIX_UNFIT, place, found=repr(name))
+            roles = self._assignments.roles(f"{place}.roles", table.get("roles"), ResourceType.TEMPORARY)
+            inherits = table.get("inherit_defaults")
+            prefixes[name] = Grants(ResourceType.TEMPORARY, roles, inherits is None or bool(inherits))
+        return MappingProxyType(prefixes)
 
-    def _asserters(self, path: str, texts: Iterable[Any] | None) -> frozenset[str]:
-        names = set()
-        for number, text in enumerate(texts or ()):
-            holder = parse_holder(str(text))
-            if holder is None or holder.kind is not HolderKind.USER:
-                self._problem(ASSERTER_UNFIT, f"{path}[{number}]", found=repr(text))
-            elif self._exists(f"{path}[{number}]", holder):
-                names.add(holder.name)
-        return frozenset(names)
-
-    def _mediations(self, path: str, items: Iterable[Any]) -> Iterable[MediationSettings]:
-        for number, item in enumerate(items):
-            table: Mapping[str, Any] = item if isinstance(item, Mapping) else {"handler": item}
-            handler = table.get("handler")
-            if not isinstance(handler, str) or not all(handler.partition(":")):
-                self._problem(MEDIATION_MALFORMED, f"{path}[{number}]", found=repr(item))
-                continue
-            yield MediationSettings(handler, MappingProxyType(dict(table.get("properties") or {})))
-
-    def _problem(self, reason: Reason, path: str, **inserts: str) -> None:
-        found, allowed = reason.text.format(**inserts), reason.action.format(**inserts)
-        self.problems.append(Problem(reason.code, "configuration", None, path, found, allowed))
-
-
-def _key(name: str) -> str:
-    """A name as it stands in a key path: quoted where TOML would need it."""
-    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'
+    def _refuse_not_run(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
+        allowed = ", ".join(sorted(self._runnable))
+        for name, each in destinations.items():
+            if each.kind not in self._runnable:
+                self._assignments.problem(
+                    TYPE_NOT_RUN, f"{path}.{key(name)}.type", found=f"'{each.kind}'", allowed=allowed
+                )

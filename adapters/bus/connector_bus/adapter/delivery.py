@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 from typing import Any, final
 
-from connector.errors import WorkRejected
+from connector.errors import ConnectorError, WorkRejected
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
-    GroupPrincipalCallback,
-    IdentityService,
     Message,
     MessageEndpointFactory,
+    Ordering,
     SecurityContext,
     Subject,
     UnauthenticatedPrincipal,
-    UserPrincipal,
     Work,
     WorkEvent,
     WorkEventKind,
+    identity_outage,
 )
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.consumer import Consumer
@@ -49,7 +48,7 @@ class Delivery(Work):
 
     def schedule(self) -> None:
         """Hand it to the work manager; does not block. One that is not taken goes back to the queue for a while."""
-        context = MessageSecurityContext(self, self._bus.context.identity)
+        context = MessageSecurityContext(self, self._factory.realm)
         try:
             self._bus.context.work_manager.schedule_work(self, contexts=(context,), listener=self._listen)
         except WorkRejected as refusal:
@@ -73,6 +72,7 @@ class Delivery(Work):
         settlement = DeliveryUnit(self._bus.engine)
         try:
             self._deliver(settlement)
+            self._consumer.succeeded()
         except BaseException as error:
             for queue, entry in settlement.close()[1]:
                 queue.release(entry)  # what a transacted handler had received goes back with everything else
@@ -100,8 +100,8 @@ class Delivery(Work):
         engine.commit(sends, (*receipts, (self._queue, self._entry)))
 
     def _reply(self, request: Message, reply_to: str, reply: Any) -> None:
-        """Send the reply as the execution subject."""
-        subject = self._bus.context.identity.current_subject() or Subject.unauthenticated()
+        """Send the reply as what the handler's work runs as, which is the execution subject unless run-as is set."""
+        subject = self._factory.run_as() or self._bus.context.identity.current_subject() or Subject.unauthenticated()
         answer = reply if isinstance(reply, Message) else Message(reply)
         correlation = answer.correlation_id or request.message_id
         self._bus.engine.send(subject, reply_to, answer.replace(correlation_id=correlation))
@@ -113,13 +113,37 @@ class Delivery(Work):
             _LOG.info("bus %s: a delivery of %s failed after its activation's end", self._bus.name, self._queue.name)
             self._queue.release(self._entry)
             return
+        outage = identity_outage(error)
+        if outage is not None:
+            self._wait_for_the_registry(outage)
+            return
+        redelivery = self._factory.redelivery
+        in_order = self._factory.ordering is Ordering.QUEUE
         self._bus.failures.failed(
             self._queue,
             self._entry,
             error,
-            limit=self._factory.max_redeliveries,
-            delay=self._factory.redelivery_delay,
+            limit=redelivery.limit,
+            delay=redelivery.pause(self._entry.attempts + 1),
+            hold=self._hold_for_redelivery if in_order else None,
         )
+
+    def _wait_for_the_registry(self, outage: ConnectorError) -> None:
+        """Nobody was refused and the message is not to blame: it goes back unharmed, and deliveries pause."""
+        seconds = self._consumer.outage(outage.code)
+        self._queue.release(self._entry)
+        _LOG.warning(
+            "bus %s: deliveries of %s to %s/%s pause for %.0f s, no attempt is counted: %s",
+            self._bus.name,
+            self._queue.name,
+            self._factory.application,
+            self._factory.activation,
+            seconds,
+            outage,
+        )
+
+    def _hold_for_redelivery(self, seconds: float) -> None:
+        self._consumer.hold(seconds, "redelivery")
 
     def _listen(self, event: WorkEvent) -> None:
         if event.kind is WorkEventKind.REJECTED:
@@ -158,27 +182,21 @@ class Delivery(Work):
 
 @final
 class MessageSecurityContext(SecurityContext):
-    """Says that the caller is whoever the message is from (FLOW-5): a name that the engine established."""
+    """Says that the caller is whoever the message is from (FLOW-5): a name that the engine established.
 
-    def __init__(self, delivery: Delivery, identity: IdentityService) -> None:
+    Decided in the realm of the application that it is delivered to. The groups are left to the container, which asks
+    its registry for those of the caller in any case, and keeps the answer.
+    """
+
+    def __init__(self, delivery: Delivery, realm: str) -> None:
         self._delivery = delivery
-        self._identity = identity
+        self.realm = realm or None
 
     def setup_security_context(
         self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
     ) -> None:
-        """Assert the message's identity with the groups that the registry gives it; nothing for a nameless one."""
+        """Assert the message's identity, with its realm: a bare name could be somebody else's there."""
         sender = self._delivery.fetch().header.identity
         if sender is None or isinstance(sender, UnauthenticatedPrincipal):
             return
-        if not isinstance(sender, UserPrincipal) or sender.realm != self._identity.realm:
-            # Never the bare name: in our realm it could be somebody else's.
-            handler.handle([CallerPrincipalCallback(execution_subject, sender)])
-            return
-        groups = sorted(self._identity.groups_of(sender.name))
-        handler.handle(
-            [
-                CallerPrincipalCallback(execution_subject, sender.name),
-                GroupPrincipalCallback(execution_subject, groups),
-            ]
-        )
+        handler.handle([CallerPrincipalCallback(execution_subject, sender)])

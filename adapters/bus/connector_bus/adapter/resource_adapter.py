@@ -5,17 +5,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, final
 
-from connector.spi import ActivationSpec, BootstrapContext, Clock, MessageEndpointFactory, ResourceAdapter
-from connector_bus.adapter import commands
+from connector.spi import (
+    ActivationHealth,
+    ActivationSpec,
+    BootstrapContext,
+    Clock,
+    IdentityService,
+    MessageEndpointFactory,
+    PostureFinding,
+    ResourceAdapter,
+)
+from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
+from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
 from connector_bus.settings import BusSettings
+
+if TYPE_CHECKING:
+    from connector_bus.chains.listener import ChainListeners
 
 #: Seconds that deliveries under way are waited for when their activation ends.
 DEACTIVATION_GRACE = 5.0
@@ -33,14 +46,18 @@ class BusResourceAdapter(ResourceAdapter):
     Args:
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
-    Safe to use from any thread once started. Mutable state: `_alarm` and `_buses`, set by `start`;
-    `_activations`, changed under `_lock`.
+    Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_listeners`, set by `start`;
+    `_section` and `_buses`, what is in force, changed by what `sections_changed` answers; `_activations`, changed
+    under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
         self._make_alarm = make_alarm
+        self._context: BootstrapContext | None = None
+        self._section: Mapping[str, Any] = {}
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
+        self._listeners: ChainListeners | None = None
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
 
@@ -50,7 +67,9 @@ class BusResourceAdapter(ResourceAdapter):
         Raises ConfigError (all mistakes of the section; CF-BUS-006 or -007 for a mediation), MessagingError CF-BUS-050,
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
-        settings = read_buses(context.sections.get("buses") or {}, context.identity)
+        self._section = context.sections.get("buses") or {}
+        settings = read_buses(self._section, context.identity)
+        self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
             for each in settings.values():
@@ -58,6 +77,7 @@ class BusResourceAdapter(ResourceAdapter):
                 self._buses[each.name] = Bus(each, context, self._alarm)
             for bus in self._buses.values():
                 bus.start()
+            self._listen(context)
         except BaseException:
             self.stop()
             raise
@@ -69,6 +89,8 @@ class BusResourceAdapter(ResourceAdapter):
         with self._lock:
             activations, self._activations = list(self._activations.values()), {}
         end = time.monotonic() + STOP_GRACE
+        if self._listeners is not None:
+            self._listeners.stop(STOP_GRACE)
         for activation in activations:
             activation.stop(max(0.0, end - time.monotonic()))
         if self._alarm is not None:
@@ -76,11 +98,59 @@ class BusResourceAdapter(ResourceAdapter):
         for bus in self._buses.values():
             bus.stop(max(0.0, end - time.monotonic()))
 
+    def _listen(self, context: BootstrapContext) -> None:
+        """Open the chains; what they need is loaded where there are any."""
+        section = context.sections.get("chains") or {}
+        if not section:
+            return
+        from connector_bus.chains.listener import ChainListeners
+        from connector_bus.chains.settings import read_chains
+
+        chains = list(read_chains(section).values())
+        self._listeners = ChainListeners(
+            chains, self._buses, context.identity, context.container_name, context.tls.server_context
+        )
+        self._listeners.start()
+
+    def check_sections(self, sections: Mapping[str, Any], identity: IdentityService) -> None:
+        """Check `[buses]` and `[chains]` as `start` would. Blocks for the registry. Raises ConfigError."""
+        read_buses(sections.get("buses") or {}, identity)
+        if sections.get("chains"):
+            from connector_bus.chains.settings import read_chains
+
+            read_chains(sections["chains"])
+
+    def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
+        """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
+
+        Blocks for the registry. Raises ConfigError with all mistakes.
+        """
+        context, alarm = self._context, self._alarm
+        if context is None or alarm is None:
+            return None
+        before, after = self._section, sections.get("buses") or {}
+        read_buses(after, context.identity)  # with all mistakes, also of what waits
+        live = live_section(before, after)
+
+        def remember(*, in_force: bool) -> None:
+            self._section = live if in_force else before
+
+        def make(settings: BusSettings) -> Bus:
+            return Bus(settings, context, alarm)
+
+        wanted = read_buses(live, context.identity)
+        chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
+        return BusesChange(self._buses, wanted, make, (*waiting(before, after), *chains), remember)
+
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]
     ) -> BusManagedConnectionFactory:
         """The factory of one resource. Raises NameNotFound CF-BUS-016 for an unknown bus."""
         return BusManagedConnectionFactory(resource, self._bus(properties))
+
+    def validate_activation(self, spec: ActivationSpec) -> None:
+        """Check that its bus is there. Raises NameNotFound CF-BUS-016."""
+        self._bus(spec.properties)
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue to a handler, under the identities in the messages.
@@ -100,9 +170,19 @@ class BusResourceAdapter(ResourceAdapter):
         if activation is not None and not activation.stop(DEACTIVATION_GRACE):
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
 
+    def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
+        """Whether messages reach the handler, when the store last answered, what deliveries wait for. No blocking."""
+        with self._lock:
+            activation = self._activations.get((endpoint_factory, spec))
+        return ActivationHealth(subscribed=False) if activation is None else activation.health()
+
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
-        """`show`, `messages` or `explain`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
+        """`show`, `messages`, `explain` or `diff`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
         return commands.run(command, arguments, self._buses)
+
+    def findings(self) -> Iterable[PostureFinding]:
+        """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
+        return posture.findings(self._buses.values())
 
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         return commands.find_bus(self._buses, str(properties.get("bus")))

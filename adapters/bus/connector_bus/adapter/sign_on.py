@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import final
 
-from connector.errors import AccessDenied, AuthenticationFailed, LoginRefused, Reason, SignOnError
+from connector.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ConnectionFailed,
+    LoginRefused,
+    Reason,
+    RegistryUnavailable,
+    SignOnError,
+)
 from connector.spi import IdentityAssertion, IdentityService, PasswordCredential, Subject
 from connector_bus.engine.access import AccessControl
 from connector_bus.policy.roles import Role
@@ -36,22 +44,36 @@ ASSERTED_FOREIGN = Reason(
     "Only users of the container's own realm can be asserted on a bus connection.",
 )
 
+REGISTRY_AWAY = Reason(
+    "CF-BUS-046",
+    "user {user} could not sign on to bus {bus}, nobody was refused: {cause}",
+    "Try again once the user registry answers.",
+)
+
 _NOBODY = Subject.unauthenticated()
 
 
 @final
 class SignOn:
-    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry."""
+    """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry.
+
+    Mutable state: `_settings`, replaced as a whole.
+    """
 
     def __init__(self, settings: BusSettings, access: AccessControl, identity: IdentityService) -> None:
         self._settings = settings
         self._access = access
         self._identity = identity
 
+    def reconfigure(self, settings: BusSettings) -> None:
+        """Let in by other settings from now on."""
+        self._settings = settings
+
     def with_credential(self, credential: PasswordCredential | None) -> Subject:
         """The subject of whoever comes with this credential; nobody without bus security (BUS-4).
 
-        Raises SignOnError CF-BUS-010 (none given), LoginRefused CF-BUS-011, AccessDenied CF-BUS-012.
+        Raises SignOnError CF-BUS-010 (none given), LoginRefused CF-BUS-011, AccessDenied CF-BUS-012,
+        ConnectionFailed CF-BUS-046 (the registry is away).
         """
         if not self._access.active:
             return _NOBODY
@@ -69,7 +91,7 @@ class SignOn:
     def asserted(self, system: Subject, assertion: IdentityAssertion) -> Subject:
         """The subject of a caller that a trusted user asserts; it needs the connector role like everybody (TRUST-1).
 
-        Raises AccessDenied CF-BUS-013, -014, -015 or CF-BUS-012.
+        Raises AccessDenied CF-BUS-013, -014, -015 or CF-BUS-012; ConnectionFailed CF-BUS-046.
         """
         if not self._access.active:
             return _NOBODY
@@ -80,6 +102,8 @@ class SignOn:
             raise AccessDenied(ASSERTED_FOREIGN, user=assertion.user, realm=assertion.realm)
         try:
             subject = self._identity.assert_user(assertion.user)
+        except RegistryUnavailable as failure:
+            raise self._undecided(assertion.user, failure) from failure
         except AuthenticationFailed as failure:
             raise AccessDenied(
                 ASSERTED_UNKNOWN, user=assertion.user, realm=assertion.realm, cause=failure.text
@@ -91,7 +115,14 @@ class SignOn:
     def _authenticated(self, credential: PasswordCredential) -> Subject:
         try:
             return self._identity.authenticate(credential.user, credential.password)
+        except RegistryUnavailable as failure:
+            raise self._undecided(credential.user, failure) from failure
         except AuthenticationFailed as failure:
             raise LoginRefused(
                 LOGIN_REFUSED, user=credential.user, bus=self._settings.name, cause=failure.text
             ) from failure
+
+    def _undecided(self, user: str, failure: RegistryUnavailable) -> ConnectionFailed:
+        """Not a LoginRefused: that would be taken for a wrong credential, and no other would be tried with it."""
+        cause = f"{failure.code}: {failure.text}"
+        return ConnectionFailed(REGISTRY_AWAY, user=user, bus=self._settings.name, cause=cause)

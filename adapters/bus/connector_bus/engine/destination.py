@@ -80,7 +80,7 @@ class DestinationTable:
         on_expired: Told of entries that left because they are past their time.
         feeder: Makes the durable queues where the store is shared with other engines.
 
-    Mutable state: `_temporary`, changed under `_lock`; the durable destinations stay as configured.
+    Mutable state: `_temporary` and `durable`, changed under `_lock`; a durable destination stays as configured.
     """
 
     def __init__(
@@ -94,9 +94,26 @@ class DestinationTable:
         self._bus = bus
         self._clock = clock
         self._on_expired = on_expired
+        self._feeder = feeder
         self.durable = {each.name: self._make_durable(each, feeder) for each in settings}
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
+
+    def make(self, settings: DestinationSettings) -> Destination:
+        """Make a durable destination that nobody can find yet."""
+        return self._make_durable(settings, self._feeder)
+
+    def add(self, destination: Destination) -> None:
+        """Let it be found. The table is replaced: who goes through it sees a whole one."""
+        with self._lock:
+            self.durable = {**self.durable, destination.name: destination}
+
+    def remove(self, name: str) -> None:
+        """Take a durable destination out, and end all waiting on it. What the store holds for it stays there."""
+        with self._lock:
+            gone = self.durable[name]
+            self.durable = {key: each for key, each in self.durable.items() if key != name}
+        gone.close()
 
     def _make_durable(self, settings: DestinationSettings, feeder: Feeder | None) -> Destination:
         def make(*, mediated: bool | None) -> MessageQueue:

@@ -29,7 +29,7 @@ from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
-from connector_bus.settings import BusSettings
+from connector_bus.settings import BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
@@ -125,6 +125,18 @@ class BusEngine:
             self.branches.found(unit.branch, self._branch(unit))
         for name, count in orphans.items():
             _LOG.warning("bus %s keeps %d message(s) of %s, which is not configured any more", self.name, count, name)
+
+    def add(self, settings: DestinationSettings) -> Destination:
+        """Make a destination while the bus runs, with what the store has kept for one of its name. Blocks for disk."""
+        destination = self.destinations.make(settings)
+        if self._feeder is None:
+            # Filled before it can be found: what is sent to it from then on is shown when it is stored.
+            held = {line.sequence for unit in self.store.prepared() for line in unit.removals}
+            for line in self.store.index():
+                if line.destination == settings.name and line.sequence not in held:
+                    destination.side(mediated=line.mediated).add((_entry_of(line),))
+        self.destinations.add(destination)
+        return destination
 
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
@@ -263,7 +275,9 @@ class BusEngine:
             return
         kept = stored if destination is not None and destination.is_temporary else None
         header = stored.header
-        entry = Entry(stored.sequence, header.priority, header.expires_at, header.delivery_count, kept)
+        entry = Entry(
+            stored.sequence, header.priority, header.expires_at, header.delivery_count, kept, group=header.group
+        )
         shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)
@@ -272,8 +286,7 @@ class BusEngine:
         destination = self.destinations.find(line.destination)
         if destination is None:
             return False
-        entry = Entry(line.sequence, line.priority, line.expires_at, line.attempts)
-        return destination.side(mediated=line.mediated).add((entry,))
+        return destination.side(mediated=line.mediated).add((_entry_of(line),))
 
     def _branch(self, unit: PreparedUnit) -> Branch:
         """What an earlier process left prepared: its arrivals are shown on commit, its removals on rollback."""
@@ -303,6 +316,10 @@ class BusEngine:
 
     def __repr__(self) -> str:
         return f"<BusEngine {self.name}>"
+
+
+def _entry_of(line: IndexLine) -> Entry:
+    return Entry(line.sequence, line.priority, line.expires_at, line.attempts)
 
 
 def new_connection_id() -> str:

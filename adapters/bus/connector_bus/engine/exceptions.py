@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import final
 
 from connector.errors import ConnectorError
@@ -45,12 +46,22 @@ class FailureHandling:
         limit: int,
         delay: float = 0.0,
         permanent: bool = False,
+        hold: Callable[[float], None] | None = None,
     ) -> None:
         """One delivery of a claimed entry has failed; afterwards it is no longer claimed by the caller.
 
         Up to `limit` failures it is delivered again after `delay` seconds; then, or at once if `permanent`, it goes to
         the exception destination and the requester, if any, gets a fault. Blocks for the disk; never raises a
         ConnectorError: what can't be written is logged, and tried again later.
+
+        Args:
+            queue: Where the entry is.
+            entry: What was to be delivered.
+            error: Why it wasn't.
+            limit: How many failures are followed by another delivery.
+            delay: Seconds before it.
+            permanent: Whether another one can't help.
+            hold: Has the consumer take nothing for so many seconds, where nothing may overtake the entry meanwhile.
         """
         entry.attempts += 1
         note = FailureNote.of(error)
@@ -64,7 +75,10 @@ class FailureHandling:
         except ConnectorError as failure:
             _LOG.error("bus %s: a failed message of %s stays there: %s", self._engine.name, queue.name, failure)
             delay = max(delay, STUCK_PAUSE)
-        if delay > 0:
+        if delay > 0 and hold is not None:
+            hold(delay)
+            queue.release(entry)
+        elif delay > 0:
             self._engine.alarm.call_later(delay, lambda: queue.release(entry))
         else:
             queue.release(entry)

@@ -27,8 +27,8 @@ class Feeder:
         store: The store.
         clock: The time.
 
-    Safe to use from any thread. Mutable state: `_queues`, before `start` only; `_asked`, the queues that are in the
-    line already, changed under `_lock`; `_hungry`, those that could not be fed, by the thread only.
+    Safe to use from any thread. Mutable state: `_queues`, which only grows; `_asked`, the queues that are in the
+    line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the thread only.
     """
 
     def __init__(self, bus: str, store: SharedStore, clock: Clock) -> None:
@@ -40,6 +40,7 @@ class Feeder:
         self._lock = threading.Lock()
         self._asked: set[SharedQueue] = set()
         self._hungry: set[SharedQueue] = set()
+        self._answered: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"bus-feeder-{bus}", daemon=True)
 
     def queue(
@@ -47,7 +48,14 @@ class Feeder:
     ) -> SharedQueue:
         """Make a queue that it feeds; see `SharedQueue`."""
         queue = SharedQueue(
-            name, self._clock, on_expired, self._store, mediated=mediated, exclusive=exclusive, ask=self._ask
+            name,
+            self._clock,
+            on_expired,
+            self._store,
+            mediated=mediated,
+            exclusive=exclusive,
+            ask=self._ask,
+            polled=self.polled,
         )
         self._queues.append(queue)
         return queue
@@ -69,10 +77,17 @@ class Feeder:
             if destination is None or queue.name == destination:
                 self._ask(queue)
 
+    def polled(self) -> float | None:
+        """Seconds since the store last answered; None where it has not yet. Does not block."""
+        answered = self._answered
+        return None if answered is None else self._clock.monotonic() - answered
+
     def look(self) -> None:
         """Show a sign of life; where this engine was fenced, begin anew. Blocks for the database."""
         try:
-            if self._store.look():
+            alive = self._store.look()
+            self._answered = self._clock.monotonic()
+            if alive:
                 hungry, self._hungry = self._hungry, set()
                 for queue in hungry:
                     self._ask(queue)
@@ -121,6 +136,7 @@ class Feeder:
     def _feed(self, queue: SharedQueue) -> None:
         try:
             queue.feed()
+            self._answered = self._clock.monotonic()
         except MessagingError as failure:
             self._hungry.add(queue)
             if failure.code == FENCED.code:

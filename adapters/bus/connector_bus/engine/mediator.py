@@ -59,6 +59,11 @@ class Mediator:
         self._queue = destination.unmediated
         self._consumer = Consumer(self._queue, 1, self._begin, engine.alarm)
 
+    @property
+    def destination(self) -> str:
+        """The destination whose messages it takes."""
+        return self._name
+
     def start(self) -> None:
         """Begin. Does not block."""
         self._consumer.start()

@@ -47,15 +47,28 @@ class MessageQueue:
 
         return self._change(arrive)
 
-    def want(self, taker: Taker) -> None:
-        """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed."""
-        if not self._change(lambda state: state.want(taker)):
+    def want(self, taker: Taker, *, keeps_groups: bool = False) -> None:
+        """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed.
+
+        Args:
+            taker: Who gets it.
+            keeps_groups: Whether nobody is to get another message of the same group before this one is settled or back.
+        """
+        if not self._change(lambda state: state.want(taker, keeps_groups=keeps_groups)):
             raise MessagingError(QUEUE_CLOSED, queue=self.name)
 
     def withdraw(self, taker: Taker) -> bool:
         """Take a wish back; False if it has been served: the taker then holds an entry. Does not block."""
         with self._lock:
             return self._state.withdraw(taker)
+
+    def claim(self, entry: Entry) -> Entry | None:
+        """Take one certain entry, for administration: settle it by `remove`, or `release` it.
+
+        None where it is not ready (any more). Blocks for the database where other engines have the messages as well.
+        """
+        with self._lock:
+            return entry if not self._closed and self._state.claim(entry) else None
 
     def feed(self) -> None:
         """Get what the takers wait for from elsewhere, where that is possible. May block."""
@@ -84,6 +97,15 @@ class MessageQueue:
         if waiter.entry is None:
             self.want(waiter)  # refused: the queue has closed
         return waiter.entry
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing comes from it any more."""
+        return self._closed
+
+    def polled(self) -> float | None:
+        """Seconds since it was last known what there is to be had; None where it isn't yet. Does not block."""
+        return 0.0
 
     def entries(self) -> list[Entry]:
         """A snapshot of what can be taken, in order. Does not block."""

@@ -34,6 +34,7 @@ class SharedQueue(MessageQueue):
         mediated: Which side of the destination it is; None where there is one only.
         exclusive: Whether one engine at a time takes one message from it, which keeps their order.
         ask: Has `feed` called soon, on another thread; must not block.
+        polled: Seconds since the store last answered; None where it has not yet.
     """
 
     def __init__(
@@ -46,17 +47,19 @@ class SharedQueue(MessageQueue):
         mediated: bool | None,
         exclusive: bool,
         ask: Callable[[SharedQueue], None],
+        polled: Callable[[], float | None] = lambda: 0.0,
     ) -> None:
         super().__init__(name, clock, on_expired)
         self._store = store
         self._mediated = mediated
         self._exclusive = exclusive
         self._ask = ask
+        self._polled = polled
         self._feeding = threading.Lock()
 
-    def want(self, taker: Taker) -> None:
-        """See `MessageQueue`."""
-        super().want(taker)
+    def want(self, taker: Taker, *, keeps_groups: bool = False) -> None:
+        """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
+        super().want(taker, keeps_groups=keeps_groups)
         self._ask(self)
 
     def release(self, entry: Entry) -> None:
@@ -72,13 +75,27 @@ class SharedQueue(MessageQueue):
         with self._feeding:
             if self._give_back():
                 return
-            with self._lock:
-                wanted = 0 if self._closed else self._state.waiting
-            if not wanted:
-                return
-            lines = self._store.claim(self.name, wanted, mediated=self._mediated, exclusive=self._exclusive)
-            self.add([_entry(line) for line in lines])
+            while wanted := self._wanted():
+                lines = self._store.claim(self.name, wanted, mediated=self._mediated, exclusive=self._exclusive)
+                if not lines:
+                    break
+                # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
+                self.add([_entry(line) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
+
+    def claim(self, entry: Entry) -> Entry | None:
+        """See `MessageQueue`. Blocks for the database. Raises MessagingError."""
+        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=entry.sequence)
+        if not lines:
+            return None
+        claimed = _entry(lines[0])
+        with self._lock:
+            self._state.hold(claimed)
+        return claimed
+
+    def polled(self) -> float | None:
+        """See `MessageQueue`: when the store last answered this engine."""
+        return self._polled()
 
     def forget(self) -> None:
         """This engine was fenced: what is ready here is somebody else's by now. Does not block."""
@@ -93,6 +110,10 @@ class SharedQueue(MessageQueue):
         """How many are free, and how many any engine has. Blocks for the database. Raises MessagingError."""
         return self._store.counts(self.name, mediated=self._mediated)
 
+    def _wanted(self) -> int:
+        with self._lock:
+            return 0 if self._closed else self._state.waiting
+
     def _give_back(self) -> bool:
         with self._lock:
             surplus = [] if self._state.waiting else self._state.drop_ready()
@@ -105,4 +126,4 @@ class SharedQueue(MessageQueue):
 
 
 def _entry(line: IndexLine) -> Entry:
-    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, claim=line.claim)
+    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, claim=line.claim, group=line.group)

@@ -1,13 +1,11 @@
-"""Role holders: users, groups and the special groups, and the set of them that one role has (BUS-3)."""
+"""Role holders: users, groups and the special groups, as they are written (BUS-3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import final
-
-from connector.spi import ServerPrincipal, Subject, UnauthenticatedPrincipal
+from typing import Any
 
 
 class HolderKind(StrEnum):
@@ -25,13 +23,19 @@ class Holder:
     Attributes:
         kind: User, group or special group.
         name: The name in the registry of the container's realm, or the special group's.
+        unique_name: For a user, the registry's unique name: the assignment is for the one user who has it, and not
+            for somebody else who is later given the same name. None: for whoever has the name.
     """
 
     kind: HolderKind
     name: str
+    unique_name: str | None = None
 
     def __str__(self) -> str:
-        return self.name if self.kind is HolderKind.SPECIAL else f"{self.kind}:{self.name}"
+        if self.kind is HolderKind.SPECIAL:
+            return self.name
+        unique = "" if self.unique_name is None else f" ({self.unique_name})"
+        return f"{self.kind}:{self.name}{unique}"
 
 
 EVERYONE = Holder(HolderKind.SPECIAL, "Everyone")
@@ -40,8 +44,15 @@ SERVER = Holder(HolderKind.SPECIAL, "Server")
 _SPECIAL = {holder.name: holder for holder in (EVERYONE, ALL_AUTHENTICATED, SERVER)}
 
 
-def parse_holder(text: str) -> Holder | None:
-    """Read `user:NAME`, `group:NAME` or a special group's name; None for anything else. Does not block."""
+def parse_holder(written: object) -> Holder | None:
+    """Read a holder; None for anything that is none. Does not block.
+
+    It is written `user:NAME`, `group:NAME`, as a special group's name, or, with a unique name, as a table
+    `{ user = NAME, unique_name = NAME }`.
+    """
+    if isinstance(written, Mapping):
+        return _identified(written)
+    text = str(written)
     if text in _SPECIAL:
         return _SPECIAL[text]
     kind, colon, name = text.partition(":")
@@ -50,47 +61,8 @@ def parse_holder(text: str) -> Holder | None:
     return None
 
 
-@final
-class HolderSet:
-    """The holders of one role on one resource, compiled for the question "which of them is this subject?".
-
-    Immutable, safe to share between threads. Names are those of `realm`; somebody of a trusted realm is authenticated
-    but is no user and in no group of ours, and somebody of any other realm counts as nobody (BUS-9).
-    """
-
-    __slots__ = ("_authenticated", "_everyone", "_groups", "_realm", "_server", "_trusted", "_users", "holders")
-
-    def __init__(self, holders: Iterable[Holder], realm: str, trusted_realms: frozenset[str] = frozenset()) -> None:
-        self.holders = frozenset(holders)
-        self._realm = realm
-        self._trusted = trusted_realms
-        self._users: Mapping[str, Holder] = {h.name: h for h in self.holders if h.kind is HolderKind.USER}
-        self._groups: Mapping[str, Holder] = {h.name: h for h in self.holders if h.kind is HolderKind.GROUP}
-        self._everyone = EVERYONE in self.holders
-        self._authenticated = ALL_AUTHENTICATED in self.holders
-        self._server = SERVER in self.holders
-
-    def deciding(self, subject: Subject) -> Holder | None:
-        """The holder that lets the subject in, or None. Everyone needs no name at all. Does not block."""
-        if self._everyone:
-            return EVERYONE
-        caller = subject.caller
-        if caller is None or isinstance(caller, UnauthenticatedPrincipal):
-            return None
-        if caller.realm != self._realm:
-            return ALL_AUTHENTICATED if self._authenticated and caller.realm in self._trusted else None
-        if isinstance(caller, ServerPrincipal):
-            return SERVER if self._server else (ALL_AUTHENTICATED if self._authenticated else None)
-        user = self._users.get(caller.name)
-        if user is not None:
-            return user
-        if self._authenticated:
-            return ALL_AUTHENTICATED
-        if self._groups:
-            for group in subject.groups:
-                if group in self._groups:
-                    return self._groups[group]
+def _identified(table: Mapping[str, Any]) -> Holder | None:
+    user, unique = table.get("user"), table.get("unique_name")
+    if set(table) != {"user", "unique_name"} or not isinstance(user, str) or not isinstance(unique, str):
         return None
-
-    def __repr__(self) -> str:
-        return f"HolderSet({', '.join(sorted(str(holder) for holder in self.holders))})"
+    return Holder(HolderKind.USER, user, unique) if user and unique else None

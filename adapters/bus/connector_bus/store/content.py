@@ -23,6 +23,7 @@ class ContentKind(StrEnum):
     TEXT = "text"
     BYTES = "bytes"
     JSON = "json"
+    AMQP = "amqp"  # the bare message of a client on the wire, which is never encoded again
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Content:
     @classmethod
     def encode(cls, body: Body) -> Content:
         """Encode a body. Raises MessagingError (CF-BUS-031) for one that can't be kept."""
+        if isinstance(body, Content):
+            return body
         if body is None:
             return cls(ContentKind.NONE, b"")
         if isinstance(body, bytes | bytearray | memoryview):
@@ -59,6 +62,10 @@ class Content:
             return None
         if self.kind is ContentKind.BYTES:
             return self.data
+        if self.kind is ContentKind.AMQP:
+            from connector_bus.store.amqp_content import body_of  # its library is for those who use the wire
+
+            return body_of(self.data)
         text = self.data.decode()
         return text if self.kind is ContentKind.TEXT else json.loads(text)
 

@@ -22,6 +22,7 @@ class IndexLine:
         expires_at: Seconds since 1970, or None.
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
+        group: The group within which order is kept, or None.
         claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
@@ -31,6 +32,7 @@ class IndexLine:
     expires_at: float | None
     attempts: int
     mediated: bool
+    group: str | None = None
     claim: int = 0
 
 
@@ -114,7 +116,9 @@ class SharedStore(MessageStore, Protocol):
         """This engine's present epoch."""
         ...
 
-    def claim(self, destination: str, count: int, *, mediated: bool | None, exclusive: bool) -> Sequence[IndexLine]:
+    def claim(
+        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+    ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
 
         Args:
@@ -122,6 +126,7 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
+            only: Only the one with this sequence, for administration.
         """
         ...
 

@@ -20,6 +20,7 @@ def line_of(messages: Table) -> tuple[Column[Any], ...]:
         columns.expires_at,
         columns.attempts,
         columns.mediated,
+        columns.group_id,
     )
 
 

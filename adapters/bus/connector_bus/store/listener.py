@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any, final
 
+from connector.errors import MessagingError
+from connector_bus.store.writer import STORE_CLOSED
+
 _LOG = logging.getLogger("connector_bus.store")
 
 #: What an engine tells itself to end its listening.
@@ -33,6 +36,7 @@ class Listener:
         self._connection: Any = None
         self._listener: Callable[[str | None], None] | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     @property
     def is_connected(self) -> bool:
@@ -42,9 +46,11 @@ class Listener:
     def connect(self, use: Callable[[Any], None]) -> None:
         """Open a new connection, in place of one that there may be; `use` may take locks on it before it listens.
 
-        Blocks for the database. Raises what the driver and `use` raise.
+        Blocks for the database. Raises what the driver and `use` raise, MessagingError CF-BUS-052 once closed.
         """
         self._disconnect()
+        if self._closed:
+            raise MessagingError(STORE_CLOSED, store=self._place)
         connection = self._link()
         try:
             use(connection)
@@ -53,8 +59,14 @@ class Listener:
             connection.close()
             raise
         with self._lock:
-            self._connection = connection
+            # Closed meanwhile: its lock must go with it, or others would take this engine for alive.
+            closed = self._closed
+            if not closed:
+                self._connection = connection
             listener = self._listener
+        if closed:
+            connection.close()
+            raise MessagingError(STORE_CLOSED, store=self._place)
         if listener is not None:
             self._run_with(connection, listener)
             listener(None)  # whatever was told while nobody listened
@@ -67,7 +79,9 @@ class Listener:
         self._run_with(connection, listener)
 
     def close(self) -> None:
-        """Stop listening and let go of the connection. Harmless when called twice."""
+        """Stop listening, for good, and let go of the connection. Harmless when called twice."""
+        with self._lock:
+            self._closed = True
         self._disconnect()
 
     def _run_with(self, connection: Any, listener: Callable[[str | None], None]) -> None:

@@ -15,6 +15,7 @@ over. A transaction that it was paused in is ended by the server (`idle_in_trans
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, final
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
@@ -119,8 +120,8 @@ class Membership:
             connection.execute(text("SET LOCAL lock_timeout TO 0"))
         self._end(connection, former.epoch)
 
-    def _others(self, connection: Connection) -> list[Row[Any]]:
-        return list(connection.execute(_OTHERS, {"lease": self._lease}).all())
+    def _others(self, connection: Connection) -> Sequence[Any]:
+        return connection.execute(_OTHERS, {"lease": self._lease}).all()
 
     def _is_dead(self, connection: Connection, other: Row[Any]) -> bool:
         return bool(other.late or connection.execute(_IS_FREE, {"epoch": other.epoch}).scalar())

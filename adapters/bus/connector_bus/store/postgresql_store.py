@@ -198,10 +198,14 @@ class PostgresqlStore:
         with self._read() as connection:
             return int(connection.execute(select(func.coalesce(func.max(messages.c.sequence), 0))).scalar_one())
 
-    def claim(self, destination: str, count: int, *, mediated: bool | None, exclusive: bool) -> Sequence[IndexLine]:
+    def claim(
+        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+    ) -> Sequence[IndexLine]:
         """See the contract."""
         here = _on(messages, destination, mediated)
         picked = select(messages.c.sequence).where(here, _FREE).order_by(*_ORDER).limit(1 if exclusive else count)
+        if only is not None:
+            picked = picked.where(messages.c.sequence == only)
         if exclusive:
             others = messages.alias()
             picked = picked.where(

@@ -1,0 +1,139 @@
+"""The bus as one connection on the wire uses it: checked like everybody, and never waited for on the chain's loop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any, final
+
+from connector.errors import AccessDenied, ConnectorError
+from connector.spi import Message, Subject
+from connector_bus.adapter.bus import Bus
+from connector_bus.chains.inbox import Inbox
+from connector_bus.engine.delivery_unit import Receipt
+from connector_bus.engine.destination import Destination
+from connector_bus.engine.engine import REPLY_QUEUE_PRIVATE, new_connection_id
+from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.roles import Role
+from connector_bus.settings import REPLY_PREFIX
+from connector_bus.store.record import StoredMessage
+
+Done = Callable[[BaseException | None], None]
+
+
+@final
+class BusSide:
+    """One connection's way to its bus. For the chain's loop only.
+
+    Args:
+        bus: The bus.
+        subject: Who is signed on: all checks and the identity in its messages are this subject's.
+        inbox: Where what other threads have done is heard of.
+        executor: Where what blocks is done.
+
+    Mutable state: `_reply_queues`.
+    """
+
+    def __init__(self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor) -> None:
+        self.bus = bus
+        self.subject = subject
+        self._inbox = inbox
+        self._executor = executor
+        self._id = new_connection_id()
+        self._count = 0
+        self._reply_queues: set[str] = set()
+
+    @property
+    def user(self) -> str | None:
+        """Who is signed on; None for nobody."""
+        caller = self.subject.caller
+        return caller.name if self.subject.is_authenticated and caller is not None else None
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.bus.context.clock.time()
+
+    def may_send(self, name: str) -> None:
+        """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
+        destination = self.bus.engine.target(name)
+        if destination is not None:
+            self.bus.access.require(self.subject, Role.SENDER, destination.resource)
+
+    def consumable(self, name: str, role: Role) -> Destination:
+        """A destination that the user may receive from, or browse. Raises AccessDenied, NameNotFound."""
+        destination = self.bus.engine.destinations.get(name)
+        if not destination.is_temporary:
+            self.bus.access.require(self.subject, role, destination.resource)
+        elif destination.owner is not self:
+            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.bus.name)
+        return destination
+
+    def admit(self, name: str, message: Message) -> StoredMessage:
+        """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
+        self.may_send(name)
+        engine = self.bus.engine
+        return engine.accept(message, name, self.bus.access.identity_of(self.subject), message_id=message.message_id)
+
+    def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
+        """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards."""
+        engine = self.bus.engine
+        try:
+            unit = engine.store_unit(sends, receipts)
+            if unit.is_empty:  # reply queues live in memory only
+                engine.settled(sends, receipts)
+                done(None)
+                return
+            future = engine.store.submit(unit)
+        except ConnectorError as error:
+            done(error)
+            return
+
+        def written(outcome: Future[None]) -> None:
+            error = outcome.exception()
+            if error is None:
+                engine.settled(sends, receipts)
+            self._inbox.put(functools.partial(done, error))
+
+        future.add_done_callback(written)
+
+    def failed(self, queue: MessageQueue, entry: Entry, error: ConnectorError, *, permanent: bool) -> None:
+        """Book a failed delivery, on another thread: again, or to the exception destination. It logs its own errors."""
+        settings = self.bus.engine.destinations.durable.get(queue.name)
+        limit = settings.settings.max_redeliveries if settings is not None and settings.settings is not None else 0
+        book = functools.partial(self.bus.failures.failed, queue, entry, error, limit=limit, permanent=permanent)
+        self._executor.submit(book)
+
+    def apart(self, function: Callable[[], Any], done: Callable[[Any, BaseException | None], None]) -> None:
+        """Do what blocks on another thread; `done` is called on the loop with its result or error."""
+
+        def report(outcome: Future[Any]) -> None:
+            error = outcome.exception()
+            result = None if error is not None else outcome.result()
+            self._inbox.put(functools.partial(done, result, error))
+
+        self._executor.submit(function).add_done_callback(report)
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """From any thread: have something done on the loop."""
+        self._inbox.put(call)
+
+    def new_reply_queue(self) -> str:
+        """Make a temporary queue that only this connection consumes from."""
+        self._count += 1
+        name = f"{REPLY_PREFIX}.{self._id}.{self._count}"
+        self.bus.engine.destinations.add_reply_queue(name, self)
+        self._reply_queues.add(name)
+        return name
+
+    def drop_reply_queue(self, name: str) -> None:
+        """Take one away; what comes later is discarded and counted."""
+        if name in self._reply_queues:
+            self._reply_queues.discard(name)
+            self.bus.engine.discarded(self.bus.engine.destinations.remove_reply_queue(name))
+
+    def close(self) -> None:
+        """The connection is over: its temporary queues go."""
+        for name in list(self._reply_queues):
+            self.drop_reply_queue(name)

@@ -1,0 +1,236 @@
+"""The chains of one container: one event loop on one thread, a listening socket for each chain (CHAIN-1)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, final
+
+from connector.errors import ConfigError, Reason
+from connector.spi import IdentityService
+from connector_bus.adapter.bus import Bus
+from connector_bus.chains.admission import Admission
+from connector_bus.chains.protocol import ClientProtocol
+from connector_bus.chains.settings import ChainSettings
+from connector_bus.store.amqp_content import load_proton
+
+CANNOT_LISTEN = Reason(
+    "CF-BUS-163",
+    "chain {chain} can't listen on {host} port {port}: {why}",
+    "Choose another port in [chains.{chain}], or end what has it.",
+)
+
+_LOG = logging.getLogger("connector_bus.chains")
+
+#: Seconds that a TLS handshake may take.
+HANDSHAKE_TIMEOUT = 10.0
+#: Threads that ask the registry, and do what else blocks, for all clients together.
+HELPERS = 4
+
+T = TypeVar("T")
+Contexts = Callable[[str], ssl.SSLContext]
+
+
+@final
+class ChainListeners:
+    """All chains that are enabled. Safe to use from any thread.
+
+    Args:
+        chains: Their settings.
+        buses: The buses of this server.
+        identity: Who is who.
+        container: Our name to clients.
+        contexts: The server's TLS context in force, by the name of the configuration; asked for each connection.
+
+    Mutable state: `_servers` and `_clients`, changed on the loop only; `_thread`.
+    """
+
+    def __init__(
+        self,
+        chains: Sequence[ChainSettings],
+        buses: Mapping[str, Bus],
+        identity: IdentityService,
+        container: str,
+        contexts: Contexts,
+    ) -> None:
+        self._chains = [chain for chain in chains if chain.enabled]
+        self._buses = buses
+        self._identity = identity
+        self._container = container
+        self._contexts = contexts
+        self._loop = asyncio.new_event_loop()
+        self._executor = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{container}-chains")
+        self._thread: threading.Thread | None = None
+        self._servers: dict[str, asyncio.Server] = {}
+        self._clients: dict[ClientProtocol, str] = {}
+        self._handshakes: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Listen on all of them, or on none. Blocks for binding.
+
+        Raises ConfigError CF-BUS-163, what the TLS configuration raises, MessagingError CF-BUS-150.
+        """
+        if not self._chains:
+            return
+        load_proton()
+        for chain in self._chains:
+            if chain.tls is not None:
+                self._contexts(chain.tls)  # what is wrong with it is told at the start
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"{self._container}-chains", daemon=True)
+        self._thread.start()
+        try:
+            for chain in self._chains:
+                self._call(self._listen(chain))
+        except BaseException:
+            self.stop()
+            raise
+
+    def ports(self) -> dict[str, int]:
+        """The port of each chain that listens."""
+        return {name: server.sockets[0].getsockname()[1] for name, server in self._servers.items() if server.sockets}
+
+    def clients(self) -> dict[str, int]:
+        """How many clients each chain has."""
+        counts = dict.fromkeys(self._servers, 0)
+        for chain in list(self._clients.values()):
+            counts[chain] = counts.get(chain, 0) + 1
+        return counts
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
+
+        What is out at a client goes back to its place. Harmless when called twice.
+        """
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            with contextlib.suppress(TimeoutError):
+                self._call(self._end(), timeout)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            thread.join(timeout)
+            if not thread.is_alive():
+                self._loop.close()
+        elif not self._loop.is_running():
+            self._loop.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _call(self, coroutine: Any, timeout: float | None = None) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+
+    async def _listen(self, chain: ChainSettings) -> None:
+        admission = Admission(chain, self._buses, self._identity)
+
+        def client() -> asyncio.BaseProtocol:
+            protocol = ClientProtocol(
+                admission,
+                self._container,
+                idle_timeout=chain.idle_timeout,
+                login_timeout=chain.login_timeout,
+                executor=self._executor,
+                gone=self._gone,
+            )
+            self._clients[protocol] = chain.name
+            return protocol
+
+        def accepted() -> asyncio.BaseProtocol:
+            if list(self._clients.values()).count(chain.name) >= chain.max_connections:
+                _LOG.warning("chain %s has %d clients and takes no more", chain.name, chain.max_connections)
+                return _TurnedAway()
+            return client() if chain.tls is None else _Securing(chain.tls, client, self._contexts, self._handshakes)
+
+        try:
+            self._servers[chain.name] = await self._loop.create_server(accepted, chain.host, chain.port)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise ConfigError(CANNOT_LISTEN, chain=chain.name, host=chain.host, port=chain.port, why=why) from None
+        _LOG.info("chain %s listens on %s port %d", chain.name, chain.host, self.ports()[chain.name])
+
+    def _gone(self, client: ClientProtocol) -> None:
+        self._clients.pop(client, None)
+
+    async def _end(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        for client in list(self._clients):
+            client.close("The server stops.")
+        for handshake in list(self._handshakes):
+            handshake.cancel()
+        for _ in range(10):  # let the sockets be written out and closed
+            if not self._clients:
+                return
+            await asyncio.sleep(0.01)
+
+
+@final
+class _TurnedAway(asyncio.Protocol):
+    """For whoever is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+@final
+class _Securing(asyncio.Protocol):
+    """Begins TLS with the context that is in force now, and gives the connection to whom it is for."""
+
+    def __init__(
+        self,
+        tls: str,
+        client: Callable[[], asyncio.BaseProtocol],
+        contexts: Contexts,
+        handshakes: set[asyncio.Task[None]],
+    ) -> None:
+        self._tls = tls
+        self._client = client
+        self._contexts = contexts
+        self._handshakes = handshakes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        task = asyncio.ensure_future(self._secure(transport))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+
+    async def _secure(self, transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting()
+        try:
+            secured = await loop.start_tls(
+                transport,
+                waiting,
+                self._contexts(self._tls),
+                server_side=True,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
+            )
+        except (OSError, ssl.SSLError) as error:
+            _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
+            transport.close()
+            return
+        if secured is None or waiting.lost:
+            return
+        client = self._client()
+        secured.set_protocol(client)
+        assert isinstance(client, asyncio.Protocol)
+        client.connection_made(secured)
+        if waiting.early:
+            client.data_received(b"".join(waiting.early))
+
+
+@final
+class _Waiting(asyncio.Protocol):
+    """Between the handshake and the client's own protocol: nothing that comes may be lost."""
+
+    def __init__(self) -> None:
+        self.early: list[bytes] = []
+        self.lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self.early.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True

@@ -1,0 +1,101 @@
+"""Messages between the wire and the engine: what of them the engine reads, and what it writes for a client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.errors import AccessDenied, MessagingError, Reason
+from connector.spi import Message, PropertyValue
+from connector_bus.store.amqp_content import (
+    MALFORMED,
+    header_section,
+    load_proton,
+    plain,
+    without_hop_sections,
+)
+from connector_bus.store.content import Content, ContentKind
+from connector_bus.store.record import StoredMessage
+
+FORGED = Reason(
+    "CF-BUS-152",
+    "a message of {user} names another user as its sender",
+    "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
+)
+
+
+def decoded(data: bytes, user: str | None, now: float) -> Message:
+    """A client's message as the engine takes it; its body is kept as bytes. Pure but for the library.
+
+    Args:
+        data: The whole message as it came.
+        user: Who is signed on; None for nobody. A user-id in the message must be the same (BUS-8).
+        now: Seconds since 1970, for what is only good for so long.
+
+    Raises MessagingError CF-BUS-151 for what is no message, AccessDenied CF-BUS-152 for a forged sender.
+    """
+    wire = load_proton().Message()
+    try:
+        wire.decode(data)
+        claimed = bytes(wire.user_id or b"")
+        message = _read(wire, data, now)
+    except MessagingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the library raises errors of many kinds for bytes that are none
+        raise MessagingError(MALFORMED, why=type(error).__name__) from None
+    if claimed and claimed != (user or "").encode():
+        raise AccessDenied(FORGED, user=user or "nobody")
+    return message
+
+
+def _read(wire: Any, data: bytes, now: float) -> Message:
+    properties: dict[str, PropertyValue] = {}
+    for name, value in (wire.properties or {}).items():
+        known = plain(value)
+        properties[str(name)] = known if isinstance(known, str | int | float | bool | None) else str(known)
+    expires = now + wire.ttl if wire.ttl else (wire.expiry_time or None)
+    return Message(
+        body=Content(ContentKind.AMQP, without_hop_sections(data)),
+        properties=properties,
+        destination=wire.address or None,
+        reply_to=wire.reply_to or None,
+        correlation_id=_text(wire.correlation_id),
+        message_id=_text(wire.id),
+        expires_at=expires,
+        priority=min(int(wire.priority), 9),
+        persistent=bool(wire.durable),
+        group=wire.group_id or None,
+    )
+
+
+def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
+    """A message for a client: a header of this hop, and the bare message, the sender's own where it came by wire."""
+    header = stored.header
+    ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
+    hop = header_section(durable=header.persistent, priority=header.priority, ttl=ttl, delivery_count=delivery_count)
+    if stored.content.kind is ContentKind.AMQP:
+        return hop + stored.content.data
+    return hop + without_hop_sections(bytes(_written(stored).encode()))
+
+
+def _written(stored: StoredMessage) -> Any:
+    header = stored.header
+    wire = load_proton().Message()
+    body = stored.content.decode()
+    wire.body = body
+    wire.inferred = isinstance(body, bytes)  # bytes are a data section, all else is one value
+    wire.id = header.message_id
+    wire.correlation_id = header.correlation_id
+    wire.address = header.destination
+    wire.reply_to = header.reply_to
+    wire.group_id = header.group
+    wire.creation_time = header.timestamp or 0
+    wire.expiry_time = header.expires_at or 0
+    wire.properties = dict(header.properties) or None
+    return wire
+
+
+def _text(value: Any) -> str | None:
+    """An identifier of any of AMQP's kinds as text."""
+    if value is None:
+        return None
+    return bytes(value).hex() if isinstance(value, bytes | bytearray | memoryview) else str(value)

@@ -1,0 +1,234 @@
+"""One client's socket: first who it is, then AMQP; with limits for who doesn't say, and for who falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, Final, final
+
+from connector.spi import Subject
+from connector_bus.chains.admission import Admission
+from connector_bus.chains.bus_side import BusSide
+from connector_bus.chains.engine_room import EngineRoom
+from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.peer import Peer
+from connector_bus.chains.sasl import Question, SaslServer, SaslState
+from connector_bus.chains.sasl_frames import SaslOutcome
+
+if TYPE_CHECKING:
+    from connector_bus.adapter.bus import Bus
+
+_LOG = logging.getLogger("connector_bus.chains")
+
+#: Seconds that a wrong password waits for its answer: somebody who guesses is slowed down, nobody else is.
+REFUSAL_DELAY: Final = 1.0
+
+
+@final
+class ClientProtocol(asyncio.Protocol):
+    """One connection of a chain. For the chain's loop only.
+
+    Args:
+        admission: Who gets in.
+        container: Our name to the client.
+        idle_timeout: Seconds after which a silent client is taken for dead.
+        login_timeout: Seconds until a client must have opened its connection.
+        executor: Where the registry is asked, and whatever else blocks.
+        gone: Told when the connection has ended.
+
+    Mutable state: everything below; changed on the loop only.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        container: str,
+        *,
+        idle_timeout: float,
+        login_timeout: float,
+        executor: Executor,
+        gone: Callable[[ClientProtocol], None],
+    ) -> None:
+        self._admission = admission
+        self._container = container
+        self._idle_timeout = idle_timeout
+        self._login_timeout = login_timeout
+        self._executor = executor
+        self._gone = gone
+        self._loop = asyncio.get_running_loop()
+        self._inbox = Inbox(self._loop, self._flush)
+        self._transport: asyncio.Transport | None = None
+        self._subject = Subject.unauthenticated()
+        self._sasl: SaslServer | None = None
+        self._engine: EngineRoom | None = None
+        self._peer: Peer | None = None
+        self._paused = False
+        self._timers: list[asyncio.TimerHandle] = []
+
+    # --- asyncio ------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there; under TLS, its handshake is done."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        external = _common_name(transport.get_extra_info("ssl_object"))
+        bare = self._admission.takes_nobody()
+        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
+        self._timers.append(self._loop.call_later(self._login_timeout, self._too_late))
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        if self._engine is not None:
+            self._feed(data)
+        elif self._sasl is not None:
+            self._write(self._sasl.feed(data))
+            self._go_on()
+
+    def eof_received(self) -> bool:
+        """The client has ended its side: so do we."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over; what was out at the client goes back."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._peer is not None:
+            self._peer.end()
+        if self._engine is not None:
+            self._engine.end()
+        self._transport = None
+        self._gone(self)
+
+    def pause_writing(self) -> None:
+        """The client doesn't read: nothing more is written, and with its window full nothing more is taken for it."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._paused = False
+        self._flush()
+
+    def close(self, reason: str) -> None:
+        """End it from our side, saying why where the client can hear it."""
+        if self._transport is None:
+            return
+        if self._engine is not None:
+            from connector_bus.chains.conditions import FORCED
+            from connector_bus.store.amqp_content import load_proton
+
+            with contextlib.suppress(Exception):
+                self._engine.connection.condition = load_proton().Condition(FORCED, reason)
+                self._engine.connection.close()
+                self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- signing on ---------------------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        sasl = self._sasl
+        assert sasl is not None
+        if sasl.state is SaslState.FAILED:
+            _LOG.info("a client did not get in: %s", sasl.reason)
+            self._end_writing()
+        elif sasl.state is SaslState.ASKING and sasl.question is not None:
+            self._ask(sasl.question)
+        elif sasl.state is SaslState.DONE:
+            self._begin(sasl.rest)
+
+    def _ask(self, question: Question) -> None:
+        def answered(asked: asyncio.Future[tuple[Subject, SaslOutcome, str]]) -> None:
+            if self._transport is None or asked.cancelled():
+                return
+            self._subject, outcome, reason = asked.result()
+            if outcome is SaslOutcome.OK:
+                self._answer(outcome, reason)
+            else:
+                self._timers.append(self._loop.call_later(REFUSAL_DELAY, self._answer, outcome, reason))
+
+        asking = self._loop.run_in_executor(self._executor, self._admission.authenticate, question)
+        asking.add_done_callback(answered)
+
+    def _answer(self, outcome: SaslOutcome, reason: str) -> None:
+        if self._sasl is not None and self._transport is not None:
+            self._write(self._sasl.answer(outcome, reason))
+            self._go_on()
+
+    def _begin(self, rest: bytes) -> None:
+        engine = EngineRoom(self._container, self._idle_timeout, self._on_event)
+        self._engine = engine
+        self._peer = Peer(engine.connection, self._subject, self._admission.bus_for, self._side)
+        self._feed(rest)
+
+    def _side(self, bus: Bus, subject: Subject) -> BusSide:
+        return BusSide(bus, subject, self._inbox, self._executor)
+
+    def _too_late(self) -> None:
+        if self._peer is None or not self._peer.is_open:
+            self.close("No connection was opened in time.")
+
+    # --- AMQP ---------------------------------------------------------------------------------------------------------
+
+    def _on_event(self, name: str, event: Any) -> None:
+        assert self._peer is not None
+        self._peer.on_event(name, event)
+
+    def _feed(self, data: bytes) -> None:
+        engine = self._engine
+        assert engine is not None
+        try:
+            engine.feed(data)
+        except ValueError as error:  # a name that is no text: the library reads it when it is asked for
+            _LOG.warning("a client's frame could not be read: %s", type(error).__name__)
+            self.close("A name in it is no text (amqp:decode-error).")
+            return
+        self._flush()
+
+    def _flush(self) -> None:
+        engine = self._engine
+        if engine is None or self._transport is None or self._paused:
+            return
+        data, over = engine.output()
+        self._write(data)
+        if over:
+            self._end_writing()
+        else:
+            self._tick()
+
+    def _tick(self) -> None:
+        engine = self._engine
+        if engine is None:
+            return
+        now = time.monotonic()
+        due = engine.tick(now)
+        for timer in self._timers[1:]:
+            timer.cancel()
+        del self._timers[1:]
+        if due:
+            self._timers.append(self._loop.call_later(max(0.01, due - now), self._on_time))
+
+    def _on_time(self) -> None:
+        if self._engine is not None:
+            self._tick()
+            self._engine.tell()
+            self._flush()
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None:
+            self._transport.write(data)
+
+    def _end_writing(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _common_name(secured: ssl.SSLObject | None) -> str | None:
+    """Whom a client's certificate names; None without one that was verified."""
+    certificate: dict[str, Any] = (secured.getpeercert() if secured is not None else None) or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return str(names[0]) if names else None

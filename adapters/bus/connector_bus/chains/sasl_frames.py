@@ -1,0 +1,153 @@
+"""The few frames of AMQP's SASL layer (AMQP 1.0, part 5.3), to bytes and back. Pure.
+
+A frame is its size in four bytes, the offset of its body in words of four, its type (1 for SASL), two bytes that mean
+nothing here, and a described list. Only what a client sends has to be read, and that is small: a symbol, some bytes, a
+host name. Anything else is refused by name.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
+SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
+#: Longer than any honest one: 512 bytes must be taken, more need not be.
+MAX_FRAME: Final = 4096
+
+_MECHANISMS, _INIT, _OUTCOME = 0x40, 0x41, 0x44
+_NULL, _LIST_EMPTY, _LIST_SHORT, _LIST_LONG = 0x40, 0x45, 0xC0, 0xD0
+_SHORT: Final = frozenset({0xA0, 0xA1, 0xA3})  # binary, string, symbol with a length of one byte
+_LONG: Final = frozenset({0xB0, 0xB1, 0xB3})  # the same with four
+_MAX_FIELDS: Final = 8
+
+
+class SaslOutcome(IntEnum):
+    """How the SASL exchange ended."""
+
+    OK = 0
+    AUTHENTICATION_FAILED = 1
+    SYSTEM_ERROR = 2
+    SYSTEM_ERROR_PERMANENT = 3
+    SYSTEM_ERROR_TEMPORARY = 4  # clients with failover try again
+
+
+class MalformedFrame(Exception):
+    """What came is no frame of this layer; the text says why, and holds nothing of what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaslInit:
+    """A client's choice.
+
+    Attributes:
+        mechanism: By name.
+        response: What it says to begin with; holds a password with PLAIN, hence not in the repr.
+        hostname: Which host it means, or empty.
+    """
+
+    mechanism: str
+    response: bytes
+    hostname: str
+
+    def __repr__(self) -> str:
+        return f"<SaslInit {self.mechanism}>"
+
+
+def mechanisms_frame(mechanisms: Sequence[str]) -> bytes:
+    """What the server offers."""
+    elements = b"".join(bytes((len(name),)) + name.encode("ascii") for name in mechanisms)
+    array = b"\xe0" + bytes((len(elements) + 2, len(mechanisms), 0xA3)) + elements
+    return _frame(_MECHANISMS, array)
+
+
+def outcome_frame(outcome: SaslOutcome) -> bytes:
+    """How it ended."""
+    return _frame(_OUTCOME, b"\x50" + bytes((outcome,)))
+
+
+def frame_size(buffer: bytes | bytearray) -> int | None:
+    """The size of the frame that the buffer begins with; None where that can't be told yet. Raises MalformedFrame."""
+    if len(buffer) < 4:
+        return None
+    size = int.from_bytes(buffer[:4], "big")
+    if not 8 < size <= MAX_FRAME:
+        raise MalformedFrame(f"a SASL frame of {size} bytes")
+    return size
+
+
+def read_init(frame: bytes) -> SaslInit:
+    """The client's choice out of a whole frame. Raises MalformedFrame for anything else."""
+    try:
+        return _read_init(frame)
+    except IndexError:
+        raise MalformedFrame("a frame that ends in the middle") from None
+
+
+def _read_init(frame: bytes) -> SaslInit:
+    start = frame[4] * 4
+    if frame[5] != 1 or not 8 <= start < len(frame):
+        raise MalformedFrame("a frame of another layer")
+    code, place = _descriptor(frame, start)
+    if code != _INIT:
+        raise MalformedFrame(f"the SASL performative {code:#x} where sasl-init has to come")
+    fields: list[bytes | None] = []
+    count, place = _list(frame, place)
+    for _ in range(count):
+        value, place = _value(frame, place)
+        fields.append(value)
+    mechanism, response, hostname = (*fields, None, None, None)[:3]
+    if mechanism is None:
+        raise MalformedFrame("sasl-init without a mechanism")
+    try:
+        return SaslInit(mechanism.decode("ascii"), response or b"", (hostname or b"").decode("utf-8"))
+    except UnicodeDecodeError:
+        raise MalformedFrame("a name that is no text") from None
+
+
+def _descriptor(frame: bytes, place: int) -> tuple[int, int]:
+    if frame[place] != 0:
+        raise MalformedFrame("a body that is not described")
+    if frame[place + 1] == 0x53:
+        return frame[place + 2], place + 3
+    if frame[place + 1] == 0x80:
+        return int.from_bytes(frame[place + 2 : place + 10], "big"), place + 10
+    raise MalformedFrame("a descriptor that is no number")
+
+
+def _list(frame: bytes, place: int) -> tuple[int, int]:
+    kind = frame[place]
+    if kind == _LIST_EMPTY:
+        return 0, place + 1
+    if kind == _LIST_SHORT:
+        count, place = frame[place + 2], place + 3
+    elif kind == _LIST_LONG:
+        count, place = int.from_bytes(frame[place + 5 : place + 9], "big"), place + 9
+    else:
+        raise MalformedFrame("a body that is no list")
+    if count > _MAX_FIELDS:
+        raise MalformedFrame(f"a list of {count} fields")
+    return count, place
+
+
+def _value(frame: bytes, place: int) -> tuple[bytes | None, int]:
+    kind = frame[place]
+    if kind == _NULL:
+        return None, place + 1
+    if kind in _SHORT:
+        length, place = frame[place + 1], place + 2
+    elif kind in _LONG:
+        length, place = int.from_bytes(frame[place + 1 : place + 5], "big"), place + 5
+    else:
+        raise MalformedFrame(f"a field of type {kind:#x}")
+    if place + length > len(frame):
+        raise MalformedFrame("a field that is longer than its frame")
+    return frame[place : place + length], place + length
+
+
+def _frame(code: int, field: bytes) -> bytes:
+    body = b"\x00\x53" + bytes((code, _LIST_SHORT, len(field) + 1, 1)) + field
+    return struct.pack(">IBBH", 8 + len(body), 2, 1, 0) + body

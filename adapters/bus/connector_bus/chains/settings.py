@@ -1,0 +1,62 @@
+"""The settings of transport chains: what `[chains]` says, as frozen values (CHAIN-1, CHAIN-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+BASIC: Final = "InboundBasicMessaging"
+SECURE: Final = "InboundSecureMessaging"
+_PORTS: Final[Mapping[str, int]] = {BASIC: 7276, SECURE: 7286}
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSettings:
+    """One chain.
+
+    Attributes:
+        name: Its name.
+        host: The address that it listens on.
+        port: The port; 0 for any that is free.
+        tls: The TLS configuration; None for a chain in plain text.
+        enabled: Whether it listens at all.
+        certificate_users: Whether a client's certificate stands for the user of its common name (EXTERNAL).
+        default_bus: The bus of clients that name none.
+        idle_timeout: Seconds after which a silent client is taken for dead.
+        login_timeout: Seconds that a client may take until it has said who it is and opened its connection.
+        max_connections: How many clients at once.
+    """
+
+    name: str
+    host: str = "127.0.0.1"
+    port: int = 0
+    tls: str | None = None
+    enabled: bool = True
+    certificate_users: bool = False
+    default_bus: str | None = None
+    idle_timeout: float = 60.0
+    login_timeout: float = 10.0
+    max_connections: int = 1000
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is protected by TLS."""
+        return self.tls is not None
+
+
+def read_chains(section: Mapping[str, Any]) -> dict[str, ChainSettings]:
+    """The chains of a checked section. Pure."""
+    chains = {}
+    for name, table in section.items():
+        given = {key: value for key, value in table.items() if value is not None}
+        given.setdefault("port", _PORTS.get(name, 0))
+        chains[name] = ChainSettings(str(name), **given)
+    return chains
+
+
+def is_permitted(permitted: str | tuple[str, ...], chain: ChainSettings) -> bool:
+    """Whether a bus takes clients of a chain: `all`, `tls-only`, or the listed ones (CHAIN-2). Pure."""
+    if permitted == "all":
+        return True
+    return chain.is_secure if permitted == "tls-only" else chain.name in permitted

@@ -1,0 +1,34 @@
+"""`connector bus`: a bus's roles, resources and failed messages, by edits of its tables (BUS-12)."""
+
+from __future__ import annotations
+
+import click
+
+from connector.admin.bus_shape import Kind
+from connector.admin.commands.bus_exceptions import exceptions
+from connector.admin.commands.bus_resources import mediations, resource_group, topics
+from connector.admin.commands.bus_roles import inherit, roles
+from connector.admin.settings import AdminGroup
+
+
+@click.group(cls=AdminGroup)
+def bus() -> None:
+    """Administer a bus. Role: configurator, for roles administrator, for failed messages operator (list: monitor).
+
+    Each command is an edit of the bus's tables in the configuration: checked as a whole, comments kept, in force at
+    once where a container runs and it can be.
+    """
+
+
+bus.add_command(roles)
+bus.add_command(inherit)
+bus.add_command(
+    resource_group("destinations", Kind.DESTINATION, "List, show, add and remove destinations of a bus.", typed=True)
+)
+bus.add_command(topics)
+bus.add_command(resource_group("foreign", Kind.FOREIGN, "List, show, add and remove the foreign buses that it knows."))
+bus.add_command(
+    resource_group("temporary", Kind.TEMPORARY, "List, show, add and remove prefixes of temporary destinations.")
+)
+bus.add_command(mediations)
+bus.add_command(exceptions)

@@ -1,0 +1,382 @@
+"""Reading and changing the configuration by command: validated first as a whole, atomic, comments kept (CONF-8).
+
+Theory of operation
+-------------------
+The TOML files are the only master. A change reads them, makes the edit on the text, loads the result as a start would,
+and only then replaces the one file that the edit belongs to. Where a container runs, it puts in force what can be live
+before the file is replaced, and takes it back where that fails: the disk never holds what did not come about. Other
+commands are kept away by a lock; an editor that holds none is noticed, since the file is compared once more before it
+is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, final
+
+from connector.container.configuration.differences import changed_paths
+from connector.container.configuration.document import Document
+from connector.container.configuration.key_path_text import joined_where_known, parse_key_path, value_at
+from connector.container.configuration.key_paths import KeyPath, show_key_path
+from connector.container.configuration.layers import Layers, read_layers
+from connector.container.configuration.load import load_configuration
+from connector.container.configuration.locating import locate
+from connector.container.configuration.overridden import overriding
+from connector.container.configuration.readings import Readings, still_reads
+from connector.container.configuration.resource_checks import section_owners
+from connector.container.configuration.security_settings import is_security
+from connector.container.configuration.settings import ContainerConfiguration
+from connector.container.configuration.shown import shown
+from connector.container.configuration.surgery import NOTHING_THERE, Edit, SetValue, Unset, edited
+from connector.container.edit_report import EditedKey, EditReport, Effect
+from connector.container.plugins.catalogue import PluginCatalogue
+from connector.errors import ConfigError, NameNotFound, Reason
+from connector.security.durable_file import exclusive, replace_file
+
+CHANGED_MEANWHILE = Reason(
+    "CF-CONF-073",
+    "{file} was changed by somebody else since it was read; nothing was changed.",
+    "Look at it with `connector config get`, and give the command again.",
+)
+SEVERAL_FILES = Reason(
+    "CF-CONF-074",
+    "the keys live in several files: {files}; one change is one file, so that it is made whole or not at all.",
+    "Give one command for each file.",
+)
+NOT_WRITABLE = Reason(
+    "CF-CONF-075",
+    "{file} can't be written ({cause}); nothing was changed.",
+    "Run the command as the owner of the file, on a disk that can be written.",
+)
+
+_MISSING: Final = object()
+
+
+class LiveChange(Protocol):
+    """What a running container has put in force of a change, and can take back."""
+
+    @property
+    def live(self) -> tuple[KeyPath, ...]:
+        """What is in force."""
+        ...
+
+    @property
+    def restart(self) -> tuple[KeyPath, ...]:
+        """What waits for a restart."""
+        ...
+
+    def undo(self) -> None:
+        """Put in force what was before; raises nothing."""
+        ...
+
+    def keep(self) -> None:
+        """It is written: from now on it is what the next change is compared with."""
+        ...
+
+
+class Applier(Protocol):
+    """Puts changes in force on a running container (`connector.container.live.reload.Reloader`)."""
+
+    @property
+    def said(self) -> Mapping[str, Any]:
+        """What the configuration says that is in force, or waits for a restart."""
+        ...
+
+    def apply(self, configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> LiveChange:
+        """Put in force what can be; all of it, or nothing where it raises ConnectorError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """An edit that was made on the text and loaded; `written` are the keys that the file says differently."""
+
+    file: Path
+    written: tuple[KeyPath, ...]
+    before: str
+    after: str
+    configuration: ContainerConfiguration
+    catalogue: PluginCatalogue
+    revision: str
+
+
+#: Told whether a change touches security, before anything is changed; raises where the caller may not.
+Permission = Callable[[bool], None]
+
+
+@final
+class ConfigurationEditor:
+    """Reads and changes one container's configuration. Safe to use from any thread and from several processes.
+
+    Args:
+        path: The main file.
+        overrides: What the container was, or would be, opened with.
+        environ: Where `CONNECTOR__…` variables are; the process's own by default.
+        check: What a start would check beyond loading.
+        applier: The running container; None where none runs.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        check: Callable[[ContainerConfiguration, PluginCatalogue], None] = lambda _configuration, _catalogue: None,
+        applier: Applier | None = None,
+    ) -> None:
+        self._path = path.absolute()
+        self._overrides = dict(overrides or {})
+        self._environ = environ
+        self._check = check
+        self._applier = applier
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def get(self, path: KeyPath | str = ()) -> dict[str, Any]:
+        """What is said at a key, by all sources together, as plain data with its origin; secrets are hidden.
+
+        Without a path the whole. Works on files that have mistakes, as long as they are TOML. Blocks for the disk.
+        Raises NameNotFound (CF-CONF-072) where nobody has said anything, ConfigError for unreadable files.
+        """
+        layers, readings = self._layers(Readings())
+        path = joined_where_known(_path(path), layers.data)
+        value = value_at(layers.data, path, _MISSING)
+        if value is _MISSING:
+            raise NameNotFound(NOTHING_THERE, key=show_key_path(path))
+        place = layers.origins.of(path)
+        return {
+            "key": show_key_path(path),
+            "value": shown(value, path),
+            "file": place.variable or place.file,
+            "line": place.line,
+            "revision": readings.revision,
+        }
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def set(self, key: KeyPath | str, value: Any) -> EditReport:
+        """Give one key a value, plain TOML data; see `change`."""
+        return self.change([SetValue(_path(key), value)])
+
+    def unset(self, key: KeyPath | str) -> EditReport:
+        """Take one key out, with everything below it; see `change`."""
+        return self.change([Unset(_path(key))])
+
+    def change(
+        self, edits: Sequence[Edit], *, revision: str | None = None, permit: Permission = lambda _security: None
+    ) -> EditReport:
+        """Make edits, all or none; answers what became of them and when they are in force.
+
+        Blocks for the disk, for other commands' changes, for the registry and, on a running container, for what is put
+        in force (the end of an activation takes some seconds). An edit that changes nothing writes nothing.
+
+        Args:
+            edits: What to change, with paths from the top.
+            revision: What `get` answered; another one by now means that somebody has changed the files since.
+            permit: Told whether security is touched; raises where the caller may not.
+
+        Raises:
+            ConfigError: What the result would have wrong, with file and line; CF-CONF-071 to -075.
+            ConnectorError: What a running container could not put in force; nothing is changed then.
+        """
+        return self.update(lambda _data: edits, revision=revision, permit=permit)
+
+    def update(
+        self,
+        decide: Callable[[Mapping[str, Any]], Sequence[Edit]],
+        *,
+        revision: str | None = None,
+        permit: Permission = lambda _security: None,
+    ) -> EditReport:
+        """The same for edits that depend on what is there: `decide` is given what all sources say, under the lock, so
+        that of two commands that add to one list at the same time neither is lost. What it raises goes on.
+        """
+        with self._locked():
+            layers, readings = self._layers(Readings())
+            if revision is not None and revision != readings.revision:
+                raise ConfigError(CHANGED_MEANWHILE, file=self._path)
+            edits = [_joined(edit, layers.data) for edit in decide(layers.data)]
+            tried = self._try(edits, readings)
+            if tried is None:
+                keys = self._keys(edits, layers, layers)
+                return EditReport(str(self._path), keys, Effect.NONE, changed=False, revision=readings.revision)
+            paths = changed_paths(layers.data, tried.configuration.said)
+            declared = _declared(tried.catalogue)
+            # What an override hides is a change all the same, and in force as soon as it goes.
+            permit(any(is_security(path, declared) for path in (*paths, *tried.written)))
+            self._check(tried.configuration, tried.catalogue)
+            live = self._write(tried)
+            return self._report(edits, layers, tried, paths, live)
+
+    def reload(self, *, permit: Permission = lambda _security: None) -> EditReport:
+        """Put in force on the running container what somebody has edited in the files; all or nothing.
+
+        Raises ConfigError with all mistakes of the files, ConnectorError for what could not be put in force: then what
+        was in force stays in force, and the files stay as they were edited.
+        """
+        with self._locked():
+            readings = Readings()
+            catalogue = PluginCatalogue.discover(environ=self._environ)
+            configuration = self._load(catalogue, readings)
+            self._check(configuration, catalogue)
+            live: tuple[KeyPath, ...] = ()
+            restart: tuple[KeyPath, ...] = ()
+            if self._applier is not None:
+                declared = _declared(catalogue)
+                paths = changed_paths(self._applier.said, configuration.said)
+                permit(any(is_security(path, declared) for path in paths))
+                applied = self._applier.apply(configuration, catalogue)
+                applied.keep()
+                live, restart = applied.live, applied.restart
+            return EditReport(
+                str(self._path),
+                (),
+                _effect(live, restart, running=self._applier is not None),
+                tuple(map(show_key_path, live)),
+                tuple(map(show_key_path, restart)),
+                readings.revision,
+                changed=bool(live or restart),
+            )
+
+    # --- how -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            lock = exclusive(self._path.resolve())
+            lock.__enter__()
+        except OSError as error:
+            raise ConfigError(NOT_WRITABLE, file=self._path, cause=error.strerror or type(error).__name__) from None
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _layers(self, readings: Readings) -> tuple[Layers, Readings]:
+        environ = os.environ if self._environ is None else self._environ
+        return read_layers(self._path, self._overrides, environ, readings), readings
+
+    def _load(self, catalogue: PluginCatalogue, readings: Readings) -> ContainerConfiguration:
+        return load_configuration(
+            self._path, catalogue=catalogue, overrides=self._overrides, environ=self._environ, read=readings
+        )
+
+    def _try(self, edits: Sequence[Edit], readings: Readings) -> _Tried | None:
+        """Make the edits on the text of their file and load the result; None where they change nothing."""
+        main = Readings()(self._path)
+        assert isinstance(main, Document)  # it was read a moment ago, under the lock
+        # Already there is already done: the text stays as it is, however it writes it.
+        located = [(edit, locate(edit.path, self._path, main.data)) for edit in edits]
+        files = {location.file for _, location in located}
+        if len(files) > 1:
+            raise ConfigError(SEVERAL_FILES, files=", ".join(sorted(str(file) for file in files)))
+        if not files:
+            return None
+        (file,) = files
+        before = readings.texts.get(file)
+        if before is None:
+            document = readings(file)
+            if not isinstance(document, Document):
+                raise ConfigError.of((document,))
+            before = document.text
+        own = Readings({file: before})(file)
+        assert isinstance(own, Document)
+        inner = [
+            SetValue(location.path, edit.value) if isinstance(edit, SetValue) else Unset(location.path)
+            for edit, location in located
+        ]
+        after = edited(before, [edit for edit in inner if not _done(own.data, edit)])
+        if after == before:
+            return None
+        catalogue = PluginCatalogue.discover(environ=self._environ)
+        tried = Readings({file: after})
+        configuration = self._load(catalogue, tried)
+        # What stands before the keys of an application's descriptor.
+        first, location = located[0]
+        root = first.path[: len(first.path) - len(location.path)] if file != self._path else ()
+        written = tuple((*root, *path) for path in changed_paths(own.data, tomllib.loads(after)))
+        return _Tried(file, written, before, after, configuration, catalogue, tried.revision)
+
+    def _write(self, tried: _Tried) -> LiveChange | None:
+        """Put in force, then write: what can't be put in force is never written, and what can't be written undone."""
+        target = tried.file.resolve()
+        applied = None if self._applier is None else self._applier.apply(tried.configuration, tried.catalogue)
+        try:
+            _replace(tried, target)
+        except BaseException:
+            if applied is not None:
+                applied.undo()
+            raise
+        if applied is not None:
+            applied.keep()
+        return applied
+
+    def _report(
+        self, edits: Sequence[Edit], before: Layers, tried: _Tried, paths: Sequence[KeyPath], live: LiveChange | None
+    ) -> EditReport:
+        after, _ = self._layers(Readings())
+        in_force = () if live is None else tuple(path for path in paths if path in live.live)
+        restart = () if live is None else tuple(path for path in paths if path in live.restart)
+        return EditReport(
+            str(tried.file),
+            self._keys(edits, before, after),
+            _effect(in_force, restart, running=live is not None) if paths else Effect.NONE,
+            tuple(map(show_key_path, in_force)),
+            tuple(map(show_key_path, restart)),
+            tried.revision,
+            changed=True,
+        )
+
+    def _keys(self, edits: Sequence[Edit], before: Layers, after: Layers) -> tuple[EditedKey, ...]:
+        def at(layers: Layers, path: KeyPath) -> Any:
+            return shown(value_at(layers.data, path), path)
+
+        return tuple(
+            EditedKey(show_key_path(e.path), at(before, e.path), at(after, e.path), overriding(after.origins, e.path))
+            for e in edits
+        )
+
+
+def _path(key: KeyPath | str) -> KeyPath:
+    return parse_key_path(key) if isinstance(key, str) else key
+
+
+def _replace(tried: _Tried, target: Path) -> None:
+    if not still_reads(target, tried.before):
+        raise ConfigError(CHANGED_MEANWHILE, file=tried.file)
+    try:
+        replace_file(target, tried.after.encode(), mode=target.stat().st_mode & 0o777)
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise ConfigError(NOT_WRITABLE, file=tried.file, cause=cause) from None
+
+
+def _joined(edit: Edit, data: Mapping[str, Any]) -> Edit:
+    path = joined_where_known(edit.path, data)
+    return SetValue(path, edit.value) if isinstance(edit, SetValue) else Unset(path)
+
+
+def _declared(catalogue: PluginCatalogue) -> dict[str, Any]:
+    owned = (each for owners in section_owners(catalogue) for each in owners.values())
+    return {name: declared for each in owned for name, declared in each.items()}
+
+
+def _done(data: Mapping[str, Any], edit: Edit) -> bool:
+    """Whether the file says already what an edit is to make it say."""
+    if isinstance(edit, Unset):
+        return False
+    return not changed_paths({"": value_at(data, edit.path, _MISSING)}, {"": edit.value})
+
+
+def _effect(live: Sequence[KeyPath], restart: Sequence[KeyPath], *, running: bool) -> Effect:
+    if not running:
+        return Effect.NEXT_START
+    if restart:
+        return Effect.PARTLY if live else Effect.RESTART
+    return Effect.LIVE

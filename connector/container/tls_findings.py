@@ -1,0 +1,84 @@
+"""What `connector check` says of keys and certificates: unusable, ending soon, open to others, shared (CHAIN-3)."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from connector.errors import ConfigError, Reason
+from connector.security.tls.contexts import make_context
+from connector.security.tls.key_store import read_key_store
+from connector.security.tls.settings import TlsSettings
+from connector.security.tls.signer import Signer
+from connector.security.tls.trust_store import TrustStore
+
+#: How long before its end a certificate is warned of.
+SOON: Final = timedelta(days=30)
+
+STORE_UNUSABLE = Reason("CF-CTR-060", "the TLS configuration can't be used: {why}", "{action}")
+EXPIRED = Reason(
+    "CF-CTR-061",
+    "the certificate {subject} of the {kind} store has expired on {end}",
+    "Replace it; the renewed file is noticed without a restart.",
+)
+EXPIRES_SOON = Reason(
+    "CF-CTR-062",
+    "the certificate {subject} of the {kind} store expires on {end}",
+    "Renew it in time; the renewed file is noticed without a restart.",
+)
+OPEN_TO_OTHERS = Reason(
+    "CF-CTR-063", "the key store {path} can be read by other users", "Make it readable for its owner only: chmod 600."
+)
+SHARED = Reason(
+    "CF-CTR-064",
+    "the configurations {others} have the same key",
+    "Give each its own key, unless they belong to one endpoint: who gets hold of it gets hold of all of them.",
+)
+
+Told = tuple[str, Reason, str, dict[str, object]]
+
+
+def tls_findings(configured: Mapping[str, TlsSettings], now: datetime | None = None) -> Iterator[Told]:
+    """Severity, reason, place and inserts of each finding. Blocks for the disk."""
+    now = now or datetime.now(UTC)
+    keys: dict[str, list[str]] = {}
+    for name, settings in configured.items():
+        place = f"tls.{name}"
+        try:
+            # Without a key store it is a client's.
+            make_context(settings, "server" if settings.key_store is not None else "client")
+            yield from _expiries(settings, place, now)
+        except ConfigError as error:
+            yield "error", STORE_UNUSABLE, place, {"why": f"{error.code}: {error.text}", "action": error.action}
+            continue
+        if settings.key_store is not None:
+            if _others_may_read(settings.key_store):
+                yield "warning", OPEN_TO_OTHERS, place, {"path": settings.key_store}
+            store = read_key_store(settings.key_store, settings.key_store_password)
+            keys.setdefault(Signer.of(store.certificate).fingerprint, []).append(name)
+    for names in keys.values():
+        if len(names) > 1:
+            yield "warning", SHARED, f"tls.{names[0]}", {"others": ", ".join(names)}
+
+
+def _expiries(settings: TlsSettings, place: str, now: datetime) -> Iterator[Told]:
+    shown = []
+    if settings.key_store is not None:
+        store = read_key_store(settings.key_store, settings.key_store_password)
+        shown += [("key", Signer.of(one)) for one in (store.certificate, *store.chain)]
+    if settings.trust_store is not None:
+        trusted = TrustStore(settings.trust_store, settings.trust_store_password)
+        shown += [("trust", signer) for signer in trusted.signers()]
+    for kind, signer in shown:
+        details: dict[str, object] = {"subject": signer.subject, "kind": kind, "end": signer.not_after.date()}
+        if signer.not_after <= now:
+            yield "error" if kind == "key" else "warning", EXPIRED, place, details
+        elif signer.not_after <= now + SOON:
+            yield "warning", EXPIRES_SOON, place, details
+
+
+def _others_may_read(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)) and not path.is_dir()

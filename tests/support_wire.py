@@ -1,0 +1,120 @@
+"""A container with a bus on the wire, and clients of another make: python-qpid-proton's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from support_servers import missing
+
+from connector import Container, Secret
+from connector.security.file_registry import FileUserRegistry
+
+CONFIGURATION = """
+[container]
+name = "weather"
+[realms.weather]
+registry = "file"
+path = "users.toml"
+[admin]
+administrator = ["user:admin"]
+[buses.weather]
+security = true
+permitted_chains = PERMITTED
+[buses.weather.roles]
+connector = CONNECTORS
+[buses.weather.destinations.requests]
+type = "queue"
+max_redeliveries = 1
+[buses.weather.destinations.private]
+type = "queue"
+inherit_defaults = false
+roles = { sender = ["user:alice"], receiver = ["user:bob"], browser = ["user:carol"] }
+[chains.InboundBasicMessaging]
+port = 0
+[resources."jms/weather"]
+adapter = "bus"
+properties = { bus = "weather" }
+"""
+#: Also their passwords.
+USERS = ("alice", "bob", "carol", "mallory", "admin")
+
+
+_users_file: bytes | None = None
+
+
+def _write_users(path: Path) -> None:
+    """The same file each time: hashing passwords takes its time."""
+    global _users_file
+    if _users_file is None:
+        registry = FileUserRegistry("weather", path)
+        for user in USERS:
+            registry.add_user(user, Secret(user), ())
+        _users_file = path.read_bytes()
+    path.touch(mode=0o600)
+    path.write_bytes(_users_file)
+
+
+def require_proton() -> None:
+    """Skip, or fail in CI, without the library."""
+    if importlib.util.find_spec("proton") is None:
+        missing("the package python-qpid-proton, extra amqp (tests/servers/install)")
+
+
+class Wire:
+    """The running container and its ports."""
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        adapter: Any = container._parts.adapters["bus"]
+        self.listeners = adapter._listeners
+        self.bus = adapter._buses["weather"]
+        self._clients = ExitStack()
+
+    def port(self, chain: str = "InboundBasicMessaging") -> int:
+        port: int = self.listeners.ports()[chain]
+        return port
+
+    def connect(self, user: str | None = "alice", password: str | None = None, **options: Any) -> Any:
+        """A client's connection; signs on by PLAIN, or not at all without a user."""
+        from proton.utils import BlockingConnection
+
+        options.setdefault("timeout", 10)
+        if user is not None:
+            options |= {"user": user, "password": password or user, "allow_insecure_mechs": True}
+        scheme = "amqps" if "ssl_domain" in options else "amqp"
+        port = self.port(options.pop("chain", "InboundBasicMessaging"))
+        connection = BlockingConnection(f"{scheme}://127.0.0.1:{port}", **options)
+        self._clients.callback(connection.close)
+        return connection
+
+    def in_process(self, user: str) -> Any:
+        """A connection of an application in the same container."""
+        return self.container.lookup("jms/weather").get_connection(user, Secret(user))
+
+    def close(self) -> None:
+        self._clients.close()
+
+
+@contextmanager
+def wire(
+    folder: Path,
+    *,
+    permitted: str = '"all"',
+    connectors: str = '["user:alice", "user:bob", "user:carol"]',
+    extra: str = "",
+) -> Iterator[Wire]:
+    """A container on a fresh profile."""
+    require_proton()
+    _write_users(folder / "users.toml")
+    text = CONFIGURATION.replace("PERMITTED", permitted).replace("CONNECTORS", connectors) + extra
+    (folder / "connector.toml").write_text(text)
+    with Container.open(folder / "connector.toml") as container:
+        running = Wire(container)
+        try:
+            yield running
+        finally:
+            running.close()
