@@ -182,9 +182,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.disable(logging.WARNING)  # that this container is open is told at every start
     promised = True
     with PostgreSQLServer() as server:
-        server.run_sql("ALTER SYSTEM SET max_prepared_transactions = 20")
-        server.kill()
-        server.restart()
         for transacted in (True, False):
             if options.only == ("plain" if transacted else "transacted"):
                 continue
