@@ -19,14 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
-from connector.spi import Clock, Message, Principal, Subject
+from connector.spi import Clock, Message, Principal, Subject, TransactionService
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
-from connector_bus.engine.delivery_unit import Receipt, current_unit
+from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
 from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
 from connector_bus.settings import BusSettings, DestinationSettings
@@ -60,11 +61,13 @@ class BusEngine:
         access: Its role checks.
         clock: The time.
         alarm: For what is due later; closed by whoever made it.
+        transactions: The container's units of work.
 
     Attributes:
         settings, access, store, clock, alarm: As given.
         destinations: All destinations.
         branches: Prepared units that wait for the decision of their transaction.
+        participants: The units of work that it takes part in.
         discarded_replies: How many replies came too late.
 
     Mutable state: `discarded_replies`, `expired`, changed under `_lock`; everything else has its own lock.
@@ -78,6 +81,7 @@ class BusEngine:
         clock: Clock,
         alarm: Alarm,
         *,
+        transactions: TransactionService,
         shared: SharedStore | None = None,
     ) -> None:
         self.settings = settings
@@ -90,6 +94,7 @@ class BusEngine:
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder
         )
         self.branches = PreparedBranches(store)
+        self.participants = Participants(self, transactions)
         self._lock = threading.Lock()
         self.discarded_replies = 0
         self.expired = 0
@@ -114,7 +119,11 @@ class BusEngine:
         """
         if self._feeder is not None:
             self._feeder.start()
-            return
+        else:
+            self._load()
+        self.participants.recover()
+
+    def _load(self) -> None:
         prepared = self.store.prepared()
         held = {line.sequence for unit in prepared for line in unit.removals}
         orphans: dict[str, int] = {}
@@ -146,7 +155,7 @@ class BusEngine:
         self.store.close()
 
     def send(self, subject: Subject, name: str, message: Message) -> str:
-        """Accept a message for a destination; answers its id. Within a transacted delivery it waits for the commit.
+        """Accept a message for a destination; answers its id. Within a unit of work it waits for the commit.
 
         Blocks for the disk otherwise. Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError.
         """
@@ -154,7 +163,7 @@ class BusEngine:
         if destination is not None:
             self.access.require(subject, Role.SENDER, destination.resource)
         stored = self.accept(message, name, self.access.identity_of(subject))
-        unit = current_unit(self)
+        unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=(stored,))
         else:
@@ -209,6 +218,13 @@ class BusEngine:
         for stored in sends:
             self._show(stored)
 
+    def _collecting(self) -> DeliveryUnit | None:
+        """What collects the sends and receipts here; None: each is done at once. Raises TransactionError."""
+        unit = current_unit(self)
+        if isinstance(unit, Outside):
+            return None
+        return self.participants.current() if unit is None else unit
+
     def next_sequence(self) -> int:
         """A number for a message that keeps everything else."""
         return next(self._sequences)
@@ -223,7 +239,7 @@ class BusEngine:
     def receive(self, subject: Subject, name: str, timeout: float | None, consumer: object = None) -> Message | None:
         """Take the next message off a queue; None if none came within `timeout` seconds (None: without limit).
 
-        Blocks for that long. It is acknowledged by this; within a transacted delivery only with its commit.
+        Blocks for that long. It is acknowledged by this; within a unit of work only with its commit.
         Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
         """
         destination = self._consumable(subject, name, consumer, Role.RECEIVER)
@@ -233,8 +249,8 @@ class BusEngine:
             return None
         try:
             stored = self.fetch(name, entry)
-            unit = current_unit(self)
-            if unit is not None and not destination.is_temporary:
+            unit = None if destination.is_temporary else self._collecting()
+            if unit is not None:
                 unit.enlist(receipts=((queue, entry),))
             else:
                 self.commit((), ((queue, entry),))
