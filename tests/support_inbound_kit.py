@@ -26,7 +26,7 @@ ALICE, BOB, SERVER = (Login(name, Secret(f"{MARKER}-{name}")) for name in ("alic
 class MemoryBackend(InboundBackend):
     """The provider in memory, by which handlers are driven in tests."""
 
-    adapter: type[ResourceAdapter] = MemoryResourceAdapter  # type: ignore[misc]  # saboteurs have one of their own
+    adapter = MemoryResourceAdapter
     senders = (ALICE, BOB)
     consumer = SERVER
     properties: Mapping[str, Any] = {"queue": "letters"}

@@ -41,6 +41,9 @@ class InboundBackend(ABC):
     adapter: ClassVar[type[ResourceAdapter]]
     #: What this source can't show, with the reason: the requirements that need it do not apply.
     lacks: Mapping[Capability | InboundFacet, str] = MappingProxyType({})
+    #: Seconds after which what was to happen is taken not to happen any more; also how long an activation's end may
+    #: take while a handler hangs.
+    patience: float = 10.0
 
     @property
     @abstractmethod

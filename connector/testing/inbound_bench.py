@@ -42,8 +42,6 @@ from connector.transactions.service import Transactions
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
-#: Seconds after which what was to happen is taken not to happen any more.
-PATIENCE = 10.0
 #: Seconds within which what must not happen would have happened.
 QUIET = 0.2
 #: The role that the first sender is in, and no other.
@@ -95,12 +93,14 @@ class RecordingHandler:
     Args:
         behaviour: What it does; answers the reply.
         clock: Tells when.
+        patience: Seconds that are waited for a call.
 
     Mutable state, changed under `_lock`: `calls`, `_running`, `most`.
     """
 
-    def __init__(self, behaviour: Behaviour, clock: Clock) -> None:
+    def __init__(self, behaviour: Behaviour, clock: Clock, patience: float) -> None:
         self._behaviour = behaviour
+        self._patience = patience
         self._clock = clock
         self._lock = threading.Condition()
         self._running = 0
@@ -129,15 +129,15 @@ class RecordingHandler:
         with self._lock:
             return [call.body for call in self.calls]
 
-    def wait_for(self, count: int, timeout: float = PATIENCE) -> bool:
+    def wait_for(self, count: int, timeout: float | None = None) -> bool:
         """Wait for so many calls; answers whether they came."""
         with self._lock:
-            return self._lock.wait_for(lambda: len(self.calls) >= count, timeout)
+            return self._lock.wait_for(lambda: len(self.calls) >= count, timeout or self._patience)
 
     def wait_until_idle(self) -> bool:
         """Wait until none of its calls is under way."""
         with self._lock:
-            return self._lock.wait_for(lambda: not self._running, PATIENCE)
+            return self._lock.wait_for(lambda: not self._running, self._patience)
 
 
 @dataclass
@@ -166,6 +166,7 @@ class InboundBench:
     def __init__(self, backend: InboundBackend, descriptor: AdapterDescriptor, claims: Claims, folder: Path) -> None:
         self.backend = backend
         self.claims = claims
+        self.patience = backend.patience
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
         self._descriptor = descriptor
@@ -176,9 +177,9 @@ class InboundBench:
         self.transactions = Transactions("kit", folder / "transactions", self.clock)
         self._stack.callback(self.transactions.close)
         self._loop = EventLoopThread("kit-loop")
-        self._stack.callback(self._loop.close, PATIENCE)
+        self._stack.callback(self._loop.close, self.patience)
         self._works = ContainerWorkManager(self.identity, container="kit", realm=REALM, loop=self._loop)
-        self._stack.callback(self._works.shutdown, PATIENCE)
+        self._stack.callback(self._works.shutdown, self.patience)
         self.adapter = backend.adapter()
         state = folder / "state"
         state.mkdir()
@@ -219,7 +220,7 @@ class InboundBench:
             consumer: Who the activation signs on as; by default the backend's.
             settings: Of the endpoint factory; `run_as` a subject.
         """
-        handler = RecordingHandler(behaviour, self.clock)
+        handler = RecordingHandler(behaviour, self.clock, self.patience)
         properties = checked_activation(self._descriptor, self.backend.properties, self._folder)
         spec = ActivationSpec("kit/activation", properties)
         signed_on = consumer or self.backend.consumer
@@ -265,7 +266,16 @@ class InboundBench:
 
     def settles(self) -> bool:
         """Wait until nothing is at rest; answers whether that came about."""
-        return comes_about(lambda: not self.at_rest())
+        return self.comes_about(lambda: not self.at_rest())
+
+    def comes_about(self, condition: Callable[[], bool]) -> bool:
+        """Look again and again until a condition holds that nobody tells of; answers whether it came about."""
+        pause, end = threading.Event(), self.clock.monotonic() + self.patience
+        while not condition():
+            if self.clock.monotonic() > end:
+                return False
+            pause.wait(0.01)
+        return True
 
     def close(self) -> None:
         """Take everything down."""
@@ -279,18 +289,6 @@ class InboundBench:
 def failing(_message: Message, _context: MessageContext) -> None:
     """A behaviour: the handler fails."""
     raise DeliveryError(ASKED)
-
-
-def comes_about(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool:
-    """Look again and again until a condition holds that nobody tells of; answers whether it came about."""
-    end = threading.Event()
-    clock = SystemClock()
-    begun = clock.monotonic()
-    while not condition():
-        if clock.monotonic() - begun > timeout:
-            return False
-        end.wait(0.01)
-    return True
 
 
 def _people(backend: InboundBackend) -> PeopleRegistry:

@@ -10,7 +10,7 @@ from connector.endpoint.message_context import MessageContext
 from connector.spi import Capability, Message, Ordering, RedeliveryPolicy
 from connector.testing.backend import REALM
 from connector.testing.contracts.inbound_base import InboundAdapterContract
-from connector.testing.inbound_bench import PATIENCE, QUIET, InboundBench, comes_about, failing
+from connector.testing.inbound_bench import QUIET, InboundBench, failing
 from connector.testing.requirement import InboundFacet, requirement
 
 _NEEDS = Capability.INBOUND
@@ -84,7 +84,7 @@ class DeliveryContract(InboundAdapterContract):
     @requirement("IN-DLV-005", "Groups don't wait for each other, nor does what is in none.", needs=_GROUPS)
     def test_groups_don_t_wait_for_each_other(self, bench: InboundBench) -> None:
         together = threading.Barrier(3)
-        active = bench.activate(lambda *_: together.wait(PATIENCE), concurrency=4, ordering=Ordering.GROUP)
+        active = bench.activate(lambda *_: together.wait(bench.patience), concurrency=4, ordering=Ordering.GROUP)
         bench.send("x", group="x")
         bench.send("y", group="y")
         bench.send("free")
@@ -100,7 +100,7 @@ class DeliveryContract(InboundAdapterContract):
     def test_a_reply_goes_where_it_is_wanted(self, bench: InboundBench) -> None:
         active = bench.activate(lambda message, _: {"answer": message.body})
         bench.send("question", reply_to=bench.backend.reply_to(bench.adapter))
-        assert comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
+        assert bench.comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
         (reply,) = bench.backend.replies(bench.adapter)
         assert reply.body == {"answer": "question"}
         assert reply.correlation_id == active.handler.calls[0].message.message_id
@@ -181,7 +181,7 @@ class RedeliveryContract(InboundAdapterContract):
 
         def fail_late(message: Message, context: MessageContext) -> None:
             if not go_on.is_set():
-                go_on.wait(3 * PATIENCE)
+                go_on.wait(3 * bench.patience)
                 failing(message, context)
 
         active = bench.activate(fail_late, redelivery=RedeliveryPolicy(limit=0))
@@ -193,9 +193,9 @@ class RedeliveryContract(InboundAdapterContract):
         bench.send("late")
         assert active.handler.wait_for(1)
         threading.Thread(target=end, name="connector-kit", daemon=True).start()
-        in_time = ended.wait(PATIENCE)
+        in_time = ended.wait(bench.patience)
         go_on.set()
-        assert in_time, f"deactivate_endpoint did not return within {PATIENCE:g} s"
+        assert in_time, f"deactivate_endpoint did not return within {bench.patience:g} s"
         assert active.handler.wait_until_idle()
         bench.activate_again(active)
         assert active.handler.wait_for(2)

@@ -12,7 +12,7 @@ from connector.errors import ConnectorError
 from connector.spi import Capability, Message, Secret
 from connector.testing.backend import Login
 from connector.testing.contracts.inbound_base import InboundAdapterContract
-from connector.testing.inbound_bench import PATIENCE, QUIET, InboundBench, failing
+from connector.testing.inbound_bench import QUIET, InboundBench, failing
 from connector.testing.requirement import InboundFacet, requirement
 
 _NEEDS = Capability.INBOUND
@@ -61,8 +61,8 @@ class InboundCoreContract(InboundAdapterContract):
 
         def meet(message: Message, _context: MessageContext) -> None:
             if message.body < 2:
-                together.wait(PATIENCE)
-            go_on.wait(PATIENCE)
+                together.wait(bench.patience)
+            go_on.wait(bench.patience)
 
         active = bench.activate(meet, concurrency=2)
         bench.send(*range(5))
@@ -102,7 +102,7 @@ class InboundCoreContract(InboundAdapterContract):
     )
     def test_the_end_does_not_hang_with_a_handler(self, bench: InboundBench) -> None:
         go_on, ended = threading.Event(), threading.Event()
-        active = bench.activate(lambda *_: go_on.wait(3 * PATIENCE))
+        active = bench.activate(lambda *_: go_on.wait(3 * bench.patience))
 
         def end() -> None:
             bench.deactivate(active)
@@ -111,9 +111,9 @@ class InboundCoreContract(InboundAdapterContract):
         bench.send("hangs", "waits")
         assert active.handler.wait_for(1)
         threading.Thread(target=end, name="connector-kit", daemon=True).start()
-        in_time = ended.wait(PATIENCE)
+        in_time = ended.wait(bench.patience)
         go_on.set()
-        assert in_time, f"deactivate_endpoint did not return within {PATIENCE:g} s"
+        assert in_time, f"deactivate_endpoint did not return within {bench.patience:g} s"
         assert active.handler.wait_until_idle()
         assert not active.handler.wait_for(2, QUIET)
         assert "waits" in bench.at_rest()
@@ -136,7 +136,7 @@ class InboundCoreContract(InboundAdapterContract):
         well = bench.adapter.activation_health(active.factory, active.spec)
         assert well.subscribed
         assert well.polled is not None
-        assert well.polled < PATIENCE
+        assert well.polled < bench.patience
         bench.deactivate(active)
         assert not bench.adapter.activation_health(active.factory, active.spec).subscribed
 

@@ -8,7 +8,7 @@ from connector.endpoint.message_context import MessageContext
 from connector.spi import Capability, Message, RedeliveryPolicy, Subject
 from connector.testing.backend import REALM
 from connector.testing.contracts.inbound_base import InboundAdapterContract
-from connector.testing.inbound_bench import PATIENCE, ROLE, InboundBench, comes_about
+from connector.testing.inbound_bench import ROLE, InboundBench
 from connector.testing.requirement import InboundFacet, requirement
 
 _NEEDS = (Capability.INBOUND, Capability.SECURITY_INFLOW)
@@ -29,7 +29,7 @@ class InboundSecurityContract(InboundAdapterContract):
     @requirement("IN-SEC-002", "Of messages that are handled at once each is its own sender's.", needs=_NEEDS)
     def test_senders_are_never_mixed_up(self, bench: InboundBench) -> None:
         together = threading.Barrier(2)
-        active = bench.activate(lambda *_: together.wait(PATIENCE), concurrency=2)
+        active = bench.activate(lambda *_: together.wait(bench.patience), concurrency=2)
         for number in range(3):
             bench.send((bench.first.user, number))
             bench.send((bench.second.user, number), sender=bench.second)
@@ -44,7 +44,7 @@ class InboundSecurityContract(InboundAdapterContract):
     def test_who_may_not_call_is_denied_and_not_lost(self, bench: InboundBench) -> None:
         active = bench.activate(roles_allowed={ROLE}, redelivery=RedeliveryPolicy(limit=2))
         bench.send("denied", sender=bench.second)
-        assert comes_about(lambda: bool(bench.backend.buried(bench.adapter)))
+        assert bench.comes_about(lambda: bool(bench.backend.buried(bench.adapter)))
         bench.send("allowed")
         assert active.handler.wait_for(1)
         assert active.handler.bodies == ["allowed"]
@@ -63,7 +63,7 @@ class InboundSecurityContract(InboundAdapterContract):
         bench.send("takes it away", "patience")
         active = bench.activate(take_it_away, redelivery=RedeliveryPolicy(limit=0))
         assert active.handler.wait_for(1)
-        waits = comes_about(lambda: bool(bench.adapter.activation_health(active.factory, active.spec).waiting))
+        waits = bench.comes_about(lambda: bool(bench.adapter.activation_health(active.factory, active.spec).waiting))
         bench.people.away = False
         assert waits, "the health of the activation does not say that deliveries wait"
         assert active.handler.wait_for(2)
@@ -74,7 +74,7 @@ class InboundSecurityContract(InboundAdapterContract):
     def test_a_reply_is_the_caller_s(self, bench: InboundBench) -> None:
         bench.activate(lambda *_: "answer")
         bench.send("question", sender=bench.second, reply_to=bench.backend.reply_to(bench.adapter))
-        assert comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
+        assert bench.comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
         (reply,) = bench.backend.replies(bench.adapter)
         assert str(reply.identity) == f"{bench.second.user}@{REALM}"
 
@@ -82,6 +82,6 @@ class InboundSecurityContract(InboundAdapterContract):
     def test_with_run_as_a_reply_is_that_one_s(self, bench: InboundBench) -> None:
         bench.activate(lambda *_: "answer", run_as=Subject.of_user(bench.first.user, REALM))
         bench.send("question", sender=bench.second, reply_to=bench.backend.reply_to(bench.adapter))
-        assert comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
+        assert bench.comes_about(lambda: bool(bench.backend.replies(bench.adapter)))
         (reply,) = bench.backend.replies(bench.adapter)
         assert str(reply.identity) == f"{bench.first.user}@{REALM}"
