@@ -121,6 +121,12 @@ def test_with_run_as_outbound_work_and_reply_are_another_s_and_the_caller_stays_
     assert str(copied.identity) == "shop-service@shop"
 
 
+def test_a_run_as_alias_that_is_missing_is_a_finding(profile: ProfileFolder) -> None:
+    profile.edit("max_redeliveries = 1", 'max_redeliveries = 0\nrun_as = "alias:gone"', descriptor=True)
+    with profile.open(activate=False) as container:
+        assert 'shop: activations."jms/orders".run_as' in {finding.place for finding in container.findings()}
+
+
 def test_run_as_with_a_wrong_password_is_a_failed_delivery_with_its_reason(profile: ProfileFolder) -> None:
     profile.handlers(WHO)
     profile.edit("max_redeliveries = 1", 'max_redeliveries = 0\nrun_as = "alias:wrong"', descriptor=True)
