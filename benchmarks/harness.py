@@ -77,9 +77,18 @@ class Result:
 
 
 def compare(
-    name: str, peer: str, ours: Measure, theirs: Measure, *, goal: float, unit: str, rounds: int, note: str = ""
+    name: str,
+    peer: str,
+    ours: Measure,
+    theirs: Measure,
+    *,
+    goal: float,
+    unit: str,
+    rounds: int,
+    better: Better = "lower",
+    note: str = "",
 ) -> Result:
-    """Measure both in interleaved rounds, after one round that isn't counted; lower is better."""
+    """Measure both in interleaved rounds, after one round that isn't counted."""
     figures: dict[Measure, list[float]] = {ours: [], theirs: []}
     for number in range(rounds + 1):
         for side in (ours, theirs) if number % 2 else (theirs, ours):
@@ -87,7 +96,7 @@ def compare(
             if number:
                 figures[side].append(figure)
     mine, other = Side.of(figures[ours], unit), Side.of(figures[theirs], unit)
-    return Result(name, peer, mine.median / other.median, "lower", goal, mine, other, note)
+    return Result(name, peer, mine.median / other.median, better, goal, mine, other, note)
 
 
 def against_limit(

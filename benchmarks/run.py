@@ -23,6 +23,7 @@ ENTRIES = (
     "identities",
     "engine_connect",
     "trusted",
+    "bus",
     "policy",
     "dispatch",
     "imports",

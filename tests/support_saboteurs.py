@@ -10,6 +10,37 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
+from support_inbound_saboteurs import (  # noqa: F401 - run from here, with the others
+    TestAdmitsAnybody,
+    TestAnswersNoQuestion,
+    TestBeginsWithNothing,
+    TestCountsAfterTheEnd,
+    TestDeliversTwice,
+    TestDoesNotCount,
+    TestDropsTheDenied,
+    TestEndsOnce,
+    TestForgetsRunAs,
+    TestHangsWithItsHandler,
+    TestHasNoPatience,
+    TestIsAlwaysWell,
+    TestIsDeaf,
+    TestIsHasty,
+    TestIsSlow,
+    TestKeepsACopy,
+    TestKeepsNoOrder,
+    TestKeepsOrderAlways,
+    TestLetsGoTooEarly,
+    TestLosesProperties,
+    TestLosesWhatItGivesUp,
+    TestMixesUpSenders,
+    TestNeverComesToTheEnd,
+    TestNeverEnds,
+    TestRepliesAsNobody,
+    TestSettlesWhateverBecomesOfIt,
+    TestTakesAnOutageForAFailure,
+    TestTakesEqualsForOne,
+    TestTakesEverybodyForBob,
+)
 from support_kit import DefaultMappingBackend
 from support_registry_saboteurs import (  # noqa: F401 - run from here, with the others
     TestFoldsNames,

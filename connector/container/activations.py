@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from connector.container.configuration.settings import ResourceSettings
+from connector.container.delivery_units import DeliveryUnits
 from connector.container.deployment import PlannedHandler
 from connector.container.periodic import Periodic
 from connector.container.run_as import run_as_of
@@ -104,6 +105,7 @@ def plan_activation(
         audit=parts.audit,
         sign_on=activation_sign_on(parts, spec, section.alias or resource.component_alias),
         realm=parts.applications[application].realm,
+        units=DeliveryUnits(parts.transactions),
         acting=run_as_of(parts, application, handler),
         clock=parts.clock,
     )

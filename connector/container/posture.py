@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from connector.container.configuration.activation_checks import run_as_alias
 from connector.container.configuration.key_paths import show_key_path
 from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
@@ -157,6 +158,10 @@ def _aliases(parts: Parts) -> list[Finding]:
     for application in configuration.applications.values():
         named |= {f'{application.name}: references."{name}"': one.alias for name, one in application.references.items()}
         named |= {f'{application.name}: activations."{name}"': a.alias for name, a in application.activations.items()}
+        named |= {
+            f'{application.name}: activations."{name}".run_as': run_as_alias(one.run_as)
+            for name, one in application.activations.items()
+        }
     return [
         _finding("error", ALIAS_MISSING, place, alias=alias)
         for place, alias in named.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 from connector.container.configuration.activation_checks import ALIAS, run_as_parts
@@ -54,17 +53,16 @@ def run_as_of(parts: Parts, application: str, handler: PlannedHandler) -> RunAs 
     if run_as is None:
         return None
     kind, name = run_as_parts(run_as)
+    realm = parts.applications[application].realm
+    identity = parts.realms[realm]
+    container = parts.configuration.container.name
+    origin = f"run-as of {application}:{handler.activation}, {kind} {name}"
     if kind == ALIAS:
-        subject = AliasSubject(name, parts.auth_data, parts.identity)
-        return _run_as(parts, subject, f"run-as of {application}:{handler.activation}, alias {name}")
+        proved = AliasSubject(name, parts.auth_data, identity)
+        return RunAs(proved, realm=realm, container=container, origin=origin)
     user = parts.configuration.applications[application].roles[name].users[0]
 
     def of_the_role() -> Subject:
-        return parts.identity.assert_user(user)
+        return identity.assert_user(user)
 
-    return _run_as(parts, of_the_role, f"run-as of {application}:{handler.activation}, role {name}")
-
-
-def _run_as(parts: Parts, subject: Callable[[], Subject], origin: str) -> RunAs:
-    core = parts.configuration.container
-    return RunAs(subject, realm=core.realm, container=core.name, origin=origin)
+    return RunAs(of_the_role, realm=realm, container=container, origin=origin)

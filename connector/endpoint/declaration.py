@@ -84,6 +84,12 @@ def declared_handlers(module: ModuleType) -> tuple[HandlerDeclaration, ...]:
     return tuple(found.values())
 
 
+def declaration_of(handler: object) -> HandlerDeclaration | None:
+    """What `@message_driven` says about a function; None where it isn't marked."""
+    found = getattr(handler, _MARK, None)
+    return found if isinstance(found, HandlerDeclaration) else None
+
+
 def handler_name(handler: object) -> str:
     """A handler as `module:function`; never its `repr`."""
     name = getattr(handler, "__qualname__", None) or type(handler).__qualname__

@@ -23,7 +23,7 @@ NOT_TRANSACTED = Reason(
 )
 NOT_COMMITTED = Reason(
     "CF-ENDP-024",
-    "the delivery to {application}:{activation} is rolled back: its unit of work could not be committed: {cause}.",
+    "the delivery to {application}:{activation} is rolled back: its unit of work could not be committed: {cause}",
     "See the cause; the message is delivered again.",
 )
 
@@ -160,7 +160,7 @@ class DeliveryUnit:
         try:
             units.commit(unit)
         except Exception as error:  # noqa: BLE001 - whatever kept it from being committed, the message comes again
-            cause = error.code if isinstance(error, ConnectorError) else type(error).__name__
+            cause = f"{error.code}: {error.text}" if isinstance(error, ConnectorError) else type(error).__name__
             failure = DeliveryError(
                 NOT_COMMITTED, application=self._application, activation=self._activation, cause=cause
             )

@@ -128,6 +128,14 @@ class TransactionService(Protocol):
         """
         ...
 
+    def register(self, resource: str, branches: RecoverableBranches) -> None:
+        """As `recover`, but the resource is asked later, and only if something was ever prepared there.
+
+        For an adapter that knows of nothing to finish when it starts. Does not block, but for the disk where there is
+        a log of decisions.
+        """
+        ...
+
 
 class TransactionTerminator(Protocol):
     """Ends imported transactions, as their superior has decided. Safe to use from any thread.

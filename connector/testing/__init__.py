@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from connector.testing.backend import Backend, Login, UserName
     from connector.testing.contracts.core import OutboundCoreContract
+    from connector.testing.contracts.inbound import InboundContract
     from connector.testing.contracts.mapper import MapperContract
     from connector.testing.contracts.outbound import OutboundContract
     from connector.testing.contracts.pool import OutboundPoolContract
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from connector.testing.contracts.security import OutboundSecurityContract
     from connector.testing.contracts.store import StoreContract
     from connector.testing.contracts.trust import TrustedIdentityContract
+    from connector.testing.driver import Delivered, HandlerDriver
+    from connector.testing.inbound_backend import Buried, InboundBackend
     from connector.testing.mapper_backend import MapperBackend, MapperCase, Outcome
     from connector.testing.registry_backend import RegistryBackend
-    from connector.testing.requirement import Facet, RegistryFacet, StoreFacet
+    from connector.testing.requirement import Facet, InboundFacet, RegistryFacet, StoreFacet
     from connector.testing.store_backend import StoreBackend
 
 #: The version of the kit. A new requirement raises the second number, a stricter one the first: authors pin it.
-KIT_VERSION = "1.2"
+KIT_VERSION = "1.3"
 
 __all__ = [
     "KIT_VERSION",
@@ -43,6 +46,12 @@ __all__ = [
     "StoreFacet",
     "RegistryBackend",
     "RegistryFacet",
+    "InboundBackend",
+    "InboundFacet",
+    "Buried",
+    # what applications' authors use
+    "HandlerDriver",
+    "Delivered",
     # what authors subclass
     "OutboundContract",
     "OutboundCoreContract",
@@ -53,6 +62,7 @@ __all__ = [
     "MapperContract",
     "StoreContract",
     "RegistryContract",
+    "InboundContract",
 ]
 
 _HOME = {
@@ -76,6 +86,12 @@ _HOME = {
     "RegistryBackend": "registry_backend",
     "RegistryFacet": "requirement",
     "RegistryContract": "contracts.registry",
+    "InboundBackend": "inbound_backend",
+    "InboundFacet": "requirement",
+    "Buried": "inbound_backend",
+    "InboundContract": "contracts.inbound",
+    "HandlerDriver": "driver",
+    "Delivered": "driver",
 }
 
 

@@ -22,6 +22,7 @@ _OPTIONS = {
     "mapper": "connector_mapper",
     "store": "connector_store",
     "registry": "connector_registry",
+    "inbound": "connector_inbound",
 }
 _KIT = "connector.testing.kit"
 
@@ -62,7 +63,7 @@ def prepare(config: pytest.Config, items: list[pytest.Item]) -> None:
         if len(unasked) == len(items):
             raise pytest.UsageError(
                 "give --connector-adapter=MODULE:BACKEND, "
-                "or --connector-mapper, --connector-store or --connector-registry likewise"
+                "or --connector-inbound, --connector-mapper, --connector-store or --connector-registry likewise"
             )
         config.hook.pytest_deselected(items=unasked)
         items[:] = [item for item in items if item not in unasked]

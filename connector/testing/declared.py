@@ -34,6 +34,15 @@ def checked_properties(descriptor: AdapterDescriptor, properties: Mapping[str, A
     return checked
 
 
+def checked_activation(descriptor: AdapterDescriptor, properties: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """The properties of an activation specification, likewise. Raises ConfigError."""
+    problems = ProblemCollector(Origins(_PLACE))
+    checked = PropertyChecker(folder, os.environ, problems).table(properties, descriptor.activation, ("properties",))
+    if problems.problems:
+        raise ConfigError.of(problems.problems)
+    return checked
+
+
 def checked_sections(descriptor: AdapterDescriptor, sections: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     """The sections that the adapter owns, likewise. Raises ConfigError."""
     problems = ProblemCollector(Origins(_PLACE))

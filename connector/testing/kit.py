@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from connector.testing.contracts.inbound import InboundContract
 from connector.testing.contracts.mapper import MapperContract
 from connector.testing.contracts.outbound import OutboundContract
 from connector.testing.contracts.registry import RegistryContract
@@ -13,6 +14,10 @@ from connector.testing.contracts.store import StoreContract
 
 class TestAdapter(OutboundContract):
     """The adapter of `--connector-adapter`."""
+
+
+class TestInbound(InboundContract):
+    """The inbound adapter of `--connector-inbound`."""
 
 
 class TestStore(StoreContract):

@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from connector.testing.bench import AdapterBench
+    from connector.testing.inbound_bench import InboundBench
     from connector.testing.subject_under_test import Claims, Identification
 
 # Assertions in the contracts explain themselves only when pytest rewrites them.
@@ -43,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--connector-registry",
         metavar="MODULE:BACKEND",
         help="certify the user registry of this connector.testing.RegistryBackend with connector.testing.kit",
+    )
+    group.addoption(
+        "--connector-inbound",
+        metavar="MODULE:BACKEND",
+        help="certify the inbound adapter of this connector.testing.InboundBackend with connector.testing.kit",
     )
     group.addoption("--connector-report", metavar="PATH", help="write the conformance kit's report to this JSON file")
 
@@ -115,6 +121,15 @@ def connector_registry(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield backend
 
 
+@pytest.fixture(scope="session")
+def connector_inbound(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The opened `connector.testing.InboundBackend`; override it likewise, or give --connector-inbound."""
+    from connector.testing.collection import named_backend
+
+    with named_backend(request.config, "connector_inbound") as backend:
+        yield backend
+
+
 @pytest.fixture
 def connector_identification(request: pytest.FixtureRequest) -> Identification:
     """Who is certified, for the report."""
@@ -126,7 +141,8 @@ def connector_identification(request: pytest.FixtureRequest) -> Identification:
         return Identification.of_store(request.getfixturevalue("connector_store"))
     if getattr(request.cls, "kind", None) == "registry":
         return Identification.of_registry(request.getfixturevalue("connector_registry"))
-    backend = request.getfixturevalue("connector_backend")
+    inbound = getattr(request.cls, "kind", None) == "inbound"
+    backend = request.getfixturevalue("connector_inbound" if inbound else "connector_backend")
     return Identification.of_adapter(backend, descriptor_of(backend))
 
 
@@ -141,6 +157,9 @@ def connector_claims(request: pytest.FixtureRequest) -> Claims:
         return claims_of_store(request.getfixturevalue("connector_store"))
     if getattr(request.cls, "kind", None) == "registry":
         return claims_of_registry(request.getfixturevalue("connector_registry"))
+    if getattr(request.cls, "kind", None) == "inbound":
+        inbound: Claims = request.getfixturevalue("connector_inbound_bench").claims
+        return inbound
     bench: AdapterBench = request.getfixturevalue("connector_bench")
     return bench.claims
 
@@ -153,6 +172,21 @@ def connector_bench(connector_backend: Any, tmp_path: Path) -> Iterator[AdapterB
 
     declared = descriptor_of(connector_backend)
     bench = AdapterBench(connector_backend, declared, claims_of(connector_backend, declared), tmp_path)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
+@pytest.fixture
+def connector_inbound_bench(connector_inbound: Any, tmp_path: Path) -> Iterator[InboundBench]:
+    """A started inbound adapter for one test, in a small container of its own."""
+    from connector.testing.inbound_bench import InboundBench
+    from connector.testing.subject_under_test import claims_of_inbound, descriptor_of
+
+    declared = descriptor_of(connector_inbound)
+    claims = claims_of_inbound(connector_inbound, declared)
+    bench = InboundBench(connector_inbound, declared, claims, tmp_path)
     try:
         yield bench
     finally:

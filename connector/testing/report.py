@@ -21,6 +21,11 @@ PROFILES = {
     "MAP": "mapper",
     "STORE": "secret-store",
     "REG": "user-registry",
+    "IN-CORE": "inbound-core",
+    "IN-SEC": "inbound-security",
+    "IN-DLV": "delivery",
+    "IN-RDL": "redelivery",
+    "IN-TX": "inbound-transactions",
     "KIT": "kit",
 }
 

@@ -41,8 +41,17 @@ class RegistryFacet(Enum):
     OUTAGE = "outage"  # its users are elsewhere, and can be out of reach
 
 
+class InboundFacet(Enum):
+    """What a source of messages usually has. A backend whose source lacks it says so in `lacks`."""
+
+    CONSUMERS = "consumers"  # it checks who consumes
+    BURIAL = "burial"  # it keeps what was given up, with the reason
+    REPLIES = "replies"  # messages can name where a reply is wanted
+    GROUPS = "groups"  # messages can belong to groups
+
+
 #: What a requirement may need.
-Need: TypeAlias = Capability | Facet | StoreFacet | RegistryFacet
+Need: TypeAlias = Capability | Facet | StoreFacet | RegistryFacet | InboundFacet
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from connector.container.plugins.descriptor import AdapterDescriptor
 from connector.container.plugins.descriptor_file import locate_descriptor, read_descriptor
 from connector.spi import Capability
 from connector.testing.backend import Backend
+from connector.testing.inbound_backend import InboundBackend
 from connector.testing.mapper_backend import MapperBackend
 from connector.testing.registry_backend import RegistryBackend
-from connector.testing.requirement import Facet, Need, RegistryFacet, StoreFacet
+from connector.testing.requirement import Facet, InboundFacet, Need, RegistryFacet, StoreFacet
 from connector.testing.store_backend import StoreBackend
 
 
@@ -69,7 +70,7 @@ class Identification:
     backend: str
 
     @classmethod
-    def of_adapter(cls, backend: Backend, descriptor: AdapterDescriptor) -> Identification:
+    def of_adapter(cls, backend: Backend | InboundBackend, descriptor: AdapterDescriptor) -> Identification:
         """An adapter, as its `ra.toml` names it."""
         return cls(descriptor.name, descriptor.version, type(backend).__name__)
 
@@ -98,7 +99,7 @@ class Identification:
         return {"name": self.name, "version": self.version, "backend": self.backend}
 
 
-def descriptor_of(backend: Backend) -> AdapterDescriptor:
+def descriptor_of(backend: Backend | InboundBackend) -> AdapterDescriptor:
     """What stands in the `ra.toml` beside the backend's adapter. Raises PluginError (CF-PLUG-010, CF-PLUG-011)."""
     return read_descriptor(locate_descriptor(backend.adapter.__module__))
 
@@ -111,6 +112,11 @@ def claims_of_store(backend: StoreBackend) -> Claims:
 def claims_of_registry(backend: RegistryBackend) -> Claims:
     """What applies to a user registry. Raises ValueError for a `lacks` without a reason."""
     return Claims(frozenset(RegistryFacet), _given_reasons(backend.lacks))
+
+
+def claims_of_inbound(backend: InboundBackend, descriptor: AdapterDescriptor) -> Claims:
+    """What applies to an inbound adapter. Raises ValueError for a `lacks` without a reason."""
+    return Claims(frozenset((*descriptor.capabilities, *InboundFacet)), _given_reasons(backend.lacks))
 
 
 def _given_reasons(lacks: Mapping[Any, str]) -> dict[Need, str]:

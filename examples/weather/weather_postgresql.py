@@ -36,6 +36,7 @@ _SETTINGS = {
     "scram_iterations": "1",
     "max_connections": "60",
     "shared_buffers": "32MB",
+    "max_prepared_transactions": "20",  # for units of work with other resources: a bus, for example
 }
 #: Where in the folder the copy lies: as deep as in the wheel.
 _PROGRAMS = "package/pginstall"

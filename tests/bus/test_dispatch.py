@@ -10,7 +10,7 @@ from support_bus import ManualAlarm, ManualClock
 
 from connector.spi import SystemClock
 from connector_bus.engine.alarm import ThreadAlarm
-from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry, QueueState
 
@@ -72,7 +72,7 @@ def make_queue() -> tuple[MessageQueue, ManualAlarm]:
 
 def test_a_stopped_consumer_gives_back_what_reaches_it_too_late() -> None:
     queue, alarm = make_queue()
-    begun: list[Entry] = []
+    begun: list[Taken] = []
     consumer = Consumer(queue, 1, begun.append, alarm)
     consumer.start()
     (place,) = consumer._places
@@ -85,7 +85,7 @@ def test_a_stopped_consumer_gives_back_what_reaches_it_too_late() -> None:
 
 def test_a_consumer_that_is_stopped_says_whether_its_deliveries_ended() -> None:
     queue, alarm = make_queue()
-    begun: list[Entry] = []
+    begun: list[Taken] = []
     consumer = Consumer(queue, 1, begun.append, alarm)
     consumer.start()
     queue.add([Entry(1, 4)])
@@ -94,6 +94,55 @@ def test_a_consumer_that_is_stopped_says_whether_its_deliveries_ended() -> None:
     consumer.done(begun[0])
     assert consumer.stop(0)
     assert consumer.in_delivery == 0
+
+
+def test_a_redelivery_at_once_costs_the_consumer_no_place() -> None:
+    queue, alarm = make_queue()
+    begun: list[Taken] = []
+    consumer = Consumer(queue, 2, begun.append, alarm)
+    consumer.start()
+    queue.add([Entry(1, 4)])
+    queue.release(begun[0].entry)  # taken by the other place, before the first delivery is over
+    consumer.done(begun[0])
+    consumer.done(begun[1])
+    queue.add([Entry(2, 4), Entry(3, 4)])
+    assert [taken.entry.sequence for taken in begun] == [1, 1, 2, 3]
+    assert consumer.in_delivery == 2
+
+
+def test_a_consumer_never_has_more_out_than_its_places_whatever_happens_at_once() -> None:
+    queue, alarm = make_queue()
+    begun: list[Taken] = []
+    consumer = Consumer(queue, 2, begun.append, alarm)
+    consumer.start()
+    queue.add([Entry(number, 4) for number in range(10)])
+    consumer.refused(begun[0])
+    consumer.hold(5.0, "test")
+    assert consumer.held == "test"
+    consumer.done(begun[1])
+    queue.remove(begun[1].entry)
+    alarm.advance(1.0)
+    assert consumer.in_delivery == 0
+    alarm.advance(4.0)
+    assert (consumer.in_delivery, consumer.held) == (2, "")
+
+
+def test_a_consumer_begins_after_the_deliveries_of_the_one_before_it() -> None:
+    queue, alarm = make_queue()
+    begun: list[Taken] = []
+    first, second = (Consumer(queue, 1, begun.append, alarm) for _ in range(2))
+    first.start()
+    queue.add([Entry(1, 4), Entry(2, 4)])
+    assert not first.stop(0)
+    second.start(after=first)
+    assert (len(begun), second.held) == (1, "an earlier delivery")
+    queue.remove(begun[0].entry)
+    first.done(begun[0])
+    assert [taken.entry.sequence for taken in begun] == [1, 2]
+    third = Consumer(queue, 1, begun.append, alarm)
+    queue.add([Entry(3, 4)])
+    third.start(after=first)
+    assert begun[-1].entry.sequence == 3
 
 
 def test_a_closed_queue_takes_no_more_messages() -> None:

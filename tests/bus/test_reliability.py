@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support_bus import World, running, weather_bus
+from support_bus_store import StorePlace, message
 
 from connector.errors import MessagingError
 from connector.spi import Message
+from connector_bus.reliability import Reliability
+from connector_bus.store.unit import StoreUnit
 
 
 def fail(message: Message) -> None:
@@ -61,6 +65,41 @@ def test_nothing_is_written_for_an_express_message(tmp_path: Path) -> None:
         connection.send("requests", "x", reliability="express")
         assert connection.receive("requests", timeout=0) is not None
         assert store.transactions == before
+
+
+def test_nothing_is_written_when_it_fails_either(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        store: Any = world.adapter._buses["weather"].engine.store
+        before = store.transactions
+        world.activate(fail, max_redeliveries=5, redelivery_delay=60.0)
+        world.connect("alice").send("requests", "x", reliability="express")
+        for _ in range(3):
+            world.works.pump()
+            world.advance(60.0)
+        assert store.transactions == before
+
+
+@pytest.mark.parametrize("reliability", list(Reliability))
+def test_a_store_keeps_what_is_done_for_a_message(place: StorePlace, reliability: Reliability) -> None:
+    stored = message(1)
+    header = stored.header.replace(persistent=reliability.is_persistent)
+    stored = replace(stored, header=header, reliability=reliability)
+    store = place.open()
+    store.commit(StoreUnit(insert=(stored,)))
+    assert store.read(1) == stored
+    assert store.headers("q") == [(1, header)]
+
+
+@pytest.mark.postgresql
+def test_on_a_shared_store_an_express_message_is_there_for_every_engine(
+    tmp_path: Path, shared_place: StorePlace
+) -> None:
+    buses = {"weather": weather_bus(**shared_place.settings)}
+    with running(tmp_path / "a", buses) as one, running(tmp_path / "b", buses, container="other") as two:
+        one.connect("alice").send("requests", "x", reliability="express")
+        received = two.connect("alice").receive("requests", timeout=30)
+        assert received is not None
+        assert (received.body, received.persistent) == ("x", False)
 
 
 def test_a_destination_says_what_is_done_for_messages_whose_senders_don_t(tmp_path: Path) -> None:

@@ -184,6 +184,29 @@ def test_each_wish_gets_the_best_of_what_it_wants_and_none_waits_beside_it(steps
         assert (state.ready, state.claimed, state.waiting) == (len(ready), len(claimed), len(wishes))
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_when_a_group_is_let_go_all_of_it_can_be_had_by_selectors(early: bool) -> None:
+    """The next one of the group is not wanted here: with one at a time, the one behind it would wait for ever."""
+    state, keeper, wish = QueueState(), Wish(None), Wish(SELECTORS[3])
+    for number in range(3):
+        state.add(Entry(number, 4, group="g", header=Message(properties={"n": 3 if number == 2 else 1})))
+    state.want(keeper, keeps_groups=True)
+    ((_, held),) = state.match(0.0).taken
+    idle = Wish(None)
+    state.want(idle)
+    assert state.match(0.0).taken == []  # the others of the group are parked
+    assert state.withdraw(idle)
+    if early:
+        state.want(wish, selector=wish.selector)
+        assert state.match(0.0).taken == []
+    state.remove(held)
+    if not early:
+        state.want(wish, selector=wish.selector)
+    ((taker, entry),) = state.match(0.0).taken
+    assert (taker, entry.sequence) == (wish, 2)
+    assert [other.sequence for other in state.entries()] == [1]
+
+
 def test_a_message_is_asked_once_for_each_selector_however_often_it_is_asked_for() -> None:
     asked: list[Message] = []
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import text
 from support_container import ProfileFolder, request
+
+from connector.errors import RequestFailed
 
 ASYNC_HANDLERS = """
 import asyncio
 from sqlalchemy import text
 from connector import message_driven
 
-@message_driven(activation="jms/orders", roles_allowed={"buyer"}, transacted=True)
+@message_driven(activation="jms/orders", roles_allowed={"buyer"})
 async def take_order(message, context):
     async with context.lookup("jdbc/orders").get_async_connection() as connection:
         await connection.execute(
@@ -33,6 +36,13 @@ def test_an_async_handler_writes_through_a_connection_of_the_containers_loop(pro
         assert [pool["created"] for pool in resource["async_pools"]] == [1]
         assert resource["pool"]["created"] == 0
     assert profile.rows() == [("alice", "tea"), ("bob", "milk")]
+
+
+def test_a_transacted_handler_is_refused_connections_that_could_not_be_in_its_unit(profile: ProfileFolder) -> None:
+    profile.handlers(ASYNC_HANDLERS.replace('{"buyer"})', '{"buyer"}, transacted=True)'))
+    with profile.open() as container, pytest.raises(RequestFailed, match="CF-OUT-021"):
+        request(container, "alice", {"item": "tea"}, profile.password)
+    assert profile.rows() == []
 
 
 def test_an_application_uses_its_own_loop_as_its_caller(profile: ProfileFolder) -> None:

@@ -4,69 +4,34 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
 
 import pytest
+from support_activation import PATIENCE, RecordingAdapter, activation_of, quiet_factory
 from support_work import MARKER
 
 from connector.endpoint.activation import Activation, ActivationState
 from connector.endpoint.factory import HandlerEndpointFactory
 from connector.errors import DeliveryError, DeploymentError, LoginRefused, PluginError, Reason
-from connector.security.audit import MemoryAuditLog
-from connector.spi import ActivationSpec, BootstrapContext, MessageEndpointFactory, ResourceAdapter
-from connector.work.event_loop import EventLoopThread
 
 REFUSED = Reason("CF-TEST-300", "the broker refused the user", "Correct the alias.")
-PATIENCE = 10.0
-
-
-class Adapter(ResourceAdapter):
-    """An adapter that raises or hangs as it is told."""
-
-    def __init__(self) -> None:
-        self.on_activate: BaseException | None = None
-        self.on_deactivate: BaseException | None = None
-        self.hang: threading.Event | None = None
-        self.calls: list[str] = []
-        self.seen: list[tuple[Any, Any]] = []
-
-    def start(self, context: BootstrapContext) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
-        self.calls.append("activate")
-        self.seen.append((endpoint_factory, spec))
-        if self.on_activate is not None:
-            raise self.on_activate
-
-    def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
-        self.calls.append("deactivate")
-        self.seen.append((endpoint_factory, spec))
-        if self.hang is not None:
-            self.hang.wait(PATIENCE)
-        if self.on_deactivate is not None:
-            raise self.on_deactivate
 
 
 @pytest.fixture
-def adapter() -> Adapter:
-    return Adapter()
+def adapter() -> RecordingAdapter:
+    return RecordingAdapter()
 
 
 @pytest.fixture
 def factory() -> HandlerEndpointFactory:
-    loop = EventLoopThread()
-    loop.close()
-    return HandlerEndpointFactory("orders", "jms/in", print, lookup=str, loop=loop, audit=MemoryAuditLog())
+    return quiet_factory()
 
 
 @pytest.fixture
-def activation(adapter: Adapter, factory: HandlerEndpointFactory) -> Activation:
-    return Activation(adapter, factory, ActivationSpec("jms/orders"))
+def activation(adapter: RecordingAdapter, factory: HandlerEndpointFactory) -> Activation:
+    return activation_of(adapter, factory)
 
 
-def test_an_activation_becomes_active_once(activation: Activation, adapter: Adapter) -> None:
+def test_an_activation_becomes_active_once(activation: Activation, adapter: RecordingAdapter) -> None:
     assert activation.state is ActivationState.INACTIVE
     assert activation.activate() is ActivationState.ACTIVE
     assert activation.activate() is ActivationState.ACTIVE
@@ -76,7 +41,7 @@ def test_an_activation_becomes_active_once(activation: Activation, adapter: Adap
 
 
 def test_a_refused_activation_keeps_its_error_and_recovers_when_it_is_put_right(
-    activation: Activation, adapter: Adapter
+    activation: Activation, adapter: RecordingAdapter
 ) -> None:
     adapter.on_activate = LoginRefused(REFUSED)
     assert activation.activate() is ActivationState.FAILED
@@ -89,7 +54,7 @@ def test_a_refused_activation_keeps_its_error_and_recovers_when_it_is_put_right(
 
 
 def test_what_else_an_adapter_raises_is_a_plugin_s_error_told_by_type(
-    activation: Activation, adapter: Adapter, caplog: pytest.LogCaptureFixture
+    activation: Activation, adapter: RecordingAdapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     adapter.on_activate = ValueError(MARKER)
     with caplog.at_level(logging.WARNING, "connector.endpoint"):
@@ -102,7 +67,7 @@ def test_what_else_an_adapter_raises_is_a_plugin_s_error_told_by_type(
 
 
 def test_the_end_passes_the_same_objects_and_closes_the_factory(
-    activation: Activation, adapter: Adapter, factory: HandlerEndpointFactory
+    activation: Activation, adapter: RecordingAdapter, factory: HandlerEndpointFactory
 ) -> None:
     activation.activate()
     assert activation.deactivate(PATIENCE)
@@ -118,7 +83,7 @@ def test_the_end_passes_the_same_objects_and_closes_the_factory(
 
 
 def test_an_activation_that_never_stood_is_not_taken_back_from_the_adapter(
-    activation: Activation, adapter: Adapter
+    activation: Activation, adapter: RecordingAdapter
 ) -> None:
     adapter.on_activate = LoginRefused(REFUSED)
     activation.activate()
@@ -128,7 +93,7 @@ def test_an_activation_that_never_stood_is_not_taken_back_from_the_adapter(
 
 
 def test_what_the_adapter_raises_at_the_end_is_logged_by_type(
-    activation: Activation, adapter: Adapter, caplog: pytest.LogCaptureFixture
+    activation: Activation, adapter: RecordingAdapter, caplog: pytest.LogCaptureFixture
 ) -> None:
     activation.activate()
     adapter.on_deactivate = ValueError(MARKER)
@@ -139,7 +104,7 @@ def test_what_the_adapter_raises_at_the_end_is_logged_by_type(
 
 
 def test_an_adapter_that_hangs_does_not_hang_the_end_and_delivers_nothing_more(
-    activation: Activation, adapter: Adapter, factory: HandlerEndpointFactory, caplog: pytest.LogCaptureFixture
+    activation: Activation, adapter: RecordingAdapter, factory: HandlerEndpointFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     activation.activate()
     adapter.hang = threading.Event()
@@ -152,7 +117,7 @@ def test_an_adapter_that_hangs_does_not_hang_the_end_and_delivers_nothing_more(
     assert adapter.calls == ["activate", "deactivate"]
 
 
-def test_the_end_can_be_called_twice(activation: Activation, adapter: Adapter) -> None:
+def test_the_end_can_be_called_twice(activation: Activation, adapter: RecordingAdapter) -> None:
     activation.activate()
     assert activation.deactivate(PATIENCE)
     assert activation.deactivate(PATIENCE)
@@ -160,7 +125,7 @@ def test_the_end_can_be_called_twice(activation: Activation, adapter: Adapter) -
 
 
 def test_several_activations_can_be_told_to_end_before_the_first_is_waited_for(
-    activation: Activation, adapter: Adapter
+    activation: Activation, adapter: RecordingAdapter
 ) -> None:
     activation.activate()
     adapter.hang = threading.Event()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support_inbound_kit import BusInboundBackend, MemoryBackend
 from support_kit import (
     MARIADB_USERS,
     SQL_ROLES,
@@ -25,7 +26,7 @@ from support_kit import (
 from support_mariadb import MariaDBServer, missing_part
 from support_servers import missing
 
-from connector.testing import MapperContract, OutboundContract
+from connector.testing import InboundContract, MapperContract, OutboundContract
 from connector_echo.conformance import EchoBackend
 from weather_postgresql import PostgreSQLServer, installed_programs
 
@@ -80,6 +81,18 @@ class TestBus(OutboundContract):
     @pytest.fixture
     def connector_backend(self) -> BusBackend:
         return BusBackend()
+
+
+class TestBusInbound(InboundContract):
+    @pytest.fixture
+    def connector_inbound(self) -> BusInboundBackend:
+        return BusInboundBackend()
+
+
+class TestTheProviderOfTheDriver(InboundContract):
+    @pytest.fixture
+    def connector_inbound(self) -> MemoryBackend:
+        return MemoryBackend()
 
 
 class TestEcho(OutboundContract):

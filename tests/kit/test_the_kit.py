@@ -16,7 +16,15 @@ from support_secrets import MARKER
 from connector.spi import SPI_VERSION, Capability
 from connector.testing import KIT_VERSION, OutboundCoreContract
 from connector.testing.contract import Contract, requirements_in
-from connector.testing.requirement import Facet, RegistryFacet, StoreFacet, requirement, requirement_of, requirements
+from connector.testing.requirement import (
+    Facet,
+    InboundFacet,
+    RegistryFacet,
+    StoreFacet,
+    requirement,
+    requirement_of,
+    requirements,
+)
 from connector.testing.subject_under_test import Claims
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +121,7 @@ def test_the_way_without_code_certifies_and_reports(tmp_path: Path) -> None:
     assert lines["OUT-CORE-042"]["reason"] == "the adapter does not claim matching"
     assert subject["claims"]["validation"] == "tested by 2 of 2"
     assert {line["id"] for line in subject["requirements"]} == {
-        each.id for each in requirements() if not each.id.startswith(("MAP", "STORE", "REG"))
+        each.id for each in requirements() if not each.id.startswith(("MAP", "STORE", "REG", "IN-"))
     }
 
 
@@ -208,7 +216,9 @@ def test_an_id_is_declared_once() -> None:
 def test_every_requirement_is_one_sentence_and_every_capability_it_needs_is_known() -> None:
     for each in requirements():
         assert each.sentence.endswith("."), each.id
-        assert all(isinstance(need, Capability | Facet | StoreFacet | RegistryFacet) for need in each.needs), each.id
+        assert all(
+            isinstance(need, Capability | Facet | StoreFacet | RegistryFacet | InboundFacet) for need in each.needs
+        ), each.id
     assert len(requirements_in(OutboundCoreContract)) == sum(
         each.id.startswith(("OUT-CORE", "KIT")) for each in requirements()
     )

@@ -45,6 +45,12 @@ def run_as_parts(run_as: str) -> tuple[str, str]:
     return (kind, name) if separator and name and kind in (ALIAS, ROLE) else ("", "")
 
 
+def run_as_alias(run_as: str | None) -> str | None:
+    """The alias that a `run_as` names; None where it names none. Pure."""
+    kind, name = run_as_parts(run_as or "")
+    return name if kind == ALIAS else None
+
+
 def check_activation(
     activation: ActivationSection, roles: Mapping[str, RoleSection], path: KeyPath, problems: ProblemCollector
 ) -> None:

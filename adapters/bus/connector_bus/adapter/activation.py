@@ -21,15 +21,22 @@ class Activation:
         destination: The queue's name.
         factory: The handler's endpoints.
         selector: Which messages it takes; None for any.
+        before: The activation of the same handler that this one follows, for example after a pause; None for none.
     """
 
     def __init__(
-        self, bus: Bus, destination: str, factory: MessageEndpointFactory, selector: Selector | None = None
+        self,
+        bus: Bus,
+        destination: str,
+        factory: MessageEndpointFactory,
+        selector: Selector | None = None,
+        before: Activation | None = None,
     ) -> None:
         self._selector = selector
         self._bus = bus
         self._destination = destination
         self._factory = factory
+        self._before = None if before is None else before._consumer
         self._consumer: Consumer | None = None
 
     def start(self) -> None:
@@ -47,14 +54,16 @@ class Activation:
         consumer = Consumer(
             destination.queue,
             self._factory.concurrency,
-            lambda entry: Delivery(self._bus, consumer, entry, self._factory).schedule(),
+            lambda taken: Delivery(self._bus, consumer, taken, self._factory).schedule(),
             self._bus.engine.alarm,
             keeps_groups=self._factory.ordering is Ordering.GROUP,
             selector=self._selector,
             on_lost=self._factory.lost,
         )
         self._consumer = consumer
-        consumer.start()
+        in_order = self._factory.ordering is not Ordering.NONE
+        consumer.start(after=self._before if in_order else None)
+        self._before = None
 
     def health(self) -> ActivationHealth:
         """Whether messages of its queue reach it. Does not block."""

@@ -46,7 +46,9 @@ class Bus:
         self.sign_on = SignOn(settings, self.access, context.identity)
         store, shared = open_store(settings.name, settings.store, context.state_folder, context.container_name)
         try:
-            self.engine = BusEngine(settings, store, self.access, context.clock, alarm, shared=shared)
+            self.engine = BusEngine(
+                settings, store, self.access, context.clock, alarm, transactions=context.transactions, shared=shared
+            )
         except BaseException:
             store.close()
             raise

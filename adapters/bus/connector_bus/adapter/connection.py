@@ -9,7 +9,7 @@ from typing import Any, final
 from connector.errors import IdentityMismatch, MessagingError, Reason, RequestFailed
 from connector.spi import Body, ConnectionManager, Lease, Message, PropertyValue
 from connector_bus.adapter.managed import BusManagedConnection
-from connector_bus.engine.delivery_unit import unit_in_force
+from connector_bus.engine.delivery_unit import outside_of_units
 from connector_bus.engine.failure import is_fault
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
@@ -155,7 +155,7 @@ class BusConnection:
         physical = self._physical()
         reply_to = physical.new_reply_queue()
         try:
-            with unit_in_force(None):
+            with outside_of_units():
                 self.send(destination, body, properties=properties, reply_to=reply_to)
                 reply = physical.bus.engine.receive(physical.subject, reply_to, timeout, physical)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, final
 
-from connector.errors import ConnectorError, WorkRejected
+from connector.errors import ConnectorError, MessagingError, WorkCompletedWithError, WorkRejected
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
@@ -21,10 +21,11 @@ from connector.spi import (
     identity_outage,
 )
 from connector_bus.adapter.bus import Bus
-from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
+from connector_bus.engine.engine import MESSAGE_GONE
 from connector_bus.engine.message_queue import MessageQueue
-from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.participant import BusParticipant
 from connector_bus.store.record import StoredMessage
 
 _LOG = logging.getLogger("connector_bus.adapter")
@@ -38,10 +39,11 @@ class Delivery(Work):
     could not be set up that of a second work, which books the failure.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer, entry: Entry, factory: MessageEndpointFactory) -> None:
+    def __init__(self, bus: Bus, consumer: Consumer, taken: Taken, factory: MessageEndpointFactory) -> None:
         self._bus = bus
         self._consumer = consumer
-        self._entry = entry
+        self._taken = taken
+        self._entry = taken.entry
         self._factory = factory
         self._stored: StoredMessage | None = None
         self._ran = False
@@ -53,7 +55,7 @@ class Delivery(Work):
             self._bus.context.work_manager.schedule_work(self, contexts=(context,), listener=self._listen)
         except WorkRejected as refusal:
             _LOG.warning("bus %s: a delivery of %s must wait: %s", self._bus.name, self._queue.name, refusal.code)
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
 
     def fetch(self) -> StoredMessage:
         """The message, read at its first use. Blocks for the disk. Raises MessagingError."""
@@ -67,44 +69,78 @@ class Delivery(Work):
         if self._consumer.is_stopped:
             # It waited for a thread until the activation ended: no failure of the message's, so none is counted.
             self._queue.release(self._entry)
-            self._consumer.done(self._entry)
+            self._consumer.done(self._taken)
             return
         settlement = DeliveryUnit(self._bus.engine)
+        participant = BusParticipant(self._bus.engine, settlement, (self._queue, self._entry))
         try:
-            self._deliver(settlement)
+            if self._factory.transacted:
+                self._deliver_in_a_unit(participant)
+            else:
+                self._deliver(settlement)
             self._consumer.succeeded()
         except BaseException as error:
-            for queue, entry in settlement.close()[1]:
-                queue.release(entry)  # what a transacted handler had received goes back with everything else
+            self._undo(participant, error)
             if not isinstance(error, Exception):
-                self._queue.release(self._entry)
                 raise
-            self._failed(error)
         finally:
-            self._consumer.done(self._entry)
+            self._consumer.done(self._taken)
 
     def _deliver(self, settlement: DeliveryUnit) -> None:
-        engine = self._bus.engine
-        message = self.fetch().message().replace(delivery_count=self._entry.attempts)
+        message = self._message()
         endpoint = self._factory.create_endpoint()
         try:
-            with unit_in_force(settlement if self._factory.transacted else None):
-                reply = endpoint.deliver(message)
+            reply = endpoint.deliver(message)
         finally:
             endpoint.release()
-        if reply is not None and message.reply_to is not None:
-            # The reply and the removal are one unit even where the handler's own sends are not in it.
-            with unit_in_force(settlement):
-                self._reply(message, message.reply_to, reply)
-        sends, receipts = settlement.close()
-        engine.commit(sends, (*receipts, (self._queue, self._entry)))
+        # The reply and the removal are one unit; the handler's own sends are not in it.
+        self._settle(settlement, message, reply)
 
-    def _reply(self, request: Message, reply_to: str, reply: Any) -> None:
-        """Send the reply as what the handler's work runs as, which is the execution subject unless run-as is set."""
+    def _deliver_in_a_unit(self, participant: BusParticipant) -> None:
+        """Receive, handler, reply and settlement in one unit of work; where the endpoint has none, in one of ours."""
+        message, endpoint = self._message(), self._factory.create_endpoint(participant)
+        try:
+            endpoint.before_delivery()
+            has_begun = self._bus.engine.participants.bind(participant)
+            with unit_in_force(None if has_begun else participant.unit):
+                reply = endpoint.deliver(message)
+            if has_begun:
+                self._reply(message, reply)
+            endpoint.after_delivery()
+        finally:
+            endpoint.release()  # rolls back what has not come to its end
+        if not has_begun:
+            self._settle(participant.unit, message, reply)
+
+    def _message(self) -> Message:
+        return self.fetch().message().replace(delivery_count=self._entry.attempts)
+
+    def _settle(self, settlement: DeliveryUnit, message: Message, reply: Any) -> None:
+        with unit_in_force(settlement):
+            self._reply(message, reply)
+        sends, receipts = settlement.close()
+        self._bus.engine.commit(sends, (*receipts, (self._queue, self._entry)))
+
+    def _undo(self, participant: BusParticipant, error: BaseException) -> None:
+        """The delivery has failed: what was received goes back, and the message is booked as failed."""
+        if not participant.leave():
+            # It may yet be committed: nobody gets the message before that is decided.
+            _LOG.warning("bus %s: a delivery of %s is in doubt: %s", self._bus.name, self._queue.name, error)
+        elif isinstance(error, Exception):
+            self._failed(error)
+        else:
+            self._queue.release(self._entry)
+
+    def _reply(self, request: Message, reply: Any) -> None:
+        """Send the reply, where one is given and wanted, as what the handler's work runs as: the execution subject,
+        unless run-as is set.
+        """
+        if reply is None or request.reply_to is None:
+            return
         subject = self._factory.run_as() or self._bus.context.identity.current_subject() or Subject.unauthenticated()
         answer = reply if isinstance(reply, Message) else Message(reply)
         correlation = answer.correlation_id or request.message_id
-        self._bus.engine.send(subject, reply_to, answer.replace(correlation_id=correlation))
+        self._bus.engine.send(subject, request.reply_to, answer.replace(correlation_id=correlation))
 
     def _failed(self, error: BaseException) -> None:
         if self._consumer.is_stopped:
@@ -112,6 +148,11 @@ class Delivery(Work):
             # delivered again after the next start, and must not be nearer to the exception destination by then.
             _LOG.info("bus %s: a delivery of %s failed after its activation's end", self._bus.name, self._queue.name)
             self._queue.release(self._entry)
+            return
+        if self._is_gone(error):
+            # It left by a commit whose answer was lost, or by somebody else's hand: there is nothing to deliver again.
+            _LOG.error("bus %s: a delivery of %s ends: %s", self._bus.name, self._queue.name, error)
+            self._queue.remove(self._entry)
             return
         outage = identity_outage(error)
         if outage is not None:
@@ -127,6 +168,13 @@ class Delivery(Work):
             delay=redelivery.pause(self._entry.attempts + 1),
             hold=self._hold_for_redelivery if in_order else None,
         )
+
+    def _is_gone(self, error: BaseException) -> bool:
+        """Whether it failed since the message is in the store no longer; perhaps while its caller was established."""
+        cause = error.__cause__ if isinstance(error, WorkCompletedWithError) else error
+        if not isinstance(cause, MessagingError) or cause.code != MESSAGE_GONE.code:
+            return False
+        return bool(cause.details["sequence"] == self._entry.sequence)
 
     def _wait_for_the_registry(self, outage: ConnectorError) -> None:
         """Nobody was refused and the message is not to blame: it goes back unharmed, and deliveries pause."""
@@ -147,7 +195,7 @@ class Delivery(Work):
 
     def _listen(self, event: WorkEvent) -> None:
         if event.kind is WorkEventKind.REJECTED:
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
         elif event.kind is WorkEventKind.COMPLETED and event.error is not None and not self._ran:
             self._context_failed(event.error)
 
@@ -161,16 +209,16 @@ class Delivery(Work):
             try:
                 self._failed(error)
             finally:
-                self._consumer.done(self._entry)
+                self._consumer.done(self._taken)
 
         def listen(event: WorkEvent) -> None:
             if event.kind is WorkEventKind.REJECTED:
-                self._consumer.refused(self._entry)
+                self._consumer.refused(self._taken)
 
         try:
             self._bus.context.work_manager.schedule_work(book, listener=listen)
         except WorkRejected:
-            self._consumer.refused(self._entry)
+            self._consumer.refused(self._taken)
 
     @property
     def _queue(self) -> MessageQueue:

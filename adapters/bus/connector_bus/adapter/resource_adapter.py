@@ -48,8 +48,8 @@ class BusResourceAdapter(ResourceAdapter):
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
     Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_listeners`, set by `start`;
-    `_section` and `_buses`, what is in force, changed by what `sections_changed` answers; `_activations`, changed
-    under `_lock`.
+    `_section` and `_buses`, what is in force, changed by what `sections_changed` answers; `_activations` and
+    `_leaving`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
@@ -61,6 +61,8 @@ class BusResourceAdapter(ResourceAdapter):
         self._listeners: ChainListeners | None = None
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
+        # Ended, but not in time: should the same handler be activated again, their deliveries come first.
+        self._leaving: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
 
     def start(self, context: BootstrapContext) -> None:
         """Read the configuration, open the stores, start the mediations. Blocks for disk and registry.
@@ -166,9 +168,12 @@ class BusResourceAdapter(ResourceAdapter):
         """
         destination, text = str(spec.properties.get("destination")), spec.properties.get("selector")
         selector = parse_selector(str(text)) if text else None
-        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, selector)
+        with self._lock:
+            before = self._leaving.get((endpoint_factory, spec))
+        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, selector, before)
         activation.start()
         with self._lock:
+            self._leaving.pop((endpoint_factory, spec), None)
             self._activations[endpoint_factory, spec] = activation
 
     def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
@@ -176,6 +181,8 @@ class BusResourceAdapter(ResourceAdapter):
         with self._lock:
             activation = self._activations.pop((endpoint_factory, spec), None)
         if activation is not None and not activation.stop(DEACTIVATION_GRACE):
+            with self._lock:
+                self._leaving[endpoint_factory, spec] = activation
             _LOG.warning("%s is still delivering; its messages are settled when it ends", spec.resource)
 
     def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:

@@ -25,11 +25,27 @@ from connector_bus.selector.selector import Selector
 REFUSAL_PAUSE = 1.0
 #: Seconds that deliveries pause where a registry does not answer: the first time, and at most.
 FIRST_OUTAGE_PAUSE, LONGEST_OUTAGE_PAUSE = 1.0, 60.0
+#: What a consumer is held by until the deliveries of the one before it have ended.
+EARLIER = "an earlier delivery"
 
 
 def outage_pause(outages: int) -> float:
     """Seconds to pause after so many outages in a row, at least one. Pure."""
     return float(min(FIRST_OUTAGE_PAUSE * 2 ** min(max(outages, 1) - 1, 16), LONGEST_OUTAGE_PAUSE))
+
+
+@final
+class Taken:
+    """One entry in delivery. Not the entry itself: one that was released may be in delivery again already.
+
+    Attributes:
+        entry: The entry.
+    """
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
 
 
 @final
@@ -47,15 +63,16 @@ class Consumer:
         on_lost: Told when the queue has closed under it; must not block.
 
     Safe to use from any thread. Mutable state: `_places` (the wishes open now), `_out`, `_stopped`, `_refused` (places
-    that wait after a refusal), `_held` (why it wishes for nothing), `_hold` (the number of the latest hold) and
-    `_outages` (in a row), changed under `_idle`'s lock.
+    that wait after a refusal), `_held` (why it wishes for nothing), `_hold` (the number of the latest hold),
+    `_outages` (in a row), `_follows` (whether it waits for the one before it) and `_when_idle`, changed under
+    `_idle`'s lock.
     """
 
     def __init__(
         self,
         queue: MessageQueue,
         concurrency: int,
-        begin: Callable[[Entry], None],
+        begin: Callable[[Taken], None],
         alarm: Alarm,
         *,
         keeps_groups: bool = False,
@@ -71,34 +88,63 @@ class Consumer:
         self._on_lost = on_lost
         self._idle = threading.Condition()
         self._places: set[_Place] = set()
-        self._out: set[Entry] = set()
+        self._out: set[Taken] = set()
         self._refused = 0
         self._stopped = False
         self._held = ""
         self._hold = 0
         self._outages = 0
+        self._follows = False
+        self._when_idle: list[Callable[[], None]] = []
 
-    def start(self) -> None:
+    def start(self, after: Consumer | None = None) -> None:
         """Begin to take messages. Does not block, except with the queue's first selector: for the disk.
 
         Raises MessagingError CF-BUS-056 or -171 where a selector can't be used.
+
+        Args:
+            after: A stopped consumer whose deliveries have to end before, for the order's sake; None for none.
         """
         if self._selector is not None:
             self.queue.know_headers()
-        self._fill()
+        if after is None:
+            self._fill()
+            return
+        with self._idle:
+            self._held, self._follows = EARLIER, True
 
-    def done(self, entry: Entry) -> None:
-        """The delivery of an entry is over: its place is free for the next message. Does not block."""
-        if self._ended(entry):
+        def begin() -> None:
+            with self._idle:
+                self._held, self._follows = "", False
+                actions = self._idle_now()
+            self._fill()
+            for action in actions:
+                action()
+
+        after.when_idle(begin)
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Do something as soon as nothing is in delivery, here or at a consumer that this one follows. For a stopped
+        consumer. Does not block, and the action must not.
+        """
+        with self._idle:
+            if self._out or self._follows:
+                self._when_idle.append(action)
+                return
+        action()
+
+    def done(self, taken: Taken) -> None:
+        """A delivery is over: its place is free for the next message. Does not block."""
+        if self._ended(taken):
             self._fill()
 
-    def refused(self, entry: Entry) -> None:
+    def refused(self, taken: Taken) -> None:
         """The delivery could not begin: the entry goes back, unharmed, after a pause. Does not block."""
-        if not self._ended(entry, refused=True):
+        if not self._ended(taken, refused=True):
             return
 
         def again() -> None:
-            self.queue.release(entry)
+            self.queue.release(taken.entry)
             with self._idle:
                 self._refused -= 1
             self._fill()
@@ -153,7 +199,8 @@ class Consumer:
     def stop(self, grace: float) -> bool:
         """Take no more messages, and wait up to `grace` seconds for deliveries under way.
 
-        Answers whether all of them ended. One that did not keeps its claim and may still settle.
+        Answers whether all of them ended, those of a consumer that this one follows included. One that did not keeps
+        its claim and may still settle.
         """
         with self._idle:
             self._stopped = True
@@ -161,7 +208,7 @@ class Consumer:
         for place in places:
             self.queue.withdraw(place)
         with self._idle:
-            return self._idle.wait_for(lambda: not self._out, grace)
+            return self._idle.wait_for(lambda: not self._out and not self._follows, grace)
 
     @property
     def is_stopped(self) -> bool:
@@ -178,14 +225,24 @@ class Consumer:
         """How many deliveries are under way."""
         return len(self._out)
 
-    def _ended(self, entry: Entry, *, refused: bool = False) -> bool:
+    def _ended(self, taken: Taken, *, refused: bool = False) -> bool:
         with self._idle:
-            if entry not in self._out:
+            if taken not in self._out:
                 return False
-            self._out.discard(entry)
+            self._out.discard(taken)
             self._refused += refused
-            self._idle.notify_all()
-            return True
+            actions = self._idle_now()
+        for action in actions:
+            action()
+        return True
+
+    def _idle_now(self) -> list[Callable[[], None]]:
+        """Under the lock: tell whoever waits, and answer what is to be done now that nothing is in delivery."""
+        self._idle.notify_all()
+        if self._out or self._follows:
+            return []
+        actions, self._when_idle = self._when_idle, []
+        return actions
 
     def _fill(self) -> None:
         """Wish for a message for each free place."""
@@ -205,17 +262,18 @@ class Consumer:
                     self._on_lost(error)
                 return
 
-    def _taken(self, place: _Place, entry: Entry) -> None:
+    def _take(self, place: _Place, entry: Entry) -> None:
+        taken = Taken(entry)
         with self._idle:
             unwanted = place not in self._places
             self._places.discard(place)
             if not unwanted:
-                self._out.add(entry)
+                self._out.add(taken)
         if unwanted:
             # The race of `stop` or `hold` with a hand-over: withdrawing came too late; the entry goes back untouched.
             self.queue.release(entry)
         else:
-            self._begin(entry)
+            self._begin(taken)
 
 
 @final
@@ -228,4 +286,4 @@ class _Place:
         self._consumer = consumer
 
     def take(self, entry: Entry) -> None:
-        self._consumer._taken(self, entry)
+        self._consumer._take(self, entry)

@@ -1,14 +1,15 @@
-"""A transacted delivery's unit: what is sent and received within it, to be committed with the settlement (FLOW-8).
+"""What is sent and received on one bus within one unit of work, to be committed as a whole (FLOW-8).
 
-The unit in force is carried by a contextvar, so that it reaches coroutine handlers (they run in a copy of the
-delivery's context) and whatever the handler calls, and nothing else.
+Where the container has a unit of work in force, that says which (`participants`). The contextvar here is for what a
+delivery collects without one, and for what is to be done outside of any: it reaches coroutine handlers (they run in a
+copy of the delivery's context) and whatever they call, and nothing else.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import final
 
@@ -19,8 +20,8 @@ from connector_bus.store.record import StoredMessage
 
 UNIT_OVER = Reason(
     "CF-BUS-037",
-    "the transacted delivery that this send or receive belongs to is over",
-    "Await or join everything that a transacted handler starts before it returns.",
+    "the unit of work that this send or receive belongs to is over",
+    "Await or join everything that a transacted handler starts before it returns, and all that a unit does.",
 )
 
 Receipt = tuple[MessageQueue, Entry]
@@ -28,7 +29,7 @@ Receipt = tuple[MessageQueue, Entry]
 
 @final
 class DeliveryUnit:
-    """Collects the sends and receipts of one transacted delivery; safe to use from the handler's threads.
+    """Collects the sends and receipts of one unit; safe to use from the threads that work in it.
 
     Args:
         engine: The engine whose sends it collects; sends on other buses are none of its business.
@@ -58,18 +59,33 @@ class DeliveryUnit:
             return self._sends, self._receipts
 
 
-_CURRENT: ContextVar[DeliveryUnit | None] = ContextVar("connector_bus_delivery_unit", default=None)
+@final
+class Outside:
+    """Stands in the place of a unit: what is done is to be done at once, whatever unit of work is in force."""
 
 
-def current_unit(engine: object) -> DeliveryUnit | None:
-    """The unit in force on the running thread or task, if it is one of this engine."""
+_OUTSIDE = Outside()
+_CURRENT: ContextVar[DeliveryUnit | Outside | None] = ContextVar("connector_bus_delivery_unit", default=None)
+
+
+def current_unit(engine: object) -> DeliveryUnit | Outside | None:
+    """What was put in force here for this engine; None: nothing was."""
     unit = _CURRENT.get()
-    return unit if unit is not None and unit.engine is engine else None
+    return unit if isinstance(unit, Outside) or (unit is not None and unit.engine is engine) else None
+
+
+def outside_of_units() -> AbstractContextManager[None]:
+    """For a `with` block everything on any bus is done at once."""
+    return _in_force(_OUTSIDE)
+
+
+def unit_in_force(unit: DeliveryUnit | None) -> AbstractContextManager[None]:
+    """Put a unit (or none) in force for the duration of a `with` block."""
+    return _in_force(unit)
 
 
 @contextmanager
-def unit_in_force(unit: DeliveryUnit | None) -> Iterator[None]:
-    """Put a unit (or none) in force for the duration of a `with` block."""
+def _in_force(unit: DeliveryUnit | Outside | None) -> Iterator[None]:
     token = _CURRENT.set(unit)
     try:
         yield

@@ -21,15 +21,16 @@ from concurrent.futures import Future
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
-from connector.spi import Clock, Message, Principal, Subject
+from connector.spi import Clock, Message, Principal, Subject, TransactionService
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
-from connector_bus.engine.delivery_unit import Receipt, current_unit
+from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
 from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import Rooms
 from connector_bus.policy.roles import Role
@@ -66,12 +67,14 @@ class BusEngine:
         access: Its role checks.
         clock: The time.
         alarm: For what is due later; closed by whoever made it.
+        transactions: The container's units of work.
 
     Attributes:
         settings, access, store, clock, alarm: As given.
         destinations: All destinations.
         branches: Prepared units that wait for the decision of their transaction.
         rooms: The places of destinations that have a limit.
+        participants: The units of work that it takes part in.
         discarded_replies: How many replies came too late.
         expired: How many messages were past their time.
         dropped: How many best-effort messages were dropped.
@@ -88,6 +91,7 @@ class BusEngine:
         clock: Clock,
         alarm: Alarm,
         *,
+        transactions: TransactionService,
         shared: SharedStore | None = None,
     ) -> None:
         self.settings = settings
@@ -100,6 +104,7 @@ class BusEngine:
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
         self.branches = PreparedBranches(store)
+        self.participants = Participants(self, transactions)
         self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
         self._limited = any(each.max_depth is not None for each in settings.destinations.values())
         self._lock = threading.Lock()
@@ -127,7 +132,11 @@ class BusEngine:
         """
         if self._feeder is not None:
             self._feeder.start()
-            return
+        else:
+            self._load()
+        self.participants.recover()
+
+    def _load(self) -> None:
         prepared = self.store.prepared()
         held = {line.sequence for unit in prepared for line in unit.removals}
         orphans: dict[str, int] = {}
@@ -161,7 +170,7 @@ class BusEngine:
         self.store.close()
 
     def send(self, subject: Subject, name: str, message: Message, reliability: Reliability | None = None) -> str:
-        """Accept a message for a destination; answers its id. Within a transacted delivery it waits for the commit.
+        """Accept a message for a destination; answers its id. Within a unit of work it waits for the commit.
 
         Blocks otherwise: for a place where the destination is full, and for the disk unless the reliability makes that
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
@@ -173,7 +182,7 @@ class BusEngine:
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
         stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
-        unit = current_unit(self)
+        unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=(stored,))
         else:
@@ -294,6 +303,13 @@ class BusEngine:
         """Those for reply queues; and what need not survive, unless other engines are to have it as well."""
         return is_reply_queue(stored.destination) or (not stored.reliability.is_persistent and self._feeder is None)
 
+    def _collecting(self) -> DeliveryUnit | None:
+        """What collects the sends and receipts here; None: each is done at once. Raises TransactionError."""
+        unit = current_unit(self)
+        if isinstance(unit, Outside):
+            return None
+        return self.participants.current() if unit is None else unit
+
     def next_sequence(self) -> int:
         """A number for a message that keeps everything else."""
         return next(self._sequences)
@@ -315,7 +331,7 @@ class BusEngine:
     ) -> Message | None:
         """Take the next message off a queue; None if none came within `timeout` seconds (None: without limit).
 
-        Blocks for that long. It is acknowledged by this; within a transacted delivery only with its commit.
+        Blocks for that long. It is acknowledged by this; within a unit of work only with its commit.
         Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
         """
         destination = self._consumable(subject, name, consumer, Role.RECEIVER)
@@ -325,8 +341,8 @@ class BusEngine:
             return None
         try:
             stored = self.fetch(name, entry)
-            unit = current_unit(self)
-            if unit is not None and not destination.is_temporary:
+            unit = None if destination.is_temporary else self._collecting()
+            if unit is not None:
                 unit.enlist(receipts=((queue, entry),))
             else:
                 self.commit((), ((queue, entry),))

@@ -8,7 +8,7 @@ from typing import final
 
 from connector.errors import AccessDenied, MessagingError, NameNotFound, Reason, WorkRejected
 from connector.spi import UNAUTHENTICATED, Message, WorkEvent, WorkEventKind, WorkManager
-from connector_bus.engine.consumer import Consumer
+from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.engine import BusEngine
@@ -78,30 +78,30 @@ class Mediator:
         """End; waits up to `grace` seconds for the message under way. Answers whether it ended."""
         return self._consumer.stop(grace)
 
-    def _begin(self, entry: Entry) -> None:
+    def _begin(self, taken: Taken) -> None:
         def listen(event: WorkEvent) -> None:
             if event.kind is WorkEventKind.REJECTED:
-                self._consumer.refused(entry)
+                self._consumer.refused(taken)
 
         try:
-            self._work_manager.schedule_work(lambda: self._run(entry), listener=listen)
+            self._work_manager.schedule_work(lambda: self._run(taken), listener=listen)
         except WorkRejected as refusal:
             _LOG.warning("bus %s: a mediation of %s must wait: %s", self._engine.name, self._name, refusal.code)
-            self._consumer.refused(entry)
+            self._consumer.refused(taken)
 
-    def _run(self, entry: Entry) -> None:
+    def _run(self, taken: Taken) -> None:
         try:
-            self._process(entry)
+            self._process(taken.entry)
         except DestinationFull as full:
             _LOG.warning("bus %s: a mediation of %s must wait: %s", self._engine.name, self._name, full)
-            self._consumer.refused(entry)
+            self._consumer.refused(taken)
         except BaseException as error:  # noqa: BLE001 - whatever a mediation causes, its message must not be lost
             permanent = isinstance(error, AccessDenied | NameNotFound) or getattr(error, "code", "") in _PERMANENT
             self._failures.failed(
-                self._queue, entry, error, limit=self._limit, permanent=permanent, hold=self._hold_for_redelivery
+                self._queue, taken.entry, error, limit=self._limit, permanent=permanent, hold=self._hold_for_redelivery
             )
         finally:
-            self._consumer.done(entry)
+            self._consumer.done(taken)
 
     def _process(self, entry: Entry) -> None:
         stored = self._engine.fetch(self._name, entry)

@@ -141,9 +141,11 @@ class MessageQueue:
         self._change(lambda state: state.release(entry))
 
     def remove(self, entry: Entry) -> None:
-        """A delivery is settled. Does not block."""
+        """A delivery is settled; what waited for it (others of its group) is served. Does not block."""
         with self._lock:
             self._state.remove(entry)
+            matches = Matches() if self._closed else self._state.match(self._clock.time())
+        self._carry_out(matches)
 
     def receive(self, timeout: float | None, selector: Selector | None = None) -> Entry | None:
         """Claim the next entry that matches; None if none came within `timeout` seconds (None: wait without limit).

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    Transaction,
     create_engine,
     event,
     func,
@@ -41,7 +42,7 @@ from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.shared_changes import apply, hold, notify
 from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
-from connector_bus.store.writer import GroupWriter, StoreUncertain
+from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
 
 STORE_UNREACHABLE = Reason(
     "CF-BUS-083",
@@ -52,11 +53,6 @@ DRIVER_MISSING = Reason(
     "CF-BUS-084",
     "the message store {store} needs the driver psycopg, which is not installed",
     "Install connector-framework[bus,postgresql].",
-)
-OUTCOME_UNKNOWN = Reason(
-    "CF-BUS-085",
-    "the connection to the message store {store} broke while it was committing",
-    "All of this unit was kept, or nothing of it. Look whether it is there before it is sent again.",
 )
 READ_FAILED = Reason(
     "CF-BUS-086",
@@ -161,19 +157,19 @@ class PostgresqlStore:
     def commit(self, unit: StoreUnit) -> None:
         """See the contract."""
         if not unit.is_empty:
-            self._writer.submit(unit).result()
+            self._writer.commit(unit)
 
     def prepare(self, branch: str, unit: StoreUnit) -> None:
         """See the contract."""
-        self._writer.submit(Preparation(branch, unit)).result()
+        self._writer.commit(Preparation(branch, unit))
 
     def commit_prepared(self, branch: str) -> None:
         """See the contract."""
-        self._writer.submit(Resolution(branch, commit=True)).result()
+        self._writer.commit(Resolution(branch, commit=True))
 
     def rollback_prepared(self, branch: str) -> None:
         """See the contract."""
-        self._writer.submit(Resolution(branch, commit=False)).result()
+        self._writer.commit(Resolution(branch, commit=False))
 
     def prepared(self) -> Sequence[PreparedUnit]:
         """See the contract; those of this engine's name only."""
@@ -326,21 +322,19 @@ class PostgresqlStore:
         return driver
 
     def _write(self, changes: Sequence[Change]) -> None:
-        with self._pool.connect() as connection:
-            transaction = connection.begin()
-            try:
-                epoch = self.epoch
-                hold(connection, epoch, self._shown)
-                apply(connection, changes, owner=self._owner, epoch=epoch, channel=self._channel)
-            except BaseException:
-                transaction.rollback()
-                raise
-            try:
-                transaction.commit()
-            except DBAPIError as error:
-                if error.connection_invalidated:
-                    raise StoreUncertain(OUTCOME_UNKNOWN, store=self._shown) from error
-                raise
+        with self._telling(STORE_FAILED), self._pool.connect() as connection, connection.begin() as transaction:
+            epoch = self.epoch
+            hold(connection, epoch, self._shown)
+            apply(connection, changes, owner=self._owner, epoch=epoch, channel=self._channel)
+            self._commit(transaction)
+
+    def _commit(self, transaction: Transaction) -> None:
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise StoreUncertain(OUTCOME_UNKNOWN, store=self._shown) from error
+            raise
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

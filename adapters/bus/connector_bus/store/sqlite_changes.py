@@ -1,57 +1,50 @@
-"""Changes as statements on the tables of the store in a file."""
+"""Changes as statements for the driver of the store in a file: any layer would cost more than the statements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlite3 import Connection
+from typing import Any
 
 from connector_bus.store.record import to_row
 from connector_bus.store.schema import messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 
-_INSERT = insert(messages)
-_REMOVE = delete(messages).where(messages.c.sequence == bindparam("of_sequence"))
-_ATTEMPTS = (
-    update(messages).where(messages.c.sequence == bindparam("of_sequence")).values(attempts=bindparam("new_attempts"))
-)
 
-_PREPARE = insert(prepared)
-_DECIDE = delete(prepared).where(prepared.c.branch == bindparam("of_branch"))
+def _insert(table: Any) -> str:
+    names = [column.name for column in table.columns]
+    values = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608 - names of our own tables
+
+
+_INSERT = _insert(messages)
+_PREPARE = _insert(prepared)
+_REMOVE = "DELETE FROM messages WHERE sequence = ?"
+_ATTEMPTS = "UPDATE messages SET attempts = ? WHERE sequence = ?"
 #: On commit what leaves goes, on rollback what arrived.
-_REMOVE_OF_BRANCH = {
-    commit: delete(messages).where(
-        messages.c.sequence.in_(
-            select(prepared.c.sequence).where(
-                prepared.c.branch == bindparam("of_branch"), prepared.c.arrives.is_(not commit)
-            )
-        )
-    )
-    for commit in (True, False)
-}
+_REMOVE_OF_BRANCH = (
+    "DELETE FROM messages WHERE sequence IN (SELECT sequence FROM prepared WHERE branch = ? AND arrives = ?)"
+)
+_DECIDED = "DELETE FROM prepared WHERE branch = ?"
 
 
 def apply(connection: Connection, changes: Sequence[Change]) -> None:
-    """A handful of statements for any number of changes."""
+    """A handful of statements for any number of changes, in the caller's transaction."""
     units = [change for change in changes if isinstance(change, StoreUnit)]
     preparations = [change for change in changes if isinstance(change, Preparation)]
-    attempts = [{"of_sequence": s, "new_attempts": n} for unit in units for s, n in unit.attempts.items()]
-    removed = [{"of_sequence": sequence} for unit in units for sequence in unit.remove]
     arriving = (*units, *(each.unit for each in preparations))
-    inserted = [to_row(stored) for unit in arriving for stored in unit.insert]
-    if attempts:
-        connection.execute(_ATTEMPTS, attempts)
-    if removed:
-        connection.execute(_REMOVE, removed)
-    if inserted:
-        connection.execute(_INSERT, inserted)
+    if attempts := [(number, sequence) for unit in units for sequence, number in unit.attempts.items()]:
+        connection.executemany(_ATTEMPTS, attempts)
+    if removed := [(sequence,) for unit in units for sequence in unit.remove]:
+        connection.executemany(_REMOVE, removed)
+    if inserted := [to_row(stored) for unit in arriving for stored in unit.insert]:
+        connection.executemany(_INSERT, inserted)
     if held := [row for each in preparations for row in _held(each)]:
-        connection.execute(_PREPARE, held)
-    decisions = [change for change in changes if isinstance(change, Resolution)]
-    for commit, remove in _REMOVE_OF_BRANCH.items():
-        if branches := [{"of_branch": each.branch} for each in decisions if each.commit is commit]:
-            connection.execute(remove, branches)
-            connection.execute(_DECIDE, branches)
+        connection.executemany(_PREPARE, held)
+    for change in changes:
+        if isinstance(change, Resolution):
+            connection.execute(_REMOVE_OF_BRANCH, (change.branch, not change.commit))
+            connection.execute(_DECIDED, (change.branch,))
 
 
 def _held(preparation: Preparation) -> Iterator[dict[str, object]]:

@@ -6,6 +6,7 @@ may lose transactions that were acknowledged, and nothing acknowledged may be lo
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -19,11 +20,12 @@ from connector.errors import MessagingError, Reason
 from connector.spi import Message
 from connector_bus.store.contract import IndexLine, PreparedUnit
 from connector_bus.store.index_line import headers_on, line_of, prepared_units
+from connector_bus.store.recent import RecentMessages
 from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.schema import EMBEDDED, messages, prepared
 from connector_bus.store.sqlite_changes import apply
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
-from connector_bus.store.writer import GroupWriter
+from connector_bus.store.writer import STORE_FAILED, GroupWriter
 
 STORE_TORN = Reason(
     "CF-BUS-054",
@@ -55,6 +57,7 @@ class SqliteStore:
             path.touch(mode=0o600)
         except OSError as error:
             raise MessagingError(STORE_TORN, file=str(path), cause=error.strerror) from None
+        self._recent = RecentMessages()
         self._reading = _engine(path)
         self._writing = _engine(path)
         event.listen(self._writing, "begin", _begin_immediately)
@@ -66,6 +69,8 @@ class SqliteStore:
         if damage is not None:
             self._dispose()
             raise MessagingError(STORE_TORN, file=str(path), cause=damage)
+        #: The one connection that writes; without SQLAlchemy, which would cost more than the statements.
+        self._driver = self._writing.raw_connection()
         self._writer = GroupWriter(self._write, path.name)
 
     def submit(self, unit: StoreUnit) -> Future[None]:
@@ -75,19 +80,19 @@ class SqliteStore:
     def commit(self, unit: StoreUnit) -> None:
         """See the contract."""
         if not unit.is_empty:
-            self._writer.submit(unit).result()
+            self._writer.commit(unit)
 
     def prepare(self, branch: str, unit: StoreUnit) -> None:
         """See the contract."""
-        self._writer.submit(Preparation(branch, unit)).result()
+        self._writer.commit(Preparation(branch, unit))
 
     def commit_prepared(self, branch: str) -> None:
         """See the contract."""
-        self._writer.submit(Resolution(branch, commit=True)).result()
+        self._writer.commit(Resolution(branch, commit=True))
 
     def rollback_prepared(self, branch: str) -> None:
         """See the contract."""
-        self._writer.submit(Resolution(branch, commit=False)).result()
+        self._writer.commit(Resolution(branch, commit=False))
 
     def prepared(self) -> Sequence[PreparedUnit]:
         """See the contract."""
@@ -101,7 +106,10 @@ class SqliteStore:
         return prepared_units([tuple(row) for row in rows])
 
     def read(self, sequence: int) -> StoredMessage | None:
-        """See the contract."""
+        """See the contract. Does not block for a message that came a moment ago."""
+        recent = self._recent.get(sequence)
+        if recent is not None:
+            return recent
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
@@ -133,11 +141,32 @@ class SqliteStore:
     def close(self) -> None:
         """See the contract."""
         self._writer.close()
+        self._driver.close()
         self._dispose()
 
     def _write(self, changes: Sequence[Change]) -> None:
-        with self._writing.begin() as connection:
-            apply(connection, changes)
+        connection: Any = self._driver.driver_connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                apply(connection, changes)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise MessagingError(STORE_FAILED, store=self._path.name, cause=str(error)) from error
+        for change in changes:
+            self._remember(change)
+
+    def _remember(self, change: Change) -> None:
+        """Keep what has come, and forget what has left or was changed; a decided branch's removals left long before."""
+        if isinstance(change, StoreUnit):
+            self._recent.came(change.insert)
+            self._recent.left((*change.remove, *change.attempts))
+        elif isinstance(change, Preparation):
+            self._recent.left(change.unit.remove)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
