@@ -232,3 +232,17 @@ def test_selectors_that_nobody_waits_with_are_forgotten() -> None:
         state.want(wish, selector=wish.selector)
         state.withdraw(wish)
     assert len(state._selections) <= 17
+
+
+def test_what_is_taken_from_behind_an_unwanted_message_leaves_nothing_in_memory() -> None:
+    state = QueueState()
+    state.add(Entry(0, 4, header=Message(properties={"n": 0})))
+    for number in range(1, 1000):
+        wish = Wish(parse_selector("n = 1"))
+        state.add(Entry(number, 4, header=Message(properties={"n": 1})))
+        state.want(wish, selector=wish.selector)
+        ((_, entry),) = state.match(0.0).taken
+        assert entry.sequence == number
+        state.remove(entry)
+    assert [entry.sequence for entry in state.entries()] == [0]
+    assert len(state._heap) <= 70

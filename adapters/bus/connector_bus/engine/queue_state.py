@@ -21,12 +21,15 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import Final, Protocol, final
 
 from connector.spi import Message
 from connector_bus.engine.selection import REMEMBERED, Selection
 from connector_bus.selector.selector import Selector
 from connector_bus.store.record import StoredMessage
+
+#: Entries that are not ready and stay in the heap all the same, however few are ready.
+TIDY_FROM: Final = 64
 
 
 @final
@@ -239,6 +242,15 @@ class QueueState:
         if self._heap and self._heap[0] is entry:
             heapq.heappop(self._heap)
             entry.queued = False
+        elif len(self._heap) > 2 * self._count + TIDY_FROM:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Let go of what selectors took from behind an entry that nobody wants: it would pile up there."""
+        for entry in self._heap:
+            entry.queued = entry.ready
+        self._heap = self._ready()
+        heapq.heapify(self._heap)
 
     def _select(self, selector: Selector) -> Selection:
         """Ask everything that is here, once; forget the selector that nobody waits with for the longest time."""
