@@ -295,12 +295,14 @@ class QueueState:
         if not parked:
             del self._parked[group]
 
-    def drop_ready(self) -> list[Entry]:
-        """Forget what is ready, where others are to have it; answers it."""
-        ready = [*self._ready(), *self._all_parked()]
+    def drop_ready(self, *, parked: bool = True) -> list[Entry]:
+        """Forget what is ready, where others are to have it, and unless said otherwise what is parked; answers it."""
+        ready = [*self._ready(), *(self._all_parked() if parked else ())]
         for entry in self._heap:
             entry.ready = entry.queued = False
-        self._heap, self._count, self._parked = [], 0, {}
+        self._heap, self._count = [], 0
+        if parked:
+            self._parked = {}
         return ready
 
     def drop_takers(self) -> list[Taker]:
@@ -334,6 +336,11 @@ class QueueState:
     def claimed(self) -> int:
         """How many are in delivery, or wait for their redelivery."""
         return len(self._claimed)
+
+    def wishes(self) -> list[Selector | None]:
+        """What each open wish wants, in the order in which they are served; None: anything."""
+        selections = [self._selective.get(taker) for taker in self._takers]
+        return [None if each is None else each.selector for each in selections]
 
     @property
     def waiting(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -131,7 +131,7 @@ class SharedStore(MessageStore, Protocol):
         *,
         mediated: bool | None,
         exclusive: bool,
-        only: int | None = None,
+        only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
@@ -141,7 +141,7 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
-            only: Only the one with this sequence, for administration.
+            only: Only those with these sequences: for selectors and administration.
             now: Only what is due by then, in seconds since 1970.
         """
         ...
@@ -152,6 +152,10 @@ class SharedStore(MessageStore, Protocol):
 
     def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
         """What could be claimed at that time, in that order."""
+        ...
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """The messages with these sequences that are still there, without their bodies, which are not read."""
         ...
 
     def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:

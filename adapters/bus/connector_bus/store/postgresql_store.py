@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,11 +35,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import headers_on, line_of, prepared_units
+from connector_bus.store.index_line import headers_on, headers_where, line_of, prepared_units
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
 from connector_bus.store.record import StoredMessage, from_row, header_of
-from connector_bus.store.shared_changes import apply, hold, notify
+from connector_bus.store.shared_changes import apply, array_of, hold, notify
 from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
@@ -213,7 +213,7 @@ class PostgresqlStore:
         *,
         mediated: bool | None,
         exclusive: bool,
-        only: int | None = None,
+        only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """See the contract."""
@@ -221,7 +221,7 @@ class PostgresqlStore:
         picked = select(messages.c.sequence).where(here, _FREE, _due(now))
         picked = picked.order_by(*_ORDER).limit(1 if exclusive else count)
         if only is not None:
-            picked = picked.where(messages.c.sequence == only)
+            picked = picked.where(messages.c.sequence == func.any(array_of(only)))
         if exclusive:
             others = messages.alias()
             picked = picked.where(
@@ -263,6 +263,13 @@ class PostgresqlStore:
             free = select(*line_of(messages)).where(here, _FREE, _due(now)).order_by(*_ORDER)
             rows = connection.execute(free).all()
         return [IndexLine(*row) for row in rows]
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """See the contract."""
+        wanted = headers_where(messages, messages.c.sequence == func.any(array_of(sequences)))
+        with self._read() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return {row["sequence"]: header_of(dict(row)) for row in rows}
 
     def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
         """See the contract."""
