@@ -28,7 +28,7 @@ class TransactionParticipant(Protocol):
 
     @property
     def resource(self) -> str:
-        """A stable name under which the branch is found again after a restart: a global resource name, `bus:NAME`."""
+        """A stable name, of a resource or a bus, under which the branch is found again after a restart."""
         ...
 
     @property

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from connector.errors import Reason, WorkRejected
 from connector.spi import WorkErrorCode
@@ -21,6 +21,9 @@ from connector.spi import WorkErrorCode
 _log = logging.getLogger("connector.work")
 
 T = TypeVar("T")
+
+#: Threads that coroutines of the loop may wait on at once; they are made when they are needed.
+HELPERS: Final = 512
 
 LOOP_CLOSED = Reason(
     "CF-WORK-040",
@@ -52,6 +55,10 @@ class EventLoopThread:
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(_log_by_type)
+        # Coroutines wait for nested works on other threads (`asyncio.to_thread`), one thread for each that waits: with
+        # asyncio's own few, works that are nested deeper would wait for each other for ever.
+        self._helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{name}-helper")
+        self._loop.set_default_executor(self._helpers)
         self._thread: threading.Thread | None = None
         self._ident: int | None = None
         self._closed = False
@@ -173,6 +180,7 @@ class EventLoopThread:
         while not self._loop.is_closed():
             try:
                 self._loop.run_forever()
+                self._helpers.shutdown(wait=False, cancel_futures=True)
                 self._loop.close()
             except (KeyboardInterrupt, SystemExit) as error:
                 # A task that nobody waits for raised it: asyncio lets these two out of the loop. One handler's
