@@ -116,7 +116,18 @@ class Matches:
 class QueueState:
     """The state of one queue; not safe for threads by itself, its owner holds a lock."""
 
-    __slots__ = ("_claimed", "_count", "_heap", "_held", "_keepers", "_parked", "_selections", "_selective", "_takers")
+    __slots__ = (
+        "_claimed",
+        "_count",
+        "_heap",
+        "_held",
+        "_keepers",
+        "_loners",
+        "_parked",
+        "_selections",
+        "_selective",
+        "_takers",
+    )
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []  # all that is ready, and what was and has not come up since
@@ -124,6 +135,7 @@ class QueueState:
         self._claimed: dict[int, Entry] = {}
         self._takers: deque[Taker] = deque()
         self._keepers: set[Taker] = set()
+        self._loners: set[Taker] = set()
         self._selective: dict[Taker, Selection] = {}
         self._selections: dict[str, Selection] = {}  # by the selector's text, the one used longest ago first
         self._held: dict[str, Entry] = {}  # by group
@@ -133,9 +145,13 @@ class QueueState:
         """A message arrives."""
         self._make_ready(entry)
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
-        """A wish is queued; `keeps_groups` and `selector` as above."""
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
+        """A wish is queued; `keeps_groups` and `selector` as above. `alone` is only noted, for a shared store."""
         self._takers.append(taker)
+        if alone:
+            self._loners.add(taker)
         if keeps_groups:
             self._keepers.add(taker)
         if selector is not None:
@@ -151,6 +167,7 @@ class QueueState:
         except ValueError:
             return False
         self._keepers.discard(taker)
+        self._loners.discard(taker)
         self._served(taker)
         return True
 
@@ -193,6 +210,7 @@ class QueueState:
             matches.taken.append((taker, entry))
             if self._selective:
                 self._served(taker)
+            self._loners.discard(taker)
             if taker in self._keepers:
                 self._keepers.discard(taker)
                 if entry.group is not None:
@@ -310,6 +328,7 @@ class QueueState:
         takers = list(self._takers)
         self._takers.clear()
         self._keepers.clear()
+        self._loners.clear()
         self._selective.clear()
         return takers
 
@@ -336,6 +355,16 @@ class QueueState:
     def claimed(self) -> int:
         """How many are in delivery, or wait for their redelivery."""
         return len(self._claimed)
+
+    @property
+    def wanted_alone(self) -> bool:
+        """Whether there is a wish for a message beside which nobody has another one."""
+        return bool(self._loners)
+
+    @property
+    def wanted_by_group(self) -> bool:
+        """Whether there is a wish that keeps groups."""
+        return bool(self._keepers)
 
     def wishes(self) -> list[Selector | None]:
         """What each open wish wants, in the order in which they are served; None: anything."""

@@ -65,15 +65,29 @@ class SharedQueue(MessageQueue):
         self._due: float | None = None  # when it looks again; by `feed` only
         self._known: dict[int, Message] = {}  # headers of what is free, while selectors are about; by `feed` only
         self._feeding = threading.Lock()
+        self._ordered = exclusive  # whether any taker kept an order here
+        self._freed = False  # whether something has left since other engines were told
+
+    is_shared = True
 
     def know_headers(self) -> None:
         """Nothing: headers are read by `feed`, of what is free. Does not block."""
         self._selective = True
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
-        """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
-        super().want(taker, keeps_groups=keeps_groups, selector=selector)
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
+        """See `MessageQueue`. Orders are kept over all engines whose takers ask for the same."""
+        self._ordered = self._ordered or keeps_groups or alone
+        super().want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)
         self._ask(self)
+
+    def remove(self, entry: Entry) -> None:
+        """See `MessageQueue`; other engines may have waited for its end."""
+        super().remove(entry)
+        if self._ordered:
+            self._freed = True
+            self._ask(self)
 
     def release(self, entry: Entry) -> None:
         """See `MessageQueue`; one whose claim was lost has been given to somebody else."""
@@ -98,12 +112,23 @@ class SharedQueue(MessageQueue):
                 # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
                 self.add([_entry(line, self._known.pop(line.sequence, None)) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
+            if self._freed and not self._wanted():
+                self._freed = False
+                self._store.tell(self.name)  # what comes next in order is for whoever waits elsewhere
 
     def _claim(self, count: int, now: float, chosen: Sequence[int] | None) -> Sequence[IndexLine]:
         if chosen is not None and not chosen:
             return ()
+        with self._lock:
+            exclusive, keeps_groups = self._exclusive or self._state.wanted_alone, self._state.wanted_by_group
         return self._store.claim(
-            self.name, count, mediated=self._mediated, exclusive=self._exclusive, only=chosen, now=now
+            self.name,
+            count,
+            mediated=self._mediated,
+            exclusive=exclusive,
+            keeps_groups=keeps_groups,
+            only=chosen,
+            now=now,
         )
 
     def _chosen(self, now: float, asked_for: set[int]) -> list[int] | None:

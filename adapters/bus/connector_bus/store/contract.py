@@ -131,6 +131,7 @@ class SharedStore(MessageStore, Protocol):
         *,
         mediated: bool | None,
         exclusive: bool,
+        keeps_groups: bool = False,
         only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
@@ -141,9 +142,14 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
+            keeps_groups: Only those of whose group no engine has claimed any, or this very claim takes them too.
             only: Only those with these sequences: for selectors and administration.
             now: Only what is due by then, in seconds since 1970.
         """
+        ...
+
+    def tell(self, destination: str) -> None:
+        """Tell all engines that there may be something to be had on a destination."""
         ...
 
     def give_back(self, sequences: Sequence[int]) -> None:

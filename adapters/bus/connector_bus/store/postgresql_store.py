@@ -213,6 +213,7 @@ class PostgresqlStore:
         *,
         mediated: bool | None,
         exclusive: bool,
+        keeps_groups: bool = False,
         only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
@@ -230,12 +231,25 @@ class PostgresqlStore:
                 .correlate(None)
                 .exists()
             )
+        if keeps_groups:
+            others = messages.alias()
+            picked = picked.where(
+                messages.c.group_id.is_(None)
+                | ~select(others.c.sequence)
+                .where(
+                    _on(others, destination, mediated),
+                    others.c.claimed_by != ARRIVING,
+                    others.c.group_id == messages.c.group_id,
+                )
+                .correlate(messages)
+                .exists()
+            )
         # A WITH that locks is carried out once, whatever plan the server makes; a subquery might be repeated.
         chosen = picked.with_for_update(skip_locked=True).cte("chosen")
         with self._work() as connection:
             epoch = self.epoch
             hold(connection, epoch, self._shown)
-            if exclusive:
+            if exclusive or keeps_groups:  # who claims at the same time would not see what is claimed here
                 connection.execute(_EXCLUSIVELY, {"destination": destination})
             rows = connection.execute(
                 update(messages)
@@ -244,6 +258,11 @@ class PostgresqlStore:
                 .returning(*line_of(messages), messages.c.claimed_by)
             ).all()
         return sorted((IndexLine(*row) for row in rows), key=lambda line: (-line.priority, line.sequence))
+
+    def tell(self, destination: str) -> None:
+        """See the contract."""
+        with self._work() as connection:
+            notify(connection, self._channel, {destination})
 
     def give_back(self, sequences: Sequence[int]) -> None:
         """See the contract."""

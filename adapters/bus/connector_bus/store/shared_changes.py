@@ -135,7 +135,9 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
     mine = [row.sequence for row in held if not row.arrives and not resolution.commit and row.claim == epoch]
     free = [row.sequence for row in held if row.arrives is resolution.commit and row.sequence not in mine]
     if gone:
-        connection.execute(delete(messages).where(messages.c.sequence == func.any(array_of(gone))))
+        left = delete(messages).where(messages.c.sequence == func.any(array_of(gone)))
+        # Where an order is kept others may wait for the end of what has left.
+        notify(connection, channel, set(connection.scalars(left.returning(messages.c.destination))))
     for sequences, claimed_by in ((mine, epoch), (free, None)):
         if sequences:
             told = connection.scalars(
