@@ -13,7 +13,7 @@ from connector.endpoint.misuse import misused, wrong_thread
 from connector.endpoint.proxy_states import BRACKETED, Misuse, ProxyState, Step, step, turn
 from connector.endpoint.role_check import check_roles, explain_roles
 from connector.endpoint.statistics import DeliveryOutcome
-from connector.errors import AccessDenied, DeliveryError, Reason
+from connector.errors import AccessDenied, DeliveryError, DeliveryPostponed, Reason
 from connector.security.scope import current_subject
 from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject, TransactionParticipant
 
@@ -59,7 +59,8 @@ class HandlerEndpoint:
     def before_delivery(self) -> None:
         """Begin what one message and its settlement have in common; see `spi.MessageEndpoint`.
 
-        Raises DeliveryError for misuse and after the activation's end, TransactionError where no unit can begin.
+        Raises DeliveryError for misuse, DeliveryPostponed while the activation takes no message, TransactionError where
+        no unit can begin.
         """
         self._enter(Step.BEFORE)
         done = False
@@ -75,9 +76,9 @@ class HandlerEndpoint:
         """Check the caller's role and call the handler; answers the reply body, a Message, or None.
 
         Blocks as long as the handler runs, and without brackets around it for the end of its unit. Raises AccessDenied
-        (with its explanation; the handler was not called), DeliveryError where the handler raised, returned nonsense or
-        asked for a rollback, outside a work, for misuse and after the activation's end, ScopeError where the work is
-        over already.
+        (with its explanation; the handler was not called), DeliveryPostponed while it takes no message, DeliveryError
+        where the handler raised, returned nonsense or asked for a rollback, outside a work and for misuse, ScopeError
+        where the work is over already.
         """
         state = self._enter(Step.DELIVER)
         try:
@@ -161,6 +162,8 @@ class HandlerEndpoint:
             self._handled = True
             unit.require_committable()
         except BaseException as error:
+            if isinstance(error, DeliveryPostponed):
+                self._handled = None  # beyond the concurrency: no delivery that has failed, but none
             unit.failed(error)
             raise
         return reply
