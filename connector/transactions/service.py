@@ -197,8 +197,8 @@ class Transactions:
         return unit
 
     def require_own(self, unit: Unit) -> None:
-        """Raise TransactionError (CF-TX-025) for another container's unit: after a kill nobody would finish what a resource
-        of ours had prepared in it, since that container knows ours only by names that may be its own as well.
+        """Raise TransactionError (CF-TX-025) for another container's unit: after a kill nobody would finish what a
+        resource of ours had prepared in it, since that container knows ours only by names that may be its own as well.
         """
         if unit.home is not self:
             raise TransactionError(ANOTHER_CONTAINERS, unit=unit.id, container=self._container)
