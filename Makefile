@@ -52,8 +52,8 @@ bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks
 rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail
 	@$(BIN)/python -m benchmarks.rotation $(ROTATION_ARGS)
 
-exactly-once: $(VENV)/.installed-test  ## 10,000 messages, the process killed fifty times: each row exactly once (EXACTLY_ONCE_ARGS=--messages 500)
-	@$(BIN)/python -m benchmarks.exactly_once $(EXACTLY_ONCE_ARGS)
+exactly-once: $(VENV)/.installed-test  ## 10,000 messages, rows and sends while the process is killed 50 times (ARGS=--seed 7)
+	@$(BIN)/python -m benchmarks.exactly_once $(ARGS)
 
 kills: $(VENV)/.installed-test  ## the vault and the table of passwords, killed a thousand times in the middle of changes
 	@CONNECTOR_KILLS=1000 $(BIN)/pytest tests/stores/test_kills.py -q -s

@@ -472,11 +472,13 @@ class World:
         destination: str = "requests",
         *,
         user: str | None = "server",
+        selector: str | None = None,
         **options: Any,
     ) -> Callable[[], None]:
         """Activate a handler; answers what ends the activation."""
         factory = FakeEndpointFactory(handler, subject=signed_on(user), **options)
-        spec = ActivationSpec("jms/requests", {"bus": "weather", "destination": destination})
+        selection = {} if selector is None else {"selector": selector}
+        spec = ActivationSpec("jms/requests", {"bus": "weather", "destination": destination, **selection})
         self.adapter.activate_endpoint(factory, spec)
         return lambda: self.adapter.deactivate_endpoint(factory, spec)
 

@@ -33,6 +33,9 @@ max_redeliveries = 1
 type = "queue"
 inherit_defaults = false
 roles = { sender = ["user:alice"], receiver = ["user:bob"], browser = ["user:carol"] }
+[buses.weather.destinations.narrow]
+max_depth = 1
+max_message_size = 1000
 [chains.InboundBasicMessaging]
 port = 0
 [resources."jms/weather"]

@@ -33,6 +33,7 @@ class Message:
         persistent: Whether it survives a restart.
         delivery_count: How many deliveries have failed before this one.
         group: The group within which order is kept, or None.
+        deliver_at: When it may first be delivered, in seconds since 1970, or None for at once.
     """
 
     body: Body = None
@@ -48,6 +49,7 @@ class Message:
     persistent: bool = True
     delivery_count: int = 0
     group: str | None = None
+    deliver_at: float | None = None
 
     def replace(self, **changes: Any) -> Message:
         """A copy with some attributes changed."""

@@ -127,6 +127,18 @@ def test_on_an_anonymous_relay_each_message_is_checked_and_the_link_lives_on(run
     assert [receive(client, "requests").body for _ in range(2)] == ["fine", "fine again"]
 
 
+def test_a_full_destination_refuses_a_message_and_the_link_lives_on(running: Wire) -> None:
+    sender, other = (running.connect(user).create_sender("narrow") for user in ("alice", "bob"))
+    sender.send(Message(body="fits"))
+    for each, body in ((sender, "no place"), (other, "none here either"), (sender, "x" * 2000)):
+        with pytest.raises(SendException):
+            each.send(Message(body=body))
+    with running.in_process("alice") as connection:
+        assert connection.receive("narrow", timeout=10).body == "fits"  # gone for good when this returns
+    other.send(Message(body="fits again"))
+    assert receive(running.connect("alice"), "narrow").body == "fits again"
+
+
 def test_a_forged_sender_is_refused(running: Wire) -> None:
     sender = running.connect("alice").create_sender("requests")
     with pytest.raises(SendException):

@@ -18,12 +18,20 @@ from connector_bus.policy.definition import (
 )
 from connector_bus.policy.holders import Holder
 from connector_bus.policy.roles import ResourceType
+from connector_bus.reliability import Reliability
 from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
 #: The types of destinations that the engine of this version can run; all types can be written and checked.
 ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE})
+
+#: Bytes of body, unless a destination says otherwise.
+MAX_MESSAGE_SIZE: Final = 100 * 1024 * 1024
+#: Seconds that a send waits for a place, unless a destination says otherwise.
+SEND_TIMEOUT: Final = 10.0
+#: In the place of an exception destination: messages that fail stay where they are, and are tried again after a pause.
+NO_EXCEPTION_DESTINATION: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +40,14 @@ class MediationSettings:
 
     Attributes:
         handler: `module:function`.
+        selector: Which messages it sees; None for all.
+        run_as: The user of the registry whom its own messages are from; None for the bus's setting.
         properties: What the deployer tells the handler.
     """
 
     handler: str
+    selector: str | None = None
+    run_as: str | None = None
     properties: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -53,6 +65,11 @@ class DestinationSettings:
         alias: What an alias stands for; None for all else.
         foreign: What a foreign destination stands for; None for all else.
         topics: The topics of a topic space that have assignments, and whether topics are checked.
+        reliability: What is done for messages whose senders don't say.
+        max_depth: How many messages it holds at most; None without limit.
+        send_timeout: Seconds that a send waits for a place.
+        max_message_size: Bytes of body that a message has at most.
+        exception_destination: Where messages go that fail here; None for the bus's, "none" to keep them here.
     """
 
     name: str
@@ -64,6 +81,11 @@ class DestinationSettings:
     alias: AliasTarget | None = None
     foreign: ForeignAddress | None = None
     topics: TopicTree = field(default_factory=TopicTree)
+    reliability: Reliability = Reliability.ASSURED
+    max_depth: int | None = None
+    send_timeout: float = SEND_TIMEOUT
+    max_message_size: int = MAX_MESSAGE_SIZE
+    exception_destination: str | None = None
 
     @property
     def owning_bus(self) -> str | None:
@@ -84,6 +106,7 @@ class BusSettings:
         defaults: The default resource's holders by role.
         identity_assertion: Signed-on users who may assert other callers.
         exception_destination: Where undeliverable messages go.
+        mediation_user: Whom messages are from that mediations without `run_as` create; None for nobody.
         permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
         destinations: By name; the exception destination is among them.
         kept_roles: Assignments that don't go with their destination: for one that is yet to come, or to come again.
@@ -98,6 +121,7 @@ class BusSettings:
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
     identity_assertion: frozenset[str] = frozenset()
     exception_destination: str = ""
+    mediation_user: str | None = None
     permitted_chains: str | tuple[str, ...] = "tls-only"
     destinations: Mapping[str, DestinationSettings] = field(default_factory=lambda: MappingProxyType({}))
     kept_roles: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))

@@ -9,6 +9,7 @@ from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.delivery import Delivery
 from connector_bus.engine.consumer import Consumer
 from connector_bus.policy.roles import Role
+from connector_bus.selector.selector import Selector
 
 
 @final
@@ -19,12 +20,19 @@ class Activation:
         bus: The bus.
         destination: The queue's name.
         factory: The handler's endpoints.
+        selector: Which messages it takes; None for any.
         before: The activation of the same handler that this one follows, for example after a pause; None for none.
     """
 
     def __init__(
-        self, bus: Bus, destination: str, factory: MessageEndpointFactory, before: Activation | None = None
+        self,
+        bus: Bus,
+        destination: str,
+        factory: MessageEndpointFactory,
+        selector: Selector | None = None,
+        before: Activation | None = None,
     ) -> None:
+        self._selector = selector
         self._bus = bus
         self._destination = destination
         self._factory = factory
@@ -35,7 +43,8 @@ class Activation:
         """Sign on, check the receiver role, begin. Blocks for the registry.
 
         Raises what makes an activation fail at once, not at its first message: SignOnError CF-BUS-010 (no alias),
-        LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or -021, NameNotFound CF-BUS-030, AuthDataError.
+        LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or -021, NameNotFound CF-BUS-030, AuthDataError,
+        MessagingError CF-BUS-056 or -171.
         """
         given = self._factory.sign_on()
         held = () if given is None else given.credentials_of(PasswordCredential)
@@ -48,6 +57,8 @@ class Activation:
             lambda taken: Delivery(self._bus, consumer, taken, self._factory).schedule(),
             self._bus.engine.alarm,
             keeps_groups=self._factory.ordering is Ordering.GROUP,
+            alone=self._factory.ordering is Ordering.QUEUE,
+            selector=self._selector,
             on_lost=self._factory.lost,
         )
         self._consumer = consumer

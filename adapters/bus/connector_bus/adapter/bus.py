@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import final
 
-from connector.spi import BootstrapContext, ServerPrincipal
+from connector.spi import UNAUTHENTICATED, BootstrapContext, Principal, ServerPrincipal, UserPrincipal
 from connector_bus.adapter.configuration import policy_definition
 from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
@@ -17,7 +17,7 @@ from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import Mediation, load_mediations
 from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
-from connector_bus.settings import BusSettings
+from connector_bus.settings import BusSettings, DestinationSettings
 
 #: Seconds that a message under way in a mediation gets when its destination ends.
 MEDIATION_GRACE = 2.0
@@ -40,7 +40,7 @@ class Bus:
         self.settings = settings
         self.context = context
         # Handlers are imported before the store is opened: a wrong one leaves nothing half started.
-        chains = {name: load_mediations(settings.name, each) for name, each in settings.destinations.items()}
+        chains = {name: self._load(each) for name, each in settings.destinations.items()}
         policy = CompiledPolicy(policy_definition(settings, context.identity))
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
@@ -85,7 +85,7 @@ class Bus:
         """
         present = self.engine.destinations.durable
         fresh = [each for name, each in settings.destinations.items() if name not in present]
-        chains = {each.name: load_mediations(self.name, each) for each in fresh}
+        chains = {each.name: self._load(each) for each in fresh}
         policy = CompiledPolicy(policy_definition(settings, self.context.identity))
         for each in fresh:
             self.engine.add(each)
@@ -105,6 +105,17 @@ class Bus:
             mediator.stop(MEDIATION_GRACE)
             self._mediators.remove(mediator)
         self.engine.destinations.remove(destination)
+
+    def _load(self, destination: DestinationSettings) -> tuple[Mediation, ...]:
+        """Import the mediations of a destination. Raises ConfigError CF-BUS-006 or -007."""
+        return load_mediations(self.name, destination, self._mediating)
+
+    def _mediating(self, run_as: str | None) -> Principal:
+        """Whom a mediation's own messages are from: nobody where there is no security in force (BUS-4)."""
+        identity, user = self.context.identity, run_as or self.settings.mediation_user
+        if user is None or not (self.settings.security and identity.security_enabled):
+            return UNAUTHENTICATED
+        return UserPrincipal(user, identity.realm)
 
     def _make_mediators(self, chains: dict[str, tuple[Mediation, ...]]) -> list[Mediator]:
         table = self.engine.destinations.durable

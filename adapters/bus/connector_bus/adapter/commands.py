@@ -9,6 +9,7 @@ from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message
 from connector_bus.adapter import exception_commands, policy_commands
 from connector_bus.adapter.bus import Bus
+from connector_bus.engine.destination import Destination
 
 BUS_UNKNOWN = Reason(
     "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
@@ -43,7 +44,14 @@ def _shown(bus: Bus) -> dict[str, Any]:
         ready, in_delivery = destination.queue.counts()
         unmediated = 0 if destination.unmediated is None else sum(destination.unmediated.counts())
         destinations.append(
-            {"name": destination.name, "depth": ready, "in_delivery": in_delivery, "awaiting_mediation": unmediated}
+            {
+                "name": destination.name,
+                "depth": ready,
+                "in_delivery": in_delivery,
+                "awaiting_mediation": unmediated,
+                "delayed": _delayed(destination),
+                "max_depth": None if destination.settings is None else destination.settings.max_depth,
+            }
         )
     return {
         "bus": bus.name,
@@ -54,7 +62,13 @@ def _shown(bus: Bus) -> dict[str, Any]:
         "destinations": destinations,
         "discarded_replies": bus.engine.discarded_replies,
         "expired": bus.engine.expired,
+        "dropped": bus.engine.dropped,
     }
+
+
+def _delayed(destination: Destination) -> int:
+    sides = (destination.queue, destination.unmediated)
+    return sum(side.delayed for side in sides if side is not None)
 
 
 def _messages(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:

@@ -15,8 +15,17 @@ from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED
 from connector_bus.policy.roles import ResourceType, Role
-from connector_bus.settings import ENGINE_TYPES, REPLY_PREFIX, BusSettings, DestinationSettings
+from connector_bus.settings import (
+    ENGINE_TYPES,
+    NO_EXCEPTION_DESTINATION,
+    REPLY_PREFIX,
+    BusSettings,
+    DestinationSettings,
+)
 
+EXCEPTIONS_UNFIT = Reason(
+    "CF-BUS-177", "the exception destination {found}", f'another queue of the bus, or "{NO_EXCEPTION_DESTINATION}"'
+)
 CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
 TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
@@ -109,6 +118,7 @@ class _Reader:
         self._refuse_not_run(f"{path}.destinations", destinations)
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
+        self._check_exceptions(f"{path}.destinations", destinations)
         return BusSettings(
             name=name,
             security=security,
@@ -118,6 +128,7 @@ class _Reader:
                 f"{path}.identity_assertion", table.get("identity_assertion")
             ),
             exception_destination=exceptions,
+            mediation_user=self._assignments.user(f"{path}.mediation_user", table.get("mediation_user")),
             destinations=MappingProxyType(destinations),
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
@@ -125,6 +136,16 @@ class _Reader:
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
+
+    def _check_exceptions(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
+        """Messages that fail go to a queue of this bus, and not to where they have failed."""
+        for name, each in destinations.items():
+            to = each.exception_destination
+            if to is None or to == NO_EXCEPTION_DESTINATION:
+                continue
+            target = destinations.get(to)
+            if target is None or target.kind is not ResourceType.QUEUE or to == name:
+                self._assignments.problem(EXCEPTIONS_UNFIT, f"{path}.{key(name)}.exception_destination", found=repr(to))
 
     def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
         """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""

@@ -11,6 +11,8 @@ from connector.spi import Body, ConnectionManager, Lease, Message, PropertyValue
 from connector_bus.adapter.managed import BusManagedConnection
 from connector_bus.engine.delivery_unit import outside_of_units
 from connector_bus.engine.failure import is_fault
+from connector_bus.reliability import Reliability
+from connector_bus.selector.selector import parse_selector
 
 NO_REPLY = Reason(
     "CF-BUS-034",
@@ -28,6 +30,11 @@ CALLER_CHANGED = Reason(
     "Ask the connection factory for a connection of the present caller's own.",
 )
 TIME_TO_LIVE_UNFIT = Reason("CF-BUS-039", "a time to live of {found} seconds is not possible", "Give more than 0.")
+DELAY_UNFIT = Reason("CF-BUS-172", "a delay of {found} seconds is not possible", "Give 0 to 315360000 (ten years).")
+RELIABILITY_UNFIT = Reason("CF-BUS-175", "the reliability {found} is not known", "Give one of {allowed}.")
+
+#: Seconds.
+LONGEST_DELAY = 315_360_000.0
 
 
 @final
@@ -57,10 +64,14 @@ class BusConnection:
         priority: int | None = None,
         time_to_live: float | None = None,
         group: str | None = None,
+        delay: float | None = None,
+        persistent: bool | None = None,
+        reliability: str | None = None,
     ) -> str:
-        """Send a message; when this returns it is kept for good, and it answers the message's id.
+        """Send a message; when this returns it is kept as its reliability says, and it answers the message's id.
 
-        Within a transacted delivery of this bus it is sent with the delivery's commit, or never. Blocks for the disk.
+        Within a transacted delivery of this bus it is sent with the delivery's commit, or never. Blocks for the disk
+        where it is assured, and for up to the destination's `send_timeout` where that is full.
 
         Args:
             destination: Where to.
@@ -71,11 +82,15 @@ class BusConnection:
             priority: 0 to 9; 4 is normal.
             time_to_live: Seconds until it may be dropped; None for never.
             group: The group within which order is kept.
+            delay: Seconds before which nobody can receive or browse it, 0 to ten years; it outlives a restart.
+            persistent: False for express, unless `reliability` says otherwise.
+            reliability: best-effort, express, reliable or assured; that of the destination unless given.
 
         Raises:
             AccessDenied: CF-BUS-020, not a sender there.
             NameNotFound: CF-BUS-030, with a suggestion.
-            MessagingError: CF-BUS-031 to -033, -039 (unfit), -037 (delivery over), -052, -053 (store).
+            MessagingError: CF-BUS-031 to -033, -035, -039, -172, -174, -175 (unfit), -037 (delivery over), -052, -053
+                (store), -173 (full: `retryable` is true).
         """
         physical = self._physical()
         message = body if isinstance(body, Message) else Message(body)
@@ -86,26 +101,38 @@ class BusConnection:
             "priority": priority,
             "group": group,
             "expires_at": self._expiry(physical, time_to_live),
+            "deliver_at": self._due(physical, delay),
+            "persistent": persistent,
         }
         message = message.replace(**{name: value for name, value in given.items() if value is not None})
-        return physical.bus.engine.send(physical.subject, destination, message)
+        if reliability is not None and reliability not in list(Reliability):
+            raise MessagingError(RELIABILITY_UNFIT, found=repr(reliability), allowed=", ".join(Reliability))
+        kept = None if reliability is None else Reliability(reliability)
+        return physical.bus.engine.send(physical.subject, destination, message, kept)
 
-    def receive(self, destination: str, timeout: float | None = None) -> Message | None:
+    def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         """Take the next message; None if none came within `timeout` seconds (None: wait without limit).
 
+        With a selector, the next one that matches: whoever receives without one gets the others, and nobody waits for
+        anybody. The first selector on a queue blocks for the disk.
+
         It is acknowledged by this; within a transacted delivery of this bus only with the delivery's commit.
-        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError CF-BUS-036 when the bus stops.
+        Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError CF-BUS-036 when the bus stops,
+        CF-BUS-170 or -171 for a selector that can't be used.
         """
         physical = self._physical()
-        return physical.bus.engine.receive(physical.subject, destination, timeout, physical)
+        wanted = None if selector is None else parse_selector(selector)
+        return physical.bus.engine.receive(physical.subject, destination, timeout, physical, wanted)
 
-    def browse(self, destination: str) -> Iterator[Message]:
+    def browse(self, destination: str, *, selector: str | None = None) -> Iterator[Message]:
         """What could be received now, in order, without taking it. Rights are checked at once.
 
-        The iterator blocks for the disk. Raises AccessDenied CF-BUS-022 or -023, NameNotFound CF-BUS-030.
+        The iterator blocks for the disk. Raises AccessDenied CF-BUS-022 or -023, NameNotFound CF-BUS-030,
+        MessagingError CF-BUS-170 for a selector that can't be used.
         """
         physical = self._physical()
-        return physical.bus.engine.browse(physical.subject, destination, physical)
+        wanted = None if selector is None else parse_selector(selector)
+        return physical.bus.engine.browse(physical.subject, destination, physical, wanted)
 
     def request(
         self,
@@ -180,6 +207,14 @@ class BusConnection:
         if not time_to_live > 0:
             raise MessagingError(TIME_TO_LIVE_UNFIT, found=time_to_live)
         return physical.bus.engine.clock.time() + time_to_live
+
+    @staticmethod
+    def _due(physical: BusManagedConnection, delay: float | None) -> float | None:
+        if not delay:
+            return None
+        if not 0 < delay <= LONGEST_DELAY:
+            raise MessagingError(DELAY_UNFIT, found=delay)
+        return physical.bus.engine.clock.time() + delay
 
     def __repr__(self) -> str:
         return f"<BusConnection, {'closed' if self.closed else 'open'}>"

@@ -25,6 +25,7 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import BusSettings
 
 if TYPE_CHECKING:
@@ -151,19 +152,25 @@ class BusResourceAdapter(ResourceAdapter):
         return BusManagedConnectionFactory(resource, self._bus(properties))
 
     def validate_activation(self, spec: ActivationSpec) -> None:
-        """Check that its bus is there. Raises NameNotFound CF-BUS-016."""
+        """Check that its bus is there and its selector fit.
+
+        Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170.
+        """
         self._bus(spec.properties)
+        if text := spec.properties.get("selector"):
+            parse_selector(str(text))
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue to a handler, under the identities in the messages.
 
         Blocks for the registry. Raises SignOnError CF-BUS-010, LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or
-        -021, NameNotFound CF-BUS-016 or -030 (CHAIN-6).
+        -021, NameNotFound CF-BUS-016 or -030, MessagingError CF-BUS-170 or -171 (CHAIN-6).
         """
+        destination, text = str(spec.properties.get("destination")), spec.properties.get("selector")
+        selector = parse_selector(str(text)) if text else None
         with self._lock:
             before = self._leaving.get((endpoint_factory, spec))
-        bus, destination = self._bus(spec.properties), str(spec.properties.get("destination"))
-        activation = Activation(bus, destination, endpoint_factory, before)
+        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, selector, before)
         activation.start()
         with self._lock:
             self._leaving.pop((endpoint_factory, spec), None)

@@ -80,13 +80,21 @@ class BusSide:
         """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards."""
         engine = self.bus.engine
         try:
+            # Nobody waits for a place on the loop: a client is refused at once, and may send again.
+            sends, needed = engine.admit(sends, receipts, wait=False)
+        except ConnectorError as error:
+            done(error)
+            return
+        try:
             unit = engine.store_unit(sends, receipts)
-            if unit.is_empty:  # reply queues live in memory only
+            if unit.is_empty:  # some messages live in memory only
                 engine.settled(sends, receipts)
+                engine.rooms.entered(needed)
                 done(None)
                 return
             future = engine.store.submit(unit)
         except ConnectorError as error:
+            engine.rooms.entered(needed)
             done(error)
             return
 
@@ -94,6 +102,7 @@ class BusSide:
             error = outcome.exception()
             if error is None:
                 engine.settled(sends, receipts)
+            engine.rooms.entered(needed)
             self._inbox.put(functools.partial(done, error))
 
         future.add_done_callback(written)

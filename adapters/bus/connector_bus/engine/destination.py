@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import threading
 from collections.abc import Callable, Iterable
 from typing import final
 
 from connector.errors import NameNotFound, Reason
-from connector.spi import Clock
+from connector.spi import Clock, Message
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
@@ -79,6 +80,7 @@ class DestinationTable:
         clock: For expiry.
         on_expired: Told of entries that left because they are past their time.
         feeder: Makes the durable queues where the store is shared with other engines.
+        headers: What the store holds of a destination, without bodies; may block.
 
     Mutable state: `_temporary` and `durable`, changed under `_lock`; a durable destination stays as configured.
     """
@@ -90,7 +92,9 @@ class DestinationTable:
         clock: Clock,
         on_expired: ExpiryListener,
         feeder: Feeder | None = None,
+        headers: Callable[[str], Iterable[tuple[int, Message]]] = lambda _name: (),
     ) -> None:
+        self._headers = headers
         self._bus = bus
         self._clock = clock
         self._on_expired = on_expired
@@ -118,7 +122,8 @@ class DestinationTable:
     def _make_durable(self, settings: DestinationSettings, feeder: Feeder | None) -> Destination:
         def make(*, mediated: bool | None) -> MessageQueue:
             if feeder is None:
-                return MessageQueue(settings.name, self._clock, self._on_expired)
+                headers = functools.partial(self._headers, settings.name)
+                return MessageQueue(settings.name, self._clock, self._on_expired, headers)
             # Mediations take one message at a time, so that their order is kept: over all engines as well.
             exclusive = mediated is False
             return feeder.queue(settings.name, self._on_expired, mediated=mediated, exclusive=exclusive)

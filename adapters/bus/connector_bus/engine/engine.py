@@ -15,7 +15,9 @@ import itertools
 import logging
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
@@ -27,10 +29,14 @@ from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, c
 from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.rooms import Rooms
 from connector_bus.policy.roles import Role
-from connector_bus.settings import BusSettings, DestinationSettings
+from connector_bus.reliability import Reliability
+from connector_bus.selector.selector import Selector
+from connector_bus.settings import MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
@@ -67,10 +73,14 @@ class BusEngine:
         settings, access, store, clock, alarm: As given.
         destinations: All destinations.
         branches: Prepared units that wait for the decision of their transaction.
+        rooms: The places of destinations that have a limit.
         participants: The units of work that it takes part in.
         discarded_replies: How many replies came too late.
+        expired: How many messages were past their time.
+        dropped: How many best-effort messages were dropped.
 
-    Mutable state: `discarded_replies`, `expired`, changed under `_lock`; everything else has its own lock.
+    Mutable state: `discarded_replies`, `expired`, `dropped`, changed under `_lock`; `_limited`, only ever set;
+    everything else has its own lock.
     """
 
     def __init__(
@@ -89,15 +99,18 @@ class BusEngine:
         self.access = access
         self.clock = clock
         self.alarm = alarm
-        self._feeder = None if shared is None else Feeder(settings.name, shared, clock)
+        self._feeder = None if shared is None else Feeder(settings.name, shared, clock, alarm)
         self.destinations = DestinationTable(
-            settings.name, settings.destinations.values(), clock, self._expired, self._feeder
+            settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
+        self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
+        self._limited = any(each.max_depth is not None for each in settings.destinations.values())
         self._lock = threading.Lock()
         self.discarded_replies = 0
         self.expired = 0
+        self.dropped = 0
         self._sequences = itertools.count(store.last_sequence() + 1)
 
     @property
@@ -138,31 +151,37 @@ class BusEngine:
     def add(self, settings: DestinationSettings) -> Destination:
         """Make a destination while the bus runs, with what the store has kept for one of its name. Blocks for disk."""
         destination = self.destinations.make(settings)
+        self._limited = self._limited or settings.max_depth is not None
         if self._feeder is None:
             # Filled before it can be found: what is sent to it from then on is shown when it is stored.
             held = {line.sequence for unit in self.store.prepared() for line in unit.removals}
             for line in self.store.index():
                 if line.destination == settings.name and line.sequence not in held:
-                    destination.side(mediated=line.mediated).add((_entry_of(line),))
+                    self._offer(destination.side(mediated=line.mediated), _entry_of(line), line.deliver_at)
         self.destinations.add(destination)
         return destination
 
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
+        self.rooms.close()
         self.destinations.close()
         if self._feeder is not None:
             self._feeder.stop()
         self.store.close()
 
-    def send(self, subject: Subject, name: str, message: Message) -> str:
+    def send(self, subject: Subject, name: str, message: Message, reliability: Reliability | None = None) -> str:
         """Accept a message for a destination; answers its id. Within a unit of work it waits for the commit.
 
-        Blocks for the disk otherwise. Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError.
+        Blocks otherwise: for a place where the destination is full, and for the disk unless the reliability makes that
+        needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
+        Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
         destination = self.target(name)
         if destination is not None:
             self.access.require(subject, Role.SENDER, destination.resource)
-        stored = self.accept(message, name, self.access.identity_of(subject))
+        if reliability is None and not message.persistent:
+            reliability = Reliability.EXPRESS
+        stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
         unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=(stored,))
@@ -185,26 +204,86 @@ class BusEngine:
         timestamp: float | None = None,
         mediated: bool | None = None,
         hops: int = 0,
+        reliability: Reliability | None = None,
     ) -> StoredMessage:
         """Stamp a message for a destination; nothing is stored yet. Ids and time are new unless given."""
         destination = self.target(name)
         if mediated is None:
             mediated = destination is None or destination.unmediated is None
         time = self.clock.time() if timestamp is None else timestamp
-        stamp = Stamp(next(self._sequences), message_id or new_message_id(), identity, time, name, mediated, hops)
+        settings = None if destination is None else destination.settings
+        stamp = Stamp(
+            next(self._sequences),
+            message_id or new_message_id(),
+            identity,
+            time,
+            name,
+            mediated,
+            hops,
+            reliability or (Reliability.ASSURED if settings is None else settings.reliability),
+            MAX_MESSAGE_SIZE if settings is None else settings.max_message_size,
+        )
         return stamped(message, stamp)
 
-    def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt] = ()) -> None:
+    def commit(
+        self,
+        sends: Sequence[StoredMessage],
+        receipts: Sequence[Receipt] = (),
+        *,
+        limited: bool = True,
+        wait: bool = True,
+    ) -> None:
         """Store arrivals and remove what was received, as one unit; then show it to the queues. Blocks for the disk.
 
-        Raises MessagingError CF-BUS-052 or -053: then nothing of it has happened.
+        Args:
+            sends: What arrives. Where all of it is reliable at most and nothing leaves, the disk is not waited for.
+            receipts: What leaves.
+            limited: Whether the depth limits of the destinations count.
+            wait: Whether a place is waited for where one is full.
+
+        Raises MessagingError CF-BUS-052 or -053, DestinationFull CF-BUS-173: then nothing of it has happened.
         """
-        self.store.commit(self.store_unit(sends, receipts))
-        self.settled(sends, receipts)
+        needed = Counter[str]()
+        if limited:
+            sends, needed = self.admit(sends, receipts, wait=wait)
+        try:
+            unit = self.store_unit(sends, receipts)
+            if unit.insert and not receipts and all(each.reliability is Reliability.RELIABLE for each in unit.insert):
+                future, later, needed = self.store.submit(unit), needed, Counter[str]()
+                future.add_done_callback(lambda outcome: self._written(outcome, sends, later))
+                return
+            self.store.commit(unit)
+            self.settled(sends, receipts)
+        finally:
+            self.rooms.entered(needed)
+
+    def admit(
+        self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], *, wait: bool
+    ) -> tuple[Sequence[StoredMessage], Counter[str]]:
+        """Take places at destinations that have a limit; see `Rooms.admit`. What is dropped is counted here."""
+        if not self._limited:
+            return sends, Counter()
+        sends, needed, dropped = self.rooms.admit(sends, receipts, wait=wait)
+        if dropped:
+            self.drop(dropped)
+        return sends, needed
+
+    def drop(self, messages: int) -> None:
+        """Count best-effort messages that were dropped."""
+        with self._lock:
+            self.dropped += messages
+
+    def _written(self, outcome: Future[None], sends: Sequence[StoredMessage], needed: Counter[str]) -> None:
+        """Reliable messages are on disk, or could not be written: their sender does not wait to hear of it."""
+        if (error := outcome.exception()) is None:
+            self.settled(sends, ())
+        else:
+            _LOG.error("bus %s: %d reliable message(s) could not be written: %s", self.name, len(sends), error)
+        self.rooms.entered(needed)
 
     def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
-        """What the store has to do for sends and receipts: reply queues live in memory only."""
-        durable = tuple(stored for stored in sends if not is_reply_queue(stored.destination))
+        """What the store has to do for sends and receipts; some messages live in memory only."""
+        durable = tuple(stored for stored in sends if not self._stays_in_memory(stored))
         leaving = [entry for _, entry in receipts if entry.stored is None]
         claims = {entry.claim for entry in leaving}
         if len(claims) > 1:
@@ -217,6 +296,12 @@ class BusEngine:
             queue.remove(entry)
         for stored in sends:
             self._show(stored)
+        if receipts and self._limited:
+            self.rooms.freed()
+
+    def _stays_in_memory(self, stored: StoredMessage) -> bool:
+        """Those for reply queues; and what need not survive, unless other engines are to have it as well."""
+        return is_reply_queue(stored.destination) or (not stored.reliability.is_persistent and self._feeder is None)
 
     def _collecting(self) -> DeliveryUnit | None:
         """What collects the sends and receipts here; None: each is done at once. Raises TransactionError."""
@@ -236,7 +321,14 @@ class BusEngine:
             raise MessagingError(MESSAGE_GONE, sequence=entry.sequence, destination=name)
         return stored
 
-    def receive(self, subject: Subject, name: str, timeout: float | None, consumer: object = None) -> Message | None:
+    def receive(
+        self,
+        subject: Subject,
+        name: str,
+        timeout: float | None,
+        consumer: object = None,
+        selector: Selector | None = None,
+    ) -> Message | None:
         """Take the next message off a queue; None if none came within `timeout` seconds (None: without limit).
 
         Blocks for that long. It is acknowledged by this; within a unit of work only with its commit.
@@ -244,7 +336,7 @@ class BusEngine:
         """
         destination = self._consumable(subject, name, consumer, Role.RECEIVER)
         queue = destination.queue
-        entry = queue.receive(timeout)
+        entry = queue.receive(timeout, selector)
         if entry is None:
             return None
         try:
@@ -259,21 +351,25 @@ class BusEngine:
             raise
         return stored.message()
 
-    def browse(self, subject: Subject, name: str, consumer: object = None) -> Iterator[Message]:
+    def browse(
+        self, subject: Subject, name: str, consumer: object = None, selector: Selector | None = None
+    ) -> Iterator[Message]:
         """The messages that could be received now, in order, without taking them. Rights are checked at once.
 
         The iterator blocks for the disk at each message; those taken meanwhile are left out.
         """
         destination = self._consumable(subject, name, consumer, Role.BROWSER)
-        return self.peek(destination)
+        return self.peek(destination, selector)
 
-    def peek(self, destination: Destination) -> Iterator[Message]:
+    def peek(self, destination: Destination, selector: Selector | None = None) -> Iterator[Message]:
         """Browse without a check: for administration."""
         for entry in destination.queue.entries():
             if entry.expires_at is not None and entry.expires_at <= self.clock.time():
                 continue
+            if selector is not None and entry.header is not None and not selector.matches(entry.header):
+                continue  # nothing is read of what is not wanted, where its header is known
             stored = entry.stored or self.store.read(entry.sequence)
-            if stored is not None:
+            if stored is not None and (selector is None or selector.matches(stored.header)):
                 yield stored.message()
 
     def _consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
@@ -289,12 +385,20 @@ class BusEngine:
         if self._feeder is not None and destination is not None and not destination.is_temporary:
             self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
             return
-        kept = stored if destination is not None and destination.is_temporary else None
+        kept = stored if self._stays_in_memory(stored) else None
         header = stored.header
         entry = Entry(
-            stored.sequence, header.priority, header.expires_at, header.delivery_count, kept, group=header.group
+            stored.sequence,
+            header.priority,
+            header.expires_at,
+            header.delivery_count,
+            kept,
+            group=header.group,
+            header=header,
         )
-        shown = destination is not None and destination.side(mediated=stored.mediated).add((entry,))
+        shown = destination is not None and self._offer(
+            destination.side(mediated=stored.mediated), entry, header.deliver_at
+        )
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)
 
@@ -302,7 +406,28 @@ class BusEngine:
         destination = self.destinations.find(line.destination)
         if destination is None:
             return False
-        return destination.side(mediated=line.mediated).add((_entry_of(line),))
+        queue, entry = destination.side(mediated=line.mediated), _entry_of(line)
+        if queue.selective and (stored := self.store.read(line.sequence)) is not None:
+            entry.header = stored.header
+        return self._offer(queue, entry, line.deliver_at)
+
+    def _offer(self, queue: MessageQueue, entry: Entry, due: float | None) -> bool:
+        """Show a message to its queue, once it is due. False if the queue is closed. Does not block."""
+        wait = 0.0 if due is None else due - self.clock.time()
+        if wait <= 0:
+            return queue.add((entry,))
+        if not queue.delay(entry):
+            return False
+        assert due is not None
+        self.alarm.call_later(wait, lambda: self._come_due(queue, entry, due))
+        return True
+
+    def _come_due(self, queue: MessageQueue, entry: Entry, due: float) -> None:
+        wait = due - self.clock.time()
+        if wait > 0:  # the clock was put back meanwhile
+            self.alarm.call_later(wait, lambda: self._come_due(queue, entry, due))
+        elif not queue.come_due(entry) and is_reply_queue(queue.name):
+            self.discarded(1)
 
     def _branch(self, unit: PreparedUnit) -> Branch:
         """What an earlier process left prepared: its arrivals are shown on commit, its removals on rollback."""
@@ -329,6 +454,8 @@ class BusEngine:
             for entry in entries:
                 if entry.stored is None:
                     self.store.submit(StoreUnit(remove=(entry.sequence,), claim=entry.claim))
+        if self._limited:
+            self.rooms.freed()
 
     def __repr__(self) -> str:
         return f"<BusEngine {self.name}>"

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
 from connector.spi import UNAUTHENTICATED, Message, PropertyValue, ServerPrincipal
+from connector_bus.reliability import Reliability
 from connector_bus.store.record import StoredMessage
 
 #: The property by which a reply says that it is a fault; it counts only in a message of the engine's own identity.
@@ -62,9 +63,15 @@ def exception_record(
     }
     # It must not expire there: it would be lost silently.
     header = stored.header.replace(
-        properties=MappingProxyType(properties), destination=to, expires_at=None, delivery_count=0
+        properties=MappingProxyType(properties),
+        destination=to,
+        expires_at=None,
+        deliver_at=None,
+        persistent=True,
+        delivery_count=0,
     )
-    return replace(stored, sequence=sequence, header=header, mediated=True)
+    # Nor is it lost there with the engine, however little was to be done for it.
+    return replace(stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED)
 
 
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from connector.spi import Message
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.unit import StoreUnit
 
@@ -23,6 +25,7 @@ class IndexLine:
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
         group: The group within which order is kept, or None.
+        deliver_at: When it may first be delivered, in seconds since 1970, or None.
         claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
@@ -33,6 +36,7 @@ class IndexLine:
     attempts: int
     mediated: bool
     group: str | None = None
+    deliver_at: float | None = None
     claim: int = 0
 
 
@@ -89,6 +93,10 @@ class MessageStore(Protocol):
         """One message, or None if it is gone."""
         ...
 
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """The messages of a destination by their sequence, without their bodies, which are not read."""
+        ...
+
     def index(self) -> Iterator[IndexLine]:
         """All messages in the order of their sequence, without their bodies; no arrivals of prepared units."""
         ...
@@ -117,7 +125,15 @@ class SharedStore(MessageStore, Protocol):
         ...
 
     def claim(
-        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+        self,
+        destination: str,
+        count: int,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
+        now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
 
@@ -126,16 +142,30 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
-            only: Only the one with this sequence, for administration.
+            keeps_groups: Only those of whose group no engine has claimed any, or this very claim takes them too.
+            only: Only those with these sequences: for selectors and administration.
+            now: Only what is due by then, in seconds since 1970.
         """
+        ...
+
+    def tell(self, destination: str) -> None:
+        """Tell all engines that there may be something to be had on a destination."""
         ...
 
     def give_back(self, sequences: Sequence[int]) -> None:
         """End claims without settling; other engines are told. Those of an epoch that is over are free already."""
         ...
 
-    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
-        """What could be claimed, in that order."""
+    def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
+        """What could be claimed at that time, in that order."""
+        ...
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """The messages with these sequences that are still there, without their bodies, which are not read."""
+        ...
+
+    def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
+        """When the first message is due that is not yet, in seconds since 1970; None if there is none."""
         ...
 
     def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:

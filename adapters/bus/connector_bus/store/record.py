@@ -16,6 +16,7 @@ from connector.spi import (
     UnauthenticatedPrincipal,
     UserPrincipal,
 )
+from connector_bus.reliability import Reliability
 from connector_bus.store.content import Content, ContentKind
 
 
@@ -29,6 +30,7 @@ class StoredMessage:
         content: The body, encoded.
         mediated: Whether the mediations of its destination have seen it.
         hops: How many destinations it has passed; bounds routing in circles.
+        reliability: How much is done for it.
     """
 
     sequence: int
@@ -36,6 +38,7 @@ class StoredMessage:
     content: Content
     mediated: bool = True
     hops: int = 0
+    reliability: Reliability = Reliability.ASSURED
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -69,6 +72,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "group_id": header.group,
         "mediated": stored.mediated,
         "hops": stored.hops,
+        "deliver_at": header.deliver_at,
+        "reliability": stored.reliability.value,
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
@@ -77,7 +82,14 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
 
 def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
-    header = Message(
+    content = Content(ContentKind(row["content_kind"]), row["content"])
+    reliability = Reliability(row["reliability"])
+    return StoredMessage(row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"], reliability)
+
+
+def header_of(row: Mapping[str, Any]) -> Message:
+    """The message of a row without its body, which the row needs not have."""
+    return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
         destination=row["destination"],
         reply_to=row["reply_to"],
@@ -89,9 +101,9 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
         priority=row["priority"],
         delivery_count=row["attempts"],
         group=row["group_id"],
+        deliver_at=row["deliver_at"],
+        persistent=Reliability(row["reliability"]).is_persistent,
     )
-    content = Content(ContentKind(row["content_kind"]), row["content"])
-    return StoredMessage(row["sequence"], header, content, bool(row["mediated"]), row["hops"])
 
 
 def _kind_of(identity: Principal) -> str:

@@ -24,7 +24,9 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
+from sqlalchemy.schema import CreateColumn
 
 from connector.errors import MessagingError, Reason
 
@@ -64,11 +66,15 @@ messages = Table(
     Column("group_id", String),
     Column("mediated", Boolean, nullable=False),
     Column("hops", Integer, nullable=False),
+    Column("deliver_at", Float),
+    Column("reliability", String, nullable=False, server_default="assured"),
     Column("properties", Text, nullable=False),
     Column("content_kind", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Index("messages_by_destination", "destination", "sequence"),
 )
+#: The columns that the first versions don't have.
+_SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
 
 
 #: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
@@ -86,6 +92,13 @@ prepared = Table(
 
 def _to_version_2(connection: Connection) -> None:
     prepared.create(connection)
+
+
+def add_quality(connection: Connection) -> None:
+    """Delivery times and reliability: at once, whatever the size, since no row is written."""
+    for column in _SINCE_QUALITY:
+        declared = CreateColumn(column).compile(connection)
+        connection.execute(text(f"ALTER TABLE {messages.name} ADD COLUMN {declared}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,7 @@ class Schema:
 
 
 #: The store in a file.
-EMBEDDED: Final = Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))
+EMBEDDED: Final = Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: add_quality}), (messages,))
 
 
 def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Sequence, String, Table, func
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, MetaData, Sequence, String, Table, func
 
 from connector_bus.store import schema
 
@@ -33,6 +33,10 @@ Index(
     messages.c.sequence,
     postgresql_where=messages.c.claimed_by.is_(None),
 )
+#: When the next message of a queue is due that nobody can have yet.
+_DUE = Index(
+    "messages_due", messages.c.destination, messages.c.deliver_at, postgresql_where=messages.c.deliver_at.is_not(None)
+)
 Index("messages_claimed", messages.c.claimed_by, postgresql_where=messages.c.claimed_by.is_not(None))
 
 prepared = schema.prepared.to_metadata(metadata)
@@ -48,4 +52,10 @@ engines = Table(
     Column("seen", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
 )
 
-SHARED: Final = schema.Schema(metadata, 1, MappingProxyType({}), (messages,))
+
+def _to_version_2(connection: Connection) -> None:
+    schema.add_quality(connection)
+    _DUE.create(connection)
+
+
+SHARED: Final = schema.Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))

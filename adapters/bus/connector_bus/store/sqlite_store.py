@@ -17,10 +17,11 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DatabaseError
 
 from connector.errors import MessagingError, Reason
+from connector.spi import Message
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import line_of, prepared_units
+from connector_bus.store.index_line import headers_on, line_of, prepared_units
 from connector_bus.store.recent import RecentMessages
-from connector_bus.store.record import StoredMessage, from_row
+from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.schema import EMBEDDED, messages, prepared
 from connector_bus.store.sqlite_changes import apply
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
@@ -112,6 +113,12 @@ class SqliteStore:
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(headers_on(messages, destination)).mappings().all()
+        return [(row["sequence"], header_of(dict(row))) for row in rows]
 
     def index(self) -> Iterator[IndexLine]:
         """See the contract."""
