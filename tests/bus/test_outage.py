@@ -13,7 +13,7 @@ from connector.spi import ActivationHealth, ActivationSpec, Message, Ordering, S
 from connector_bus.engine.consumer import LONGEST_OUTAGE_PAUSE, outage_pause
 
 AWAY = Reason("CF-TESTBUS-020", "the directory does not answer", "Wait.")
-PAUSED = Reason("CF-TESTBUS-022", "the activation is paused", "Resume it.")
+PAUSED = Reason("CF-TESTBUS-025", "the activation is paused", "Resume it.")
 NO_LEDGER = Reason("CF-TESTBUS-021", "the handler failed", "")
 
 
@@ -140,7 +140,7 @@ def test_what_the_endpoint_postpones_uses_no_attempt_up_and_is_taken_again_after
         world.connect("alice").send("requests", "x")
         for _ in range(3):
             assert world.works.pump() >= 1
-            assert health(world).waiting == "CF-TESTBUS-022"
+            assert health(world).waiting == "CF-TESTBUS-025"
             world.advance(0.99)
             assert world.works.pump() == 0, "not in a busy loop"
             world.advance(0.01)
