@@ -456,7 +456,10 @@ class Container:
         return OperatedTransactions(self._parts.transactions, self._parts.audit)
 
     def current_transaction(self) -> Unit | None:
-        """The unit of work in force here; None where there is none. Does not block."""
+        """The unit of work in force here; None where there is none. Does not block.
+
+        Raises TransactionError where another container's is in force (CF-TX-025).
+        """
         return self._parts.transactions.current()
 
     # --- administration --------------------------------------------------------------------------------------------
