@@ -15,6 +15,8 @@ from connector.spi import (
     Clock,
     IdentityService,
     MessageEndpointFactory,
+    NamingKind,
+    NamingReference,
     PostureFinding,
     ResourceAdapter,
 )
@@ -159,6 +161,13 @@ class BusResourceAdapter(ResourceAdapter):
         self._bus(spec.properties)
         if text := spec.properties.get("selector"):
             parse_selector(str(text))
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """Clients outside come over the wire, with an adapter for that (CONF-6, CHAIN-8)."""
+        told = ("bus", "provider_endpoints", "target_chain") if kind == "connection-factory" else ("bus", "name")
+        return NamingReference(kind, "amqp", {key: properties[key] for key in told if key in properties})
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue to a handler, under the identities in the messages.
