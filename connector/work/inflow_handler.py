@@ -172,7 +172,7 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
 def _known_caller(caller: Principal | str, domain: SecurityDomain) -> InflowDecision | None:
     """The decision where one user of the realm was named and nothing else said, as for most messages; else None."""
     realm = domain.realm
-    user = caller if caller.__class__ is str else named_user(caller, realm)
+    user = caller if type(caller) is str else named_user(caller, realm)
     if not user:
         return None
     groups = domain.groups_of(user)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support_container import ProfileFolder, request
+from support_container import ProfileFolder, request, until
 from support_plugins import install, ra_toml
 
 from connector.container.configuration.surgery import SetValue
@@ -95,9 +94,8 @@ def test_status_and_measurements_count_the_works_of_each_adapter(profile: Profil
     with profile.open() as container:
         request(container, "alice", {"item": "tea"}, profile.password)
         # The reply is sent within the delivery's work, which comes to its end after that.
-        end, pause = time.monotonic() + 10, threading.Event()
-        while not (works := container.status()["works"])["bus"]["completed"] and time.monotonic() < end:
-            pause.wait(0.01)
+        until(lambda: container.status()["works"]["bus"]["completed"])
+        works = container.status()["works"]
         assert set(works) == {"bus", "sql"}
         assert works["bus"]["completed"] >= 1
         assert works["sql"] == dict.fromkeys(works["sql"], 0)
