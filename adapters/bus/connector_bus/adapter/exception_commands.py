@@ -15,7 +15,6 @@ from connector.spi import UNAUTHENTICATED, Message
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
-from connector_bus.policy.roles import Role
 from connector_bus.store.record import StoredMessage
 
 MESSAGE_UNKNOWN = Reason(
@@ -67,11 +66,10 @@ def replay(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
         where = to or message.properties.get("exception_destination")
         if not isinstance(where, str):
             raise MessagingError(NO_PLACE, message=message.message_id)
-        resource = bus.engine.destinations.get(where).resource
         # Going on is sending: the identity in the message is asked, as at each destination on its way (BUS-8).
-        bus.access.require(bus.access.subject_of(message.identity), Role.SENDER, resource)
+        bus.engine.require_sender(bus.access.subject_of(message.identity), where)
         own = {name: value for name, value in message.properties.items() if not name.startswith(PREFIX)}
-        fresh = bus.engine.accept(
+        fresh = bus.engine.onward(
             message.replace(properties=MappingProxyType(own), destination=where),
             where,
             message.identity or UNAUTHENTICATED,

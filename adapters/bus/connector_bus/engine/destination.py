@@ -99,7 +99,7 @@ class DestinationTable:
         self._clock = clock
         self._on_expired = on_expired
         self._feeder = feeder
-        self.durable = {each.name: self._make_durable(each, feeder) for each in settings}
+        self.durable = {each.name: self._make_durable(each, feeder) for each in settings if each.owning_bus is None}
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
 

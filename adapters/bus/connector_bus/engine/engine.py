@@ -18,7 +18,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import final
+from dataclasses import replace
+from typing import Any, final
 
 from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Clock, Message, Principal, Subject, TransactionService
@@ -33,12 +34,14 @@ from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import Rooms
+from connector_bus.engine.ways_out import WaysOut
+from connector_bus.policy.definition import ForeignAddress
 from connector_bus.policy.roles import Role
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import Selector
-from connector_bus.settings import MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
+from connector_bus.settings import LINK_PREFIX, MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Passage, StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
 
@@ -51,6 +54,12 @@ MESSAGE_GONE = Reason(
     "CF-BUS-055",
     "message {sequence} of {destination} is no longer in the store",
     "Something other than the bus has changed its store.",
+)
+
+LINK_QUEUE = Reason(
+    "CF-BUS-206",
+    "{destination} on bus {bus} is the queue of a link, and takes no messages from senders",
+    "Send to a destination of the other bus: NAME@BUS, or a foreign destination.",
 )
 
 _LOG = logging.getLogger("connector_bus.engine")
@@ -75,6 +84,7 @@ class BusEngine:
         branches: Prepared units that wait for the decision of their transaction.
         rooms: The places of destinations that have a limit.
         participants: The units of work that it takes part in.
+        ways: How other buses are reached; replaced as a whole when that changes.
         discarded_replies: How many replies came too late.
         expired: How many messages were past their time.
         dropped: How many best-effort messages were dropped.
@@ -103,6 +113,7 @@ class BusEngine:
         self.destinations = DestinationTable(
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
+        self.ways = WaysOut(settings.name, settings.ways)
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
         self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
@@ -176,12 +187,10 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        destination = self.target(name)
-        if destination is not None:
-            self.access.require(subject, Role.SENDER, destination.resource)
+        self.require_sender(subject, name)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
-        stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
+        stored = self.onward(message, name, self.access.identity_of(subject), reliability=reliability)
         unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=(stored,))
@@ -189,6 +198,60 @@ class BusEngine:
             self.commit((stored,))
         assert stored.header.message_id is not None
         return stored.header.message_id
+
+    def require_sender(self, subject: Subject, name: str) -> None:
+        """Pass if a subject may send to a name, here or on another bus; anybody to a reply queue that is gone.
+
+        Raises AccessDenied CF-BUS-020 or -124, NameNotFound CF-BUS-030, MessagingError CF-BUS-206.
+        """
+        if name.startswith(LINK_PREFIX):
+            raise MessagingError(LINK_QUEUE, destination=name, bus=self.name)
+        address = self.foreign(name)
+        if address is not None:
+            resource = self.access.policy.definition.resources.get(name)
+            if resource is not None and resource.alias is not None:
+                self.access.require(subject, Role.SENDER, name)
+            else:
+                self.access.require_foreign(subject, address.bus, address.destination)
+            return
+        destination = self.target(name)
+        if destination is not None:
+            self.access.require(subject, Role.SENDER, destination.resource)
+
+    def foreign(self, name: str) -> ForeignAddress | None:
+        """The address on another bus that a name means; None for a name of this bus, and for one that is none."""
+        if self.destinations.find(name) is not None:
+            return None
+        policy = self.access.policy
+        if name not in policy.definition.resources:
+            return self.ways.address(name)
+        end = policy.path(name).end
+        return end if isinstance(end, ForeignAddress) else None
+
+    def onward(self, message: Message, name: str, identity: Principal, **options: Any) -> StoredMessage:
+        """Stamp a message for wherever a name leads; see `accept` and `depart`."""
+        address = self.foreign(name)
+        if address is None:
+            return self.accept(message, name, identity, **options)
+        return self.depart(message, address, identity, **options)
+
+    def depart(
+        self,
+        message: Message,
+        address: ForeignAddress,
+        identity: Principal,
+        *,
+        mediated: bool | None = None,
+        **options: Any,
+    ) -> StoredMessage:
+        """Stamp a message for the transmission queue of the link that leads to an address; nothing is stored yet.
+
+        Raises NameNotFound CF-BUS-200, and what `accept` raises.
+        """
+        queue = self.ways.queue_to(address.bus)
+        leaving = self.ways.leaving(message, lambda name: self.destinations.find(name) is not None)
+        stored = self.accept(leaving, queue, identity, mediated=True, **options)
+        return replace(stored, passage=Passage(uuid.uuid4().hex, address.bus, address.destination))
 
     def target(self, name: str) -> Destination | None:
         """Where a message for a name goes; None for a reply queue that is gone. Raises NameNotFound CF-BUS-030."""
@@ -232,6 +295,7 @@ class BusEngine:
         *,
         limited: bool = True,
         wait: bool = True,
+        received: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Store arrivals and remove what was received, as one unit; then show it to the queues. Blocks for the disk.
 
@@ -240,6 +304,7 @@ class BusEngine:
             receipts: What leaves.
             limited: Whether the depth limits of the destinations count.
             wait: Whether a place is waited for where one is full.
+            received: The transfers, each as link and transfer, that the arrivals came by.
 
         Raises MessagingError CF-BUS-052 or -053, DestinationFull CF-BUS-173: then nothing of it has happened.
         """
@@ -247,8 +312,13 @@ class BusEngine:
         if limited:
             sends, needed = self.admit(sends, receipts, wait=wait)
         try:
-            unit = self.store_unit(sends, receipts)
-            if unit.insert and not receipts and all(each.reliability is Reliability.RELIABLE for each in unit.insert):
+            unit = replace(self.store_unit(sends, receipts), received=tuple(received))
+            if (
+                unit.insert
+                and not receipts
+                and not received
+                and all(each.reliability is Reliability.RELIABLE for each in unit.insert)
+            ):
                 future, later, needed = self.store.submit(unit), needed, Counter[str]()
                 future.add_done_callback(lambda outcome: self._written(outcome, sends, later))
                 return

@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import final
 
-from connector.errors import ConnectorError
-from connector.spi import Principal
+from connector.errors import ConnectorError, NameNotFound
+from connector.spi import UNAUTHENTICATED, Principal
 from connector_bus.engine.destination import is_reply_queue
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.failure import FailureNote, exception_record, fault_message, is_fault
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
-from connector_bus.policy.roles import Role
 from connector_bus.reliability import Reliability
 from connector_bus.settings import NO_EXCEPTION_DESTINATION
 from connector_bus.store.record import StoredMessage
@@ -119,7 +118,7 @@ class FailureHandling:
             attempts=entry.attempts,
             now=engine.clock.time(),
         )
-        fault = self._fault(stored, note)
+        fault = self.fault(stored, note)
         sends = (record,) if fault is None else (record, fault)
         engine.commit(sends, ((queue, entry),), limited=False)  # what has failed is never lost for want of a place
         _LOG.warning(
@@ -135,18 +134,37 @@ class FailureHandling:
 
     def _drop(self, queue: MessageQueue, entry: Entry, stored: StoredMessage, note: FailureNote) -> None:
         """A best-effort message ends here; the requester is told all the same."""
-        fault = self._fault(stored, note)
+        fault = self.fault(stored, note)
         self._engine.commit(() if fault is None else (fault,), ((queue, entry),), limited=False)
         self._engine.drop(1)
         _LOG.info("bus %s: a best-effort message of %s is dropped: %s", self._engine.name, queue.name, note.code)
 
-    def _fault(self, stored: StoredMessage, note: FailureNote) -> StoredMessage | None:
+    def fault(self, stored: StoredMessage, note: FailureNote) -> StoredMessage | None:
+        """What tells the requester of a failed message at once, to be stored with what becomes of that; None where
+        nobody asks, or the message is a fault itself.
+        """
         reply_to = stored.header.reply_to
         if reply_to is None or is_fault(stored.header):
             return None
         if not self._may_be_told(stored, reply_to):
             return None
-        return self._engine.accept(fault_message(stored, note), reply_to, self._server)
+        return self.fault_to(stored, reply_to, note)
+
+    def fault_to(self, stored: StoredMessage, reply_to: str, note: FailureNote) -> StoredMessage | None:
+        """The fault for a failed message, wherever its requester waits; None where there is no way to it.
+
+        What goes to a queue of another bus, other than a reply queue, is sent as the failed message's sender: that bus
+        asks whether they may send there.
+        """
+        engine = self._engine
+        foreign = engine.foreign(reply_to) is not None
+        as_sender = foreign and not is_reply_queue(reply_to)
+        identity = (stored.header.identity or UNAUTHENTICATED) if as_sender else self._server
+        try:
+            return engine.onward(fault_message(stored, note), reply_to, identity)
+        except NameNotFound as error:
+            _LOG.warning("bus %s: no fault is sent to %s: %s", engine.name, reply_to, error.code)
+            return None
 
     def _may_be_told(self, stored: StoredMessage, reply_to: str) -> bool:
         """Whether the sender may itself send there: else naming it as reply-to would borrow the engine's authority."""
@@ -154,8 +172,7 @@ class FailureHandling:
             return True
         access = self._engine.access
         try:
-            destination = self._engine.destinations.get(reply_to)
-            access.require(access.subject_of(stored.header.identity), Role.SENDER, destination.resource)
+            self._engine.require_sender(access.subject_of(stored.header.identity), reply_to)
         except ConnectorError as refusal:
             _LOG.warning("bus %s: no fault is sent to %s: %s", self._engine.name, reply_to, refusal.code)
             return False

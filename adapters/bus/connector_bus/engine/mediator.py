@@ -16,7 +16,6 @@ from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import NO_ROUTE, Mediation, mediate
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import DestinationFull
-from connector_bus.policy.roles import Role
 from connector_bus.store.record import StoredMessage
 
 TOO_MANY_HOPS = Reason(
@@ -138,10 +137,8 @@ class Mediator:
         if not stays and stored.hops >= HOP_LIMIT:
             raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
         if not stays or created:
-            target = engine.target(name)
-            if target is not None:
-                engine.access.require(engine.access.subject_of(identity), Role.SENDER, target.resource)
-        return engine.accept(
+            engine.require_sender(engine.access.subject_of(identity), name)
+        return engine.onward(
             result,
             name,
             identity,
