@@ -26,14 +26,15 @@ from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
-from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.destination import QUEUE_TYPES, Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import Rooms
-from connector_bus.policy.roles import Role
+from connector_bus.engine.route import Route
+from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import Selector
 from connector_bus.settings import MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
@@ -51,6 +52,17 @@ MESSAGE_GONE = Reason(
     "CF-BUS-055",
     "message {sequence} of {destination} is no longer in the store",
     "Something other than the bus has changed its store.",
+)
+
+NO_LINK = Reason(
+    "CF-BUS-181",
+    "nothing leads from bus {bus} to {destination} on bus {foreign_bus}",
+    "Define a link to the bus.",
+)
+NO_QUEUE = Reason(
+    "CF-BUS-182",
+    "nothing can be received from {destination} on bus {bus}: it is of type {kind}",
+    "Receive from a queue; subscribe to a topic space.",
 )
 
 _LOG = logging.getLogger("connector_bus.engine")
@@ -176,23 +188,48 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        destination = self.target(name)
-        if destination is not None:
-            self.access.require(subject, Role.SENDER, destination.resource)
+        route = self.require_sender(subject, name)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
         stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
+        sends = self.fan_out(route, stored)
         unit = self._collecting()
         if unit is not None:
-            unit.enlist(sends=(stored,))
+            unit.enlist(sends=sends)
         else:
-            self.commit((stored,))
+            self.commit(sends)
         assert stored.header.message_id is not None
         return stored.header.message_id
 
-    def target(self, name: str) -> Destination | None:
-        """Where a message for a name goes; None for a reply queue that is gone. Raises NameNotFound CF-BUS-030."""
-        return self.destinations.find(name) if is_reply_queue(name) else self.destinations.get(name)
+    def require_sender(self, subject: Subject, name: str) -> Route:
+        """Where a message for a name goes, if the subject may send there: on each hop that is checked (BUS-8, BUS-13).
+
+        May block for the registry where roles have unique names. Raises AccessDenied CF-BUS-020, NameNotFound
+        CF-BUS-030, MessagingError CF-BUS-180.
+        """
+        route = self.destinations.route(name)
+        if route.kind is ResourceType.TEMPORARY:
+            destination = self.destinations.find(name)
+            if destination is not None:  # what comes for one that is gone is discarded, whoever sends it
+                self.access.require(subject, Role.SENDER, destination.resource)
+        else:
+            self.access.require(subject, Role.SENDER, name)
+        return route
+
+    def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
+        """What has to be stored for a message that has been let in: where each copy of it rests next.
+
+        Raises MessagingError CF-BUS-181 for another bus.
+        """
+        if route.bus is not None:
+            return self._towards(route, stored)
+        return (stored,)
+
+    def _towards(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
+        """The hook for another bus: the message as it rests on the queue of the link that leads there."""
+        raise MessagingError(
+            NO_LINK, destination=route.name, bus=self.name, foreign_bus=route.bus, message=stored.header.message_id
+        )
 
     def accept(
         self,
@@ -206,8 +243,14 @@ class BusEngine:
         hops: int = 0,
         reliability: Reliability | None = None,
     ) -> StoredMessage:
-        """Stamp a message for a destination; nothing is stored yet. Ids and time are new unless given."""
-        destination = self.target(name)
+        """Stamp a message for where a name leads; nothing is stored yet. Ids and time are new unless given.
+
+        What counts is what the destination at the end says of reliability and size. Raises NameNotFound CF-BUS-030,
+        MessagingError CF-BUS-180 and everything that `stamped` raises.
+        """
+        route = self.destinations.route(name)
+        find = self.destinations.get if route.kind in QUEUE_TYPES else self.destinations.find
+        destination = None if route.bus is not None else find(route.name)
         if mediated is None:
             mediated = destination is None or destination.unmediated is None
         time = self.clock.time() if timestamp is None else timestamp
@@ -217,7 +260,7 @@ class BusEngine:
             message_id or new_message_id(),
             identity,
             time,
-            name,
+            route.name,
             mediated,
             hops,
             reliability or (Reliability.ASSURED if settings is None else settings.reliability),
@@ -334,13 +377,13 @@ class BusEngine:
         Blocks for that long. It is acknowledged by this; within a unit of work only with its commit.
         Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
         """
-        destination = self._consumable(subject, name, consumer, Role.RECEIVER)
+        destination = self.consumable(subject, name, consumer, Role.RECEIVER)
         queue = destination.queue
         entry = queue.receive(timeout, selector)
         if entry is None:
             return None
         try:
-            stored = self.fetch(name, entry)
+            stored = self.fetch(destination.name, entry)
             unit = None if destination.is_temporary else self._collecting()
             if unit is not None:
                 unit.enlist(receipts=((queue, entry),))
@@ -358,7 +401,7 @@ class BusEngine:
 
         The iterator blocks for the disk at each message; those taken meanwhile are left out.
         """
-        destination = self._consumable(subject, name, consumer, Role.BROWSER)
+        destination = self.consumable(subject, name, consumer, Role.BROWSER)
         return self.peek(destination, selector)
 
     def peek(self, destination: Destination, selector: Selector | None = None) -> Iterator[Message]:
@@ -372,13 +415,22 @@ class BusEngine:
             if stored is not None and (selector is None or selector.matches(stored.header)):
                 yield stored.message()
 
-    def _consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
-        destination = self.destinations.get(name)
-        if not destination.is_temporary:
-            self.access.require(subject, role, destination.resource)
-        elif destination.owner is not consumer:
-            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
-        return destination
+    def consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
+        """The queue that a name leads to, for somebody who may receive from it, or browse it.
+
+        May block for the registry where roles have unique names. Raises AccessDenied CF-BUS-021, -022, -023 or -125,
+        NameNotFound CF-BUS-030, MessagingError CF-BUS-180 or -182.
+        """
+        route = self.destinations.route(name)
+        if route.kind is ResourceType.TEMPORARY:
+            destination = self.destinations.get(name)
+            if destination.owner is not consumer:
+                raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
+            return destination
+        self.access.require(subject, role, name)
+        if route.kind not in QUEUE_TYPES:
+            raise MessagingError(NO_QUEUE, destination=name, bus=self.name, kind=str(route.kind))
+        return self.destinations.get(route.name)
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
