@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,31 @@ def test_a_foreign_destination_is_a_name_here_for_one_there(tmp_path: Path) -> N
         with world.connect("alice", bus="britain") as connection, pytest.raises(AccessDenied) as caught:
             connection.send("paris", "sun")  # what is said of one destination replaces what is said of its bus
         assert caught.value.code == "CF-BUS-124"
+
+
+def test_an_alias_for_what_is_on_another_bus_is_checked_as_it_says(tmp_path: Path) -> None:
+    def alias(check: str) -> dict[str, object]:
+        named = {"type": "alias", "target": "forecasts", "bus": "france", "check": check}
+        return {**named, "roles": {"sender": ["user:alice", "user:bob"]}}
+
+    destinations = {f"by-{check}": alias(check) for check in ("both", "alias", "target")}
+    buses = {"britain": britain(destinations=destinations), "france": france()}
+    with running(tmp_path, buses, aliases=ALIASES) as world:
+        refused = []
+        for user, name in itertools.product(("alice", "bob"), destinations):
+            with world.connect(user, bus="britain") as connection:
+                try:
+                    connection.send(name, f"{user} {name}")
+                except AccessDenied:
+                    refused.append((user, name))
+        world.works.pump()
+        assert refused == [("bob", "by-both"), ("bob", "by-target")]
+        assert [each.body for each in Country(world, "france").peek("forecasts")] == [
+            "alice by-both",
+            "alice by-alias",
+            "alice by-target",
+            "bob by-alias",
+        ]
 
 
 def test_who_may_not_send_abroad_is_told_in_the_call_and_nothing_is_stored(tmp_path: Path) -> None:

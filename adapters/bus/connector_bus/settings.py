@@ -24,8 +24,10 @@ from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
+#: What the names of all temporary destinations begin with; no other destination has such a name.
+TEMPORARY_PREFIX: Final = "_TEMP."
 #: The types of destinations that the engine of this version can run; all types can be written and checked.
-ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.FOREIGN_DESTINATION})
+ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.ALIAS, ResourceType.FOREIGN_DESTINATION})
 
 #: Bytes of body, unless a destination says otherwise.
 MAX_MESSAGE_SIZE: Final = 100 * 1024 * 1024

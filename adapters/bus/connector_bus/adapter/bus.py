@@ -13,6 +13,7 @@ from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.destination import QUEUE_TYPES
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import Mediation, load_mediations
@@ -91,13 +92,13 @@ class Bus:
         Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
         """
         present = self.engine.destinations.durable
-        fresh = [
-            each for name, each in settings.destinations.items() if name not in present and each.owning_bus is None
-        ]
+        queues = {name: each for name, each in settings.destinations.items() if each.kind in QUEUE_TYPES}
+        fresh = [each for name, each in queues.items() if name not in present]
         chains = {each.name: self._load(each) for each in fresh}
         policy = CompiledPolicy(policy_definition(settings, self.context.identity))
         for each in fresh:
             self.engine.add(each)
+        self.engine.destinations.configured(settings.destinations)
         # Only now: a role on a destination means nothing before it is there.
         self.access.replace(policy)
         self.sign_on.reconfigure(settings)

@@ -67,16 +67,16 @@ def replay(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
         if not isinstance(where, str):
             raise MessagingError(NO_PLACE, message=message.message_id)
         # Going on is sending: the identity in the message is asked, as at each destination on its way (BUS-8).
-        bus.engine.require_sender(bus.access.subject_of(message.identity), where)
+        route = bus.engine.require_sender(bus.access.subject_of(message.identity), where)
         own = {name: value for name, value in message.properties.items() if not name.startswith(PREFIX)}
-        fresh = bus.engine.onward(
+        fresh = bus.engine.accept(
             message.replace(properties=MappingProxyType(own), destination=where),
             where,
             message.identity or UNAUTHENTICATED,
             message_id=message.message_id,
             timestamp=message.timestamp,
         )
-        bus.engine.commit((fresh,), ((destination.queue, entry),))
+        bus.engine.commit(bus.engine.fan_out(route, fresh), ((destination.queue, entry),))
 
     return _worked_off(arguments, bus, give_back)
 
@@ -135,7 +135,8 @@ def _worked_off(
 
 
 def _destination(arguments: Mapping[str, Any], bus: Bus) -> Destination:
-    return bus.engine.destinations.get(str(arguments.get("destination") or bus.settings.exception_destination))
+    name = str(arguments.get("destination") or bus.settings.exception_destination)
+    return bus.engine.destinations.get(bus.engine.destinations.route(name).name)
 
 
 def _chosen(arguments: Mapping[str, Any]) -> Collection[str]:

@@ -78,7 +78,7 @@ class BusLinks:
 
         The queue of a link that is gone keeps its messages in the store, for a link of that name that may come again.
         """
-        self._engine.ways = WaysOut(self._engine.name, settings.ways)
+        self._engine.destinations.ways = WaysOut(self._engine.name, settings.ways)
         wanted = {name: way.link for name, way in settings.ways.items() if way.link is not None}
         with self._lock:
             present = dict(self._senders)

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Final, final
 
 from connector.errors import (
     AccessDenied,
@@ -32,7 +32,6 @@ from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
 from connector_bus.links.identity import arriving_as
 from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
-from connector_bus.policy.definition import ForeignAddress
 from connector_bus.reliability import Reliability
 from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings
 from connector_bus.store.record import StoredMessage
@@ -182,8 +181,7 @@ class LinkReceiver:
         arrived = self._arrived(session, transfer)
         link = self.link_with(arrived.peer)
         try:
-            stored = self._stored(arrived)
-            self._commit(arrived, (stored,))
+            self._commit(arrived, self._stored(arrived))
             return ACCEPTED
         except ConnectorError as error:
             if _is_outage(error):
@@ -215,27 +213,30 @@ class LinkReceiver:
         here = transfer.bus == self._engine.name
         return transfer.destination if here else f"{transfer.destination}{AT}{transfer.bus}"
 
-    def _stored(self, arrived: Arrived) -> StoredMessage:
-        """The message as this bus stores it, once its identity has passed. Raises what refuses it."""
+    def _stored(self, arrived: Arrived) -> tuple[StoredMessage, ...]:
+        """The message as this bus stores it, here or on its way to a further bus, once its identity has passed.
+
+        Raises what refuses it.
+        """
         engine, transfer = self._engine, arrived.transfer
         if transfer.hops >= HOP_LIMIT:
             raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
         header = engine.ways.arriving(transfer.header).replace(body=transfer.content)
-        options: dict[str, Any] = {
-            "message_id": header.message_id,
-            "timestamp": header.timestamp,
-            "hops": transfer.hops + 1,
-            "reliability": transfer.reliability,
-        }
-        subject = None if arrived.is_fault else engine.access.subject_of(arrived.identity)
-        if transfer.bus == engine.name:
-            if subject is not None:
-                engine.require_sender(subject, transfer.destination)
-            return engine.onward(header, transfer.destination, arrived.identity, **options)
-        if subject is not None:
-            engine.access.require_foreign(subject, transfer.bus, transfer.destination)
-        address = ForeignAddress(transfer.bus, transfer.destination)
-        return engine.depart(header, address, arrived.identity, **options)
+        name = self._name(transfer)
+        if arrived.is_fault:
+            route = engine.destinations.route(name)
+        else:
+            route = engine.require_sender(engine.access.subject_of(arrived.identity), name)
+        accepted = engine.accept(
+            header,
+            name,
+            arrived.identity,
+            message_id=header.message_id,
+            timestamp=header.timestamp,
+            hops=transfer.hops + 1,
+            reliability=transfer.reliability,
+        )
+        return engine.fan_out(route, accepted)
 
     def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
         durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
@@ -261,9 +262,7 @@ class LinkReceiver:
             self._engine.drop(1)
         else:
             sends.append(self._record(arrived, stored, to, note, error))
-        fault = self._failures.fault(stored, note)
-        if fault is not None:
-            sends.append(fault)
+        sends += self._failures.fault(stored, note)
         self._commit(arrived, sends, limited=False)
         _LOG.warning(
             "bus %s: message %s for %s from bus %s %s: %s",
