@@ -186,6 +186,7 @@ def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration
         clock=parts.clock,
         tls=parts.tls,
         transactions=parts.transactions,
+        authentication_data=parts.auth_data.require,
     )
     try:
         adapter.start(context)

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from connector.errors import Reason
 from connector.spi.audit import AuditLog
+from connector.spi.authdata import AuthenticationData
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.delivery import ActivationHealth
@@ -68,6 +69,12 @@ class BootstrapContext(Protocol):
     @property
     def transactions(self) -> TransactionService:
         """Units of work and their recovery (FLOW-8)."""
+        ...
+
+    def authentication_data(self, alias: str, /) -> AuthenticationData:
+        """The newest user and password of an authentication alias, for connections of the adapter's own, such as from
+        engine to engine: those of applications get theirs by sign-on. Does not block. Raises AuthDataError.
+        """
         ...
 
 

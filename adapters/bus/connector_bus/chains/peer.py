@@ -59,7 +59,8 @@ class Peer:
         admit: Chooses the bus for a host name; raises ConnectorError.
         make_side: Makes the way to that bus.
 
-    Mutable state: `_side`, set when the connection is open, `_refused` when it was not; `_links` by their place in the library.
+    Mutable state: `_side`, set when the connection is open, `_refused` when it was not; `_links` by their place in the
+    library.
     """
 
     def __init__(
