@@ -29,7 +29,8 @@ from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
 from connector_bus.engine.destination import QUEUE_TYPES, Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
-from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.forward_path import Arrival, follow
+from connector_bus.engine.intake import Stamp, check_paths, new_message_id, stamped
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
@@ -196,11 +197,18 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        route = self.require_sender(subject, name)
+        check_paths(message)
+        arrival = self.follow(subject, name, message)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
-        stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
-        sends = self.fan_out(route, stored)
+        stored = self.accept(
+            arrival.message,
+            arrival.name,
+            self.access.identity_of(subject),
+            hops=arrival.passed,
+            reliability=reliability,
+        )
+        sends = self.fan_out(arrival.route, stored)
         unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=sends)
@@ -227,6 +235,18 @@ class BusEngine:
         else:
             self.access.require(subject, Role.SENDER, name)
         return route
+
+    def follow(self, subject: Subject, name: str, message: Message) -> Arrival:
+        """How far a message gets along its path, with the sender role asked for at each destination (BUS-8).
+
+        Raises what `require_sender` raises, MessagingError CF-BUS-043 or -221.
+        """
+
+        def is_mediated(route: Route) -> bool:
+            found = self.destinations.find(route.name) if route.bus is None else None
+            return found is not None and found.unmediated is not None
+
+        return follow(self.name, name, message, lambda each: self.require_sender(subject, each), is_mediated)
 
     def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
         """What has to be stored for a message that has been let in: where each copy of it rests next.

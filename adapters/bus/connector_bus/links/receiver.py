@@ -27,7 +27,7 @@ from connector_bus.engine.destination import is_reply_queue
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.failure import FailureNote, exception_record, is_fault
-from connector_bus.engine.mediator import HOP_LIMIT, TOO_MANY_HOPS
+from connector_bus.engine.forward_path import HOP_LIMIT, TOO_MANY_HOPS, Arrival
 from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
 from connector_bus.links.identity import arriving_as
@@ -224,19 +224,19 @@ class LinkReceiver:
         header = engine.ways.arriving(transfer.header).replace(body=transfer.content)
         name = self._name(transfer)
         if arrived.is_fault:
-            route = engine.destinations.route(name)
+            arrival = Arrival(engine.destinations.route(name), name, header.replace(forward_path=()), 0)
         else:
-            route = engine.require_sender(engine.access.subject_of(arrived.identity), name)
+            arrival = engine.follow(engine.access.subject_of(arrived.identity), name, header)
         accepted = engine.accept(
-            header,
-            name,
+            arrival.message,
+            arrival.name,
             arrived.identity,
             message_id=header.message_id,
             timestamp=header.timestamp,
-            hops=transfer.hops + 1,
+            hops=transfer.hops + 1 + arrival.passed,
             reliability=transfer.reliability,
         )
-        return engine.fan_out(route, accepted)
+        return engine.fan_out(arrival.route, accepted)
 
     def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
         durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
