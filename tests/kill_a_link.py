@@ -12,11 +12,12 @@ import sys
 import threading
 from pathlib import Path
 
+from support_bus import FakeContext, FakeIdentity, FakeWorkManager, MemoryAudit, World
+from support_links import ALIASES, at_a_socket
+
 from connector.spi import AuthenticationData, Secret, SystemClock
 from connector_bus import BusResourceAdapter
 from connector_bus.settings import transmission_queue
-from support_bus import FakeContext, FakeIdentity, FakeWorkManager, MemoryAudit, World
-from support_links import ALIASES, at_a_socket
 
 
 def say(text: str) -> None:

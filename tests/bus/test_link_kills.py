@@ -1,4 +1,4 @@
-"""Either end of a link is killed under load, again and again: nothing acknowledged is lost, nothing comes twice (BUS-9)."""
+"""Either end of a link is killed under load, again and again: nothing is lost, nothing comes twice (BUS-9)."""
 
 from __future__ import annotations
 
