@@ -159,4 +159,5 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "link",
         "link_start",
         "link_stop",
+        "route",
     }

@@ -111,4 +111,5 @@ _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = 
     "link": _on_bus(link_commands.link),
     "link_start": _on_bus(link_commands.start),
     "link_stop": _on_bus(link_commands.stop),
+    "route": _on_bus(link_commands.route),
 }

@@ -77,7 +77,7 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "sequence": stored.sequence,
         "destination": stored.destination,
         "message_id": header.message_id,
-        "identity_kind": _kind_of(identity),
+        "identity_kind": kind_of(identity),
         "identity_name": identity.name,
         "identity_realm": identity.realm,
         "reply_to": header.reply_to,
@@ -118,7 +118,7 @@ def header_of(row: Mapping[str, Any]) -> Message:
         reply_to=row["reply_to"],
         correlation_id=row["correlation_id"],
         message_id=row["message_id"],
-        identity=_principal(row["identity_kind"], row["identity_name"], row["identity_realm"]),
+        identity=principal_of(row["identity_kind"], row["identity_name"], row["identity_realm"]),
         timestamp=row["accepted_at"],
         expires_at=row["expires_at"],
         priority=row["priority"],
@@ -143,13 +143,15 @@ def _routing_of(stored: StoredMessage) -> str | None:
     return json.dumps(routing, ensure_ascii=False) if routing else None
 
 
-def _kind_of(identity: Principal) -> str:
+def kind_of(identity: Principal) -> str:
+    """What kind of principal it is, as stores and links write it."""
     if isinstance(identity, ServerPrincipal):
         return "server"
     return "unauthenticated" if isinstance(identity, UnauthenticatedPrincipal) else "user"
 
 
-def _principal(kind: str, name: str, realm: str) -> Principal:
+def principal_of(kind: str, name: str, realm: str) -> Principal:
+    """The principal that is written so."""
     if kind == "server":
         return ServerPrincipal(name, realm)
     return UserPrincipal(name, realm) if kind == "user" else UNAUTHENTICATED
