@@ -342,6 +342,8 @@ def test_a_store_of_version_1_is_brought_up(shared_place: StorePlace, first: Pos
     fill(first, 2)
     first.close()
     shared_place.run_sql("ALTER TABLE messages DROP COLUMN deliver_at, DROP COLUMN reliability")
+    shared_place.run_sql("ALTER TABLE messages DROP COLUMN topic, DROP COLUMN space")
+    shared_place.run_sql("DROP TABLE subscriptions, subscription_changes")
     shared_place.run_sql("UPDATE schema_version SET version = 1")
     second = shared_place.shared("second")
     assert claimed(second, 2) == [1, 2]

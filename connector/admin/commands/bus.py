@@ -8,6 +8,7 @@ from connector.admin.bus_shape import Kind
 from connector.admin.commands.bus_exceptions import exceptions
 from connector.admin.commands.bus_resources import mediations, resource_group, topics
 from connector.admin.commands.bus_roles import inherit, roles
+from connector.admin.commands.bus_subscriptions import subscriptions
 from connector.admin.settings import AdminGroup
 
 
@@ -32,3 +33,4 @@ bus.add_command(
 )
 bus.add_command(mediations)
 bus.add_command(exceptions)
+bus.add_command(subscriptions)

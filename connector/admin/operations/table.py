@@ -14,6 +14,7 @@ from connector.admin.operations import (
     bus_exceptions,
     bus_resources,
     bus_roles,
+    bus_subscriptions,
     configuration,
     messages,
     pools,
@@ -65,6 +66,7 @@ _HOLDER = ("bus", "holder")
 _RESOURCE = ("bus", "kind", "name")
 _MEDIATION = ("bus", "name", "handler")
 _EXCEPTIONS = ("bus", "destination")
+_SUBSCRIPTION = ("bus", "subscription")
 
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
@@ -128,6 +130,9 @@ _ALL = (
     Operation("bus.exceptions.show", Access.OPERATOR, bus_exceptions.show_exception, (*_EXCEPTIONS, "message")),
     Operation("bus.exceptions.replay", Access.OPERATOR, bus_exceptions.replay, (*_EXCEPTIONS, "messages", "to")),
     Operation("bus.exceptions.discard", Access.OPERATOR, bus_exceptions.discard, (*_EXCEPTIONS, "messages")),
+    Operation("bus.subscriptions.list", Access.MONITOR, bus_subscriptions.list_subscriptions, ("bus", "destination")),
+    Operation("bus.subscriptions.show", Access.MONITOR, bus_subscriptions.show_subscription, _SUBSCRIPTION),
+    Operation("bus.subscriptions.delete", Access.OPERATOR, bus_subscriptions.delete_subscription, _SUBSCRIPTION),
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),

@@ -59,6 +59,7 @@ def exception_record(
         "exception_destination": stored.destination,
         "exception_time": now,
         "exception_attempts": attempts,
+        **({} if stored.place is None else {"exception_topic_space": stored.header.destination}),
         "exception_identity": str(stored.header.identity or UNAUTHENTICATED),
     }
     # It must not expire there: it would be lost silently.
@@ -71,7 +72,7 @@ def exception_record(
         delivery_count=0,
     )
     # Nor is it lost there with the engine, however little was to be done for it.
-    return replace(stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED)
+    return replace(stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED, place=None)
 
 
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:

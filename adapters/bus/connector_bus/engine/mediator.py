@@ -16,6 +16,7 @@ from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import NO_ROUTE, Mediation, mediate
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import DestinationFull
+from connector_bus.policy.definition import ROOT
 from connector_bus.store.record import StoredMessage
 
 TOO_MANY_HOPS = Reason(
@@ -137,7 +138,7 @@ class Mediator:
         if not stays and stored.hops >= HOP_LIMIT:
             raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
         if not stays or created:
-            route = engine.require_sender(engine.access.subject_of(identity), name)
+            route = engine.require_sender(engine.access.subject_of(identity), name, result.topic or ROOT)
         else:
             route = engine.destinations.route(name)
         accepted = engine.accept(

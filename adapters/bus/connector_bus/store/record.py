@@ -31,6 +31,7 @@ class StoredMessage:
         mediated: Whether the mediations of its destination have seen it.
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
+        place: The queue of the subscription that it rests on; None where it rests on its destination.
     """
 
     sequence: int
@@ -39,6 +40,7 @@ class StoredMessage:
     mediated: bool = True
     hops: int = 0
     reliability: Reliability = Reliability.ASSURED
+    place: str | None = None
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -46,7 +48,9 @@ class StoredMessage:
 
     @property
     def destination(self) -> str:
-        """Where it is."""
+        """Where it rests: the queue of a subscription, or its destination."""
+        if self.place is not None:
+            return self.place
         destination = self.header.destination
         assert destination is not None, "a stored message always has a destination"
         return destination
@@ -60,7 +64,7 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "sequence": stored.sequence,
         "destination": stored.destination,
         "message_id": header.message_id,
-        "identity_kind": _kind_of(identity),
+        "identity_kind": kind_of(identity),
         "identity_name": identity.name,
         "identity_realm": identity.realm,
         "reply_to": header.reply_to,
@@ -74,6 +78,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "hops": stored.hops,
         "deliver_at": header.deliver_at,
         "reliability": stored.reliability.value,
+        "topic": header.topic,
+        "space": None if stored.place is None else header.destination,
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
@@ -84,18 +90,21 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
     content = Content(ContentKind(row["content_kind"]), row["content"])
     reliability = Reliability(row["reliability"])
-    return StoredMessage(row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"], reliability)
+    place = None if row["space"] is None else row["destination"]
+    return StoredMessage(
+        row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"], reliability, place
+    )
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
     """The message of a row without its body, which the row needs not have."""
     return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
-        destination=row["destination"],
+        destination=row["destination"] if row["space"] is None else row["space"],
         reply_to=row["reply_to"],
         correlation_id=row["correlation_id"],
         message_id=row["message_id"],
-        identity=_principal(row["identity_kind"], row["identity_name"], row["identity_realm"]),
+        identity=principal_of(row["identity_kind"], row["identity_name"], row["identity_realm"]),
         timestamp=row["accepted_at"],
         expires_at=row["expires_at"],
         priority=row["priority"],
@@ -103,16 +112,19 @@ def header_of(row: Mapping[str, Any]) -> Message:
         group=row["group_id"],
         deliver_at=row["deliver_at"],
         persistent=Reliability(row["reliability"]).is_persistent,
+        topic=row["topic"],
     )
 
 
-def _kind_of(identity: Principal) -> str:
+def kind_of(identity: Principal) -> str:
+    """How a principal's kind is written."""
     if isinstance(identity, ServerPrincipal):
         return "server"
     return "unauthenticated" if isinstance(identity, UnauthenticatedPrincipal) else "user"
 
 
-def _principal(kind: str, name: str, realm: str) -> Principal:
+def principal_of(kind: str, name: str, realm: str) -> Principal:
+    """The principal of a row."""
     if kind == "server":
         return ServerPrincipal(name, realm)
     return UserPrincipal(name, realm) if kind == "user" else UNAUTHENTICATED

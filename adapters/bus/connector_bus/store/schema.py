@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -68,6 +68,8 @@ messages = Table(
     Column("hops", Integer, nullable=False),
     Column("deliver_at", Float),
     Column("reliability", String, nullable=False, server_default="assured"),
+    Column("topic", String),
+    Column("space", String),
     Column("properties", Text, nullable=False),
     Column("content_kind", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
@@ -75,6 +77,27 @@ messages = Table(
 )
 #: The columns that the first versions don't have.
 _SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
+#: And those that came with topic spaces: what rests on a subscription says which topic space it was published to.
+_SINCE_TOPICS: Final = (messages.c.topic, messages.c.space)
+
+#: One line for each subscription; those that aren't durable are here only in a store that several engines share.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("place", String, primary_key=True),
+    Column("space", String, nullable=False),
+    Column("through", String, nullable=False),
+    Column("name", String),
+    Column("pattern", String, nullable=False),
+    Column("selector", Text),
+    Column("owner_kind", String, nullable=False),
+    Column("owner_name", String, nullable=False),
+    Column("owner_realm", String, nullable=False),
+    Column("durable", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("engine", String),
+    Column("made_at", Float, nullable=False),
+)
 
 
 #: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
@@ -96,7 +119,21 @@ def _to_version_2(connection: Connection) -> None:
 
 def add_quality(connection: Connection) -> None:
     """Delivery times and reliability: at once, whatever the size, since no row is written."""
-    for column in _SINCE_QUALITY:
+    _add_columns(connection, _SINCE_QUALITY)
+
+
+def add_topics(connection: Connection) -> None:
+    """The topics of messages, and where they were published: at once as well. The table of subscriptions is apart."""
+    _add_columns(connection, _SINCE_TOPICS)
+
+
+def _to_version_4(connection: Connection) -> None:
+    add_topics(connection)
+    subscriptions.create(connection)
+
+
+def _add_columns(connection: Connection, columns: Iterable[Column[Any]]) -> None:
+    for column in columns:
         declared = CreateColumn(column).compile(connection)
         connection.execute(text(f"ALTER TABLE {messages.name} ADD COLUMN {declared}"))
 
@@ -149,7 +186,9 @@ class Schema:
 
 
 #: The store in a file.
-EMBEDDED: Final = Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: add_quality}), (messages,))
+EMBEDDED: Final = Schema(
+    metadata, 4, MappingProxyType({2: _to_version_2, 3: add_quality, 4: _to_version_4}), (messages,)
+)
 
 
 def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:

@@ -44,6 +44,14 @@ prepared = schema.prepared.to_metadata(metadata)
 prepared.append_column(Column("owner", String, nullable=False))
 prepared.append_column(Column("claim", BigInteger, nullable=False))
 
+subscriptions = schema.subscriptions.to_metadata(metadata)
+#: Counts the changes of subscriptions: engines compare it before they publish.
+subscription_changes = Table(
+    "subscription_changes",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+)
+
 engines = Table(
     "engines",
     metadata,
@@ -58,4 +66,10 @@ def _to_version_2(connection: Connection) -> None:
     _DUE.create(connection)
 
 
-SHARED: Final = schema.Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))
+def _to_version_3(connection: Connection) -> None:
+    schema.add_topics(connection)
+    subscriptions.create(connection)
+    subscription_changes.create(connection)
+
+
+SHARED: Final = schema.Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: _to_version_3}), (messages,))
