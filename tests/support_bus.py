@@ -482,12 +482,15 @@ class World:
         *,
         user: str | None = "server",
         selector: str | None = None,
+        properties: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Callable[[], None]:
         """Activate a handler; answers what ends the activation."""
         factory = FakeEndpointFactory(handler, subject=signed_on(user), **options)
         selection = {} if selector is None else {"selector": selector}
-        spec = ActivationSpec("jms/requests", {"bus": "weather", "destination": destination, **selection})
+        spec = ActivationSpec(
+            "jms/requests", {"bus": "weather", "destination": destination, **selection, **(properties or {})}
+        )
         self.adapter.activate_endpoint(factory, spec)
         return lambda: self.adapter.deactivate_endpoint(factory, spec)
 

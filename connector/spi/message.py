@@ -36,6 +36,7 @@ class Message:
         deliver_at: When it may first be delivered, in seconds since 1970, or None for at once.
         forward_path: The destinations that it goes to after this one, in order (BUS-8).
         reverse_path: The destinations that a reply goes to, in order; empty: to `reply_to`.
+        topic: What it is about, as levels with a slash between them; topic spaces deliver by it. None for none.
     """
 
     body: Body = None
@@ -54,6 +55,7 @@ class Message:
     deliver_at: float | None = None
     forward_path: tuple[str, ...] = ()
     reverse_path: tuple[str, ...] = ()
+    topic: str | None = None
 
     def replace(self, **changes: Any) -> Message:
         """A copy with some attributes changed."""

@@ -160,4 +160,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "link_start",
         "link_stop",
         "route",
+        "subscriptions",
+        "subscription",
+        "delete_subscription",
     }

@@ -26,10 +26,9 @@ from connector_bus.store.postgresql_store import PostgresqlPlace
 REPLY_PREFIX = "_TEMP.reply"
 #: What the names of all temporary destinations begin with; no other destination has such a name.
 TEMPORARY_PREFIX: Final = "_TEMP."
-#: The types of destinations that the engine of this version can run; all types can be written and checked.
-ENGINE_TYPES: Final = frozenset(
-    {ResourceType.QUEUE, ResourceType.ALIAS, ResourceType.FOREIGN_DESTINATION, ResourceType.PORT}
-)
+#: What the names of the queues of subscriptions begin with, and of those that are never stored.
+SUBSCRIPTION_PREFIX: Final = "_SUBSCRIPTION."
+MEMORY_SUBSCRIPTION: Final = f"{TEMPORARY_PREFIX}subscription."
 
 #: Bytes of body, unless a destination says otherwise.
 MAX_MESSAGE_SIZE: Final = 100 * 1024 * 1024

@@ -15,6 +15,7 @@ from connector.admin.operations import (
     bus_links,
     bus_resources,
     bus_roles,
+    bus_subscriptions,
     configuration,
     messages,
     pools,
@@ -66,6 +67,7 @@ _HOLDER = ("bus", "holder")
 _RESOURCE = ("bus", "kind", "name")
 _MEDIATION = ("bus", "name", "handler")
 _EXCEPTIONS = ("bus", "destination")
+_SUBSCRIPTION = ("bus", "subscription")
 
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
@@ -134,6 +136,9 @@ _ALL = (
     Operation("bus.links.start", Access.OPERATOR, bus_links.start_link, ("bus", "link")),
     Operation("bus.links.stop", Access.OPERATOR, bus_links.stop_link, ("bus", "link")),
     Operation("bus.links.route", Access.MONITOR, bus_links.show_route, ("bus", "destination", "user")),
+    Operation("bus.subscriptions.list", Access.MONITOR, bus_subscriptions.list_subscriptions, ("bus", "destination")),
+    Operation("bus.subscriptions.show", Access.MONITOR, bus_subscriptions.show_subscription, _SUBSCRIPTION),
+    Operation("bus.subscriptions.delete", Access.OPERATOR, bus_subscriptions.delete_subscription, _SUBSCRIPTION),
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),

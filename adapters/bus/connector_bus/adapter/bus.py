@@ -14,7 +14,7 @@ from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
-from connector_bus.engine.destination import QUEUE_TYPES
+from connector_bus.engine.destination import RESTING_TYPES
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import Mediation, load_mediations
@@ -101,7 +101,7 @@ class Bus:
         Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
         """
         present = self.engine.destinations.durable
-        queues = {name: each for name, each in settings.destinations.items() if each.kind in QUEUE_TYPES}
+        queues = {name: each for name, each in settings.destinations.items() if each.kind in RESTING_TYPES}
         fresh = [each for name, each in queues.items() if name not in present]
         chains = {each.name: self._load(each) for each in fresh}
         policy = CompiledPolicy(policy_definition(settings, self.context.identity))
@@ -131,7 +131,7 @@ class Bus:
         for port in [each for each in self._ports if each.destination == destination]:
             port.stop(MEDIATION_GRACE)
             self._ports.remove(port)
-        self.engine.destinations.remove(destination)
+        self.engine.remove(destination)
 
     def _load(self, destination: DestinationSettings) -> tuple[Mediation, ...]:
         """Import the mediations of a destination. Raises ConfigError CF-BUS-006 or -007."""

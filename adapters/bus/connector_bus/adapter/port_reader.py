@@ -15,7 +15,7 @@ URL_UNFIT = Reason(
     "CF-BUS-246", "the url {found} of a port", "http:// or https://, a host, no user and no password: give an alias"
 )
 HEADER_NAME_UNFIT = Reason("CF-BUS-247", "the header {found}", "a name of letters, digits and hyphens")
-PORT_MISSING = Reason("CF-BUS-248", "a port without the table port", "port = {{ url = … }}")
+PORT_MISSING = Reason("CF-BUS-248", "a port without the table port", "port = { url = … }")
 
 _TOKEN = re.compile(r"[A-Za-z0-9-]+\Z")
 

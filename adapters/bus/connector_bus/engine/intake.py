@@ -24,7 +24,8 @@ PROPERTY_UNFIT = Reason(
 HEADER_UNFIT = Reason(
     "CF-BUS-035",
     "a message with {name} of type {type} can't be sent",
-    "reply_to, correlation_id and group are text or None; expires_at and deliver_at are seconds since 1970 or None.",
+    "reply_to, correlation_id, group and topic are text or None; expires_at and deliver_at are seconds since 1970 or "
+    "None.",
 )
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
 PATH_UNFIT = Reason(
@@ -44,6 +45,7 @@ _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "reply_to": (str,),
         "correlation_id": (str,),
         "group": (str,),
+        "topic": (str,),
         "expires_at": (int, float),
         "deliver_at": (int, float),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, NameNotFound, WorkRejected
@@ -148,7 +149,7 @@ class Mediator:
             hops=stored.hops + (not stays) + passed,
             reliability=None if created else stored.reliability,
         )
-        return engine.fan_out(route, accepted)
+        return engine.fan_out(route, replace(accepted, origin=stored.origin))
 
     def _is_here(self, name: str) -> bool:
         if name == self._name:

@@ -256,7 +256,7 @@ class LinkReceiver:
             hops=transfer.hops + 1 + arrival.passed,
             reliability=transfer.reliability,
         )
-        return engine.fan_out(arrival.route, accepted)
+        return engine.fan_out(arrival.route, replace(accepted, origin=arrived.peer))
 
     def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
         durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)

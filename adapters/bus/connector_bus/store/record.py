@@ -47,6 +47,8 @@ class StoredMessage:
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
         passage: Where it is bound for, on a transmission queue; None on all others.
+        origin: The bus that it came from over a link; None for what was sent on this one.
+        place: The queue of the subscription that it rests on; None where it rests on its destination.
     """
 
     sequence: int
@@ -56,6 +58,8 @@ class StoredMessage:
     hops: int = 0
     reliability: Reliability = Reliability.ASSURED
     passage: Passage | None = None
+    place: str | None = None
+    origin: str | None = None
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -63,7 +67,9 @@ class StoredMessage:
 
     @property
     def destination(self) -> str:
-        """Where it is."""
+        """Where it rests: the queue of a subscription, or its destination."""
+        if self.place is not None:
+            return self.place
         destination = self.header.destination
         assert destination is not None, "a stored message always has a destination"
         return destination
@@ -93,6 +99,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "reliability": stored.reliability.value,
         "transfer": None if stored.passage is None else stored.passage.transfer,
         "routing": _routing_of(stored),
+        "topic": header.topic,
+        "space": None if stored.place is None else header.destination,
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
@@ -103,10 +111,13 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
     content = Content(ContentKind(row["content_kind"]), row["content"])
     reliability = Reliability(row["reliability"])
+    place = None if row["space"] is None else row["destination"]
     routing = json.loads(row["routing"] or "{}")
     passage = None if row["transfer"] is None else Passage(row["transfer"], routing["bus"], routing["destination"])
     header, mediated = header_of(row), bool(row["mediated"])
-    return StoredMessage(row["sequence"], header, content, mediated, row["hops"], reliability, passage)
+    return StoredMessage(
+        row["sequence"], header, content, mediated, row["hops"], reliability, passage, place, routing.get("origin")
+    )
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
@@ -114,7 +125,7 @@ def header_of(row: Mapping[str, Any]) -> Message:
     routing = json.loads(row["routing"] or "{}")
     return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
-        destination=row["destination"],
+        destination=row["destination"] if row["space"] is None else row["space"],
         reply_to=row["reply_to"],
         correlation_id=row["correlation_id"],
         message_id=row["message_id"],
@@ -128,6 +139,7 @@ def header_of(row: Mapping[str, Any]) -> Message:
         persistent=Reliability(row["reliability"]).is_persistent,
         forward_path=tuple(routing.get("forward", ())),
         reverse_path=tuple(routing.get("reverse", ())),
+        topic=row["topic"],
     )
 
 
@@ -138,6 +150,8 @@ def _routing_of(stored: StoredMessage) -> str | None:
         routing["forward"] = stored.header.forward_path
     if stored.header.reverse_path:
         routing["reverse"] = stored.header.reverse_path
+    if stored.origin is not None:
+        routing["origin"] = stored.origin
     if stored.passage is not None:
         routing |= {"bus": stored.passage.bus, "destination": stored.passage.destination}
     return json.dumps(routing, ensure_ascii=False) if routing else None
