@@ -202,12 +202,3 @@ def test_an_unknown_name_is_refused_with_a_suggestion_that_may_be_an_alias(world
         with pytest.raises(NameNotFound) as caught:
             connection.send("briitish", "x")
         assert "british" in str(caught.value)
-
-
-def test_an_alias_that_leads_to_another_bus_can_not_be_run_yet(tmp_path: Path) -> None:
-    settings = weather_bus(
-        destinations={"a": {"type": "alias", "target": "paris", "bus": "france"}}, foreign_buses={"france": {}}
-    )
-    with pytest.raises(ConfigError) as caught, running(tmp_path, {"weather": settings}):
-        pass
-    assert [problem.code for problem in caught.value.problems] == ["CF-BUS-109"]

@@ -10,6 +10,7 @@ from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
+from connector_bus.adapter.link_reader import LinkReader
 from connector_bus.adapter.store_place import read_place
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
@@ -22,6 +23,7 @@ from connector_bus.settings import (
     REPLY_PREFIX,
     BusSettings,
     DestinationSettings,
+    transmission_queue,
 )
 
 EXCEPTIONS_UNFIT = Reason(
@@ -120,6 +122,12 @@ class _Reader:
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         self._check_exceptions(f"{path}.destinations", name, destinations)
+        tables = table.get("foreign_buses") or {}
+        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        for other in (other for other, way in ways.items() if way.link is not None):
+            queue = transmission_queue(other)
+            # What waits there is nobody's to receive or browse, and nobody's to send to by that name.
+            destinations[queue] = DestinationSettings(queue, inherits=False)
         return BusSettings(
             name=name,
             security=security,
@@ -134,6 +142,8 @@ class _Reader:
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            ways=ways,
+            link_socket=table.get("link_socket") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )

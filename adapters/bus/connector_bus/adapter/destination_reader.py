@@ -23,6 +23,7 @@ from connector_bus.policy.topics import is_topic
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import (
+    LINK_PREFIX,
     MAX_MESSAGE_SIZE,
     SEND_TIMEOUT,
     SUBSCRIPTION_PREFIX,
@@ -36,7 +37,7 @@ MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a t
 NAME_RESERVED = Reason(
     "CF-BUS-009",
     "the destination name {found}",
-    f"a name that begins neither with {TEMPORARY_PREFIX} nor with {SUBSCRIPTION_PREFIX}",
+    f"a name that begins with none of {TEMPORARY_PREFIX}, {SUBSCRIPTION_PREFIX} and {LINK_PREFIX}",
 )
 TARGET_MISSING = Reason("CF-BUS-101", "a destination of type {kind} without {key}", "{key}, which says what it is for")
 ALIAS_ASTRAY = Reason("CF-BUS-102", "an alias that leads nowhere: {fault}", "a target that is there")
@@ -81,7 +82,7 @@ class DestinationReader:
 
     def destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         """Read one; what is wrong with it is noted, and something fit is answered in its place."""
-        if name.startswith((TEMPORARY_PREFIX, SUBSCRIPTION_PREFIX)):
+        if name.startswith((TEMPORARY_PREFIX, SUBSCRIPTION_PREFIX, LINK_PREFIX)):
             self._reader.problem(NAME_RESERVED, path, found=name)
         grants = self.grants(path, name, table)
         return DestinationSettings(

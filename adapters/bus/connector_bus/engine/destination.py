@@ -13,7 +13,8 @@ from connector.spi import Clock, Message
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
-from connector_bus.engine.route import Route, resolve
+from connector_bus.engine.route import Hop, Route, resolve
+from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.roles import ResourceType
 from connector_bus.settings import MEMORY_SUBSCRIPTION, REPLY_PREFIX, TEMPORARY_PREFIX, DestinationSettings
 
@@ -117,6 +118,7 @@ class DestinationTable:
         self._feeder = feeder
         self._known: Mapping[str, DestinationSettings] = {each.name: each for each in settings}
         self._routes: dict[str, Route] = {}
+        self.ways = WaysOut(bus)
         self.durable = {
             name: self._make_durable(each, feeder) for name, each in self._known.items() if each.kind in RESTING_TYPES
         }
@@ -147,12 +149,21 @@ class DestinationTable:
             raise self.unknown(name)  # what is on a subscription was published: nobody sends there
         with self._lock:
             known, routes = self._known, self._routes
+        if name not in known and self.find(name) is None and (address := self.ways.address(name)) is not None:
+            # Not kept: which buses are known may change.
+            hops = (Hop(name, checked=True),)
+            return Route(hops, ResourceType.FOREIGN_DESTINATION, address.destination, address.bus)
         route = resolve(self._bus, known, name)
         if route is None:
             raise self.unknown(name)
         if route.kind is not ResourceType.TEMPORARY:  # those are too many to keep, and lead nowhere else
             routes[name] = route
         return route
+
+    def is_alias(self, name: str) -> bool:
+        """Whether it is the name of an alias, which has roles of its own."""
+        known = self._known.get(name)
+        return known is not None and known.alias is not None
 
     def remove(self, name: str) -> None:
         """Take a durable destination out, and end all waiting on it. What the store holds for it stays there."""

@@ -18,6 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
@@ -43,14 +44,15 @@ from connector_bus.engine.rights import Right, RightsWatch
 from connector_bus.engine.rooms import Rooms
 from connector_bus.engine.route import Route
 from connector_bus.engine.topics import Topics
+from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.policy.topics import is_topic
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import Selector
-from connector_bus.settings import MAX_MESSAGE_SIZE, SUBSCRIPTION_PREFIX, BusSettings, DestinationSettings
+from connector_bus.settings import LINK_PREFIX, MAX_MESSAGE_SIZE, SUBSCRIPTION_PREFIX, BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Passage, StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
 
@@ -65,10 +67,10 @@ MESSAGE_GONE = Reason(
     "Something other than the bus has changed its store.",
 )
 
-NO_LINK = Reason(
-    "CF-BUS-181",
-    "nothing leads from bus {bus} to {destination} on bus {foreign_bus}",
-    "Define a link to the bus.",
+LINK_QUEUE = Reason(
+    "CF-BUS-206",
+    "{destination} on bus {bus} is the queue of a link, and takes no messages from senders",
+    "Send to a destination of the other bus: NAME@BUS, or a foreign destination.",
 )
 NO_QUEUE = Reason(
     "CF-BUS-182",
@@ -139,6 +141,7 @@ class BusEngine:
         for each in settings.destinations.values():
             if each.kind is ResourceType.TOPIC_SPACE:
                 self.topics.attach(each.name)
+        self.destinations.ways = WaysOut(settings.name, settings.ways)
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
         self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
@@ -153,6 +156,11 @@ class BusEngine:
     def name(self) -> str:
         """The name of the bus."""
         return self.settings.name
+
+    @property
+    def ways(self) -> WaysOut:
+        """How other buses are reached; replaced as a whole, at the destinations, when that changes."""
+        return self.destinations.ways
 
     @property
     def resource(self) -> str:
@@ -243,11 +251,15 @@ class BusEngine:
         """Where a message for a name goes, if the subject may send there: on each hop that is checked (BUS-8, BUS-13).
 
         Of a topic space the topic is asked about as well, if one is given. May block for the registry where roles have
-        unique names. Raises AccessDenied CF-BUS-020, -120 or -123, NameNotFound CF-BUS-030, MessagingError CF-BUS-180
-        or -184.
+        unique names. Raises AccessDenied CF-BUS-020, -120, -123 or -124, NameNotFound CF-BUS-030, MessagingError
+        CF-BUS-180, -184 or -206.
         """
+        if name.startswith(LINK_PREFIX):
+            raise MessagingError(LINK_QUEUE, destination=name, bus=self.name)
         route = self.destinations.route(name)
-        if route.kind is ResourceType.TEMPORARY:
+        if route.bus is not None and not self.destinations.is_alias(name):
+            self.access.require_foreign(subject, route.bus, route.name)
+        elif route.kind is ResourceType.TEMPORARY:
             destination = self.destinations.temporary(name)
             if destination is None:
                 return route  # what comes for one that is gone is discarded, whoever sends it
@@ -265,17 +277,18 @@ class BusEngine:
     def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
         """What has to be stored for a message that has been let in: where each copy of it rests next.
 
-        Raises MessagingError CF-BUS-181 for another bus.
+        Raises NameNotFound CF-BUS-200 for another bus that nothing leads to.
         """
         if route.bus is not None:
-            return self._towards(route, stored)
+            return (self._towards(route.bus, route.name, stored),)
         return (stored,)
 
-    def _towards(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
-        """The hook for another bus: the message as it rests on the queue of the link that leads there."""
-        raise MessagingError(
-            NO_LINK, destination=route.name, bus=self.name, foreign_bus=route.bus, message=stored.header.message_id
-        )
+    def _towards(self, bus: str, destination: str, stored: StoredMessage) -> StoredMessage:
+        """The message as it rests on the queue of the link that leads to another bus."""
+        queue = self.ways.queue_to(bus)
+        header = self.ways.leaving(stored.header, lambda name: self.destinations.find(name) is not None)
+        passage = Passage(uuid.uuid4().hex, bus, destination)
+        return replace(stored, header=header.replace(destination=queue), mediated=True, passage=passage)
 
     def accept(
         self,
@@ -325,6 +338,7 @@ class BusEngine:
         *,
         limited: bool = True,
         wait: bool = True,
+        received: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Store arrivals and remove what was received, as one unit; then show it to the queues. Blocks for the disk.
 
@@ -333,6 +347,7 @@ class BusEngine:
             receipts: What leaves.
             limited: Whether the depth limits of the destinations count.
             wait: Whether a place is waited for where one is full.
+            received: The transfers, each as link and transfer, that the arrivals came by.
 
         Raises MessagingError CF-BUS-052 or -053, DestinationFull CF-BUS-173: then nothing of it has happened.
         """
@@ -342,8 +357,13 @@ class BusEngine:
         else:
             sends = self.topics.published(sends, self.next_sequence)
         try:
-            unit = self.store_unit(sends, receipts)
-            if unit.insert and not receipts and all(each.reliability is Reliability.RELIABLE for each in unit.insert):
+            unit = replace(self.store_unit(sends, receipts), received=tuple(received))
+            if (
+                unit.insert
+                and not receipts
+                and not received
+                and all(each.reliability is Reliability.RELIABLE for each in unit.insert)
+            ):
                 future, later, needed = self.store.submit(unit), needed, Counter[str]()
                 future.add_done_callback(lambda outcome: self._written(outcome, sends, later))
                 return

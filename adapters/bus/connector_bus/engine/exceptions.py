@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import final
 
-from connector.errors import ConnectorError
-from connector.spi import Principal
+from connector.errors import ConnectorError, NameNotFound
+from connector.spi import UNAUTHENTICATED, Principal
 from connector_bus.engine.destination import is_reply_queue
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.failure import FailureNote, exception_record, fault_message, is_fault
@@ -79,8 +79,12 @@ class FailureHandling:
             _LOG.error("bus %s: a failed message of %s stays there: %s", self._engine.name, queue.name, failure)
             delay = max(delay, STUCK_PAUSE)
         if delay > 0 and hold is not None:
-            hold(delay)
-            queue.release(entry)
+            if queue.is_shared:  # given back, it would be delivered by another engine at once
+                self._engine.alarm.call_later(delay, lambda: queue.release(entry))
+                hold(delay)
+            else:
+                hold(delay)
+                queue.release(entry)
         elif delay > 0:
             self._engine.alarm.call_later(delay, lambda: queue.release(entry))
         else:
@@ -122,7 +126,7 @@ class FailureHandling:
             attempts=entry.attempts,
             now=engine.clock.time(),
         )
-        sends = (record, *self._fault(stored, note))
+        sends = (record, *self.fault(stored, note))
         engine.commit(sends, ((queue, entry),), limited=False)  # what has failed is never lost for want of a place
         _LOG.warning(
             "bus %s: message %s of %s goes to %s after %d attempt(s): %s",
@@ -137,18 +141,31 @@ class FailureHandling:
 
     def _drop(self, queue: MessageQueue, entry: Entry, stored: StoredMessage, note: FailureNote) -> None:
         """A best-effort message ends here; the requester is told all the same."""
-        self._engine.commit(self._fault(stored, note), ((queue, entry),), limited=False)
+        self._engine.commit(self.fault(stored, note), ((queue, entry),), limited=False)
         self._engine.drop(1)
         _LOG.info("bus %s: a best-effort message of %s is dropped: %s", self._engine.name, queue.name, note.code)
 
-    def _fault(self, stored: StoredMessage, note: FailureNote) -> tuple[StoredMessage, ...]:
+    def fault(self, stored: StoredMessage, note: FailureNote) -> tuple[StoredMessage, ...]:
+        """What tells the requester of a failed message at once, to be stored with what becomes of that; nothing where
+        nobody asks, or the message is a fault itself.
+
+        What goes to a queue of another bus, other than a reply queue, is sent as the failed message's sender: that bus
+        asks whether they may send there.
+        """
         reply_to = stored.header.reply_to
         if reply_to is None or is_fault(stored.header):
             return ()
         if not self._may_be_told(stored, reply_to):
             return ()
-        accepted = self._engine.accept(fault_message(stored, note), reply_to, self._server)
-        return self._engine.fan_out(self._engine.destinations.route(reply_to), accepted)
+        engine = self._engine
+        try:
+            route = engine.destinations.route(reply_to)
+            as_sender = route.bus is not None and not is_reply_queue(reply_to)
+            identity = (stored.header.identity or UNAUTHENTICATED) if as_sender else self._server
+            return engine.fan_out(route, engine.accept(fault_message(stored, note), reply_to, identity))
+        except NameNotFound as error:
+            _LOG.warning("bus %s: no fault is sent to %s: %s", engine.name, reply_to, error.code)
+            return ()
 
     def _may_be_told(self, stored: StoredMessage, reply_to: str) -> bool:
         """Whether the sender may itself send there: else naming it as reply-to would borrow the engine's authority."""

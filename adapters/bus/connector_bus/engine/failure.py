@@ -48,9 +48,19 @@ class FailureNote:
 
 
 def exception_record(
-    stored: StoredMessage, note: FailureNote, *, sequence: int, to: str, attempts: int, now: float
+    stored: StoredMessage,
+    note: FailureNote,
+    *,
+    sequence: int,
+    to: str,
+    attempts: int,
+    now: float,
+    **more: PropertyValue,
 ) -> StoredMessage:
-    """The message as it goes to the exception destination: as it was, with why, where, when and how often."""
+    """The message as it goes to the exception destination: as it was, with why, where, when and how often.
+
+    `more` are further properties that say how it came about.
+    """
     properties: dict[str, PropertyValue] = {
         **stored.header.properties,
         "exception_reason": note.code,
@@ -61,6 +71,7 @@ def exception_record(
         "exception_attempts": attempts,
         **({} if stored.place is None else {"exception_topic_space": stored.header.destination}),
         "exception_identity": str(stored.header.identity or UNAUTHENTICATED),
+        **more,
     }
     # It must not expire there: it would be lost silently.
     header = stored.header.replace(
@@ -72,7 +83,15 @@ def exception_record(
         delivery_count=0,
     )
     # Nor is it lost there with the engine, however little was to be done for it.
-    return replace(stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED, place=None)
+    return replace(
+        stored,
+        sequence=sequence,
+        header=header,
+        mediated=True,
+        reliability=Reliability.ASSURED,
+        passage=None,
+        place=None,
+    )
 
 
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:

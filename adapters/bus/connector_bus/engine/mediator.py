@@ -154,4 +154,7 @@ class Mediator:
         return engine.fan_out(route, accepted)
 
     def _is_here(self, name: str) -> bool:
-        return name == self._name or self._engine.destinations.route(name).name == self._name
+        if name == self._name:
+            return True
+        route = self._engine.destinations.route(name)
+        return route.bus is None and route.name == self._name

@@ -21,6 +21,21 @@ from connector_bus.store.content import Content, ContentKind
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Where a message on a transmission queue is bound for.
+
+    Attributes:
+        transfer: Unique for each message and link: by it the other side knows what it has taken over already.
+        bus: The bus of its destination, which may be further than the link's other end.
+        destination: Its name there.
+    """
+
+    transfer: str
+    bus: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """One message as the engine keeps it.
 
@@ -32,6 +47,7 @@ class StoredMessage:
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
         place: The queue of the subscription that it rests on; None where it rests on its destination.
+        passage: Where it is bound for, on a transmission queue; None on all others.
     """
 
     sequence: int
@@ -40,6 +56,7 @@ class StoredMessage:
     mediated: bool = True
     hops: int = 0
     reliability: Reliability = Reliability.ASSURED
+    passage: Passage | None = None
     place: str | None = None
 
     def message(self) -> Message:
@@ -80,6 +97,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "reliability": stored.reliability.value,
         "topic": header.topic,
         "space": None if stored.place is None else header.destination,
+        "transfer": None if stored.passage is None else stored.passage.transfer,
+        "routing": _routing_of(stored),
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
@@ -91,13 +110,15 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     content = Content(ContentKind(row["content_kind"]), row["content"])
     reliability = Reliability(row["reliability"])
     place = None if row["space"] is None else row["destination"]
-    return StoredMessage(
-        row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"], reliability, place
-    )
+    routing = json.loads(row["routing"] or "{}")
+    passage = None if row["transfer"] is None else Passage(row["transfer"], routing["bus"], routing["destination"])
+    header, mediated = header_of(row), bool(row["mediated"])
+    return StoredMessage(row["sequence"], header, content, mediated, row["hops"], reliability, passage, place)
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
     """The message of a row without its body, which the row needs not have."""
+    routing = json.loads(row["routing"] or "{}")
     return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
         destination=row["destination"] if row["space"] is None else row["space"],
@@ -113,7 +134,21 @@ def header_of(row: Mapping[str, Any]) -> Message:
         deliver_at=row["deliver_at"],
         persistent=Reliability(row["reliability"]).is_persistent,
         topic=row["topic"],
+        forward_path=tuple(routing.get("forward", ())),
+        reverse_path=tuple(routing.get("reverse", ())),
     )
+
+
+def _routing_of(stored: StoredMessage) -> str | None:
+    """The paths and what it is bound for, as one text; None for the many messages that have neither."""
+    routing: dict[str, Any] = {}
+    if stored.header.forward_path:
+        routing["forward"] = stored.header.forward_path
+    if stored.header.reverse_path:
+        routing["reverse"] = stored.header.reverse_path
+    if stored.passage is not None:
+        routing |= {"bus": stored.passage.bus, "destination": stored.passage.destination}
+    return json.dumps(routing, ensure_ascii=False) if routing else None
 
 
 def kind_of(identity: Principal) -> str:

@@ -68,6 +68,8 @@ messages = Table(
     Column("hops", Integer, nullable=False),
     Column("deliver_at", Float),
     Column("reliability", String, nullable=False, server_default="assured"),
+    Column("transfer", String),
+    Column("routing", Text),
     Column("topic", String),
     Column("space", String),
     Column("properties", Text, nullable=False),
@@ -77,6 +79,7 @@ messages = Table(
 )
 #: The columns that the first versions don't have.
 _SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
+_SINCE_LINKS: Final = (messages.c.transfer, messages.c.routing)
 #: And those that came with topic spaces: what rests on a subscription says which topic space it was published to.
 _SINCE_TOPICS: Final = (messages.c.topic, messages.c.space)
 
@@ -99,6 +102,14 @@ subscriptions = Table(
     Column("made_at", Float, nullable=False),
 )
 
+#: What came over links, until the other side says that it will not send it again: written with its message, so that
+#: whatever happens to either side nothing comes twice.
+link_transfers = Table(
+    "link_transfers",
+    metadata,
+    Column("link", String, primary_key=True),
+    Column("transfer", String, primary_key=True),
+)
 
 #: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
 #: no index; one that leaves is in both, and given to nobody. Apart from `messages`, so that a decision writes no body
@@ -119,20 +130,22 @@ def _to_version_2(connection: Connection) -> None:
 
 def add_quality(connection: Connection) -> None:
     """Delivery times and reliability: at once, whatever the size, since no row is written."""
-    _add_columns(connection, _SINCE_QUALITY)
+    _add(connection, _SINCE_QUALITY)
+
+
+def add_links(connection: Connection) -> None:
+    """What a message on a link's queue is bound for, paths, and what came over links: at once, as above."""
+    _add(connection, _SINCE_LINKS)
+    link_transfers.create(connection)
 
 
 def add_topics(connection: Connection) -> None:
-    """The topics of messages, and where they were published: at once as well. The table of subscriptions is apart."""
-    _add_columns(connection, _SINCE_TOPICS)
-
-
-def _to_version_4(connection: Connection) -> None:
-    add_topics(connection)
+    """The topics of messages, where they were published, and the subscriptions."""
+    _add(connection, _SINCE_TOPICS)
     subscriptions.create(connection)
 
 
-def _add_columns(connection: Connection, columns: Iterable[Column[Any]]) -> None:
+def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
     for column in columns:
         declared = CreateColumn(column).compile(connection)
         connection.execute(text(f"ALTER TABLE {messages.name} ADD COLUMN {declared}"))
@@ -187,7 +200,10 @@ class Schema:
 
 #: The store in a file.
 EMBEDDED: Final = Schema(
-    metadata, 4, MappingProxyType({2: _to_version_2, 3: add_quality, 4: _to_version_4}), (messages,)
+    metadata,
+    5,
+    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics}),
+    (messages,),
 )
 
 

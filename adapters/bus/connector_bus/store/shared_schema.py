@@ -44,6 +44,7 @@ prepared = schema.prepared.to_metadata(metadata)
 prepared.append_column(Column("owner", String, nullable=False))
 prepared.append_column(Column("claim", BigInteger, nullable=False))
 
+link_transfers = schema.link_transfers.to_metadata(metadata)
 subscriptions = schema.subscriptions.to_metadata(metadata)
 #: Counts the changes of subscriptions: engines compare it before they publish.
 subscription_changes = Table(
@@ -66,10 +67,11 @@ def _to_version_2(connection: Connection) -> None:
     _DUE.create(connection)
 
 
-def _to_version_3(connection: Connection) -> None:
+def _to_version_4(connection: Connection) -> None:
     schema.add_topics(connection)
-    subscriptions.create(connection)
     subscription_changes.create(connection)
 
 
-SHARED: Final = schema.Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: _to_version_3}), (messages,))
+SHARED: Final = schema.Schema(
+    metadata, 4, MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4}), (messages,)
+)

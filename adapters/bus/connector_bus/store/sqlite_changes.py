@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from connector_bus.store.record import to_row
-from connector_bus.store.schema import messages, prepared, subscriptions
+from connector_bus.store.schema import link_transfers, messages, prepared, subscriptions
 from connector_bus.store.subscription import subscription_row
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 
@@ -22,6 +22,8 @@ _INSERT = _insert(messages)
 _SUBSCRIBE = _insert(subscriptions).replace("INSERT", "INSERT OR REPLACE", 1)
 _UNSUBSCRIBE = ("DELETE FROM subscriptions WHERE place = ?", "DELETE FROM messages WHERE destination = ?")
 _PREPARE = _insert(prepared)
+_RECEIVED = _insert(link_transfers)
+_FORGET = "DELETE FROM link_transfers WHERE link = ? AND transfer = ?"
 _REMOVE = "DELETE FROM messages WHERE sequence = ?"
 _ATTEMPTS = "UPDATE messages SET attempts = ? WHERE sequence = ?"
 #: On commit what leaves goes, on rollback what arrived.
@@ -42,6 +44,10 @@ def apply(connection: Connection, changes: Sequence[Change]) -> None:
         connection.executemany(_REMOVE, removed)
     if inserted := [to_row(stored) for unit in arriving for stored in unit.insert]:
         connection.executemany(_INSERT, inserted)
+    if received := [{"link": link, "transfer": each} for unit in units for link, each in unit.received]:
+        connection.executemany(_RECEIVED, received)
+    if forgotten := [each for unit in units for each in unit.forgotten]:
+        connection.executemany(_FORGET, forgotten)
     if held := [row for each in preparations for row in _held(each)]:
         connection.executemany(_PREPARE, held)
     for change in changes:
