@@ -226,7 +226,14 @@ def _make_resources(parts: Parts) -> None:
         )
         parts.resources[name] = resource
     parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
+    parts.binder = ReferenceBinder(
+        parts.resources,
+        parts.resolver,
+        parts.auth_data,
+        parts.identity.assert_user,
+        container=parts.configuration.container.name,
+        transactions=parts.transactions,
+    )
     door = LoginDoor(parts.identity, parts.configuration.container.name)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)

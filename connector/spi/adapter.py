@@ -16,6 +16,7 @@ from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
+from connector.spi.naming import NamingKind, NamingReference
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
 from connector.spi.transaction import TransactionService
@@ -169,6 +170,25 @@ class ResourceAdapter(ABC):
         Raises ConfigError for properties that are wrong together.
         """
         raise TypeError(f"{type(self).__name__} has no connection factories")
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """What clients outside are told of a resource, so that they get at it from where they are (CONF-6).
+
+        Does not block. Overridden where another adapter or other settings are what they need, for example of what lives
+        in this process.
+
+        Args:
+            kind: What it is.
+            resource: Its global name.
+            properties: Its validated properties.
+
+        Returns:
+            The reference; None, which is the default, for the adapter itself with these properties, without secrets and
+            without the user.
+        """
+        return None
 
     def validate_activation(self, spec: ActivationSpec) -> None:
         """Check the properties of an activation together, at every start and before the first message flows.

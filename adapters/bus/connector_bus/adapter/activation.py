@@ -67,6 +67,7 @@ class Activation:
             lambda taken: Delivery(self._bus, consumer, taken, self._factory).schedule(),
             self._bus.engine.alarm,
             keeps_groups=self._factory.ordering is Ordering.GROUP,
+            alone=self._factory.ordering is Ordering.QUEUE,
             selector=selector,
             on_lost=self._factory.lost,
         )

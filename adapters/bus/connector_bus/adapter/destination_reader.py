@@ -39,7 +39,7 @@ MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a t
 NAME_RESERVED = Reason(
     "CF-BUS-009",
     "the destination name {found}",
-    f"a name that doesn't begin with {TEMPORARY_PREFIX}, {SUBSCRIPTION_PREFIX} or {LINK_PREFIX}",
+    f"a name that begins with none of {TEMPORARY_PREFIX}, {SUBSCRIPTION_PREFIX} and {LINK_PREFIX}",
 )
 TARGET_MISSING = Reason("CF-BUS-101", "a destination of type {kind} without {key}", "{key}, which says what it is for")
 ALIAS_ASTRAY = Reason("CF-BUS-102", "an alias that leads nowhere: {fault}", "a target that is there")

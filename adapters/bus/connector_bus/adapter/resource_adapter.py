@@ -15,6 +15,8 @@ from connector.spi import (
     Clock,
     IdentityService,
     MessageEndpointFactory,
+    NamingKind,
+    NamingReference,
     PostureFinding,
     ResourceAdapter,
 )
@@ -164,6 +166,13 @@ class BusResourceAdapter(ResourceAdapter):
         parse_pattern(terms.topic)
         if terms.selector is not None:
             parse_selector(terms.selector)
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """Clients outside come over the wire, with an adapter for that (CONF-6, CHAIN-8)."""
+        told = ("bus", "provider_endpoints", "target_chain") if kind == "connection-factory" else ("bus", "name")
+        return NamingReference(kind, "amqp", {key: properties[key] for key in told if key in properties})
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue or a subscription to a handler, under the identities in the messages.

@@ -59,7 +59,8 @@ class Peer:
         admit: Chooses the bus for a host name; raises ConnectorError.
         make_side: Makes the way to that bus.
 
-    Mutable state: `_side`, set when the connection is open; `_links` by their place in the library.
+    Mutable state: `_side`, set when the connection is open, `_refused` when it was not; `_links` by their place in the
+    library.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Peer:
         self._admit = admit
         self._make_side = make_side
         self._side: BusSide | None = None
+        self._refused = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
@@ -118,6 +120,7 @@ class Peer:
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
             connection.open()
+            self._refused = True
             self._refuse(connection, refusal_of(error))
             return
         self._side = self._make_side(bus, self._subject)
@@ -142,7 +145,8 @@ class Peer:
     def _attach(self, event: Any) -> None:
         link = event.link
         if self._side is None:  # proton tells of links that come before the open has been answered
-            self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+            if not self._refused:  # else the close is on its way, and what it says is not to come second
+                self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
             return
         if len(self._links) >= MAX_LINKS:
             self._refuse_link(link, Refusal(RESOURCE_LIMIT, f"A connection has at most {MAX_LINKS} links."))

@@ -137,12 +137,12 @@ class BusEngine:
         self.destinations = DestinationTable(
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
-        self.destinations.ways = WaysOut(settings.name, settings.ways)
         self.rights = RightsWatch(access)
         self.topics = Topics(settings.name, self.destinations, store, shared, access, self.rights, clock)
         for each in settings.destinations.values():
             if each.kind is ResourceType.TOPIC_SPACE:
                 self.topics.attach(each.name)
+        self.destinations.ways = WaysOut(settings.name, settings.ways)
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
         self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)

@@ -79,8 +79,12 @@ class FailureHandling:
             _LOG.error("bus %s: a failed message of %s stays there: %s", self._engine.name, queue.name, failure)
             delay = max(delay, STUCK_PAUSE)
         if delay > 0 and hold is not None:
-            hold(delay)
-            queue.release(entry)
+            if queue.is_shared:  # given back, it would be delivered by another engine at once
+                self._engine.alarm.call_later(delay, lambda: queue.release(entry))
+                hold(delay)
+            else:
+                hold(delay)
+                queue.release(entry)
         elif delay > 0:
             self._engine.alarm.call_later(delay, lambda: queue.release(entry))
         else:

@@ -89,8 +89,8 @@ def exception_record(
         header=header,
         mediated=True,
         reliability=Reliability.ASSURED,
-        place=None,
         passage=None,
+        place=None,
     )
 
 

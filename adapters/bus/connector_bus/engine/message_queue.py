@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import final
+from typing import ClassVar, final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Clock, Message
@@ -110,15 +110,22 @@ class MessageQueue:
         """How many messages are not due yet; in a shared store this is not known here, and 0."""
         return len(self._delayed)
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
+    #: Whether the messages may be taken by other engines while nobody here has claimed them.
+    is_shared: ClassVar[bool] = False
+
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
         """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed.
 
         Args:
             taker: Who gets it.
             keeps_groups: Whether nobody is to get another message of the same group before this one is settled or back.
+            alone: Whether nobody is to get another message at all; for who takes one at a time: it is other engines on
+                the same store that are kept from it.
             selector: Which messages; None for any. After `know_headers`.
         """
-        if not self._change(lambda state: state.want(taker, keeps_groups=keeps_groups, selector=selector)):
+        if not self._change(lambda state: state.want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)):
             raise MessagingError(QUEUE_CLOSED, queue=self.name)
 
     def withdraw(self, taker: Taker) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,11 +35,18 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import headers_on, line_of, prepared_units, transfers_on, transfers_over
+from connector_bus.store.index_line import (
+    headers_on,
+    headers_where,
+    line_of,
+    prepared_units,
+    transfers_on,
+    transfers_over,
+)
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
 from connector_bus.store.record import StoredMessage, from_row, header_of
-from connector_bus.store.shared_changes import apply, hold, notify
+from connector_bus.store.shared_changes import apply, array_of, hold, notify
 from connector_bus.store.shared_schema import (
     ARRIVING,
     LEAVING,
@@ -239,7 +246,8 @@ class PostgresqlStore:
         *,
         mediated: bool | None,
         exclusive: bool,
-        only: int | None = None,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """See the contract."""
@@ -247,7 +255,7 @@ class PostgresqlStore:
         picked = select(messages.c.sequence).where(here, _FREE, _due(now))
         picked = picked.order_by(*_ORDER).limit(1 if exclusive else count)
         if only is not None:
-            picked = picked.where(messages.c.sequence == only)
+            picked = picked.where(messages.c.sequence == func.any(array_of(only)))
         if exclusive:
             others = messages.alias()
             picked = picked.where(
@@ -256,12 +264,25 @@ class PostgresqlStore:
                 .correlate(None)
                 .exists()
             )
+        if keeps_groups:
+            others = messages.alias()
+            picked = picked.where(
+                messages.c.group_id.is_(None)
+                | ~select(others.c.sequence)
+                .where(
+                    _on(others, destination, mediated),
+                    others.c.claimed_by != ARRIVING,
+                    others.c.group_id == messages.c.group_id,
+                )
+                .correlate(messages)
+                .exists()
+            )
         # A WITH that locks is carried out once, whatever plan the server makes; a subquery might be repeated.
         chosen = picked.with_for_update(skip_locked=True).cte("chosen")
         with self._work() as connection:
             epoch = self.epoch
             hold(connection, epoch, self._shown)
-            if exclusive:
+            if exclusive or keeps_groups:  # who claims at the same time would not see what is claimed here
                 connection.execute(_EXCLUSIVELY, {"destination": destination})
             rows = connection.execute(
                 update(messages)
@@ -290,6 +311,11 @@ class PostgresqlStore:
         with self._read() as connection:
             return int(connection.scalar(select(func.coalesce(func.max(subscription_changes.c.number), 0))) or 0)
 
+    def tell(self, destination: str) -> None:
+        """See the contract."""
+        with self._work() as connection:
+            notify(connection, self._channel, {destination})
+
     def give_back(self, sequences: Sequence[int]) -> None:
         """See the contract."""
         with self._work() as connection:
@@ -308,6 +334,13 @@ class PostgresqlStore:
             free = select(*line_of(messages)).where(here, _FREE, _due(now)).order_by(*_ORDER)
             rows = connection.execute(free).all()
         return [IndexLine(*row) for row in rows]
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """See the contract."""
+        wanted = headers_where(messages, messages.c.sequence == func.any(array_of(sequences)))
+        with self._read() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return {row["sequence"]: header_of(dict(row)) for row in rows}
 
     def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
         """See the contract."""

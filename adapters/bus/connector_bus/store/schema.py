@@ -133,20 +133,16 @@ def add_quality(connection: Connection) -> None:
     _add(connection, _SINCE_QUALITY)
 
 
-def add_topics(connection: Connection) -> None:
-    """The topics of messages, and where they were published: at once as well. The table of subscriptions is apart."""
-    _add(connection, _SINCE_TOPICS)
-
-
-def _to_version_4(connection: Connection) -> None:
-    add_topics(connection)
-    subscriptions.create(connection)
-
-
 def add_links(connection: Connection) -> None:
     """What a message on a link's queue is bound for, paths, and what came over links: at once, as above."""
     _add(connection, _SINCE_LINKS)
     link_transfers.create(connection)
+
+
+def add_topics(connection: Connection) -> None:
+    """The topics of messages, where they were published, and the subscriptions."""
+    _add(connection, _SINCE_TOPICS)
+    subscriptions.create(connection)
 
 
 def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
@@ -206,7 +202,7 @@ class Schema:
 EMBEDDED: Final = Schema(
     metadata,
     5,
-    MappingProxyType({2: _to_version_2, 3: add_quality, 4: _to_version_4, 5: add_links}),
+    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics}),
     (messages,),
 )
 

@@ -119,7 +119,7 @@ def _count_attempts(connection: Connection, unit: StoreUnit) -> None:
 
 def _remove(connection: Connection, sequences: Sequence[int], claim: int) -> None:
     done = connection.execute(
-        delete(messages).where(messages.c.sequence == func.any(_array(sequences)), messages.c.claimed_by == claim)
+        delete(messages).where(messages.c.sequence == func.any(array_of(sequences)), messages.c.claimed_by == claim)
     )
     _require(done.rowcount, len(sequences))
 
@@ -130,7 +130,7 @@ def _prepare(connection: Connection, preparation: Preparation, owner: str) -> No
     if unit.remove:
         done = connection.execute(
             update(messages)
-            .where(messages.c.sequence == func.any(_array(unit.remove)), messages.c.claimed_by == unit.claim)
+            .where(messages.c.sequence == func.any(array_of(unit.remove)), messages.c.claimed_by == unit.claim)
             .values(claimed_by=LEAVING)
         )
         _require(done.rowcount, len(unit.remove))
@@ -154,12 +154,14 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
     mine = [row.sequence for row in held if not row.arrives and not resolution.commit and row.claim == epoch]
     free = [row.sequence for row in held if row.arrives is resolution.commit and row.sequence not in mine]
     if gone:
-        connection.execute(delete(messages).where(messages.c.sequence == func.any(_array(gone))))
+        left = delete(messages).where(messages.c.sequence == func.any(array_of(gone)))
+        # Where an order is kept others may wait for the end of what has left.
+        notify(connection, channel, set(connection.scalars(left.returning(messages.c.destination))))
     for sequences, claimed_by in ((mine, epoch), (free, None)):
         if sequences:
             told = connection.scalars(
                 update(messages)
-                .where(messages.c.sequence == func.any(_array(sequences)))
+                .where(messages.c.sequence == func.any(array_of(sequences)))
                 .values(claimed_by=claimed_by)
                 .returning(messages.c.destination)
             )
@@ -178,7 +180,8 @@ def _subscribe(connection: Connection, change: SubscriptionChange) -> None:
         connection.execute(insert(subscription_changes).values(number=1))
 
 
-def _array(numbers: Sequence[int]) -> Any:
+def array_of(numbers: Sequence[int]) -> Any:
+    """Numbers as one parameter, however many they are."""
     return bindparam(None, list(numbers), type_=ARRAY(BigInteger), unique=True)
 
 

@@ -67,12 +67,11 @@ def _to_version_2(connection: Connection) -> None:
     _DUE.create(connection)
 
 
-def _to_version_3(connection: Connection) -> None:
+def _to_version_4(connection: Connection) -> None:
     schema.add_topics(connection)
-    subscriptions.create(connection)
     subscription_changes.create(connection)
 
 
 SHARED: Final = schema.Schema(
-    metadata, 4, MappingProxyType({2: _to_version_2, 3: _to_version_3, 4: schema.add_links}), (messages,)
+    metadata, 4, MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4}), (messages,)
 )
