@@ -11,10 +11,10 @@ from support_secrets import MARKER
 
 from connector import Container, Secret
 from connector.security.file_registry import FileUserRegistry
-from connector.spi import ManagedConnection, Message
-from connector.testing import Backend, Login
+from connector.spi import ManagedConnection, Message, ResourceAdapter
+from connector.testing import Backend, InboundBackend, Login
 from connector.testing.backend import UserName
-from connector.testing.requirement import Facet
+from connector.testing.requirement import Facet, InboundFacet
 from connector_amqp import AmqpResourceAdapter
 from connector_amqp.managed import AmqpManagedConnection
 
@@ -111,3 +111,55 @@ async def _own(connection: AmqpManagedConnection) -> Message:
     arrived = await queue.take(10)
     assert arrived is not None
     return connection._acknowledged(queue, arrived, queue.address)
+
+
+class BusInboundOverTheWire(InboundBackend):
+    """A queue of a secured bus of another container; emptied before each test."""
+
+    adapter = AmqpResourceAdapter
+    senders = LOGINS[:2]
+    consumer = LOGINS[2]
+    lacks = {
+        InboundFacet.BURIAL: "the engine buries what is rejected, with a code of its own for the reason",
+        InboundFacet.REPLIES: "a reply is sent as whom the activation is signed on as, not as the caller",
+        InboundFacet.GROUPS: "where groups keep their order one message is out at a time",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def open(self) -> None:
+        self.container = self._stack.enter_context(engine(self._folder))
+        adapter: Any = self.container._parts.adapters["bus"]
+        self.bus = adapter._buses["kit"]
+        self._port = adapter._listeners.ports()["InboundBasicMessaging"]
+
+    def close(self) -> None:
+        self._stack.close()
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {
+            "provider_endpoints": [f"127.0.0.1:{self._port}"],
+            "allow_plain_passwords": True,
+            "destination": "letters",
+        }
+
+    def empty(self) -> None:
+        """Take away what a test has left."""
+        with self._connection(LOGINS[0]) as connection:
+            while connection.receive("letters", 0) is not None:
+                pass
+
+    def send(self, adapter: ResourceAdapter, message: Message, sender: Login) -> None:
+        with self._connection(sender) as connection:
+            connection.send("letters", message)
+
+    def at_rest(self, adapter: ResourceAdapter) -> list[Any]:
+        store = self.bus.engine.store
+        found = [store.read(line.sequence) for line in store.index() if line.destination == "letters"]
+        return [stored.message().body for stored in found if stored is not None]
+
+    def _connection(self, login: Login) -> Any:
+        return self.container.bus_connection("kit", login.user, login.password)
