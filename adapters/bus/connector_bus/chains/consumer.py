@@ -13,11 +13,12 @@ nothing, and goes   back to its place
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import BusSide
-from connector_bus.chains.message_codec import encoded
+from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
 
@@ -42,7 +43,9 @@ class ConsumerLink:
         presettled: Whether the client wants no acknowledgement: a message is removed before it is sent.
         temporary: The temporary queue that was made for it, or None.
 
-    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_tags`, `_closed`.
+    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_credit` as far as it is not used up, `_tags`,
+    `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it is asked for.
+    What arrives is put in from any thread, before it is looked whether a turn is asked for.
     """
 
     def __init__(
@@ -57,6 +60,10 @@ class ConsumerLink:
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
         self._tags = 0
+        self._credit = 0
+        self._accepted: list[tuple[Entry, Any]] = []
+        self._arrived: deque[tuple[_Wish, Entry]] = deque()
+        self._turning = False
         self._closed = False
 
     def start(self) -> None:
@@ -64,21 +71,47 @@ class ConsumerLink:
 
     def on_flow(self) -> None:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
-        wanted = max(0, min(self._link.credit, WINDOW - len(self._out)))
-        while len(self._wishes) > wanted:
-            if not self._withdraw(next(iter(self._wishes))):
-                break
-        while len(self._wishes) < wanted and not self._closed:
-            wish = _Wish(self)
-            self._wishes.add(wish)
-            try:
-                self._queue.want(wish)
-            except MessagingError:  # the queue has closed: there is nothing to receive any more
-                self._wishes.discard(wish)
-                break
+        self._credit = self._link.credit
+        self._fill()
         if self._link.drain_mode:
             # What was there has been taken by the wishes already, and comes through the inbox before this call.
             self._side.call_soon(self._drained)
+
+    def _fill(self) -> None:
+        """Have as many wishes at the queue as there is credit for, and room."""
+        wanted = max(0, min(self._credit, WINDOW - len(self._out)))
+        while len(self._wishes) > wanted:
+            if not self._withdraw(next(iter(self._wishes))):
+                break
+        missing = wanted - len(self._wishes)
+        if missing > 0 and not self._closed:
+            wishes = [_Wish(self) for _ in range(missing)]
+            self._wishes.update(wishes)
+            try:
+                self._queue.want_all(wishes)
+            except MessagingError:  # the queue has closed: there is nothing to receive any more
+                self._wishes.difference_update(wishes)
+
+    def _turn(self) -> None:
+        """What has gathered since the loop's last turn: what was accepted is removed, what arrived is sent."""
+        self._turning = False
+        accepted, self._accepted = self._accepted, []
+        if accepted:
+            self._queue.remove_all([entry for entry, _ in accepted])
+            if not self._closed:
+                for _, delivery in accepted:
+                    delivery.settle()
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._taken(*arrived.popleft())
+        if not self._closed:
+            self._fill()
+
+    def _have_turn(self) -> None:
+        """From any thread."""
+        if not self._turning:
+            self._turning = True
+            self._side.call_soon(self._turn)
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
@@ -90,6 +123,10 @@ class ConsumerLink:
             return
         entry, _ = held
         state = delivery.remote_state
+        if state == delivery.ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+            self._accepted.append((entry, delivery))
+            self._have_turn()
+            return
         if state == delivery.ACCEPTED:
             self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
         else:
@@ -100,11 +137,13 @@ class ConsumerLink:
             else:
                 self._queue.release(entry)
             delivery.settle()
-        self.on_flow()
+        self._have_turn()
 
     def close(self) -> None:
         """The link is gone: what is not settled goes back to its place."""
         self._closed = True
+        if self._accepted:
+            self._turn()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
@@ -121,12 +160,15 @@ class ConsumerLink:
     def _taken(self, wish: _Wish, entry: Entry) -> None:
         """On the loop: a wish has been served."""
         self._wishes.discard(wish)
-        if self._closed or self._link.credit <= 0:
+        if self._closed or self._credit <= 0:
             self._queue.release(entry)
             return
         try:
-            stored = self._side.bus.engine.fetch(self._queue.name, entry)
-            data = encoded(stored, entry.attempts, self._side.now())
+            if entry.unread is not None:
+                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            else:
+                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
             return
@@ -143,6 +185,7 @@ class ConsumerLink:
         self._side.commit((), ((self._queue, entry),), removed)
 
     def _send(self, data: bytes, entry: Entry | None) -> None:
+        self._credit -= 1
         self._tags += 1
         tag = str(self._tags)
         delivery = self._link.delivery(tag)
@@ -170,6 +213,7 @@ class ConsumerLink:
             self._side.call_soon(self._drained)
             return
         self._link.drained()
+        self._credit = 0
 
 
 @final
@@ -184,4 +228,5 @@ class _Wish:
     def take(self, entry: Entry) -> None:
         """Here is one: on the loop it goes to the client."""
         consumer = self._consumer
-        consumer._side.call_soon(lambda: consumer._taken(self, entry))
+        consumer._arrived.append((self, entry))
+        consumer._have_turn()

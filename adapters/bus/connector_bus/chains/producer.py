@@ -34,17 +34,19 @@ class ProducerLink:
         name: Where its messages go; None where each says so itself (anonymous relay), and is checked for it.
         temporary: The temporary queue that was made for it, or None.
 
-    Mutable state: `_pieces` of the message that is coming in, `_size` of them, and `_closed`.
+    Mutable state: `_pieces` of the message that is coming in, `_size` of them, `_closed`, and `_left`, credit that is
+    left at the least.
     """
 
     def __init__(self, link: Any, side: BusSide, name: str | None, temporary: str | None = None) -> None:
         self._link = link
         self._side = side
-        self._name = name
+        self.name = name
         self.temporary = temporary
         self._pieces: list[bytes] = []
         self._size = 0
         self._closed = False
+        self._left = CREDIT
 
     def start(self) -> None:
         """Let the client send."""
@@ -75,6 +77,29 @@ class ProducerLink:
             self._link.flow(CREDIT - self._link.credit)
         self._take(delivery, data, size)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is in the middle of coming in."""
+        return not self._pieces
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the link is gone."""
+        return self._closed
+
+    def take(self, delivery: Any, data: bytes) -> None:
+        """Take a whole message that was received already."""
+        self.taken()
+        self._take(delivery, data, len(data))
+
+    def taken(self) -> None:
+        """A message was received already, and needs nothing more here than that the client may send another one."""
+        self._left -= 1
+        if self._left <= CREDIT // 2:
+            credit = self._link.credit
+            self._link.flow(CREDIT - credit)
+            self._left = CREDIT
+
     def close(self) -> None:
         """The link is gone; what is being stored stays so."""
         self._closed = True
@@ -84,7 +109,7 @@ class ProducerLink:
             if size > MAX_MESSAGE:
                 raise MessagingError(TOO_LARGE, limit=MAX_MESSAGE)
             message = decoded(data, self._side.user, self._side.now())
-            name = self._name or message.destination
+            name = self.name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
             stored = self._side.admit(name, message)

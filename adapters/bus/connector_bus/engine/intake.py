@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     }
 )
 
+#: One random number for the process, which costs more than a message may, and one more for each message.
+_PROCESS: Final = uuid.uuid4().hex
+_numbers = itertools.count(1)
+_NO_PROPERTIES: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -73,7 +79,7 @@ class Stamp:
 
 def new_message_id() -> str:
     """An identifier that is unique without asking anybody."""
-    return f"ID:{uuid.uuid4().hex}"
+    return f"ID:{_PROCESS}:{next(_numbers)}"
 
 
 def stamped(message: Message, stamp: Stamp) -> StoredMessage:
@@ -86,15 +92,21 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     _check_headers(message)
     if message.priority not in range(10):
         raise MessagingError(PRIORITY_UNFIT, found=repr(message.priority))
-    header = message.replace(
-        body=None,
-        properties=MappingProxyType(_checked(message.properties)),
-        destination=stamp.destination,
-        message_id=stamp.message_id,
-        identity=stamp.identity,
-        timestamp=stamp.timestamp,
-        persistent=stamp.reliability.is_persistent,
-        delivery_count=0,
+    header = Message(
+        None,
+        MappingProxyType(_checked(message.properties)) if message.properties else _NO_PROPERTIES,
+        stamp.destination,
+        message.reply_to,
+        message.correlation_id,
+        stamp.message_id,
+        stamp.identity,
+        stamp.timestamp,
+        message.expires_at,
+        message.priority,
+        stamp.reliability.is_persistent,
+        0,
+        message.group,
+        message.deliver_at,
     )
     content = Content.encode(message.body)
     _check_size(content, stamp)

@@ -13,7 +13,7 @@ for what is released, the feeder's thread does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 from connector.errors import MessagingError, Reason
@@ -73,9 +73,11 @@ class SharedQueue(MessageQueue):
         """Raises MessagingError CF-BUS-171: claims go by priority and age only."""
         raise MessagingError(SELECTOR_NOT_SHARED, queue=self.name)
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
+    def want_all(
+        self, takers: Sequence[Taker], *, keeps_groups: bool = False, selector: Selector | None = None
+    ) -> None:
         """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
-        super().want(taker, keeps_groups=keeps_groups, selector=selector)
+        super().want_all(takers, keeps_groups=keeps_groups, selector=selector)
         self._ask(self)
 
     def release(self, entry: Entry) -> None:
