@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from support_bus_store import StorePlace
 from connector.errors import MessagingError
 from connector.spi import Message, Ordering
 from connector_bus.engine.queue_state import Entry, QueueState, Taker
+from connector_bus.engine.shared_queue import chosen_for
 from connector_bus.selector.selector import Selector, parse_selector
 
 UK, FR = "location = 'UK'", "location = 'FR'"
@@ -108,13 +111,66 @@ def test_a_selector_that_can_t_be_used_is_refused_before_anything_is_taken(tmp_p
 
 
 @pytest.mark.postgresql
-def test_a_shared_store_says_that_it_can_t_select(tmp_path: Path, shared_place: StorePlace) -> None:
-    with running(tmp_path, {"weather": weather_bus(**shared_place.settings)}) as world:
-        send(world, "FR", "UK")
-        connection = world.connect("alice")
-        with pytest.raises(MessagingError, match="CF-BUS-171"):
-            connection.receive("requests", timeout=0, selector=UK)
-        assert bodies(connection.browse("requests", selector=UK)) == [1]
+def test_engines_that_share_a_store_select_from_all_that_is_free(tmp_path: Path, shared_place: StorePlace) -> None:
+    buses = {"weather": weather_bus(**shared_place.settings)}
+    with running(tmp_path, buses) as one, running(tmp_path, buses, container="two") as two:
+        send(one, "FR", "UK", "UK", "FR")
+        connection = two.connect("alice")
+        assert bodies([connection.receive("requests", timeout=0, selector=UK)]) == [1]
+        assert bodies(connection.browse("requests", selector=UK)) == [2]
+        assert bodies([one.connect("alice").receive("requests", timeout=0, selector=UK)]) == [2]
+        assert connection.receive("requests", timeout=0, selector=UK) is None
+        assert bodies([connection.receive("requests", timeout=0), one.connect("alice").receive("requests")]) == [0, 3]
+
+
+@pytest.mark.postgresql
+def test_handlers_on_a_shared_store_take_what_they_want_and_leave_the_rest_to_others(
+    tmp_path: Path, shared_place: StorePlace
+) -> None:
+    buses = {"weather": weather_bus(**shared_place.settings)}
+    with (
+        running(tmp_path, buses, threaded=True) as one,
+        running(tmp_path, buses, threaded=True, container="two") as two,
+    ):
+        got: SimpleQueue[tuple[str, object]] = SimpleQueue()
+        one.activate(lambda message: got.put(("uk", message.body)), selector=UK)
+        two.activate(lambda message: got.put(("fr", message.body)), selector="location = 'FR'")
+        send(one, "FR", "UK", "ES", "UK", "FR")
+        assert sorted(got.get(timeout=30) for _ in range(4)) == [("fr", 0), ("fr", 4), ("uk", 1), ("uk", 3)]
+        assert bodies(two.connect("alice").browse("requests")) == [2]
+
+
+@pytest.mark.postgresql
+def test_a_message_that_comes_back_to_a_shared_store_is_asked_about_as_it_is_now(
+    tmp_path: Path, shared_place: StorePlace
+) -> None:
+    failed, got = threading.Event(), threading.Event()
+
+    def fail_once(message: Message) -> None:
+        failed.set()
+        raise ValueError
+
+    with running(tmp_path, {"weather": weather_bus(**shared_place.settings)}, threaded=True) as world:
+        world.activate(lambda message: got.set(), selector="JMSXDeliveryCount > 1")
+        world.activate(fail_once, selector="JMSXDeliveryCount = 1", max_redeliveries=5)
+        send(world, "UK")
+        assert failed.wait(30)
+        assert got.wait(30)
+
+
+WISHES = st.lists(st.sampled_from([None, "n = 0", "n < 2", "n = 3"]), max_size=6)
+
+
+@given(WISHES, st.lists(st.integers(0, 3), max_size=8))
+def test_a_shared_queue_chooses_what_one_in_memory_would_give(wishes: list[str | None], values: list[int]) -> None:
+    selectors = [None if text is None else parse_selector(text) for text in wishes]
+    headers = {number: Message(properties={"n": value}) for number, value in enumerate(values)}
+    state = QueueState()
+    for number, header in headers.items():
+        state.add(Entry(number, 4, header=header))
+    for selector in selectors:
+        state.want(Wish(selector), selector=selector)
+    assert chosen_for(selectors, headers) == [entry.sequence for _, entry in state.match(0.0).taken]
 
 
 def test_the_headers_of_a_store_come_without_their_bodies(place: StorePlace) -> None:
@@ -232,3 +288,17 @@ def test_selectors_that_nobody_waits_with_are_forgotten() -> None:
         state.want(wish, selector=wish.selector)
         state.withdraw(wish)
     assert len(state._selections) <= 17
+
+
+def test_what_is_taken_from_behind_an_unwanted_message_leaves_nothing_in_memory() -> None:
+    state = QueueState()
+    state.add(Entry(0, 4, header=Message(properties={"n": 0})))
+    for number in range(1, 1000):
+        wish = Wish(parse_selector("n = 1"))
+        state.add(Entry(number, 4, header=Message(properties={"n": 1})))
+        state.want(wish, selector=wish.selector)
+        ((_, entry),) = state.match(0.0).taken
+        assert entry.sequence == number
+        state.remove(entry)
+    assert [entry.sequence for entry in state.entries()] == [0]
+    assert len(state._heap) <= 70

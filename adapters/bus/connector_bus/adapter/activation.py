@@ -49,14 +49,14 @@ class Activation:
         given = self._factory.sign_on()
         held = () if given is None else given.credentials_of(PasswordCredential)
         subject = self._bus.sign_on.with_credential(next(iter(held), None))
-        destination = self._bus.engine.destinations.get(self._destination)
-        self._bus.access.require(subject, Role.RECEIVER, destination.resource)
+        destination = self._bus.engine.consumable(subject, self._destination, None, Role.RECEIVER)
         consumer = Consumer(
             destination.queue,
             self._factory.concurrency,
             lambda taken: Delivery(self._bus, consumer, taken, self._factory).schedule(),
             self._bus.engine.alarm,
             keeps_groups=self._factory.ordering is Ordering.GROUP,
+            alone=self._factory.ordering is Ordering.QUEUE,
             selector=self._selector,
             on_lost=self._factory.lost,
         )

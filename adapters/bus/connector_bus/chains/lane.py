@@ -40,7 +40,7 @@ class Lane:
         name: The destination.
 
     Mutable state: `_deliveries` and `_messages`, collected in this turn; `_destination`, of this turn, None where it
-    was not looked at or doesn't take messages unread; `_looked`, `_now` and `_limit`, likewise.
+    was not looked at or doesn't take messages unread; `_looked`, `_now`, `_at` and `_limit`, likewise.
     """
 
     def __init__(self, link: Any, producer: ProducerLink, side: BusSide, name: str) -> None:
@@ -57,6 +57,7 @@ class Lane:
         self._destination: Destination | None = None
         self._looked = False
         self._now = 0.0
+        self._at = name
         self._limit = 0
 
     def start(self) -> None:
@@ -108,12 +109,12 @@ class Lane:
         side.call_soon(self._show)
         self._destination = None
         try:
-            side.may_send(self._name)
-            destination = engine.target(self._name)
+            destination = engine.unread_target(engine.require_sender(side.subject, self._name))
         except ConnectorError:
             return  # each message is refused on the long way
-        if destination is not None and engine.takes_unread(destination, durable=False):
+        if destination is not None:
             self._destination = destination
+            self._at = destination.name
             self._now = side.now()
             self._limit = engine.largest(destination)
 
@@ -126,7 +127,15 @@ class Lane:
             return
         sequence = self._side.bus.engine.next_sequence()
         message = Unread(
-            sequence, data[read.bare :], read.durable, min(read.priority, 9), expires, group, self._now, self._read
+            sequence,
+            data[read.bare :],
+            read.durable,
+            min(read.priority, 9),
+            expires,
+            group,
+            self._now,
+            self._at,
+            self._read,
         )
         self._messages.append(message)
         self._deliveries.append(impl)
@@ -161,4 +170,6 @@ class Lane:
         message = message.replace(
             priority=unread.priority, persistent=unread.durable, expires_at=unread.expires_at or message.expires_at
         )
-        return side.bus.engine.read_unread(unread, message, self._name, side.bus.access.identity_of(side.subject))
+        return side.bus.engine.read_unread(
+            unread, message, unread.destination, side.bus.access.identity_of(side.subject)
+        )

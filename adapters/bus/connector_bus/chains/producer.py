@@ -112,7 +112,7 @@ class ProducerLink:
             name = self.name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
-            stored = self._side.admit(name, message)
+            sends = self._side.admit(name, message)
         except ConnectorError as error:
             self._reject(delivery, refusal_of(error))
             return
@@ -129,7 +129,7 @@ class ProducerLink:
             else:
                 self._reject(delivery, refusal_of(error))
 
-        self._side.commit((stored,), (), done)
+        self._side.commit(sends, (), done)
 
     @staticmethod
     def _reject(delivery: Any, refusal: Refusal) -> None:

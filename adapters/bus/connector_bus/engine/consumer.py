@@ -59,6 +59,7 @@ class Consumer:
             or `refused` if it could not even be begun. Further calls for one delivery change nothing.
         alarm: For the pauses.
         keeps_groups: Whether messages of one group are taken one after the other.
+        alone: Whether no other engine on the same store is to take any meanwhile.
         selector: Which messages it takes; None for any.
         on_lost: Told when the queue has closed under it; must not block.
 
@@ -76,6 +77,7 @@ class Consumer:
         alarm: Alarm,
         *,
         keeps_groups: bool = False,
+        alone: bool = False,
         selector: Selector | None = None,
         on_lost: Callable[[MessagingError], None] = lambda _error: None,
     ) -> None:
@@ -84,6 +86,7 @@ class Consumer:
         self._begin = begin
         self._concurrency = concurrency
         self._keeps_groups = keeps_groups
+        self._alone = alone
         self._selector = selector
         self._on_lost = on_lost
         self._idle = threading.Condition()
@@ -215,6 +218,11 @@ class Consumer:
         """Whether `stop` was called: a delivery that has not begun by then had better not begin."""
         return self._stopped
 
+    def is_out(self, taken: Taken) -> bool:
+        """Whether a delivery is under way still."""
+        with self._idle:
+            return taken in self._out
+
     @property
     def held(self) -> str:
         """Why it takes nothing for the moment; empty where it does."""
@@ -253,7 +261,7 @@ class Consumer:
             self._places.update(places)
         for place in places:
             try:
-                self.queue.want(place, keeps_groups=self._keeps_groups, selector=self._selector)
+                self.queue.want(place, keeps_groups=self._keeps_groups, alone=self._alone, selector=self._selector)
             except MessagingError as error:  # the queue has closed: there is nothing to consume any more
                 with self._idle:
                     self._places.discard(place)

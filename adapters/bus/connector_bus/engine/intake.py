@@ -47,7 +47,6 @@ _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
 #: One random number for the process, which costs more than a message may, and one more for each message.
 _PROCESS: Final = uuid.uuid4().hex
 _numbers = itertools.count(1)
-_NO_PROPERTIES: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +91,15 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     _check_headers(message)
     if message.priority not in range(10):
         raise MessagingError(PRIORITY_UNFIT, found=repr(message.priority))
-    header = Message(
-        None,
-        MappingProxyType(_checked(message.properties)) if message.properties else _NO_PROPERTIES,
-        stamp.destination,
-        message.reply_to,
-        message.correlation_id,
-        stamp.message_id,
-        stamp.identity,
-        stamp.timestamp,
-        message.expires_at,
-        message.priority,
-        stamp.reliability.is_persistent,
-        0,
-        message.group,
-        message.deliver_at,
+    header = message.replace(
+        body=None,
+        properties=MappingProxyType(_checked(message.properties)),
+        destination=stamp.destination,
+        message_id=stamp.message_id,
+        identity=stamp.identity,
+        timestamp=stamp.timestamp,
+        persistent=stamp.reliability.is_persistent,
+        delivery_count=0,
     )
     content = Content.encode(message.body)
     _check_size(content, stamp)

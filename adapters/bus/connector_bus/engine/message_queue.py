@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import final
+from typing import ClassVar, final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Clock, Message
@@ -111,25 +111,37 @@ class MessageQueue:
         """How many messages are not due yet; in a shared store this is not known here, and 0."""
         return len(self._delayed)
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
+    #: Whether the messages may be taken by other engines while nobody here has claimed them.
+    is_shared: ClassVar[bool] = False
+
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
         """Ask for one message. Does not block. Raises MessagingError CF-BUS-036 if the queue is closed.
 
         Args:
             taker: Who gets it.
             keeps_groups: Whether nobody is to get another message of the same group before this one is settled or back.
+            alone: Whether nobody is to get another message at all; for who takes one at a time: it is other engines on
+                the same store that are kept from it.
             selector: Which messages; None for any. After `know_headers`.
         """
-        self.want_all((taker,), keeps_groups=keeps_groups, selector=selector)
+        self.want_all((taker,), keeps_groups=keeps_groups, alone=alone, selector=selector)
 
     def want_all(
-        self, takers: Sequence[Taker], *, keeps_groups: bool = False, selector: Selector | None = None
+        self,
+        takers: Sequence[Taker],
+        *,
+        keeps_groups: bool = False,
+        alone: bool = False,
+        selector: Selector | None = None,
     ) -> None:
         """Ask for one message for each; see `want`."""
         with self._lock:
             if self._closed:
                 raise MessagingError(QUEUE_CLOSED, queue=self.name)
             for taker in takers:
-                self._state.want(taker, keeps_groups=keeps_groups, selector=selector)
+                self._state.want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)
             matches = self._state.match(self._clock.time())
         self._carry_out(matches)
 
@@ -197,6 +209,11 @@ class MessageQueue:
         """A snapshot of what can be taken, in order. Does not block."""
         with self._lock:
             return self._state.entries()
+
+    def all_entries(self) -> list[Entry]:
+        """What this engine knows of: that, and what is in delivery here, in no order. Does not block."""
+        with self._lock:
+            return self._state.all_entries()
 
     def counts(self) -> tuple[int, int]:
         """How many entries are ready, and how many are in delivery."""

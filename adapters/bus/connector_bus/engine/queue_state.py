@@ -31,6 +31,9 @@ from connector_bus.store.record import StoredMessage
 if TYPE_CHECKING:
     from connector_bus.engine.unread import Unread
 
+#: Entries that are not ready and stay in the heap all the same, however few are ready.
+TIDY_FROM: Final = 64
+
 
 @final
 class Entry:
@@ -136,7 +139,18 @@ NOTHING: Final = Matches()
 class QueueState:
     """The state of one queue; not safe for threads by itself, its owner holds a lock."""
 
-    __slots__ = ("_claimed", "_count", "_heap", "_held", "_keepers", "_parked", "_selections", "_selective", "_takers")
+    __slots__ = (
+        "_claimed",
+        "_count",
+        "_heap",
+        "_held",
+        "_keepers",
+        "_loners",
+        "_parked",
+        "_selections",
+        "_selective",
+        "_takers",
+    )
 
     def __init__(self) -> None:
         # All that is ready, and what was and has not come up since; with what it is ordered by, which C compares.
@@ -145,6 +159,7 @@ class QueueState:
         self._claimed: dict[int, Entry] = {}
         self._takers: deque[Taker] = deque()
         self._keepers: set[Taker] = set()
+        self._loners: set[Taker] = set()
         self._selective: dict[Taker, Selection] = {}
         self._selections: dict[str, Selection] = {}  # by the selector's text, the one used longest ago first
         self._held: dict[str, Entry] = {}  # by group
@@ -154,9 +169,13 @@ class QueueState:
         """A message arrives."""
         self._make_ready(entry)
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False, selector: Selector | None = None) -> None:
-        """A wish is queued; `keeps_groups` and `selector` as above."""
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
+        """A wish is queued; `keeps_groups` and `selector` as above. `alone` is only noted, for a shared store."""
         self._takers.append(taker)
+        if alone:
+            self._loners.add(taker)
         if keeps_groups:
             self._keepers.add(taker)
         if selector is not None:
@@ -172,6 +191,7 @@ class QueueState:
         except ValueError:
             return False
         self._keepers.discard(taker)
+        self._loners.discard(taker)
         self._served(taker)
         return True
 
@@ -216,6 +236,7 @@ class QueueState:
             matches.taken.append((taker, entry))
             if self._selective:
                 self._served(taker)
+            self._loners.discard(taker)
             if taker in self._keepers:
                 self._keepers.discard(taker)
                 if entry.group is not None:
@@ -266,6 +287,15 @@ class QueueState:
         if self._heap and self._heap[0][2] is entry:
             heapq.heappop(self._heap)
             entry.queued = False
+        elif len(self._heap) > 2 * self._count + TIDY_FROM:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Let go of what selectors took from behind an entry that nobody wants: it would pile up there."""
+        for _, _, entry in self._heap:
+            entry.queued = entry.ready
+        self._heap = [place for place in self._heap if place[2].ready]
+        heapq.heapify(self._heap)
 
     def _select(self, selector: Selector) -> Selection:
         """Ask everything that is here, once; forget the selector that nobody waits with for the longest time."""
@@ -310,12 +340,14 @@ class QueueState:
         if not parked:
             del self._parked[group]
 
-    def drop_ready(self) -> list[Entry]:
-        """Forget what is ready, where others are to have it; answers it."""
-        ready = [*self._ready(), *self._all_parked()]
+    def drop_ready(self, *, parked: bool = True) -> list[Entry]:
+        """Forget what is ready, where others are to have it, and unless said otherwise what is parked; answers it."""
+        ready = [*self._ready(), *(self._all_parked() if parked else ())]
         for _, _, entry in self._heap:
             entry.ready = entry.queued = False
-        self._heap, self._count, self._parked = [], 0, {}
+        self._heap, self._count = [], 0
+        if parked:
+            self._parked = {}
         return ready
 
     def drop_takers(self) -> list[Taker]:
@@ -323,6 +355,7 @@ class QueueState:
         takers = list(self._takers)
         self._takers.clear()
         self._keepers.clear()
+        self._loners.clear()
         self._selective.clear()
         return takers
 
@@ -349,6 +382,21 @@ class QueueState:
     def claimed(self) -> int:
         """How many are in delivery, or wait for their redelivery."""
         return len(self._claimed)
+
+    @property
+    def wanted_alone(self) -> bool:
+        """Whether there is a wish for a message beside which nobody has another one."""
+        return bool(self._loners)
+
+    @property
+    def wanted_by_group(self) -> bool:
+        """Whether there is a wish that keeps groups."""
+        return bool(self._keepers)
+
+    def wishes(self) -> list[Selector | None]:
+        """What each open wish wants, in the order in which they are served; None: anything."""
+        selections = [self._selective.get(taker) for taker in self._takers]
+        return [None if each is None else each.selector for each in selections]
 
     @property
     def waiting(self) -> int:

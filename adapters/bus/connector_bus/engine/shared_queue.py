@@ -6,28 +6,24 @@ The queue in memory holds what this engine has claimed, and it claims no more th
 lie ready without a taker is given back. So an engine keeps no message from another one, and the order of the claims,
 which is that of priority and age in the store, is the order of the deliveries over all engines.
 
-`feed` does both, one call at a time. A `receive` calls it on its own thread; for consumers, for what becomes free, and
-for what is released, the feeder's thread does.
+Where somebody waits with a selector it is this engine that reads the headers and says which messages it claims; they
+are remembered for as long as their messages are free, so each is read once. What nobody here wants is given back.
+
+`feed` does all that, one call at a time. A `receive` calls it on its own thread; for consumers, for what becomes free,
+and for what is released, the feeder's thread does.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import final
 
-from connector.errors import MessagingError, Reason
-from connector.spi import Clock
+from connector.spi import Clock, Message
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry, Taker
 from connector_bus.selector.selector import Selector
 from connector_bus.store.contract import IndexLine, SharedStore
-
-SELECTOR_NOT_SHARED = Reason(
-    "CF-BUS-171",
-    "{queue} is in a store that several engines share: nobody can take messages from it by a selector",
-    "Browse with the selector, give those messages a queue of their own by a mediation, or keep the bus in a file.",
-)
 
 
 @final
@@ -67,18 +63,36 @@ class SharedQueue(MessageQueue):
         self._polled = polled
         self._later = later
         self._due: float | None = None  # when it looks again; by `feed` only
+        self._known: dict[int, Message] = {}  # headers of what is free, while selectors are about; by `feed` only
         self._feeding = threading.Lock()
+        self._ordered = exclusive  # whether any taker kept an order here
+        self._freed = False  # whether something has left since other engines were told
+
+    is_shared = True
 
     def know_headers(self) -> None:
-        """Raises MessagingError CF-BUS-171: claims go by priority and age only."""
-        raise MessagingError(SELECTOR_NOT_SHARED, queue=self.name)
+        """Nothing: headers are read by `feed`, of what is free. Does not block."""
+        self._selective = True
 
     def want_all(
-        self, takers: Sequence[Taker], *, keeps_groups: bool = False, selector: Selector | None = None
+        self,
+        takers: Sequence[Taker],
+        *,
+        keeps_groups: bool = False,
+        alone: bool = False,
+        selector: Selector | None = None,
     ) -> None:
-        """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
-        super().want_all(takers, keeps_groups=keeps_groups, selector=selector)
+        """See `MessageQueue`. Orders are kept over all engines whose takers ask for the same."""
+        self._ordered = self._ordered or keeps_groups or alone
+        super().want_all(takers, keeps_groups=keeps_groups, alone=alone, selector=selector)
         self._ask(self)
+
+    def remove_all(self, entries: Iterable[Entry]) -> None:
+        """See `MessageQueue`; other engines may have waited for their end."""
+        super().remove_all(entries)
+        if self._ordered:
+            self._freed = True
+            self._ask(self)
 
     def release(self, entry: Entry) -> None:
         """See `MessageQueue`; one whose claim was lost has been given to somebody else."""
@@ -91,23 +105,63 @@ class SharedQueue(MessageQueue):
     def feed(self) -> None:
         """Claim what is waited for, or give back what is not. Blocks for the database. Raises MessagingError."""
         with self._feeding:
-            if self._give_back():
-                return
+            self._give_back()
+            asked_for = set[int]()
             while wanted := self._wanted():
                 now = self._clock.time()
-                lines = self._store.claim(
-                    self.name, wanted, mediated=self._mediated, exclusive=self._exclusive, now=now
-                )
-                if not lines:
+                chosen = self._chosen(now, asked_for) if self._selective else None
+                lines = self._claim(wanted, now, chosen)
+                if not lines and not chosen:
                     self._remember_due(now)
                     break
                 # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
-                self.add([_entry(line) for line in lines])
+                self.add([_entry(line, self._known.pop(line.sequence, None)) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
+            if self._freed and not self._wanted():
+                self._freed = False
+                self._store.tell(self.name)  # what comes next in order is for whoever waits elsewhere
+
+    def _claim(self, count: int, now: float, chosen: Sequence[int] | None) -> Sequence[IndexLine]:
+        if chosen is not None and not chosen:
+            return ()
+        with self._lock:
+            exclusive, keeps_groups = self._exclusive or self._state.wanted_alone, self._state.wanted_by_group
+        return self._store.claim(
+            self.name,
+            count,
+            mediated=self._mediated,
+            exclusive=exclusive,
+            keeps_groups=keeps_groups,
+            only=chosen,
+            now=now,
+        )
+
+    def _chosen(self, now: float, asked_for: set[int]) -> list[int] | None:
+        """The messages that the waiting takers want, each the best of what is left for it; None: any will do.
+
+        What was asked for already and is still there is being claimed by another engine. Blocks for the database.
+        Raises MessagingError.
+        """
+        with self._lock:
+            wishes = self._state.wishes()
+        if not any(wishes):
+            return None
+        free = self._store.waiting(self.name, mediated=self._mediated, now=now)
+        unknown = [line.sequence for line in free if not self._knows(line)]
+        headers = {**self._known, **(self._store.headers_of(unknown) if unknown else {})}
+        self._known = {line.sequence: headers[line.sequence] for line in free if line.sequence in headers}
+        chosen = chosen_for(wishes, {key: header for key, header in self._known.items() if key not in asked_for})
+        asked_for.update(chosen)
+        return chosen
+
+    def _knows(self, line: IndexLine) -> bool:
+        """Whether the header is known as it is now: it says how often its message was delivered, too."""
+        known = self._known.get(line.sequence)
+        return known is not None and known.delivery_count == line.attempts
 
     def claim(self, entry: Entry) -> Entry | None:
         """See `MessageQueue`. Blocks for the database. Raises MessagingError."""
-        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=entry.sequence)
+        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=[entry.sequence])
         if not lines:
             return None
         claimed = _entry(lines[0])
@@ -148,7 +202,8 @@ class SharedQueue(MessageQueue):
 
     def _give_back(self) -> bool:
         with self._lock:
-            surplus = [] if self._state.waiting else self._state.drop_ready()
+            # While somebody waits what is ready is what nobody wants; what is parked will be wanted.
+            surplus = self._state.drop_ready(parked=not self._state.waiting)
         if surplus:
             self._store.give_back([entry.sequence for entry in surplus])
         return bool(surplus)
@@ -157,5 +212,33 @@ class SharedQueue(MessageQueue):
         return f"<SharedQueue {self.name}>"
 
 
-def _entry(line: IndexLine) -> Entry:
-    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, claim=line.claim, group=line.group)
+def chosen_for(wishes: Sequence[Selector | None], headers: Mapping[int, Message]) -> list[int]:
+    """The messages that serve wishes, each in turn by the first one that it wants and that is left. Pure.
+
+    Args:
+        wishes: What each wants; None: anything.
+        headers: Messages in the order in which they are to be had.
+    """
+    left = dict(headers)
+    remaining: dict[Selector | None, Iterator[int]] = {}  # equal wishes go on where the one before them ended
+    chosen = []
+    for wish in wishes:
+        rest = remaining.setdefault(wish, iter(headers))
+        for sequence in rest:
+            if sequence in left and (wish is None or wish.matches(left[sequence])):
+                del left[sequence]
+                chosen.append(sequence)
+                break
+    return chosen
+
+
+def _entry(line: IndexLine, header: Message | None = None) -> Entry:
+    return Entry(
+        line.sequence,
+        line.priority,
+        line.expires_at,
+        line.attempts,
+        claim=line.claim,
+        group=line.group,
+        header=header,
+    )

@@ -30,9 +30,10 @@ class Unread:
         bare: The bare message.
         durable, priority, expires_at, group: What the client says of it, see `Message`.
         timestamp: When it was accepted, in seconds since 1970.
+        destination: Where it is.
     """
 
-    __slots__ = ("_read", "bare", "durable", "expires_at", "group", "priority", "sequence", "timestamp")
+    __slots__ = ("_read", "bare", "destination", "durable", "expires_at", "group", "priority", "sequence", "timestamp")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Unread:
         expires_at: float | None,
         group: str | None,
         timestamp: float,
+        destination: str,
         read: Callable[[Unread], StoredMessage],
     ) -> None:
         self.sequence = sequence
@@ -52,6 +54,7 @@ class Unread:
         self.expires_at = expires_at
         self.group = group
         self.timestamp = timestamp
+        self.destination = destination
         self._read = read
 
     def stored(self) -> StoredMessage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -101,6 +101,14 @@ class MessageStore(Protocol):
         """All messages in the order of their sequence, without their bodies; no arrivals of prepared units."""
         ...
 
+    def received(self, link: str) -> frozenset[str]:
+        """The transfers that came over a link and are not forgotten yet."""
+        ...
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """Which of these transfers still wait on a transmission queue."""
+        ...
+
     def last_sequence(self) -> int:
         """The highest sequence in the store, prepared units included; 0 for an empty one."""
         ...
@@ -131,7 +139,8 @@ class SharedStore(MessageStore, Protocol):
         *,
         mediated: bool | None,
         exclusive: bool,
-        only: int | None = None,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
@@ -141,9 +150,14 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
-            only: Only the one with this sequence, for administration.
+            keeps_groups: Only those of whose group no engine has claimed any, or this very claim takes them too.
+            only: Only those with these sequences: for selectors and administration.
             now: Only what is due by then, in seconds since 1970.
         """
+        ...
+
+    def tell(self, destination: str) -> None:
+        """Tell all engines that there may be something to be had on a destination."""
         ...
 
     def give_back(self, sequences: Sequence[int]) -> None:
@@ -152,6 +166,10 @@ class SharedStore(MessageStore, Protocol):
 
     def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
         """What could be claimed at that time, in that order."""
+        ...
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """The messages with these sequences that are still there, without their bodies, which are not read."""
         ...
 
     def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:

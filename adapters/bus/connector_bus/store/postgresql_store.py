@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,12 +35,19 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import headers_on, line_of, prepared_units
+from connector_bus.store.index_line import (
+    headers_on,
+    headers_where,
+    line_of,
+    prepared_units,
+    transfers_on,
+    transfers_over,
+)
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
 from connector_bus.store.record import StoredMessage, from_row, header_of
-from connector_bus.store.shared_changes import apply, hold, notify
-from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
+from connector_bus.store.shared_changes import apply, array_of, hold, notify
+from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, link_transfers, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
 
@@ -201,6 +208,17 @@ class PostgresqlStore:
             for row in connection.execute(select(*line_of(messages)).where(there).order_by(messages.c.sequence)):
                 yield IndexLine(*row)
 
+    def received(self, link: str) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            here = frozenset(map(str, connection.scalars(transfers_on(messages, destination))))
+        return here & frozenset(transfers)
+
     def last_sequence(self) -> int:
         """See the contract."""
         with self._read() as connection:
@@ -213,7 +231,8 @@ class PostgresqlStore:
         *,
         mediated: bool | None,
         exclusive: bool,
-        only: int | None = None,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
         now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """See the contract."""
@@ -221,7 +240,7 @@ class PostgresqlStore:
         picked = select(messages.c.sequence).where(here, _FREE, _due(now))
         picked = picked.order_by(*_ORDER).limit(1 if exclusive else count)
         if only is not None:
-            picked = picked.where(messages.c.sequence == only)
+            picked = picked.where(messages.c.sequence == func.any(array_of(only)))
         if exclusive:
             others = messages.alias()
             picked = picked.where(
@@ -230,12 +249,25 @@ class PostgresqlStore:
                 .correlate(None)
                 .exists()
             )
+        if keeps_groups:
+            others = messages.alias()
+            picked = picked.where(
+                messages.c.group_id.is_(None)
+                | ~select(others.c.sequence)
+                .where(
+                    _on(others, destination, mediated),
+                    others.c.claimed_by != ARRIVING,
+                    others.c.group_id == messages.c.group_id,
+                )
+                .correlate(messages)
+                .exists()
+            )
         # A WITH that locks is carried out once, whatever plan the server makes; a subquery might be repeated.
         chosen = picked.with_for_update(skip_locked=True).cte("chosen")
         with self._work() as connection:
             epoch = self.epoch
             hold(connection, epoch, self._shown)
-            if exclusive:
+            if exclusive or keeps_groups:  # who claims at the same time would not see what is claimed here
                 connection.execute(_EXCLUSIVELY, {"destination": destination})
             rows = connection.execute(
                 update(messages)
@@ -244,6 +276,11 @@ class PostgresqlStore:
                 .returning(*line_of(messages), messages.c.claimed_by)
             ).all()
         return sorted((IndexLine(*row) for row in rows), key=lambda line: (-line.priority, line.sequence))
+
+    def tell(self, destination: str) -> None:
+        """See the contract."""
+        with self._work() as connection:
+            notify(connection, self._channel, {destination})
 
     def give_back(self, sequences: Sequence[int]) -> None:
         """See the contract."""
@@ -263,6 +300,13 @@ class PostgresqlStore:
             free = select(*line_of(messages)).where(here, _FREE, _due(now)).order_by(*_ORDER)
             rows = connection.execute(free).all()
         return [IndexLine(*row) for row in rows]
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """See the contract."""
+        wanted = headers_where(messages, messages.c.sequence == func.any(array_of(sequences)))
+        with self._read() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return {row["sequence"]: header_of(dict(row)) for row in rows}
 
     def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
         """See the contract."""
