@@ -45,6 +45,7 @@ class Lane:
 
     def __init__(self, link: Any, producer: ProducerLink, side: BusSide, name: str) -> None:
         self.temporary = producer.temporary
+        self.link = link
         self._impl = link._impl
         self._producer = producer
         self._side = side
@@ -59,6 +60,19 @@ class Lane:
         self._now = 0.0
         self._at = name
         self._limit = 0
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are not stored yet."""
+        return self._producer.in_flight
+
+    def recheck(self) -> None:
+        """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
+        self._producer.recheck()
+
+    def stop(self) -> None:
+        """Give no more credit."""
+        self._producer.stop()
 
     def start(self) -> None:
         """The link has been opened."""
@@ -100,7 +114,7 @@ class Lane:
             self._producer.take(delivery, data)
             return
         self._collect(impl, data, read)
-        self._producer.taken()
+        self._producer.passed()
 
     def _look(self) -> None:
         """Once a turn: may the user send there, and is it a destination for the short way?"""

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.spi import Subject
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.bus_side import BusSide
+from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.settings import ChainSettings
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
@@ -38,8 +40,8 @@ class ClientProtocol(asyncio.Protocol):
     Args:
         admission: Who gets in.
         container: Our name to the client.
-        idle_timeout: Seconds after which a silent client is taken for dead.
-        login_timeout: Seconds until a client must have opened its connection.
+        chain: What clients may.
+        memory: What all clients of the chain hold in memory.
         executor: Where the registry is asked, and whatever else blocks.
         gone: Told when the connection has ended.
 
@@ -51,15 +53,15 @@ class ClientProtocol(asyncio.Protocol):
         admission: Admission,
         container: str,
         *,
-        idle_timeout: float,
-        login_timeout: float,
+        chain: ChainSettings,
+        memory: Memory,
         executor: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
         self._container = container
-        self._idle_timeout = idle_timeout
-        self._login_timeout = login_timeout
+        self._chain = chain
+        self._memory = memory
         self._executor = executor
         self._gone = gone
         self._loop = asyncio.get_running_loop()
@@ -69,6 +71,8 @@ class ClientProtocol(asyncio.Protocol):
         self._sasl: SaslServer | None = None
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
+        self._bus_side: BusSide | None = None
+        self._last_words: asyncio.TimerHandle | None = None
         self._paused = False
         self._ending = False
         self._timers: list[asyncio.TimerHandle] = []
@@ -84,7 +88,7 @@ class ClientProtocol(asyncio.Protocol):
         external = _common_name(transport.get_extra_info("ssl_object"))
         bare = self._admission.takes_nobody()
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
-        self._timers.append(self._loop.call_later(self._login_timeout, self._too_late))
+        self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -104,6 +108,8 @@ class ClientProtocol(asyncio.Protocol):
         """It is over; what was out at the client goes back."""
         for timer in (*self._timers, *((self._ticking,) if self._ticking is not None else ())):
             timer.cancel()
+        if self._last_words is not None:
+            self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
         if self._engine is not None:
@@ -168,12 +174,13 @@ class ClientProtocol(asyncio.Protocol):
 
     def _begin(self, rest: bytes) -> None:
         self._peer = peer = Peer(self._subject, self._admission.bus_for, self._side)
-        self._engine = engine = EngineRoom(self._container, self._idle_timeout, peer)
+        self._engine = engine = EngineRoom(self._container, self._chain, peer)
         peer.begin(engine.connection)
         self._feed(rest)
 
     def _side(self, bus: Bus, subject: Subject) -> BusSide:
-        return BusSide(bus, subject, self._inbox, self._executor)
+        self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._memory)
+        return self._bus_side
 
     def _too_late(self) -> None:
         if self._peer is None or not self._peer.is_open:
@@ -194,14 +201,31 @@ class ClientProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         engine = self._engine
-        if engine is None or self._transport is None or self._paused or self._ending:
+        if engine is None or self._transport is None or self._ending:
+            return
+        if self._peer is not None and self._peer.closing and self._last_words is None:
+            self._last_words = self._loop.call_later(LINGER, self._transport.close)
+        if self._paused:
             return
         data, over = engine.output()
         self._write(data)
         if over:
             self._end_writing()
-        elif self._ticking is None or self._was_open != (self._peer is not None and self._peer.is_open):
+            return
+        if self._ticking is None or self._was_open != (self._peer is not None and self._peer.is_open):
             self._tick()  # what the client wants of idleness is known once it is open
+        self._count()
+
+    def _count(self) -> None:
+        """What waits for the client is counted anew where that matters; with room again it goes on."""
+        side, engine, peer = self._bus_side, self._engine, self._peer
+        if side is None or engine is None or peer is None or self._transport is None:
+            return
+        congested = side.congested
+        if side.outgoing > HIGH_WATER // 2:
+            side.outgoing = engine.backlog() + self._transport.get_write_buffer_size()
+        if congested and not side.congested:
+            side.call_soon(peer.resume)
 
     def _tick(self) -> None:
         engine, peer = self._engine, self._peer
