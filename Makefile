@@ -46,7 +46,7 @@ check: $(VENV)/.installed-check  ## lint, format, types, architecture
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks/results.json
+bench: $(VENV)/.installed-bench $(VENV)/.servers  ## measure against the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail

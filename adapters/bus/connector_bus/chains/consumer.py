@@ -17,13 +17,14 @@ back to its place at once, and is wished for again when there is room.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
-from connector_bus.chains.message_codec import encoded
+from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
@@ -40,6 +41,8 @@ FAILED_BY_CLIENT = Reason(
 
 #: How large messages are taken to be until some have gone out, in bytes.
 _FIRST_SIZE: Final = 1024
+#: Wishes of one link at once: each takes memory, as long as nothing comes as well; what is served is wished for anew.
+_WISHES: Final = 100
 
 
 @final
@@ -56,7 +59,9 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
-    transaction), `_tags`, `_size` (of its messages, on the average), `_ready`, `_stopped`, `_closed`.
+    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
+    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it was
+    asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
@@ -81,6 +86,10 @@ class ConsumerLink:
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
         self._in_units: dict[str, _Claim] = {}
+        self._credit = 0
+        self._accepted: list[tuple[Entry, Any]] = []
+        self._arrived: deque[tuple[_Wish, Entry]] = deque()
+        self._turning = False
         self._tags = 0
         self._size = _FIRST_SIZE
         self._ready = selector is None
@@ -116,19 +125,46 @@ class ConsumerLink:
     def _fill(self) -> None:
         out = len(self._out) + len(self._in_units)
         room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
-        wanted = max(0, min(self.link.credit, self._side.chain.max_in_flight - out, room))
+        self._credit = self.link.credit
+        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
         wanted = 0 if self._stopped else wanted
         while len(self._wishes) > wanted:
             if not self._withdraw(next(iter(self._wishes))):
                 break
-        while len(self._wishes) < wanted:
-            wish = _Wish(self)
-            self._wishes.add(wish)
-            try:
-                self._queue.want(wish, selector=self._selector)
-            except MessagingError:  # the queue has closed: there is nothing to receive any more
-                self._wishes.discard(wish)
-                break
+        missing = wanted - len(self._wishes)
+        if missing <= 0:
+            return
+        wishes = [_Wish(self) for _ in range(missing)]
+        self._wishes.update(wishes)
+        try:
+            self._queue.want_all(wishes, selector=self._selector)
+        except MessagingError:  # the queue has closed: there is nothing to receive any more
+            self._wishes.difference_update(wishes)
+
+    def _have_turn(self) -> None:
+        """From any thread: something is to be done in the loop's next turn."""
+        if not self._turning:
+            self._turning = True
+            self._side.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """What has gathered since the last one: what was accepted is removed, what arrived is sent, more is wished."""
+        self._turning = False
+        self._remove_accepted()
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._taken(*arrived.popleft())
+        if self._ready and not self._closed:
+            self._fill()
+
+    def _remove_accepted(self) -> None:
+        accepted, self._accepted = self._accepted, []
+        if not accepted:
+            return
+        self._queue.remove_all([entry for entry, _ in accepted])
+        if not self._closed:
+            for _, delivery in accepted:
+                delivery.settle()
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
@@ -147,14 +183,16 @@ class ConsumerLink:
                 claim.settled = True
             return
         entry, _ = held
-        if state == delivery.ACCEPTED:
+        if state == ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+            self._accepted.append((entry, delivery))
+        elif state == ACCEPTED:
             self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
         else:
             remote = delivery.remote
             outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
             carry_out(outcome, self._side, (self._queue, entry), _failure)
             delivery.settle()
-        self._fill()
+        self._have_turn()
 
     def _transacted(self, delivery: Any) -> None:
         tag, state = delivery.tag, transactional_of(delivery.remote.data)
@@ -192,6 +230,7 @@ class ConsumerLink:
     def close(self) -> None:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = True
+        self._remove_accepted()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
@@ -208,20 +247,21 @@ class ConsumerLink:
     def _taken(self, wish: _Wish, entry: Entry) -> None:
         """On the loop: a wish has been served."""
         self._wishes.discard(wish)
-        if self._closed or self._stopped or self.link.credit <= 0 or self._side.congested:
+        if self._closed or self._stopped or self._credit <= 0 or self._side.congested:
             self._queue.release(entry)
             return
         try:
-            stored = self._side.bus.engine.fetch(self._queue.name, entry)
-            data = encoded(stored, entry.attempts, self._side.now())
+            if entry.unread is not None:
+                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            else:
+                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
             return
         self._size = max(1, (7 * self._size + len(data)) // 8)
         if not self._presettled:
             self._send(data, entry)
-            if not self._wishes:
-                self._fill()
             return
 
         def removed(error: BaseException | None) -> None:
@@ -229,12 +269,12 @@ class ConsumerLink:
                 self._queue.release(entry)
             elif not self._closed:
                 self._send(data, None)
-                if not self._wishes:
-                    self._fill()
+                self._have_turn()
 
         self._side.commit((), ((self._queue, entry),), removed)
 
     def _send(self, data: bytes, entry: Entry | None) -> None:
+        self._credit -= 1
         self._tags += 1
         tag = str(self._tags)
         delivery = self.link.delivery(tag)
@@ -265,6 +305,7 @@ class ConsumerLink:
                 self._side.call_soon(self._drained)
                 return
         self.link.drained()
+        self._credit = 0
 
 
 @final
@@ -279,7 +320,8 @@ class _Wish:
     def take(self, entry: Entry) -> None:
         """Here is one: on the loop it goes to the client."""
         consumer = self._consumer
-        consumer._side.call_soon(lambda: consumer._taken(self, entry))
+        consumer._arrived.append((self, entry))
+        consumer._have_turn()
 
 
 @final

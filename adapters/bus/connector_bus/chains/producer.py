@@ -47,19 +47,21 @@ class ProducerLink:
         temporary: The temporary queue that was made for it, or None.
 
     Mutable state: `_pieces` of the message that is coming in, `_size` of them, `_why` it will be refused;
-    `in_flight`, how many messages are not stored yet; `_stopped`, `_closed`.
+    `in_flight`, how many messages are not stored yet; `_passed`, how many have passed since credit was looked at;
+    `_stopped`, `_closed`.
     """
 
     def __init__(self, link: Any, side: BusSide, units: Units, name: str | None, temporary: str | None = None) -> None:
         self.link = link
         self._side = side
         self._units = units
-        self._name = name
+        self.name = name
         self.temporary = temporary
         self._pieces: list[bytes] = []
         self._size = 0
         self._why: MessagingError | None = None
         self.in_flight = 0
+        self._passed = 0
         self._stopped = False
         self._closed = False
 
@@ -84,16 +86,35 @@ class ProducerLink:
             self._keep(bytes(piece))
         if delivery.partial:
             return
-        data, size, why = b"".join(self._pieces), self._size, self._why
-        self._pieces, self._size, self._why = [], 0, None
         self.link.advance()
-        self.in_flight += 1
-        self._take(delivery, data, size, why)
+        self._whole(delivery)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is in the middle of coming in."""
+        return not self._pieces and self._why is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the link is gone."""
+        return self._closed
+
+    def take(self, delivery: Any, data: bytes) -> None:
+        """Take a whole message that was received already."""
+        self._keep(data)
+        self._whole(delivery)
+
+    def passed(self) -> None:
+        """A message was received and needs nothing here but that the client may send another one."""
+        self._passed += 1
+        if self._passed >= CREDIT // 4:
+            self._passed = 0
+            self._give_credit()
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
-        if self._name is not None and self.temporary is None:
-            self._side.may_send(self._name)
+        if self.name is not None and self.temporary is None:
+            self._side.may_send(self.name)
 
     def stop(self) -> None:
         """Give no more credit."""
@@ -103,6 +124,13 @@ class ProducerLink:
         """The link is gone; what is being stored stays so."""
         self._closed = True
         self._drop()
+
+    def _whole(self, delivery: Any) -> None:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        size, why = self._size, self._why
+        self._pieces, self._size, self._why = [], 0, None
+        self.in_flight += 1
+        self._take(delivery, data, size, why)
 
     def _keep(self, piece: bytes) -> None:
         if self._why is not None:
@@ -135,11 +163,11 @@ class ProducerLink:
             if why is not None:
                 raise why
             message = decoded(data, self._side.user, self._side.now())
-            name = self._name or message.destination
+            name = self.name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
             sends = self._side.admit(name, message)
-            if unit is not None and not unit.send(sends, size):
+            if unit is not None and not unit.send(name, sends, size):
                 raise MessagingError(NO_MEMORY, chain=self._side.chain.name, limit=self._side.memory.limit)
         except ConnectorError as error:
             refusal = Refusal(RESOURCE_LIMIT, str(error)) if error.code in _LIMITS else refusal_of(error)
