@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from connector.errors import AccessDenied, AuthenticationFailed, ConnectorError
+from connector.errors import AccessDenied, ConnectorError, SecurityError
 from connector.spi import Subject, UserPrincipal, identity_outage
 from connector_bus.engine.access import AccessControl
 from connector_bus.policy.roles import Role
@@ -94,7 +94,7 @@ class RightsWatch:
                 self._access.require(subject, right.role, right.resource, right.topic)
         except AccessDenied as refused:
             return refused
-        except AuthenticationFailed as error:
+        except SecurityError as error:
             if identity_outage(error) is None:
                 return error
             _LOG.warning("a right on %s can't be asked about again: %s", right.resource, error)

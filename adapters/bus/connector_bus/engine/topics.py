@@ -206,6 +206,8 @@ class Topics:
         is_named = terms.durable or terms.shared
         if is_named and (not terms.name or right is None):
             raise MessagingError(NAME_NEEDED, destination=asked, bus=self._bus)
+        if is_named and self._shared is not None:
+            self._refresh()
         with self._changing:
             found = self._by_name.get(terms.name) if is_named and terms.name else None
             if found is not None:
@@ -334,6 +336,11 @@ class Topics:
         )
         if not in_memory:
             self._store.subscribe(record)
+        if self._shared is not None and terms.durable:
+            self._refresh()
+            present = self.named(record.name or "")  # another engine may have been quicker
+            self._join(present, subject, space, pattern, selector, terms)
+            return present
         subscription = Subscription(record, self._make(record), None if terms.durable else subject)
         self._add(subscription)
         return subscription
@@ -397,7 +404,8 @@ class Topics:
                 if place not in stored and not place.startswith(MEMORY_SUBSCRIPTION):
                     self._drop(each)
             for place, record in stored.items():
-                if place not in self._by_place:
+                # One of this engine's own that isn't durable is added by whoever has just made it.
+                if place not in self._by_place and record.engine != self._shared.engine_name:
                     self._add(Subscription(record, self._make(record)))
             self._version = version
 
