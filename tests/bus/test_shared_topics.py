@@ -94,6 +94,7 @@ def test_what_a_run_of_an_engine_leaves_behind_is_cleared_by_its_next(tmp_path: 
     connection.subscribe("news")
     connection.subscribe("news", name="d", durable=True)
     with_subscription.stop()  # without the connection's being closed, as in a crash
+    connection.close()  # harmless, and too late
     again = start_world(tmp_path, settings(shared_place), threaded=True, container="one")
     assert [each.record.name for each in again.adapter._buses["weather"].engine.topics.all()] == ["d"]
     again.stop()

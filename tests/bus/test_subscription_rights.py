@@ -13,6 +13,8 @@ from support_bus import World, running, weather_bus
 
 from connector.errors import AccessDenied, ConnectorError, Reason, RegistryUnavailable
 from connector.spi import Message
+from connector_bus.engine.rights import Right
+from connector_bus.policy.roles import Role
 
 REGISTRY_DOWN = Reason("CF-TESTBUS-042", "the registry does not answer", "")
 ALL = {"receiver": ["group:clients"], "sender": ["AllAuthenticated"]}
@@ -183,6 +185,17 @@ def test_a_handler_is_lost_with_its_right_and_what_it_was_given_goes_back(world:
         world.activate(seen.append, destination, user="carol", properties=given)
         world.works.pump()
     assert [(message.body, message.delivery_count) for message in seen] == [("x", 0)]
+
+
+def test_a_change_between_the_check_and_the_watching_is_not_missed(world: World) -> None:
+    bus = world.adapter._buses["weather"]
+    subject = world.identity.assert_user("alice")
+    bus.access.require(subject, Role.RECEIVER, "uk")
+    change(world, uk=NOBODY)
+    told: list[ConnectorError] = []
+    bus.engine.rights.watch(Right(subject, Role.RECEIVER, "uk"), told.append)
+    assert [error.code for error in told] == ["CF-BUS-021"]
+    assert bus.engine.rights._open == {}
 
 
 def test_nothing_is_watched_that_is_not_open(world: World) -> None:

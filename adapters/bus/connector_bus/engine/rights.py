@@ -57,6 +57,9 @@ class RightsWatch:
         key = object()
         with self._lock:
             self._open[key] = (right, lost)
+        # Between the check that let it in and this a change may have been made that nobody told.
+        if not self._access.allows(right.subject, right.role, right.resource, right.topic):
+            self._ask(key, right, lost)
 
         def end() -> None:
             with self._lock:
@@ -79,13 +82,16 @@ class RightsWatch:
         with self._lock:
             open_now = list(self._open.items())
         for key, (right, lost) in open_now:
-            refusal = self._refusal(right)
-            if refusal is None:
-                continue
-            with self._lock:
-                still_open = self._open.pop(key, None) is not None
-            if still_open:
-                lost(refusal)
+            self._ask(key, right, lost)
+
+    def _ask(self, key: object, right: Right, lost: Callable[[ConnectorError], None]) -> None:
+        refusal = self._refusal(right)
+        if refusal is None:
+            return
+        with self._lock:
+            still_open = self._open.pop(key, None) is not None
+        if still_open:
+            lost(refusal)
 
     def _refusal(self, right: Right) -> ConnectorError | None:
         try:

@@ -12,6 +12,7 @@ several engines share, where all of them have to know of it.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,6 +74,8 @@ TEMPORARY_PRIVATE = Reason(
     "{destination} on bus {bus} is the temporary topic of another connection",
     "Only the connection that made a temporary topic subscribes to it.",
 )
+
+_LOG = logging.getLogger("connector_bus.engine")
 
 #: What two uses of one name have to agree in.
 _TERMS: Final = ("space", "pattern", "selector", "durable", "shared")
@@ -351,7 +354,10 @@ class Topics:
             subscription.consumers -= 1
             if subscription.record.durable or subscription.consumers or subscription.place not in self._by_place:
                 return
-            self._end(subscription)
+            try:
+                self._end(subscription)
+            except MessagingError as error:  # it is gone here; what the store has of it goes with the next start
+                _LOG.warning("bus %s: a subscription of %s is left: %s", self._bus, subscription.record.space, error)
 
     def _end(self, subscription: Subscription) -> None:
         """Under `_changing`. First nothing more arrives, then what is there goes."""
