@@ -519,12 +519,13 @@ def start_world(
     admin_security: bool = True,
     container: str = "weather",
     aliases: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    tls: Any = None,
 ) -> World:
     """Start an adapter in a folder; `stop` it in the end. `aliases` are users and passwords."""
     identity = FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
     sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
-    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container)
+    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container, tls)
     for alias, (user, password) in aliases.items():
         context.aliases[alias] = AuthenticationData(alias, user, Secret(password))
     alarms: list[ManualAlarm] = []

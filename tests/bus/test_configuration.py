@@ -143,6 +143,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "bus",
         "check",
         "topic_checks",
+        "port",
         "topics",
     }
     assert set(descriptor["commands"]) == {
@@ -161,4 +162,5 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "link",
         "link_start",
         "link_stop",
+        "route",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, final
 
@@ -12,6 +12,7 @@ from connector_bus.adapter.managed import BusManagedConnection
 from connector_bus.adapter.subscription import BusSubscription
 from connector_bus.engine.delivery_unit import outside_of_units
 from connector_bus.engine.failure import is_fault
+from connector_bus.engine.forward_path import way_back
 from connector_bus.engine.topics import Terms
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
@@ -70,6 +71,8 @@ class BusConnection:
         delay: float | None = None,
         persistent: bool | None = None,
         reliability: str | None = None,
+        forward_path: Sequence[str] | None = None,
+        reverse_path: Sequence[str] | None = None,
     ) -> str:
         """Send a message; when this returns it is kept as its reliability says, and it answers the message's id.
 
@@ -89,9 +92,13 @@ class BusConnection:
             delay: Seconds before which nobody can receive or browse it, 0 to ten years; it outlives a restart.
             persistent: False for express, unless `reliability` says otherwise.
             reliability: best-effort, express, reliable or assured; that of the destination unless given.
+            forward_path: Where it goes on from there, destination after destination; the sender role is asked for at
+                each, up to a mediated one in this call.
+            reverse_path: Which destinations a reply passes before it comes to `reply_to`.
 
         Raises:
-            AccessDenied: CF-BUS-020, not a sender there; -120, not of the topic; -123, not of a temporary prefix.
+            AccessDenied: CF-BUS-020 or -124, not a sender there, or further on the path: nothing is stored then; -120,
+                not of the topic; -123, not of a temporary prefix.
             NameNotFound: CF-BUS-030, with a suggestion.
             MessagingError: CF-BUS-031 to -033, -035, -039, -172, -174, -175, -184 (unfit), -037 (delivery over), -052,
                 -053 (store), -173 (full: `retryable` is true).
@@ -108,12 +115,27 @@ class BusConnection:
             "expires_at": self._expiry(physical, time_to_live),
             "deliver_at": self._due(physical, delay),
             "persistent": persistent,
+            "forward_path": None if forward_path is None else tuple(forward_path),
+            "reverse_path": None if reverse_path is None else tuple(reverse_path),
         }
         message = message.replace(**{name: value for name, value in given.items() if value is not None})
         if reliability is not None and reliability not in list(Reliability):
             raise MessagingError(RELIABILITY_UNFIT, found=repr(reliability), allowed=", ".join(Reliability))
         kept = None if reliability is None else Reliability(reliability)
         return physical.bus.engine.send(physical.subject, destination, message, kept)
+
+    def reply(self, request: Message, body: Body | Message = None) -> str | None:
+        """Answer a request: along its reverse path to its `reply_to`, with its id as correlation id.
+
+        Answers the reply's id; None where the request wants no reply. Blocks and raises as `send` does.
+        """
+        back = way_back(request)
+        if back is None:
+            return None
+        message = body if isinstance(body, Message) else Message(body)
+        return self.send(
+            back[0], message, correlation_id=message.correlation_id or request.message_id, forward_path=back[1]
+        )
 
     def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         """Take the next message; None if none came within `timeout` seconds (None: wait without limit).

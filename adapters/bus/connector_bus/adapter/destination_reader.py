@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from connector.errors import MessagingError, Reason
 from connector_bus.adapter.assignment_reader import AssignmentReader
+from connector_bus.adapter.port_reader import read_port
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import (
     TOPIC_ROLES,
@@ -30,6 +31,7 @@ from connector_bus.settings import (
     TEMPORARY_PREFIX,
     DestinationSettings,
     MediationSettings,
+    PortSettings,
 )
 
 TYPE_UNKNOWN = Reason("CF-BUS-001", "the destination type {found}", "{allowed}")
@@ -64,6 +66,7 @@ _OWNERS: Final[Mapping[str, tuple[ResourceType, ...]]] = {
     "check": (ResourceType.ALIAS,),
     "topics": (ResourceType.TOPIC_SPACE,),
     "topic_checks": (ResourceType.TOPIC_SPACE,),
+    "port": (ResourceType.PORT,),
 }
 
 
@@ -100,7 +103,11 @@ class DestinationReader:
             send_timeout=float(SEND_TIMEOUT if (pause := table.get("send_timeout")) is None else pause),
             max_message_size=int(MAX_MESSAGE_SIZE if (size := table.get("max_message_size")) is None else size),
             exception_destination=table.get("exception_destination") or None,
+            port=self._port(path, table) if grants.kind is ResourceType.PORT else None,
         )
+
+    def _port(self, path: str, table: Mapping[str, Any]) -> PortSettings | None:
+        return read_port(f"{path}.port", table.get("port"), self._reader.problem)
 
     def _reliability(self, path: str, table: Mapping[str, Any]) -> Reliability:
         written = table.get("reliability") or Reliability.ASSURED

@@ -35,7 +35,8 @@ from connector_bus.engine.destination import (
     is_reply_queue,
 )
 from connector_bus.engine.feeder import Feeder
-from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.forward_path import Arrival, follow
+from connector_bus.engine.intake import Stamp, check_paths, new_message_id, stamped
 from connector_bus.engine.interrupt import Interrupt
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
@@ -234,11 +235,18 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        route = self.require_sender(subject, name, message.topic or ROOT)
+        check_paths(message)
+        arrival = self.follow(subject, name, message)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
-        stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
-        sends = self.fan_out(route, stored)
+        stored = self.accept(
+            arrival.message,
+            arrival.name,
+            self.access.identity_of(subject),
+            hops=arrival.passed,
+            reliability=reliability,
+        )
+        sends = self.fan_out(arrival.route, stored)
         unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=sends)
@@ -273,6 +281,24 @@ class BusEngine:
         else:
             self.access.require(subject, Role.SENDER, name)
         return route
+
+    def follow(self, subject: Subject, name: str, message: Message) -> Arrival:
+        """How far a message gets along its path, with the sender role asked for at each destination (BUS-8).
+
+        Raises what `require_sender` raises, MessagingError CF-BUS-043 or -221.
+        """
+
+        def is_mediated(route: Route) -> bool:
+            found = self.destinations.find(route.name) if route.bus is None else None
+            return found is not None and found.unmediated is not None
+
+        return follow(
+            self.name,
+            name,
+            message,
+            lambda each: self.require_sender(subject, each, message.topic or ROOT),
+            is_mediated,
+        )
 
     def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
         """What has to be stored for a message that has been let in: where each copy of it rests next.
@@ -355,7 +381,7 @@ class BusEngine:
         if limited:
             sends, needed = self.admit(sends, receipts, wait=wait)
         else:
-            sends = self.topics.published(sends, self.next_sequence)
+            sends = self._spread(sends)
         try:
             unit = replace(self.store_unit(sends, receipts), received=tuple(received))
             if (
@@ -380,13 +406,30 @@ class BusEngine:
         Places are taken at destinations that have a limit; see `Rooms.admit`. What is dropped is counted here. May
         block for the registry, see `Topics.published`.
         """
-        sends = self.topics.published(sends, self.next_sequence)
+        sends = self._spread(sends)
         if not self._limited:
             return sends, Counter()
         sends, needed, dropped = self.rooms.admit(sends, receipts, wait=wait)
         if dropped:
             self.drop(dropped)
         return sends, needed
+
+    def _spread(self, sends: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+        """The same with a copy for each subscription, and for each link that the topic space is mapped on, in the place
+        of what is published.
+        """
+        abroad = [copy for stored in sends for copy in self._mapped(stored)]
+        published = self.topics.published(sends, self.next_sequence)
+        return [*published, *abroad] if abroad else published
+
+    def _mapped(self, stored: StoredMessage) -> Iterator[StoredMessage]:
+        """Copies of a publication for other buses. What came from one goes to no further one: with buses in a ring it
+        would never come to rest.
+        """
+        if stored.origin is not None or not stored.mediated or stored.passage is not None:
+            return
+        for bus, space in self.ways.mapped(stored.destination):
+            yield replace(self._towards(bus, space, stored), sequence=self.next_sequence())
 
     def drop(self, messages: int) -> None:
         """Count best-effort messages that were dropped."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Principal, PropertyValue
+from connector_bus.engine.forward_path import HOP_LIMIT
 from connector_bus.reliability import Reliability
 from connector_bus.settings import MAX_MESSAGE_SIZE
 from connector_bus.store.content import Content
@@ -27,6 +28,11 @@ HEADER_UNFIT = Reason(
     "None.",
 )
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
+PATH_UNFIT = Reason(
+    "CF-BUS-222",
+    "a message with such a {name} can't be sent",
+    "Give a tuple of names of destinations, {limit} at most.",
+)
 MESSAGE_TOO_LARGE = Reason(
     "CF-BUS-174",
     "a message of {size} bytes can't be sent to {destination}, which takes {limit} at most",
@@ -101,6 +107,17 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     content = Content.encode(message.body)
     _check_size(content, stamp)
     return StoredMessage(stamp.sequence, header, content, stamp.mediated, stamp.hops, stamp.reliability)
+
+
+def check_paths(message: Message) -> None:
+    """Pass if the paths of a message are names, and not too many. Raises MessagingError CF-BUS-222."""
+    for name in ("forward_path", "reverse_path"):
+        path: Any = getattr(message, name)
+        if not path:
+            continue
+        fit = isinstance(path, tuple) and all(isinstance(each, str) and each for each in path)
+        if not fit or len(path) >= HOP_LIMIT:
+            raise MessagingError(PATH_UNFIT, name=name, limit=HOP_LIMIT - 1)
 
 
 def _check_size(body: object, stamp: Stamp) -> None:

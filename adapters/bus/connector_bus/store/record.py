@@ -46,8 +46,9 @@ class StoredMessage:
         mediated: Whether the mediations of its destination have seen it.
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
-        place: The queue of the subscription that it rests on; None where it rests on its destination.
         passage: Where it is bound for, on a transmission queue; None on all others.
+        origin: The bus that it came from over a link; None for what was sent on this one.
+        place: The queue of the subscription that it rests on; None where it rests on its destination.
     """
 
     sequence: int
@@ -58,6 +59,7 @@ class StoredMessage:
     reliability: Reliability = Reliability.ASSURED
     passage: Passage | None = None
     place: str | None = None
+    origin: str | None = None
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -113,7 +115,9 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     routing = json.loads(row["routing"] or "{}")
     passage = None if row["transfer"] is None else Passage(row["transfer"], routing["bus"], routing["destination"])
     header, mediated = header_of(row), bool(row["mediated"])
-    return StoredMessage(row["sequence"], header, content, mediated, row["hops"], reliability, passage, place)
+    return StoredMessage(
+        row["sequence"], header, content, mediated, row["hops"], reliability, passage, place, routing.get("origin")
+    )
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
@@ -133,9 +137,9 @@ def header_of(row: Mapping[str, Any]) -> Message:
         group=row["group_id"],
         deliver_at=row["deliver_at"],
         persistent=Reliability(row["reliability"]).is_persistent,
-        topic=row["topic"],
         forward_path=tuple(routing.get("forward", ())),
         reverse_path=tuple(routing.get("reverse", ())),
+        topic=row["topic"],
     )
 
 
@@ -146,20 +150,22 @@ def _routing_of(stored: StoredMessage) -> str | None:
         routing["forward"] = stored.header.forward_path
     if stored.header.reverse_path:
         routing["reverse"] = stored.header.reverse_path
+    if stored.origin is not None:
+        routing["origin"] = stored.origin
     if stored.passage is not None:
         routing |= {"bus": stored.passage.bus, "destination": stored.passage.destination}
     return json.dumps(routing, ensure_ascii=False) if routing else None
 
 
 def kind_of(identity: Principal) -> str:
-    """How a principal's kind is written."""
+    """What kind of principal it is, as stores and links write it."""
     if isinstance(identity, ServerPrincipal):
         return "server"
     return "unauthenticated" if isinstance(identity, UnauthenticatedPrincipal) else "user"
 
 
 def principal_of(kind: str, name: str, realm: str) -> Principal:
-    """The principal of a row."""
+    """The principal that is written so."""
     if kind == "server":
         return ServerPrincipal(name, realm)
     return UserPrincipal(name, realm) if kind == "user" else UNAUTHENTICATED
