@@ -187,6 +187,23 @@ def test_a_handler_is_lost_with_its_right_and_what_it_was_given_goes_back(world:
     assert [(message.body, message.delivery_count) for message in seen] == [("x", 0)]
 
 
+def test_a_change_looks_each_user_up_once_however_much_is_open(world: World) -> None:
+    asked: list[str] = []
+    assert_user = world.identity.assert_user
+    with world.connect("alice") as one, world.connect("carol") as other:
+        for connection in (one, other, one, other):
+            connection.subscribe("news")
+
+        def counting(user: str) -> Any:
+            asked.append(user)
+            return assert_user(user)
+
+        world.identity.assert_user = counting  # type: ignore[method-assign]
+        change(world, topics=SECRET)
+        world.identity.assert_user = assert_user  # type: ignore[method-assign]
+    assert sorted(asked) == ["alice", "carol"]
+
+
 def test_a_change_between_the_check_and_the_watching_is_not_missed(world: World) -> None:
     bus = world.adapter._buses["weather"]
     subject = world.identity.assert_user("alice")

@@ -149,6 +149,17 @@ def test_a_durable_subscription_gathers_while_nobody_is_there_and_over_a_restart
             assert bodies(subscription) == ["rain"]
 
 
+def test_what_is_closed_is_used_no_more_whatever_it_holds(world: World) -> None:
+    with world.connect("alice") as connection:
+        subscription = connection.subscribe("news", name="mine", durable=True)
+        connection.send("news", "x")
+        assert len(list(subscription.browse())) == 1
+        subscription.close()
+        assert code_of(subscription.receive, 0) == "CF-BUS-036"
+        assert code_of(subscription.browse) == "CF-BUS-036"
+        assert [message.body for message in _peek(world, "mine")] == ["x"]
+
+
 def test_a_durable_subscription_is_its_makers_alone(world: World) -> None:
     with world.connect("alice") as alice, world.connect("bob") as bob:
         alice.subscribe("news", name="mine", durable=True).close()
