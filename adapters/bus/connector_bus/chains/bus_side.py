@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, final
+from typing import Any, Final, final
 
 from connector.errors import ConnectorError
-from connector.spi import Message, Subject
+from connector.spi import Message, Subject, UserPrincipal
 from connector_bus.adapter.bus import Bus
+from connector_bus.chains.conditions import Refusal
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
+from connector_bus.chains.settings import ChainSettings
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.engine import new_connection_id
@@ -22,6 +26,8 @@ from connector_bus.settings import REPLY_PREFIX
 from connector_bus.store.record import StoredMessage
 
 Done = Callable[[BaseException | None], None]
+#: Bytes that wait for one client to read them, from which on it gets no more messages.
+HIGH_WATER: Final = 1024 * 1024
 
 
 @final
@@ -33,13 +39,25 @@ class BusSide:
         subject: Who is signed on: all checks and the identity in its messages are this subject's.
         inbox: Where what other threads have done is heard of.
         executor: Where what blocks is done.
+        chain: What the client may.
+        memory: What all clients of the chain hold in memory.
 
-    Mutable state: `_reply_queues`.
+    Attributes:
+        refuse: Ends a link and says why; set by the peer.
+        outgoing: Bytes that wait for the client to read them, by the last count.
+
+    Mutable state: `subject`, `refuse`, `outgoing`, `_reply_queues`.
     """
 
-    def __init__(self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor) -> None:
+    def __init__(
+        self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor, chain: ChainSettings, memory: Memory
+    ) -> None:
         self.bus = bus
         self.subject = subject
+        self.chain = chain
+        self.memory = memory
+        self.refuse: Callable[[Any, Refusal], None] = lambda _link, _refusal: None
+        self.outgoing = 0
         self._inbox = inbox
         self._executor = executor
         self._id = new_connection_id()
@@ -55,6 +73,27 @@ class BusSide:
     def now(self) -> float:
         """Seconds since 1970."""
         return self.bus.context.clock.time()
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the client to read it that it gets no more."""
+        return self.outgoing > HIGH_WATER
+
+    def sent(self, size: int) -> None:
+        """So many bytes more wait for the client."""
+        self.outgoing += size
+
+    def known_now(self) -> Subject:
+        """Who is signed on, with the groups of now. Blocks for the registry; raises what that raises."""
+        caller = self.subject.caller
+        identity = self.bus.context.identity
+        if not self.bus.access.active or not isinstance(caller, UserPrincipal) or caller.realm != identity.realm:
+            return self.subject
+        return identity.assert_user(caller.name)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have something done on the loop in so many seconds, unless it is cancelled."""
+        return self._inbox.later(seconds, call)
 
     def may_send(self, name: str) -> None:
         """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
