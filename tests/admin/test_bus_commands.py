@@ -261,7 +261,8 @@ def test_subscriptions_are_listed_shown_and_deleted(shop: Shop) -> None:
     assert shop("bus", "roles", "add", "shop", "connector", "user:alice").exit_code == 0
     with shop.running("bob") as container, container.bus_connection("shop", "alice", shop.profile.password) as bus:
         used = bus.subscribe("news", "uk/#", name="mine", durable=True)
-        bus.send("news", "fog", topic="uk")
+        as_alice = ("--as", "alice", "--password-file", str(shop.password_file))
+        assert shop("send", "shop", "news", "fog", "--topic", "uk", *as_alice).exit_code == 0
         (listed,) = shop.json("bus", "subscriptions", "list", "shop")["subscriptions"]
         assert {key: listed[key] for key in ("name", "topic", "owner", "consumers", "depth")} == {
             "name": "mine",
