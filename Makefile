@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 
-.PHONY: help demo test soak check bench rotation kills docs clean wheel-check
+.PHONY: help demo test soak check bench rotation exactly-once kills docs clean wheel-check
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -51,6 +51,9 @@ bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks
 
 rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail
 	@$(BIN)/python -m benchmarks.rotation $(ROTATION_ARGS)
+
+exactly-once: $(VENV)/.installed-test  ## 10,000 messages, rows and sends while the process is killed 50 times (ARGS=--seed 7)
+	@$(BIN)/python -m benchmarks.exactly_once $(ARGS)
 
 kills: $(VENV)/.installed-test  ## the vault and the table of passwords, killed a thousand times in the middle of changes
 	@CONNECTOR_KILLS=1000 $(BIN)/pytest tests/stores/test_kills.py -q -s

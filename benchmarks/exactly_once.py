@@ -115,7 +115,9 @@ class Life:
         self._process.wait(_PATIENCE)
 
 
-def demonstrate(profile: ExactlyOnceProfile, *, transacted: bool, messages: int, kills: int, seed: int) -> Outcome:
+def demonstrate(
+    profile: ExactlyOnceProfile, *, transacted: bool, messages: int, kills: int, seed: int | None
+) -> Outcome:
     """Run it; blocks until all messages are handled. Prints how far it is."""
     chance = random.Random(seed)
     began = time.monotonic()

@@ -33,6 +33,10 @@ class Message:
         persistent: Whether it survives a restart.
         delivery_count: How many deliveries have failed before this one.
         group: The group within which order is kept, or None.
+        deliver_at: When it may first be delivered, in seconds since 1970, or None for at once.
+        topic: What it is about, as levels with a slash between them; topic spaces deliver by it. None for none.
+        forward_path: The destinations that it goes to after this one, in order (BUS-8).
+        reverse_path: The destinations that a reply goes to, in order; empty: to `reply_to`.
     """
 
     body: Body = None
@@ -48,6 +52,10 @@ class Message:
     persistent: bool = True
     delivery_count: int = 0
     group: str | None = None
+    deliver_at: float | None = None
+    topic: str | None = None
+    forward_path: tuple[str, ...] = ()
+    reverse_path: tuple[str, ...] = ()
 
     def replace(self, **changes: Any) -> Message:
         """A copy with some attributes changed."""

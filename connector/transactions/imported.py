@@ -3,10 +3,15 @@
 A work that carries a `TransactionContext` runs in the unit of that transaction, which is made at its first work and
 stays until the superior has ended it, through the adapter and its `TransactionTerminator`. One work at a time: a second
 one is refused, not made to wait, and so is one that comes while the transaction is being ended.
+
+A superior may never speak again. Once the time of a transaction is over it is rolled back between two works, so that it
+holds no connections and locks, and is kept as rolled back until its superior does speak: a later work must not begin it
+anew, or the superior would commit the half of it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +28,8 @@ from connector.transactions.unit import Unit, UnitState
 
 if TYPE_CHECKING:
     from connector.transactions.service import Transactions
+
+_log = logging.getLogger("connector.transactions")
 
 CONCURRENT_WORK = Reason(
     "CF-TX-040",
@@ -45,6 +52,15 @@ XID_WRONG = Reason(
     "Give text of 1 to {longest} characters.",
 )
 
+ABANDONED = Reason(
+    "CF-TX-044",
+    "the imported transaction {xid!r} can't be {what}: it was rolled back here, since its time was over or an operator"
+    " decided so.",
+    "Roll it back where its superior is; nothing of it is there.",
+)
+
+#: How many rolled back ones are kept whose superior has not spoken since; then the oldest go.
+_MOST_ABANDONED: Final = 10_000
 #: Characters that an identifier may have: enough for XA's format, global and branch parts in hexadecimal.
 _LONGEST: Final = 300
 
@@ -77,6 +93,7 @@ class ImportedTransactions:
         # The mutable state, under the lock, which is not held while anything is run or ended.
         self._lock = threading.Lock()
         self._imported: dict[str, _Imported] = {}
+        self._abandoned: dict[str, None] = {}  # rolled back without their superior, the oldest first
 
     @contextmanager
     def around(self, context: TransactionContext) -> Iterator[None]:
@@ -120,10 +137,41 @@ class ImportedTransactions:
             record.xid for record in records if record.standing is Standing.PREPARED and record.xid is not None
         )
 
+    def end_overdue(self) -> None:
+        """Roll back those whose time is over and that no work is under way in. Blocks as they do; raises nothing."""
+        with self._lock:
+            overdue = [one.unit for one in self._imported.values() if one.busy is None and one.unit.remaining == 0.0]
+        for unit in overdue:
+            if self.abandon(unit):
+                text = "the imported transaction of unit %s is rolled back: its time of %g s is over"
+                _log.warning(text, unit.id, unit.timeout)
+
+    def abandon(self, unit: Unit) -> bool:
+        """Roll back a transaction without its superior, where it is neither prepared nor worked in; answers whether.
+
+        Blocks for the resources. A unit that is no imported one's is left alone.
+        """
+        with self._lock:
+            xid = next((xid for xid, one in self._imported.items() if one.unit is unit), "")
+            if not xid or self._imported[xid].busy is not None or unit.state is not UnitState.ACTIVE:
+                return False
+            self._imported[xid].busy = "it is being ended"
+        try:
+            unit.rollback()
+        finally:
+            with self._lock:
+                del self._imported[xid]
+                self._abandoned[xid] = None
+                if len(self._abandoned) > _MOST_ABANDONED:
+                    del self._abandoned[next(iter(self._abandoned))]
+        return True
+
     def _claimed_for_work(self, xid: str, timeout: float | None) -> _Imported:
         with self._lock:
             imported = self._imported.get(xid)
             if imported is None:
+                if xid in self._abandoned:
+                    raise _disallowed(xid, "it was rolled back, since its time was over or an operator decided so")
                 if xid in self.in_doubt():
                     raise _disallowed(xid, "it was prepared before a restart")
                 unit = self._transactions.new_unit(
@@ -142,6 +190,9 @@ class ImportedTransactions:
         """Claims a transaction for its end, and forgets it where it has ended."""
         with self._lock:
             imported = self._imported.get(xid)
+            if imported is None and xid in self._abandoned:
+                del self._abandoned[xid]
+                raise TransactionError(ABANDONED, xid=xid, what=what)
             if imported is None:
                 raise TransactionError(XID_UNKNOWN, xid=xid, what=what)
             if imported.busy is not None:
@@ -158,7 +209,10 @@ class ImportedTransactions:
     def _end(self, xid: str, *, commit: bool, one_phase: bool = False) -> None:
         what = "committed" if commit else "rolled back"
         with self._lock:
-            here = xid in self._imported
+            if not commit and xid in self._abandoned:
+                del self._abandoned[xid]
+                return  # that is what its superior wants
+            here = xid in self._imported or xid in self._abandoned
         if not here:
             self._end_of_a_former_run(xid, what, commit=commit)
             return

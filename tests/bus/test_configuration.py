@@ -112,6 +112,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
     assert set(bus) == {
         "security",
         "exception_destination",
+        "mediation_user",
         "identity_assertion",
         "store",
         "store_url",
@@ -124,6 +125,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "destinations",
         "kept_roles",
         "foreign_buses",
+        "link_socket",
         "temporary_prefixes",
     }
     assert set(bus["destinations"]["properties"]["*"]["properties"]) == {
@@ -132,10 +134,16 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "roles",
         "mediations",
         "max_redeliveries",
+        "exception_destination",
+        "reliability",
+        "max_depth",
+        "send_timeout",
+        "max_message_size",
         "target",
         "bus",
         "check",
         "topic_checks",
+        "port",
         "topics",
     }
     assert set(descriptor["commands"]) == {
@@ -147,4 +155,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "exception",
         "replay",
         "discard",
+        "subscriptions",
+        "subscription",
+        "delete_subscription",
+        "links",
+        "link",
+        "link_start",
+        "link_stop",
+        "route",
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support_bus import World, running
+from support_bus import World, running, weather_bus
 
 from connector.errors import MessagingError
 from connector.spi import Message, Subject, Vote
@@ -219,3 +219,32 @@ def test_while_it_is_in_doubt_the_delivery_has_no_say_and_recovery_gives_the_mes
         assert bodies_ready(world, "requests") == 0
         recover_by_rollback(engine_of(world))
         assert bodies_ready(world, "requests") == 1
+
+
+def test_a_unit_votes_no_where_a_destination_is_full(tmp_path: Path) -> None:
+    destinations = {"requests": {}, "uk": {"max_depth": 1, "send_timeout": 0.0}, "replies": {}}
+    with running(tmp_path, {"weather": weather_bus(destinations=destinations)}) as world:
+        world.connect("alice").send("requests", "x")
+        each = participant(world, 2)
+        with pytest.raises(MessagingError, match="CF-BUS-173"):
+            each.prepare("b1")
+        each.rollback("b1")
+        assert (bodies(world, "uk"), bodies(world, "requests")) == ([], ["x"])
+        again = participant(world, 1)
+        again.prepare("b2")
+        again.commit("b2")
+        assert bodies(world, "uk") == [0]
+
+
+def test_what_a_prepared_unit_sends_is_shown_when_it_is_due(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        engine = engine_of(world)
+        unit = DeliveryUnit(engine)
+        with unit_in_force(unit):
+            world.connect("alice").send("uk", "later", delay=60.0)
+        BusParticipant(engine, unit).prepare("b1")
+    with running(tmp_path) as world:
+        engine_of(world).branches.commit("b1")
+        assert bodies(world, "uk") == []
+        world.advance(60.0)
+        assert bodies(world, "uk") == ["later"]

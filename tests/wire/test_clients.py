@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire, receive, require_proton, wire
 
 pytestmark = pytest.mark.amqp
 
@@ -20,14 +20,6 @@ from proton.utils import LinkDetached, SendException  # noqa: E402
 def running(tmp_path: Path) -> Iterator[Wire]:
     with wire(tmp_path) as started:
         yield started
-
-
-def receive(client: Any, address: str, **options: Any) -> Any:
-    receiver = client.create_receiver(address, credit=1, **options)
-    message = receiver.receive(timeout=10)
-    receiver.accept()
-    receiver.close()
-    return message
 
 
 @pytest.mark.parametrize("body", ["Sunny", b"\x00\xff", {"location": "UK", "n": 1}, ["a", 2.5, None], 7, True, None])
@@ -125,6 +117,18 @@ def test_on_an_anonymous_relay_each_message_is_checked_and_the_link_lives_on(run
     relay.send(Message(body="fine again", address="requests"))
     client = running.connect("alice")
     assert [receive(client, "requests").body for _ in range(2)] == ["fine", "fine again"]
+
+
+def test_a_full_destination_refuses_a_message_and_the_link_lives_on(running: Wire) -> None:
+    sender, other = (running.connect(user).create_sender("narrow") for user in ("alice", "bob"))
+    sender.send(Message(body="fits"))
+    for each, body in ((sender, "no place"), (other, "none here either"), (sender, "x" * 2000)):
+        with pytest.raises(SendException):
+            each.send(Message(body=body))
+    with running.in_process("alice") as connection:
+        assert connection.receive("narrow", timeout=10).body == "fits"  # gone for good when this returns
+    other.send(Message(body="fits again"))
+    assert receive(running.connect("alice"), "narrow").body == "fits again"
 
 
 def test_a_forged_sender_is_refused(running: Wire) -> None:

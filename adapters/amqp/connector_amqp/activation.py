@@ -199,7 +199,10 @@ class Activation:
         self._dialler.loop.soon(lambda: self._settle(delivery, outcome, condition, delay))
 
     def offer_again(self, delivery: Delivery, refusal: BaseException | None) -> None:
-        """The work manager did not take it: no failure of the message's; it keeps its place. Does not block."""
+        """Nobody was called, for want of a thread or while paused: no failure of the message's; it keeps its place.
+
+        Does not block.
+        """
         code = refusal.code if isinstance(refusal, ConnectorError) else "a full work manager"
         _LOG.warning("a delivery of %s must wait: %s", self.source, code)
         self._dialler.loop.soon(lambda: self._later(delivery, REFUSAL_PAUSE, delivery.schedule))

@@ -20,7 +20,14 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import ConnectorError, MessagingError, NameNotFound, WorkCompletedWithError, WorkRejected
+from connector.errors import (
+    ConnectorError,
+    DeliveryPostponed,
+    MessagingError,
+    NameNotFound,
+    WorkCompletedWithError,
+    WorkRejected,
+)
 from connector.spi import Message, Principal, Work, WorkEvent, WorkEventKind, identity_outage
 from connector_amqp.caller import SenderContext, sender_of
 from connector_amqp.codec import MALFORMED, decoded
@@ -122,6 +129,9 @@ class Delivery(Work):
         if activation.stopped or not isinstance(error, Exception):
             # Most likely the stop's own doing: it comes again, and must not be nearer to being given up by then.
             activation.settle(self, "released")
+            return
+        if isinstance(error, DeliveryPostponed):  # paused between taking and delivering it
+            activation.offer_again(self, error)
             return
         outage = identity_outage(error)
         if outage is not None:

@@ -69,6 +69,13 @@ class AssignmentReader:
                 names.add(holder.name)
         return frozenset(names)
 
+    def user(self, path: str, name: Any) -> str | None:
+        """One user by name; None where there is none, or it isn't known."""
+        if name is None:
+            return None
+        known = bool(name) and self._exists(path, Holder(HolderKind.USER, str(name)))
+        return str(name) if known else None
+
     def problem(self, reason: Reason, path: str, **inserts: str) -> None:
         """Note a problem."""
         found, allowed = reason.text.format(**inserts), _filled(reason.action, inserts)

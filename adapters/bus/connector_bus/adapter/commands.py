@@ -7,8 +7,9 @@ from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message
-from connector_bus.adapter import exception_commands, policy_commands
+from connector_bus.adapter import exception_commands, link_commands, policy_commands, subscription_commands
 from connector_bus.adapter.bus import Bus
+from connector_bus.engine.destination import Destination
 
 BUS_UNKNOWN = Reason(
     "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
@@ -43,7 +44,15 @@ def _shown(bus: Bus) -> dict[str, Any]:
         ready, in_delivery = destination.queue.counts()
         unmediated = 0 if destination.unmediated is None else sum(destination.unmediated.counts())
         destinations.append(
-            {"name": destination.name, "depth": ready, "in_delivery": in_delivery, "awaiting_mediation": unmediated}
+            {
+                "name": destination.name,
+                "type": "queue" if destination.settings is None else str(destination.settings.kind),
+                "depth": ready,
+                "in_delivery": in_delivery,
+                "awaiting_mediation": unmediated,
+                "delayed": _delayed(destination),
+                "max_depth": None if destination.settings is None else destination.settings.max_depth,
+            }
         )
     return {
         "bus": bus.name,
@@ -54,13 +63,19 @@ def _shown(bus: Bus) -> dict[str, Any]:
         "destinations": destinations,
         "discarded_replies": bus.engine.discarded_replies,
         "expired": bus.engine.expired,
+        "dropped": bus.engine.dropped,
     }
+
+
+def _delayed(destination: Destination) -> int:
+    sides = (destination.queue, destination.unmediated)
+    return sum(side.delayed for side in sides if side is not None)
 
 
 def _messages(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
     bus = find_bus(buses, str(arguments.get("bus")))
     name = str(arguments.get("destination") or bus.settings.exception_destination)
-    destination = bus.engine.destinations.get(name)
+    destination = bus.engine.destinations.get(bus.engine.destinations.route(name).name)
     messages = [_listed(message) for message in bus.engine.peek(destination)]
     return {"bus": bus.name, "destination": name, "messages": messages}
 
@@ -93,4 +108,12 @@ _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = 
     "exception": _on_bus(exception_commands.exception),
     "replay": _on_bus(exception_commands.replay),
     "discard": _on_bus(exception_commands.discard),
+    "links": _on_bus(lambda _arguments, bus: link_commands.links(bus)),
+    "link": _on_bus(link_commands.link),
+    "link_start": _on_bus(link_commands.start),
+    "link_stop": _on_bus(link_commands.stop),
+    "route": _on_bus(link_commands.route),
+    "subscriptions": _on_bus(subscription_commands.subscriptions),
+    "subscription": _on_bus(subscription_commands.subscription),
+    "delete_subscription": _on_bus(subscription_commands.delete_subscription),
 }

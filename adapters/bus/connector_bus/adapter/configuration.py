@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, final
 
@@ -10,15 +10,25 @@ from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
+from connector_bus.adapter.link_reader import LinkReader
 from connector_bus.adapter.store_place import read_place
+from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED
 from connector_bus.policy.roles import ResourceType, Role
-from connector_bus.settings import ENGINE_TYPES, REPLY_PREFIX, BusSettings, DestinationSettings
+from connector_bus.settings import (
+    NO_EXCEPTION_DESTINATION,
+    REPLY_PREFIX,
+    BusSettings,
+    DestinationSettings,
+    transmission_queue,
+)
 
+EXCEPTIONS_UNFIT = Reason(
+    "CF-BUS-177", "the exception destination {found}", f'another queue of the bus, or "{NO_EXCEPTION_DESTINATION}"'
+)
 CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
-TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
     "CF-BUS-111", "the temporary prefix {found}", f"at least one character, and not the beginning of {REPLY_PREFIX}"
@@ -28,15 +38,12 @@ KEPT_TYPE_DIFFERS = Reason(
 )
 
 
-def read_buses(
-    section: Mapping[str, Any], identity: IdentityService, *, runnable: Collection[ResourceType] = ENGINE_TYPES
-) -> dict[str, BusSettings]:
+def read_buses(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
     """Read the section; asks the registry about role holders where the security of their bus is in force.
 
-    `runnable` are the destination types that aren't refused. Raises ConfigError with all problems; each names its
-    key path.
+    Raises ConfigError with all problems; each names its key path.
     """
-    reader = _Reader(identity, runnable)
+    reader = _Reader(identity)
     buses = {name: reader.bus(str(name), table) for name, table in section.items()}
     if reader.problems:
         raise ConfigError.of(tuple(reader.problems))
@@ -83,9 +90,8 @@ def _with_kept(table: Mapping[str, Any], kept: Mapping[str, Any] | None) -> Mapp
 class _Reader:
     """Reads one section and gathers the problems."""
 
-    def __init__(self, identity: IdentityService, runnable: Collection[ResourceType]) -> None:
+    def __init__(self, identity: IdentityService) -> None:
         self._identity = identity
-        self._runnable = runnable
         self._assignments = AssignmentReader(identity)
         self.problems = self._assignments.problems
 
@@ -106,9 +112,15 @@ class _Reader:
         }
         foreign = self._foreign_buses(f"{path}.foreign_buses", name, table.get("foreign_buses") or {})
         reader.check(f"{path}.destinations", destinations, foreign)
-        self._refuse_not_run(f"{path}.destinations", destinations)
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
+        self._check_exceptions(f"{path}.destinations", name, destinations)
+        tables = table.get("foreign_buses") or {}
+        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        for other in (other for other, way in ways.items() if way.link is not None):
+            queue = transmission_queue(other)
+            # What waits there is nobody's to receive or browse, and nobody's to send to by that name.
+            destinations[queue] = DestinationSettings(queue, inherits=False)
         return BusSettings(
             name=name,
             security=security,
@@ -118,13 +130,26 @@ class _Reader:
                 f"{path}.identity_assertion", table.get("identity_assertion")
             ),
             exception_destination=exceptions,
+            mediation_user=self._assignments.user(f"{path}.mediation_user", table.get("mediation_user")),
             destinations=MappingProxyType(destinations),
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            ways=ways,
+            link_socket=table.get("link_socket") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
+
+    def _check_exceptions(self, path: str, bus: str, destinations: Mapping[str, DestinationSettings]) -> None:
+        """Messages that fail go to a queue of this bus, and not to where they have failed."""
+        for name, each in destinations.items():
+            to = each.exception_destination
+            if to is None or to == NO_EXCEPTION_DESTINATION:
+                continue
+            end = alias_path(bus, destinations, to).end
+            if not isinstance(end, str) or destinations[end].kind is not ResourceType.QUEUE or end == name:
+                self._assignments.problem(EXCEPTIONS_UNFIT, f"{path}.{key(name)}.exception_destination", found=repr(to))
 
     def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
         """Which chains clients may come over; a secured bus takes protected ones only unless it says otherwise."""
@@ -172,11 +197,3 @@ class _Reader:
             inherits = table.get("inherit_defaults")
             prefixes[name] = Grants(ResourceType.TEMPORARY, roles, inherits is None or bool(inherits))
         return MappingProxyType(prefixes)
-
-    def _refuse_not_run(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
-        allowed = ", ".join(sorted(self._runnable))
-        for name, each in destinations.items():
-            if each.kind not in self._runnable:
-                self._assignments.problem(
-                    TYPE_NOT_RUN, f"{path}.{key(name)}.type", found=f"'{each.kind}'", allowed=allowed
-                )

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, final
 
-from connector.errors import Reason
+from connector.errors import MessagingError, Reason
 from connector_bus.adapter.assignment_reader import AssignmentReader
+from connector_bus.adapter.port_reader import read_port
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import (
     TOPIC_ROLES,
@@ -20,11 +21,26 @@ from connector_bus.policy.definition import (
 )
 from connector_bus.policy.roles import DESTINATION_TYPES, ResourceType
 from connector_bus.policy.topics import is_topic
-from connector_bus.settings import REPLY_PREFIX, DestinationSettings, MediationSettings
+from connector_bus.reliability import Reliability
+from connector_bus.selector.selector import parse_selector
+from connector_bus.settings import (
+    LINK_PREFIX,
+    MAX_MESSAGE_SIZE,
+    SEND_TIMEOUT,
+    SUBSCRIPTION_PREFIX,
+    TEMPORARY_PREFIX,
+    DestinationSettings,
+    MediationSettings,
+    PortSettings,
+)
 
 TYPE_UNKNOWN = Reason("CF-BUS-001", "the destination type {found}", "{allowed}")
 MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
-NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
+NAME_RESERVED = Reason(
+    "CF-BUS-009",
+    "the destination name {found}",
+    f"a name that begins with none of {TEMPORARY_PREFIX}, {SUBSCRIPTION_PREFIX} and {LINK_PREFIX}",
+)
 TARGET_MISSING = Reason("CF-BUS-101", "a destination of type {kind} without {key}", "{key}, which says what it is for")
 ALIAS_ASTRAY = Reason("CF-BUS-102", "an alias that leads nowhere: {fault}", "a target that is there")
 FOREIGN_BUS_UNKNOWN = Reason("CF-BUS-103", "the bus {found}", "a bus of foreign_buses: {known}")
@@ -40,6 +56,8 @@ INHERITS_NOTHING = Reason(
 ADDRESS_TWICE = Reason(
     "CF-BUS-107", "a second foreign destination for {address}, besides {other}", "one foreign destination for each"
 )
+RELIABILITY_UNKNOWN = Reason("CF-BUS-176", "the reliability {found}", "{allowed}")
+SELECTOR_MALFORMED = Reason("CF-BUS-178", "{found}", "a condition over properties and JMS headers: location = 'UK'")
 CHECK_UNKNOWN = Reason("CF-BUS-108", "the alias check {found}", "both, target or alias")
 #: Keys that only destinations of some types have.
 _OWNERS: Final[Mapping[str, tuple[ResourceType, ...]]] = {
@@ -48,6 +66,7 @@ _OWNERS: Final[Mapping[str, tuple[ResourceType, ...]]] = {
     "check": (ResourceType.ALIAS,),
     "topics": (ResourceType.TOPIC_SPACE,),
     "topic_checks": (ResourceType.TOPIC_SPACE,),
+    "port": (ResourceType.PORT,),
 }
 
 
@@ -66,7 +85,7 @@ class DestinationReader:
 
     def destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         """Read one; what is wrong with it is noted, and something fit is answered in its place."""
-        if name.startswith(REPLY_PREFIX):
+        if name.startswith((TEMPORARY_PREFIX, SUBSCRIPTION_PREFIX, LINK_PREFIX)):
             self._reader.problem(NAME_RESERVED, path, found=name)
         grants = self.grants(path, name, table)
         return DestinationSettings(
@@ -79,7 +98,24 @@ class DestinationReader:
             alias=grants.alias,
             foreign=grants.foreign,
             topics=grants.topics,
+            reliability=self._reliability(path, table),
+            max_depth=None if (limit := table.get("max_depth")) is None else int(limit),
+            send_timeout=float(SEND_TIMEOUT if (pause := table.get("send_timeout")) is None else pause),
+            max_message_size=int(MAX_MESSAGE_SIZE if (size := table.get("max_message_size")) is None else size),
+            exception_destination=table.get("exception_destination") or None,
+            port=self._port(path, table) if grants.kind is ResourceType.PORT else None,
         )
+
+    def _port(self, path: str, table: Mapping[str, Any]) -> PortSettings | None:
+        return read_port(f"{path}.port", table.get("port"), self._reader.problem)
+
+    def _reliability(self, path: str, table: Mapping[str, Any]) -> Reliability:
+        written = table.get("reliability") or Reliability.ASSURED
+        if written in list(Reliability):
+            return Reliability(written)
+        allowed = ", ".join(Reliability)
+        self._reader.problem(RELIABILITY_UNKNOWN, f"{path}.reliability", found=repr(written), allowed=allowed)
+        return Reliability.ASSURED
 
     def grants(self, path: str, name: str, table: Mapping[str, Any]) -> ResourceGrants:
         """Read what is assigned on one, without the rest of it."""
@@ -170,7 +206,21 @@ class DestinationReader:
             if not isinstance(handler, str) or not all(handler.partition(":")):
                 self._reader.problem(MEDIATION_MALFORMED, f"{path}[{number}]", found=repr(item))
                 continue
-            yield MediationSettings(handler, MappingProxyType(dict(table.get("properties") or {})))
+            yield MediationSettings(
+                handler,
+                self._selector(f"{path}[{number}].selector", table.get("selector")),
+                self._reader.user(f"{path}[{number}].run_as", table.get("run_as")),
+                MappingProxyType(dict(table.get("properties") or {})),
+            )
+
+    def _selector(self, path: str, text: Any) -> str | None:
+        if text is None:
+            return None
+        try:
+            return parse_selector(str(text)).text
+        except MessagingError as error:
+            self._reader.problem(SELECTOR_MALFORMED, path, found=error.text)
+            return None
 
 
 def key(name: str) -> str:

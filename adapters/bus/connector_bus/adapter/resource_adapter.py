@@ -15,6 +15,8 @@ from connector.spi import (
     Clock,
     IdentityService,
     MessageEndpointFactory,
+    NamingKind,
+    NamingReference,
     PostureFinding,
     ResourceAdapter,
 )
@@ -25,6 +27,10 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.engine.topic_pattern import parse_pattern
+from connector_bus.engine.topics import Terms
+from connector_bus.links.contract import LinkEntrance
+from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import BusSettings
 
 if TYPE_CHECKING:
@@ -76,7 +82,7 @@ class BusResourceAdapter(ResourceAdapter):
         try:
             for each in settings.values():
                 _warn(each, admin_security=context.identity.security_enabled)
-                self._buses[each.name] = Bus(each, context, self._alarm)
+                self._buses[each.name] = Bus(each, context, self._alarm, self._entrance)
             for bus in self._buses.values():
                 bus.start()
             self._listen(context)
@@ -138,7 +144,7 @@ class BusResourceAdapter(ResourceAdapter):
             self._section = live if in_force else before
 
         def make(settings: BusSettings) -> Bus:
-            return Bus(settings, context, alarm)
+            return Bus(settings, context, alarm, self._entrance)
 
         wanted = read_buses(live, context.identity)
         chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
@@ -151,19 +157,33 @@ class BusResourceAdapter(ResourceAdapter):
         return BusManagedConnectionFactory(resource, self._bus(properties))
 
     def validate_activation(self, spec: ActivationSpec) -> None:
-        """Check that its bus is there. Raises NameNotFound CF-BUS-016."""
+        """Check that its bus is there, and its selector and topic fit.
+
+        Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170 or -183.
+        """
         self._bus(spec.properties)
+        terms = _terms(spec)
+        parse_pattern(terms.topic)
+        if terms.selector is not None:
+            parse_selector(terms.selector)
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """Clients outside come over the wire, with an adapter for that (CONF-6, CHAIN-8)."""
+        told = ("bus", "provider_endpoints", "target_chain") if kind == "connection-factory" else ("bus", "name")
+        return NamingReference(kind, "amqp", {key: properties[key] for key in told if key in properties})
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
-        """Begin to deliver messages of a queue to a handler, under the identities in the messages.
+        """Begin to deliver messages of a queue or a subscription to a handler, under the identities in the messages.
 
         Blocks for the registry. Raises SignOnError CF-BUS-010, LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or
-        -021, NameNotFound CF-BUS-016 or -030 (CHAIN-6).
+        -021, NameNotFound CF-BUS-016 or -030, MessagingError CF-BUS-170 or -171 (CHAIN-6).
         """
+        destination = str(spec.properties.get("destination"))
         with self._lock:
             before = self._leaving.get((endpoint_factory, spec))
-        bus, destination = self._bus(spec.properties), str(spec.properties.get("destination"))
-        activation = Activation(bus, destination, endpoint_factory, before)
+        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, _terms(spec), before)
         activation.start()
         with self._lock:
             self._leaving.pop((endpoint_factory, spec), None)
@@ -192,11 +212,29 @@ class BusResourceAdapter(ResourceAdapter):
         """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
         return posture.findings(self._buses.values())
 
+    def _entrance(self, name: str) -> LinkEntrance | None:
+        """Where the links of this container's own buses come in."""
+        bus = self._buses.get(name)
+        return None if bus is None else bus.links.receiver
+
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         return commands.find_bus(self._buses, str(properties.get("bus")))
 
     def __repr__(self) -> str:
         return f"<BusResourceAdapter with buses {', '.join(sorted(self._buses)) or 'none'}>"
+
+
+def _terms(spec: ActivationSpec) -> Terms:
+    """What an activation says of a subscription; for a queue only the selector counts."""
+    given = spec.properties
+    name, selector = given.get("subscription"), given.get("selector")
+    return Terms(
+        topic=str(given.get("topic") or "#"),
+        name=str(name) if name else None,
+        durable=bool(given.get("durable")),
+        shared=bool(given.get("shared")),
+        selector=str(selector) if selector else None,
+    )
 
 
 def _warn(settings: BusSettings, *, admin_security: bool) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, final
+from typing import Any, Final, final
 
-from connector.errors import AccessDenied, ConnectorError
-from connector.spi import Message, Subject
+from connector.errors import ConnectorError
+from connector.spi import Message, Subject, UserPrincipal
 from connector_bus.adapter.bus import Bus
+from connector_bus.chains.conditions import Refusal
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
+from connector_bus.chains.settings import ChainSettings
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
-from connector_bus.engine.engine import REPLY_QUEUE_PRIVATE, new_connection_id
+from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import Role
 from connector_bus.settings import REPLY_PREFIX
 from connector_bus.store.record import StoredMessage
 
 Done = Callable[[BaseException | None], None]
+#: Bytes that wait for one client to read them, from which on it gets no more messages.
+HIGH_WATER: Final = 1024 * 1024
 
 
 @final
@@ -32,13 +39,25 @@ class BusSide:
         subject: Who is signed on: all checks and the identity in its messages are this subject's.
         inbox: Where what other threads have done is heard of.
         executor: Where what blocks is done.
+        chain: What the client may.
+        memory: What all clients of the chain hold in memory.
 
-    Mutable state: `_reply_queues`.
+    Attributes:
+        refuse: Ends a link and says why; set by the peer.
+        outgoing: Bytes that wait for the client to read them, by the last count.
+
+    Mutable state: `subject`, `refuse`, `outgoing`, `_reply_queues`.
     """
 
-    def __init__(self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor) -> None:
+    def __init__(
+        self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor, chain: ChainSettings, memory: Memory
+    ) -> None:
         self.bus = bus
         self.subject = subject
+        self.chain = chain
+        self.memory = memory
+        self.refuse: Callable[[Any, Refusal], None] = lambda _link, _refusal: None
+        self.outgoing = 0
         self._inbox = inbox
         self._executor = executor
         self._id = new_connection_id()
@@ -55,38 +74,60 @@ class BusSide:
         """Seconds since 1970."""
         return self.bus.context.clock.time()
 
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the client to read it that it gets no more."""
+        return self.outgoing > HIGH_WATER
+
+    def sent(self, size: int) -> None:
+        """So many bytes more wait for the client."""
+        self.outgoing += size
+
+    def known_now(self) -> Subject:
+        """Who is signed on, with the groups of now. Blocks for the registry; raises what that raises."""
+        caller = self.subject.caller
+        identity = self.bus.context.identity
+        if not self.bus.access.active or not isinstance(caller, UserPrincipal) or caller.realm != identity.realm:
+            return self.subject
+        return identity.assert_user(caller.name)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have something done on the loop in so many seconds, unless it is cancelled."""
+        return self._inbox.later(seconds, call)
+
     def may_send(self, name: str) -> None:
         """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
-        destination = self.bus.engine.target(name)
-        if destination is not None:
-            self.bus.access.require(self.subject, Role.SENDER, destination.resource)
+        self.bus.engine.require_sender(self.subject, name)
 
     def consumable(self, name: str, role: Role) -> Destination:
         """A destination that the user may receive from, or browse. Raises AccessDenied, NameNotFound."""
-        destination = self.bus.engine.destinations.get(name)
-        if not destination.is_temporary:
-            self.bus.access.require(self.subject, role, destination.resource)
-        elif destination.owner is not self:
-            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.bus.name)
-        return destination
+        return self.bus.engine.consumable(self.subject, name, self, role)
 
-    def admit(self, name: str, message: Message) -> StoredMessage:
+    def admit(self, name: str, message: Message) -> tuple[StoredMessage, ...]:
         """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
-        self.may_send(name)
-        engine = self.bus.engine
-        return engine.accept(message, name, self.bus.access.identity_of(self.subject), message_id=message.message_id)
+        engine, identity = self.bus.engine, self.bus.access.identity_of(self.subject)
+        route = engine.require_sender(self.subject, name, message.topic or ROOT)
+        return engine.fan_out(route, engine.accept(message, name, identity, message_id=message.message_id))
 
     def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
         """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards."""
         engine = self.bus.engine
         try:
+            # Nobody waits for a place on the loop: a client is refused at once, and may send again.
+            sends, needed = engine.admit(sends, receipts, wait=False)
+        except ConnectorError as error:
+            done(error)
+            return
+        try:
             unit = engine.store_unit(sends, receipts)
-            if unit.is_empty:  # reply queues live in memory only
+            if unit.is_empty:  # some messages live in memory only
                 engine.settled(sends, receipts)
+                engine.rooms.entered(needed)
                 done(None)
                 return
             future = engine.store.submit(unit)
         except ConnectorError as error:
+            engine.rooms.entered(needed)
             done(error)
             return
 
@@ -94,13 +135,14 @@ class BusSide:
             error = outcome.exception()
             if error is None:
                 engine.settled(sends, receipts)
+            engine.rooms.entered(needed)
             self._inbox.put(functools.partial(done, error))
 
         future.add_done_callback(written)
 
     def failed(self, queue: MessageQueue, entry: Entry, error: ConnectorError, *, permanent: bool) -> None:
         """Book a failed delivery, on another thread: again, or to the exception destination. It logs its own errors."""
-        settings = self.bus.engine.destinations.durable.get(queue.name)
+        settings = self.bus.engine.destinations.find(queue.name)
         limit = settings.settings.max_redeliveries if settings is not None and settings.settings is not None else 0
         book = functools.partial(self.bus.failures.failed, queue, entry, error, limit=limit, permanent=permanent)
         self._executor.submit(book)

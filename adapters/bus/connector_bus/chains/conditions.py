@@ -16,6 +16,7 @@ INVALID_FIELD: Final = "amqp:invalid-field"
 DECODE_ERROR: Final = "amqp:decode-error"
 INTERNAL_ERROR: Final = "amqp:internal-error"
 RESOURCE_LIMIT: Final = "amqp:resource-limit-exceeded"
+REDIRECT: Final = "amqp:connection:redirect"
 FORCED: Final = "amqp:connection:forced"
 
 
@@ -40,6 +41,8 @@ def refusal_of(error: BaseException) -> Refusal:
         return Refusal(NOT_FOUND, str(error))
     if isinstance(error, SecurityError) or type(error).__name__ == "LoginRefused":
         return Refusal(UNAUTHORIZED, str(error))
+    if error.code in ("CF-BUS-173", "CF-BUS-174"):  # the destination is full, or the message too large for it
+        return Refusal(RESOURCE_LIMIT, str(error))
     if error.code == "CF-BUS-170":
         return Refusal(INVALID_FIELD, str(error))
     if isinstance(error, MessagingError) and error.code in ("CF-BUS-052", "CF-BUS-053", "CF-BUS-056"):

@@ -8,14 +8,10 @@ behind. Not safe for several threads: the chain's loop owns it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Any, final
 
+from connector_bus.chains.settings import ChainSettings
 from connector_bus.store.amqp_content import load_proton
-
-#: The largest frame that is taken and sent, in bytes.
-MAX_FRAME: Final = 65536
-#: Sessions of one connection.
-MAX_SESSIONS: Final = 255
 
 
 @final
@@ -24,23 +20,23 @@ class EngineRoom:
 
     Args:
         container_id: Our name to the client.
-        idle_timeout: Seconds after which a silent client is taken for dead.
+        chain: What a client may: how large a frame it sends, how many sessions it has, how long it is silent.
         on_event: Told each event of the library, by its name, with its context.
 
     Attributes:
         connection: The library's connection.
     """
 
-    def __init__(self, container_id: str, idle_timeout: float, on_event: Callable[[str, Any], None]) -> None:
+    def __init__(self, container_id: str, chain: ChainSettings, on_event: Callable[[str, Any], None]) -> None:
         proton = load_proton()
         self._collector = proton.Collector()
         self.connection = proton.Connection()
         self.connection.collect(self._collector)
         self.connection.container = container_id
         self._transport = proton.Transport(proton.Transport.SERVER)
-        self._transport.idle_timeout = idle_timeout
-        self._transport.max_frame_size = MAX_FRAME
-        self._transport.channel_max = MAX_SESSIONS
+        self._transport.idle_timeout = chain.idle_timeout
+        self._transport.max_frame_size = chain.max_frame_size
+        self._transport.channel_max = chain.max_sessions - 1
         self._transport.bind(self.connection)
         self._on_event = on_event
         self._ended = False
@@ -85,6 +81,15 @@ class EngineRoom:
             parts.append(bytes(self._transport.peek(pending)))
             self._transport.pop(pending)
         return b"".join(parts), True
+
+    def backlog(self) -> int:
+        """Bytes of messages that the client has not been sent, or has no window for."""
+        total = 0
+        session = None if self._ended else self.connection.session_head(0)
+        while session is not None:
+            total += session.outgoing_bytes
+            session = session.next(0)
+        return total
 
     def tick(self, now: float) -> float:
         """Let time go on; answers when to call again, in the same seconds, or 0 for never."""

@@ -38,6 +38,10 @@ class Inbox:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._take_out)
 
+    def later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have a function called on the loop in so many seconds; from the loop only."""
+        return self._loop.call_later(seconds, self.put, call)
+
     def _take_out(self) -> None:
         with self._lock:
             calls, self._calls = self._calls, deque()

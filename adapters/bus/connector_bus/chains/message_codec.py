@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Message, PropertyValue
+from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
 from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.store.amqp_content import (
     MALFORMED,
@@ -23,6 +25,10 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+#: Where clients say when, or after how long, a message may be shown; both in milliseconds.
+DELIVERY_TIME: Final = "x-opt-delivery-time"
+DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
     """A client's message as the engine takes it; its body is kept as bytes. Pure but for the library.
@@ -32,7 +38,8 @@ def decoded(data: bytes, user: str | None, now: float) -> Message:
         user: Who is signed on; None for nobody. A user-id in the message must be the same (BUS-8).
         now: Seconds since 1970, for what is only good for so long.
 
-    Raises MessagingError CF-BUS-151 for what is no message, AccessDenied CF-BUS-152 for a forged sender.
+    Raises MessagingError CF-BUS-151 for what is no message, CF-BUS-172 for a delay that is too long, AccessDenied
+    CF-BUS-152 for a forged sender.
     """
     wire = load_proton().Message()
     try:
@@ -65,7 +72,22 @@ def _read(wire: Any, data: bytes, now: float) -> Message:
         priority=min(int(wire.priority), 9),
         persistent=bool(wire.durable),
         group=wire.group_id or None,
+        topic=wire.subject or None,
+        deliver_at=_due(wire.annotations or {}, now),
     )
+
+
+def _due(annotations: Mapping[Any, Any], now: float) -> float | None:
+    """Before when a message is not to be shown; None where it may be at once."""
+    time, delay = annotations.get(DELIVERY_TIME), annotations.get(DELIVERY_DELAY)
+    due = None
+    if isinstance(time, int) and not isinstance(time, bool):
+        due = time / 1000
+    elif isinstance(delay, int) and not isinstance(delay, bool):
+        due = now + delay / 1000
+    if due is not None and due - now > LONGEST_DELAY:
+        raise MessagingError(DELAY_UNFIT, found=f"{due - now:g}")
+    return due if due is not None and due > now else None
 
 
 def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
@@ -92,6 +114,7 @@ def _written(stored: StoredMessage) -> Any:
     wire.address = header.destination
     wire.reply_to = header.reply_to
     wire.group_id = header.group
+    wire.subject = header.topic
     wire.creation_time = header.timestamp or 0
     wire.expiry_time = header.expires_at or 0
     wire.properties = dict(header.properties) or None

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.spi import Subject
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.bus_side import BusSide
+from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.settings import ChainSettings
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
 
 _LOG = logging.getLogger("connector_bus.chains")
 
+#: Seconds that a client has for reading our last words, and for ending what was ended from our side.
+LINGER: Final = 2.0
 #: Seconds that a wrong password waits for its answer: somebody who guesses is slowed down, nobody else is.
 REFUSAL_DELAY: Final = 1.0
 
@@ -36,8 +40,8 @@ class ClientProtocol(asyncio.Protocol):
     Args:
         admission: Who gets in.
         container: Our name to the client.
-        idle_timeout: Seconds after which a silent client is taken for dead.
-        login_timeout: Seconds until a client must have opened its connection.
+        chain: What clients may.
+        memory: What all clients of the chain hold in memory.
         executor: Where the registry is asked, and whatever else blocks.
         gone: Told when the connection has ended.
 
@@ -49,15 +53,15 @@ class ClientProtocol(asyncio.Protocol):
         admission: Admission,
         container: str,
         *,
-        idle_timeout: float,
-        login_timeout: float,
+        chain: ChainSettings,
+        memory: Memory,
         executor: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
         self._container = container
-        self._idle_timeout = idle_timeout
-        self._login_timeout = login_timeout
+        self._chain = chain
+        self._memory = memory
         self._executor = executor
         self._gone = gone
         self._loop = asyncio.get_running_loop()
@@ -67,7 +71,10 @@ class ClientProtocol(asyncio.Protocol):
         self._sasl: SaslServer | None = None
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
+        self._bus_side: BusSide | None = None
+        self._last_words: asyncio.TimerHandle | None = None
         self._paused = False
+        self._ending = False
         self._timers: list[asyncio.TimerHandle] = []
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
@@ -79,10 +86,12 @@ class ClientProtocol(asyncio.Protocol):
         external = _common_name(transport.get_extra_info("ssl_object"))
         bare = self._admission.takes_nobody()
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
-        self._timers.append(self._loop.call_later(self._login_timeout, self._too_late))
+        self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
+        if self._ending:
+            return
         if self._engine is not None:
             self._feed(data)
         elif self._sasl is not None:
@@ -97,6 +106,8 @@ class ClientProtocol(asyncio.Protocol):
         """It is over; what was out at the client goes back."""
         for timer in self._timers:
             timer.cancel()
+        if self._last_words is not None:
+            self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
         if self._engine is not None:
@@ -160,13 +171,14 @@ class ClientProtocol(asyncio.Protocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        engine = EngineRoom(self._container, self._idle_timeout, self._on_event)
+        engine = EngineRoom(self._container, self._chain, self._on_event)
         self._engine = engine
         self._peer = Peer(engine.connection, self._subject, self._admission.bus_for, self._side)
         self._feed(rest)
 
     def _side(self, bus: Bus, subject: Subject) -> BusSide:
-        return BusSide(bus, subject, self._inbox, self._executor)
+        self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._memory)
+        return self._bus_side
 
     def _too_late(self) -> None:
         if self._peer is None or not self._peer.is_open:
@@ -191,14 +203,30 @@ class ClientProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         engine = self._engine
-        if engine is None or self._transport is None or self._paused:
+        if engine is None or self._transport is None or self._ending:
+            return
+        if self._peer is not None and self._peer.closing:
+            self._linger()
+        if self._paused:
             return
         data, over = engine.output()
         self._write(data)
         if over:
             self._end_writing()
-        else:
-            self._tick()
+            return
+        self._tick()
+        self._count()
+
+    def _count(self) -> None:
+        """What waits for the client is counted anew where that matters; with room again it goes on."""
+        side, engine, peer = self._bus_side, self._engine, self._peer
+        if side is None or engine is None or peer is None or self._transport is None:
+            return
+        congested = side.congested
+        if side.outgoing > HIGH_WATER // 2:
+            side.outgoing = engine.backlog() + self._transport.get_write_buffer_size()
+        if congested and not side.congested:
+            side.call_soon(peer.resume)
 
     def _tick(self) -> None:
         engine = self._engine
@@ -213,7 +241,7 @@ class ClientProtocol(asyncio.Protocol):
             self._timers.append(self._loop.call_later(max(0.01, due - now), self._on_time))
 
     def _on_time(self) -> None:
-        if self._engine is not None:
+        if self._engine is not None and not self._ending:
             self._tick()
             self._engine.tell()
             self._flush()
@@ -223,8 +251,25 @@ class ClientProtocol(asyncio.Protocol):
             self._transport.write(data)
 
     def _end_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        """Say no more. What the client still writes is taken and dropped: closed at once, a socket with something
+        unread is reset, and the client never reads why it was refused.
+        """
+        transport = self._transport
+        if transport is None or self._ending:
+            return
+        self._ending = True
+        if self._peer is not None:
+            self._peer.end()
+        if transport.can_write_eof():
+            transport.write_eof()
+            self._linger()
+        else:
+            transport.close()
+
+    def _linger(self) -> None:
+        """Close in a while, whatever the client does."""
+        if self._last_words is None and self._transport is not None:
+            self._last_words = self._loop.call_later(LINGER, self._transport.close)
 
 
 def _common_name(secured: ssl.SSLObject | None) -> str | None:

@@ -19,6 +19,7 @@ from connector.errors import MessagingError
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.selector.selector import Selector
 
 #: Seconds before an entry that the work manager refused is offered again: at once would be a busy loop.
 REFUSAL_PAUSE = 1.0
@@ -58,6 +59,8 @@ class Consumer:
             or `refused` if it could not even be begun. Further calls for one delivery change nothing.
         alarm: For the pauses.
         keeps_groups: Whether messages of one group are taken one after the other.
+        alone: Whether no other engine on the same store is to take any meanwhile.
+        selector: Which messages it takes; None for any.
         on_lost: Told when the queue has closed under it; must not block.
 
     Safe to use from any thread. Mutable state: `_places` (the wishes open now), `_out`, `_stopped`, `_refused` (places
@@ -74,6 +77,8 @@ class Consumer:
         alarm: Alarm,
         *,
         keeps_groups: bool = False,
+        alone: bool = False,
+        selector: Selector | None = None,
         on_lost: Callable[[MessagingError], None] = lambda _error: None,
     ) -> None:
         self.queue = queue
@@ -81,6 +86,8 @@ class Consumer:
         self._begin = begin
         self._concurrency = concurrency
         self._keeps_groups = keeps_groups
+        self._alone = alone
+        self._selector = selector
         self._on_lost = on_lost
         self._idle = threading.Condition()
         self._places: set[_Place] = set()
@@ -94,11 +101,15 @@ class Consumer:
         self._when_idle: list[Callable[[], None]] = []
 
     def start(self, after: Consumer | None = None) -> None:
-        """Begin to take messages. Does not block.
+        """Begin to take messages. Does not block, except with the queue's first selector: for the disk.
+
+        Raises MessagingError CF-BUS-056 or -171 where a selector can't be used.
 
         Args:
             after: A stopped consumer whose deliveries have to end before, for the order's sake; None for none.
         """
+        if self._selector is not None:
+            self.queue.know_headers()
         if after is None:
             self._fill()
             return
@@ -207,6 +218,11 @@ class Consumer:
         """Whether `stop` was called: a delivery that has not begun by then had better not begin."""
         return self._stopped
 
+    def is_out(self, taken: Taken) -> bool:
+        """Whether a delivery is under way still."""
+        with self._idle:
+            return taken in self._out
+
     @property
     def held(self) -> str:
         """Why it takes nothing for the moment; empty where it does."""
@@ -245,7 +261,7 @@ class Consumer:
             self._places.update(places)
         for place in places:
             try:
-                self.queue.want(place, keeps_groups=self._keeps_groups)
+                self.queue.want(place, keeps_groups=self._keeps_groups, alone=self._alone, selector=self._selector)
             except MessagingError as error:  # the queue has closed: there is nothing to consume any more
                 with self._idle:
                     self._places.discard(place)

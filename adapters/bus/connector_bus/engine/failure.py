@@ -11,6 +11,7 @@ from typing import Any
 
 from connector.errors import ConnectorError, Reason, WorkCompletedWithError
 from connector.spi import UNAUTHENTICATED, Message, PropertyValue, ServerPrincipal
+from connector_bus.reliability import Reliability
 from connector_bus.store.record import StoredMessage
 
 #: The property by which a reply says that it is a fault; it counts only in a message of the engine's own identity.
@@ -47,9 +48,19 @@ class FailureNote:
 
 
 def exception_record(
-    stored: StoredMessage, note: FailureNote, *, sequence: int, to: str, attempts: int, now: float
+    stored: StoredMessage,
+    note: FailureNote,
+    *,
+    sequence: int,
+    to: str,
+    attempts: int,
+    now: float,
+    **more: PropertyValue,
 ) -> StoredMessage:
-    """The message as it goes to the exception destination: as it was, with why, where, when and how often."""
+    """The message as it goes to the exception destination: as it was, with why, where, when and how often.
+
+    `more` are further properties that say how it came about.
+    """
     properties: dict[str, PropertyValue] = {
         **stored.header.properties,
         "exception_reason": note.code,
@@ -58,13 +69,29 @@ def exception_record(
         "exception_destination": stored.destination,
         "exception_time": now,
         "exception_attempts": attempts,
+        **({} if stored.place is None else {"exception_topic_space": stored.header.destination}),
         "exception_identity": str(stored.header.identity or UNAUTHENTICATED),
+        **more,
     }
     # It must not expire there: it would be lost silently.
     header = stored.header.replace(
-        properties=MappingProxyType(properties), destination=to, expires_at=None, delivery_count=0
+        properties=MappingProxyType(properties),
+        destination=to,
+        expires_at=None,
+        deliver_at=None,
+        persistent=True,
+        delivery_count=0,
     )
-    return replace(stored, sequence=sequence, header=header, mediated=True)
+    # Nor is it lost there with the engine, however little was to be done for it.
+    return replace(
+        stored,
+        sequence=sequence,
+        header=header,
+        mediated=True,
+        reliability=Reliability.ASSURED,
+        passage=None,
+        place=None,
+    )
 
 
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:

@@ -10,6 +10,8 @@ from typing import final
 
 from connector.errors import MessagingError
 from connector.spi import Clock
+from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.shared_queue import SharedQueue
 from connector_bus.store.contract import SharedStore
@@ -26,12 +28,15 @@ class Feeder:
         bus: For the log.
         store: The store.
         clock: The time.
+        alarm: For messages that are due later.
 
-    Safe to use from any thread. Mutable state: `_queues`, which only grows; `_asked`, the queues that are in the
-    line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the thread only.
+    Safe to use from any thread. Mutable state: `_queues`, replaced when one comes or goes; `_asked`, the queues that
+    are in the line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the
+    thread only.
     """
 
-    def __init__(self, bus: str, store: SharedStore, clock: Clock) -> None:
+    def __init__(self, bus: str, store: SharedStore, clock: Clock, alarm: Alarm) -> None:
+        self._alarm = alarm
         self._bus = bus
         self._store = store
         self._clock = clock
@@ -56,9 +61,14 @@ class Feeder:
             exclusive=exclusive,
             ask=self._ask,
             polled=self.polled,
+            later=self._alarm.call_later,
         )
-        self._queues.append(queue)
+        self._queues = [*self._queues, queue]
         return queue
+
+    def drop(self, queue: MessageQueue) -> None:
+        """A queue is gone: it is fed no more. Does not block."""
+        self._queues = [each for each in self._queues if each is not queue]
 
     def start(self) -> None:
         """Begin. Does not block."""

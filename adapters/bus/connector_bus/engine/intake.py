@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Principal, PropertyValue
+from connector_bus.engine.forward_path import HOP_LIMIT
+from connector_bus.reliability import Reliability
+from connector_bus.settings import MAX_MESSAGE_SIZE
 from connector_bus.store.content import Content
 from connector_bus.store.record import StoredMessage
 
@@ -21,13 +24,31 @@ PROPERTY_UNFIT = Reason(
 HEADER_UNFIT = Reason(
     "CF-BUS-035",
     "a message with {name} of type {type} can't be sent",
-    "reply_to, correlation_id and group are text or None; expires_at is seconds since 1970 or None.",
+    "reply_to, correlation_id, group and topic are text or None; expires_at and deliver_at are seconds since 1970 or "
+    "None.",
 )
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
+PATH_UNFIT = Reason(
+    "CF-BUS-222",
+    "a message with such a {name} can't be sent",
+    "Give a tuple of names of destinations, {limit} at most.",
+)
+MESSAGE_TOO_LARGE = Reason(
+    "CF-BUS-174",
+    "a message of {size} bytes can't be sent to {destination}, which takes {limit} at most",
+    "Send less, or in parts, or raise max_message_size of the destination.",
+)
 
 #: The types of the headers that clients set beside priority and properties; None is always possible.
 _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
-    {"reply_to": (str,), "correlation_id": (str,), "group": (str,), "expires_at": (int, float)}
+    {
+        "reply_to": (str,),
+        "correlation_id": (str,),
+        "group": (str,),
+        "topic": (str,),
+        "expires_at": (int, float),
+        "deliver_at": (int, float),
+    }
 )
 
 
@@ -43,6 +64,8 @@ class Stamp:
         destination: Where it goes.
         mediated: Whether it is past the mediations of its destination.
         hops: How many destinations it has passed.
+        reliability: How much is done for it.
+        max_size: How many bytes its body may have.
     """
 
     sequence: int
@@ -52,6 +75,8 @@ class Stamp:
     destination: str
     mediated: bool
     hops: int = 0
+    reliability: Reliability = Reliability.ASSURED
+    max_size: int = MAX_MESSAGE_SIZE
 
 
 def new_message_id() -> str:
@@ -62,8 +87,10 @@ def new_message_id() -> str:
 def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     """Make the engine's form of a message; does not block.
 
-    Raises MessagingError CF-BUS-031, -032, -033 or -035 for a body, property, priority or header that can't be kept.
+    Raises MessagingError CF-BUS-031, -032, -033, -035 or -174 for a body, property, priority, header or size that
+    can't be kept.
     """
+    _check_size(message.body, stamp)
     _check_headers(message)
     if message.priority not in range(10):
         raise MessagingError(PRIORITY_UNFIT, found=repr(message.priority))
@@ -74,10 +101,37 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
         message_id=stamp.message_id,
         identity=stamp.identity,
         timestamp=stamp.timestamp,
-        persistent=True,
+        persistent=stamp.reliability.is_persistent,
         delivery_count=0,
     )
-    return StoredMessage(stamp.sequence, header, Content.encode(message.body), stamp.mediated, stamp.hops)
+    content = Content.encode(message.body)
+    _check_size(content, stamp)
+    return StoredMessage(stamp.sequence, header, content, stamp.mediated, stamp.hops, stamp.reliability)
+
+
+def check_paths(message: Message) -> None:
+    """Pass if the paths of a message are names, and not too many. Raises MessagingError CF-BUS-222."""
+    for name in ("forward_path", "reverse_path"):
+        path: Any = getattr(message, name)
+        if not path:
+            continue
+        fit = isinstance(path, tuple) and all(isinstance(each, str) and each for each in path)
+        if not fit or len(path) >= HOP_LIMIT:
+            raise MessagingError(PATH_UNFIT, name=name, limit=HOP_LIMIT - 1)
+
+
+def _check_size(body: object, stamp: Stamp) -> None:
+    """What can be seen to be too large is refused before it is encoded, which would take as much memory again."""
+    if isinstance(body, Content):
+        size = len(body.data)
+    elif isinstance(body, bytes | bytearray | str):
+        size = len(body)  # text has at least a byte for each character
+    elif isinstance(body, memoryview):
+        size = body.nbytes
+    else:
+        return
+    if size > stamp.max_size:
+        raise MessagingError(MESSAGE_TOO_LARGE, size=size, destination=stamp.destination, limit=stamp.max_size)
 
 
 def _check_headers(message: Message) -> None:

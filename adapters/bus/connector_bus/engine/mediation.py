@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias, final
 
 from connector.errors import ConfigError, ConnectorError, MessagingError, Reason
-from connector.spi import Message
+from connector.spi import UNAUTHENTICATED, Message, Principal
+from connector_bus.engine.intake import new_message_id
+from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.settings import DestinationSettings, MediationSettings
 
 HANDLER_NOT_LOADABLE = Reason(
@@ -50,11 +52,20 @@ class MediationContext:
         bus: The bus.
         destination: The destination that is mediated.
         properties: What the deployer told this mediation.
+        identity: Whom the messages are from that it creates: the user that it runs as, or nobody.
     """
 
     bus: str
     destination: str
     properties: Mapping[str, Any]
+    identity: Principal = UNAUTHENTICATED
+
+    def reset_identity(self, message: Message) -> Message:
+        """The message as the mediation's own; to be returned by the handler.
+
+        From here on the mediation's identity is the one that is checked, and the one that receivers see (BUS-8).
+        """
+        return message.replace(identity=self.identity)
 
     def route(self, message: Message, destination: str) -> Message:
         """The message on its way to another destination of this bus; to be returned by the handler.
@@ -80,11 +91,17 @@ class Mediation:
         name: `module:function`.
         handler: The function.
         context: What it is told.
+        selector: Which messages it sees; None for all.
     """
 
     name: str
     handler: Handler
     context: MediationContext
+    selector: Selector | None = None
+
+    def sees(self, message: Message) -> bool:
+        """Whether it is shown a message. What it is not shown goes by as it is."""
+        return self.selector is None or self.selector.matches(message)
 
     def mediate(self, message: Message) -> Sequence[Message]:
         """Call the handler; blocks for as long as it runs.
@@ -103,12 +120,26 @@ class Mediation:
         results = [result] if isinstance(result, Message) else result
         if not isinstance(results, list | tuple) or not all(isinstance(each, Message) for each in results):
             raise MessagingError(RESULT_UNFIT, found=f"a value of type {type(result).__name__}", **place)
-        return tuple(results)
+        return tuple(self._identified(message, each) for each in results)
+
+    def _identified(self, given: Message, result: Message) -> Message:
+        """Whose a result is: what carries the id of the message given is that message, or a copy of it, and stays
+        whose that was unless the mediation made it its own; all else the mediation has created (BUS-8).
+        """
+        mine = self.context.identity
+        if result.message_id != given.message_id:
+            return result.replace(identity=mine, message_id=new_message_id())
+        return result.replace(identity=mine if result.identity == mine else given.identity)
 
 
-def load_mediations(bus: str, destination: DestinationSettings) -> tuple[Mediation, ...]:
-    """Import the mediations of a destination. Raises ConfigError CF-BUS-006 or -007."""
-    return tuple(_load(bus, destination.name, settings) for settings in destination.mediations)
+def load_mediations(
+    bus: str, destination: DestinationSettings, identity: Callable[[str | None], Principal]
+) -> tuple[Mediation, ...]:
+    """Import the mediations of a destination; `identity` says whom one is that runs as a user, or as nobody special.
+
+    Raises ConfigError CF-BUS-006 or -007.
+    """
+    return tuple(_load(bus, destination.name, each, identity(each.run_as)) for each in destination.mediations)
 
 
 def mediate(chain: Sequence[Mediation], message: Message) -> tuple[Message, ...]:
@@ -118,6 +149,9 @@ def mediate(chain: Sequence[Mediation], message: Message) -> tuple[Message, ...]
     for mediation in chain:
         still_here: list[Message] = []
         for each in here:
+            if not mediation.sees(each):
+                still_here.append(each)
+                continue
             for result in mediation.mediate(each):
                 routed = result.destination not in (None, message.destination)
                 (gone if routed else still_here).append(result)
@@ -125,7 +159,7 @@ def mediate(chain: Sequence[Mediation], message: Message) -> tuple[Message, ...]
     return (*gone, *here)
 
 
-def _load(bus: str, destination: str, settings: MediationSettings) -> Mediation:
+def _load(bus: str, destination: str, settings: MediationSettings, identity: Principal) -> Mediation:
     module_name, _, function_name = settings.handler.partition(":")
     name = settings.handler
     try:
@@ -137,4 +171,5 @@ def _load(bus: str, destination: str, settings: MediationSettings) -> Mediation:
         raise ConfigError(HANDLER_NOT_LOADABLE, handler=name, destination=destination, bus=bus, cause=cause) from error
     if not callable(handler) or inspect.iscoroutinefunction(handler):
         raise ConfigError(HANDLER_UNFIT, handler=name, destination=destination, bus=bus)
-    return Mediation(name, handler, MediationContext(bus, destination, settings.properties))
+    selector = None if settings.selector is None else parse_selector(settings.selector)
+    return Mediation(name, handler, MediationContext(bus, destination, settings.properties, identity), selector)

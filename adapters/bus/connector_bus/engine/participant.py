@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, final
 
@@ -56,13 +57,18 @@ class BusParticipant:
 
     def prepare(self, branch: str) -> Vote:
         """Write everything down for a decision to come. Blocks for the disk. Raises MessagingError to vote no."""
-        sends, receipts = self._collected()
+        collected, receipts = self._collected()
+        sends: Sequence[StoredMessage] = collected
         if not sends and not receipts:
             self._over()
             return Vote.READ_ONLY
+        # Their places are taken for good once it commits; until then others may have them.
+        sends, needed = self._engine.admit(sends, receipts, wait=True)
+        self._engine.rooms.entered(needed)
         unit = self._engine.store_unit(sends, receipts)
         self._written = True
-        self._engine.branches.prepare(branch, unit, Branch(lambda: self._committed(sends, receipts), self._undone))
+        admitted = list(sends)
+        self._engine.branches.prepare(branch, unit, Branch(lambda: self._committed(admitted, receipts), self._undone))
         with self._lock:
             self._state = _State.PREPARED
         return Vote.PREPARED

@@ -6,19 +6,23 @@ The queue in memory holds what this engine has claimed, and it claims no more th
 lie ready without a taker is given back. So an engine keeps no message from another one, and the order of the claims,
 which is that of priority and age in the store, is the order of the deliveries over all engines.
 
-`feed` does both, one call at a time. A `receive` calls it on its own thread; for consumers, for what becomes free, and
-for what is released, the feeder's thread does.
+Where somebody waits with a selector it is this engine that reads the headers and says which messages it claims; they
+are remembered for as long as their messages are free, so each is read once. What nobody here wants is given back.
+
+`feed` does all that, one call at a time. A `receive` calls it on its own thread; for consumers, for what becomes free,
+and for what is released, the feeder's thread does.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
-from connector.spi import Clock
+from connector.spi import Clock, Message
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry, Taker
+from connector_bus.selector.selector import Selector
 from connector_bus.store.contract import IndexLine, SharedStore
 
 
@@ -35,6 +39,7 @@ class SharedQueue(MessageQueue):
         exclusive: Whether one engine at a time takes one message from it, which keeps their order.
         ask: Has `feed` called soon, on another thread; must not block.
         polled: Seconds since the store last answered; None where it has not yet.
+        later: Calls back in so many seconds.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class SharedQueue(MessageQueue):
         exclusive: bool,
         ask: Callable[[SharedQueue], None],
         polled: Callable[[], float | None] = lambda: 0.0,
+        later: Callable[[float, Callable[[], None]], None] = lambda _delay, _call: None,
     ) -> None:
         super().__init__(name, clock, on_expired)
         self._store = store
@@ -55,12 +61,33 @@ class SharedQueue(MessageQueue):
         self._exclusive = exclusive
         self._ask = ask
         self._polled = polled
+        self._later = later
+        self._due: float | None = None  # when it looks again; by `feed` only
+        self._known: dict[int, Message] = {}  # headers of what is free, while selectors are about; by `feed` only
         self._feeding = threading.Lock()
+        self._ordered = exclusive  # whether any taker kept an order here
+        self._freed = False  # whether something has left since other engines were told
 
-    def want(self, taker: Taker, *, keeps_groups: bool = False) -> None:
-        """See `MessageQueue`. Groups are kept in order among what this engine has claimed, not over all engines."""
-        super().want(taker, keeps_groups=keeps_groups)
+    is_shared = True
+
+    def know_headers(self) -> None:
+        """Nothing: headers are read by `feed`, of what is free. Does not block."""
+        self._selective = True
+
+    def want(
+        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    ) -> None:
+        """See `MessageQueue`. Orders are kept over all engines whose takers ask for the same."""
+        self._ordered = self._ordered or keeps_groups or alone
+        super().want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)
         self._ask(self)
+
+    def remove(self, entry: Entry) -> None:
+        """See `MessageQueue`; other engines may have waited for its end."""
+        super().remove(entry)
+        if self._ordered:
+            self._freed = True
+            self._ask(self)
 
     def release(self, entry: Entry) -> None:
         """See `MessageQueue`; one whose claim was lost has been given to somebody else."""
@@ -73,19 +100,63 @@ class SharedQueue(MessageQueue):
     def feed(self) -> None:
         """Claim what is waited for, or give back what is not. Blocks for the database. Raises MessagingError."""
         with self._feeding:
-            if self._give_back():
-                return
+            self._give_back()
+            asked_for = set[int]()
             while wanted := self._wanted():
-                lines = self._store.claim(self.name, wanted, mediated=self._mediated, exclusive=self._exclusive)
-                if not lines:
+                now = self._clock.time()
+                chosen = self._chosen(now, asked_for) if self._selective else None
+                lines = self._claim(wanted, now, chosen)
+                if not lines and not chosen:
+                    self._remember_due(now)
                     break
                 # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
-                self.add([_entry(line) for line in lines])
+                self.add([_entry(line, self._known.pop(line.sequence, None)) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
+            if self._freed and not self._wanted():
+                self._freed = False
+                self._store.tell(self.name)  # what comes next in order is for whoever waits elsewhere
+
+    def _claim(self, count: int, now: float, chosen: Sequence[int] | None) -> Sequence[IndexLine]:
+        if chosen is not None and not chosen:
+            return ()
+        with self._lock:
+            exclusive, keeps_groups = self._exclusive or self._state.wanted_alone, self._state.wanted_by_group
+        return self._store.claim(
+            self.name,
+            count,
+            mediated=self._mediated,
+            exclusive=exclusive,
+            keeps_groups=keeps_groups,
+            only=chosen,
+            now=now,
+        )
+
+    def _chosen(self, now: float, asked_for: set[int]) -> list[int] | None:
+        """The messages that the waiting takers want, each the best of what is left for it; None: any will do.
+
+        What was asked for already and is still there is being claimed by another engine. Blocks for the database.
+        Raises MessagingError.
+        """
+        with self._lock:
+            wishes = self._state.wishes()
+        if not any(wishes):
+            return None
+        free = self._store.waiting(self.name, mediated=self._mediated, now=now)
+        unknown = [line.sequence for line in free if not self._knows(line)]
+        headers = {**self._known, **(self._store.headers_of(unknown) if unknown else {})}
+        self._known = {line.sequence: headers[line.sequence] for line in free if line.sequence in headers}
+        chosen = chosen_for(wishes, {key: header for key, header in self._known.items() if key not in asked_for})
+        asked_for.update(chosen)
+        return chosen
+
+    def _knows(self, line: IndexLine) -> bool:
+        """Whether the header is known as it is now: it says how often its message was delivered, too."""
+        known = self._known.get(line.sequence)
+        return known is not None and known.delivery_count == line.attempts
 
     def claim(self, entry: Entry) -> Entry | None:
         """See `MessageQueue`. Blocks for the database. Raises MessagingError."""
-        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=entry.sequence)
+        lines = self._store.claim(self.name, 1, mediated=self._mediated, exclusive=False, only=[entry.sequence])
         if not lines:
             return None
         claimed = _entry(lines[0])
@@ -104,11 +175,21 @@ class SharedQueue(MessageQueue):
 
     def entries(self) -> list[Entry]:
         """What any engine could claim, in order. Blocks for the database. Raises MessagingError."""
-        return [_entry(line) for line in self._store.waiting(self.name, mediated=self._mediated)]
+        return [
+            _entry(line) for line in self._store.waiting(self.name, mediated=self._mediated, now=self._clock.time())
+        ]
 
     def counts(self) -> tuple[int, int]:
         """How many are free, and how many any engine has. Blocks for the database. Raises MessagingError."""
         return self._store.counts(self.name, mediated=self._mediated)
+
+    def _remember_due(self, now: float) -> None:
+        """Nothing is due, and somebody waits: look again when the next delayed message is."""
+        due = self._store.next_due(self.name, mediated=self._mediated, now=now)
+        if due is None or (self._due is not None and now < self._due <= due):
+            return
+        self._due = due
+        self._later(due - now, lambda: self._ask(self))
 
     def _wanted(self) -> int:
         with self._lock:
@@ -116,7 +197,8 @@ class SharedQueue(MessageQueue):
 
     def _give_back(self) -> bool:
         with self._lock:
-            surplus = [] if self._state.waiting else self._state.drop_ready()
+            # While somebody waits what is ready is what nobody wants; what is parked will be wanted.
+            surplus = self._state.drop_ready(parked=not self._state.waiting)
         if surplus:
             self._store.give_back([entry.sequence for entry in surplus])
         return bool(surplus)
@@ -125,5 +207,33 @@ class SharedQueue(MessageQueue):
         return f"<SharedQueue {self.name}>"
 
 
-def _entry(line: IndexLine) -> Entry:
-    return Entry(line.sequence, line.priority, line.expires_at, line.attempts, claim=line.claim, group=line.group)
+def chosen_for(wishes: Sequence[Selector | None], headers: Mapping[int, Message]) -> list[int]:
+    """The messages that serve wishes, each in turn by the first one that it wants and that is left. Pure.
+
+    Args:
+        wishes: What each wants; None: anything.
+        headers: Messages in the order in which they are to be had.
+    """
+    left = dict(headers)
+    remaining: dict[Selector | None, Iterator[int]] = {}  # equal wishes go on where the one before them ended
+    chosen = []
+    for wish in wishes:
+        rest = remaining.setdefault(wish, iter(headers))
+        for sequence in rest:
+            if sequence in left and (wish is None or wish.matches(left[sequence])):
+                del left[sequence]
+                chosen.append(sequence)
+                break
+    return chosen
+
+
+def _entry(line: IndexLine, header: Message | None = None) -> Entry:
+    return Entry(
+        line.sequence,
+        line.priority,
+        line.expires_at,
+        line.attempts,
+        claim=line.claim,
+        group=line.group,
+        header=header,
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from connector.spi import Message
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.subscription import StoredSubscription
 from connector_bus.store.unit import StoreUnit
 
 
@@ -23,6 +26,7 @@ class IndexLine:
         attempts: Failed deliveries so far.
         mediated: Whether its destination's mediations have seen it.
         group: The group within which order is kept, or None.
+        deliver_at: When it may first be delivered, in seconds since 1970, or None.
         claim: In a shared store: the epoch of the engine that it was claimed for.
     """
 
@@ -33,6 +37,7 @@ class IndexLine:
     attempts: int
     mediated: bool
     group: str | None = None
+    deliver_at: float | None = None
     claim: int = 0
 
 
@@ -89,8 +94,32 @@ class MessageStore(Protocol):
         """One message, or None if it is gone."""
         ...
 
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """All subscriptions that it keeps, the oldest first."""
+        ...
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """Keep a subscription; one of the same place is replaced. Raises like a write."""
+        ...
+
+    def unsubscribe(self, place: str) -> None:
+        """Forget a subscription and remove what rests on it. Harmless for one that is gone. Raises like a write."""
+        ...
+
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """The messages of a destination by their sequence, without their bodies, which are not read."""
+        ...
+
     def index(self) -> Iterator[IndexLine]:
         """All messages in the order of their sequence, without their bodies; no arrivals of prepared units."""
+        ...
+
+    def received(self, link: str) -> frozenset[str]:
+        """The transfers that came over a link and are not forgotten yet."""
+        ...
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """Which of these transfers still wait on a transmission queue."""
         ...
 
     def last_sequence(self) -> int:
@@ -112,12 +141,25 @@ class SharedStore(MessageStore, Protocol):
     """
 
     @property
+    def engine_name(self) -> str:
+        """This engine's name: no other that is at work has it."""
+        ...
+
+    @property
     def epoch(self) -> int:
         """This engine's present epoch."""
         ...
 
     def claim(
-        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+        self,
+        destination: str,
+        count: int,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
+        now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """Claim up to `count` messages in order of priority and age. Answers which.
 
@@ -126,16 +168,34 @@ class SharedStore(MessageStore, Protocol):
             count: At most.
             mediated: Of those that the mediations have seen, or of the others; None: of either.
             exclusive: Only if no engine has claimed any there: one at a time over all engines keeps their order.
-            only: Only the one with this sequence, for administration.
+            keeps_groups: Only those of whose group no engine has claimed any, or this very claim takes them too.
+            only: Only those with these sequences: for selectors and administration.
+            now: Only what is due by then, in seconds since 1970.
         """
+        ...
+
+    def subscriptions_version(self) -> int:
+        """A number that grows with each change of the subscriptions, whichever engine makes it."""
+        ...
+
+    def tell(self, destination: str) -> None:
+        """Tell all engines that there may be something to be had on a destination."""
         ...
 
     def give_back(self, sequences: Sequence[int]) -> None:
         """End claims without settling; other engines are told. Those of an epoch that is over are free already."""
         ...
 
-    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
-        """What could be claimed, in that order."""
+    def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
+        """What could be claimed at that time, in that order."""
+        ...
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """The messages with these sequences that are still there, without their bodies, which are not read."""
+        ...
+
+    def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
+        """When the first message is due that is not yet, in seconds since 1970; None if there is none."""
         ...
 
     def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:

@@ -7,7 +7,8 @@ told by NOTIFY, so that nobody polls. `membership` says how engines are told apa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,20 +27,38 @@ from sqlalchemy import (
     make_url,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from connector.errors import MessagingError, Reason
-from connector.spi import Secret
+from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import line_of, prepared_units
+from connector_bus.store.index_line import (
+    headers_on,
+    headers_where,
+    line_of,
+    prepared_units,
+    transfers_on,
+    transfers_over,
+)
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
-from connector_bus.store.record import StoredMessage, from_row
-from connector_bus.store.shared_changes import apply, hold, notify
-from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.record import StoredMessage, from_row, header_of
+from connector_bus.store.shared_changes import apply, array_of, hold, notify
+from connector_bus.store.shared_schema import (
+    ARRIVING,
+    LEAVING,
+    SHARED,
+    link_transfers,
+    messages,
+    prepared,
+    subscription_changes,
+    subscriptions,
+)
+from connector_bus.store.subscription import StoredSubscription, subscription_of
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
 
 STORE_UNREACHABLE = Reason(
@@ -134,6 +153,11 @@ class PostgresqlStore:
         self._writer = GroupWriter(self._write, place.namespace)
 
     @property
+    def engine_name(self) -> str:
+        """See the contract."""
+        return self._owner
+
+    @property
     def epoch(self) -> int:
         """See the contract."""
         return self._membership.epoch
@@ -186,6 +210,12 @@ class PostgresqlStore:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
 
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(headers_on(messages, destination)).mappings().all()
+        return [(row["sequence"], header_of(dict(row))) for row in rows]
+
     def index(self) -> Iterator[IndexLine]:
         """See the contract."""
         there = messages.c.claimed_by.is_distinct_from(ARRIVING)
@@ -193,19 +223,39 @@ class PostgresqlStore:
             for row in connection.execute(select(*line_of(messages)).where(there).order_by(messages.c.sequence)):
                 yield IndexLine(*row)
 
+    def received(self, link: str) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            here = frozenset(map(str, connection.scalars(transfers_on(messages, destination))))
+        return here & frozenset(transfers)
+
     def last_sequence(self) -> int:
         """See the contract."""
         with self._read() as connection:
             return int(connection.execute(select(func.coalesce(func.max(messages.c.sequence), 0))).scalar_one())
 
     def claim(
-        self, destination: str, count: int, *, mediated: bool | None, exclusive: bool, only: int | None = None
+        self,
+        destination: str,
+        count: int,
+        *,
+        mediated: bool | None,
+        exclusive: bool,
+        keeps_groups: bool = False,
+        only: Sequence[int] | None = None,
+        now: float = math.inf,
     ) -> Sequence[IndexLine]:
         """See the contract."""
         here = _on(messages, destination, mediated)
-        picked = select(messages.c.sequence).where(here, _FREE).order_by(*_ORDER).limit(1 if exclusive else count)
+        picked = select(messages.c.sequence).where(here, _FREE, _due(now))
+        picked = picked.order_by(*_ORDER).limit(1 if exclusive else count)
         if only is not None:
-            picked = picked.where(messages.c.sequence == only)
+            picked = picked.where(messages.c.sequence == func.any(array_of(only)))
         if exclusive:
             others = messages.alias()
             picked = picked.where(
@@ -214,12 +264,25 @@ class PostgresqlStore:
                 .correlate(None)
                 .exists()
             )
+        if keeps_groups:
+            others = messages.alias()
+            picked = picked.where(
+                messages.c.group_id.is_(None)
+                | ~select(others.c.sequence)
+                .where(
+                    _on(others, destination, mediated),
+                    others.c.claimed_by != ARRIVING,
+                    others.c.group_id == messages.c.group_id,
+                )
+                .correlate(messages)
+                .exists()
+            )
         # A WITH that locks is carried out once, whatever plan the server makes; a subquery might be repeated.
         chosen = picked.with_for_update(skip_locked=True).cte("chosen")
         with self._work() as connection:
             epoch = self.epoch
             hold(connection, epoch, self._shown)
-            if exclusive:
+            if exclusive or keeps_groups:  # who claims at the same time would not see what is claimed here
                 connection.execute(_EXCLUSIVELY, {"destination": destination})
             rows = connection.execute(
                 update(messages)
@@ -228,6 +291,30 @@ class PostgresqlStore:
                 .returning(*line_of(messages), messages.c.claimed_by)
             ).all()
         return sorted((IndexLine(*row) for row in rows), key=lambda line: (-line.priority, line.sequence))
+
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(select(subscriptions).order_by(subscriptions.c.made_at)).mappings().all()
+        return [subscription_of(dict(row)) for row in rows]
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(made=record))
+
+    def unsubscribe(self, place: str) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(deleted=place))
+
+    def subscriptions_version(self) -> int:
+        """See the contract."""
+        with self._read() as connection:
+            return int(connection.scalar(select(func.coalesce(func.max(subscription_changes.c.number), 0))) or 0)
+
+    def tell(self, destination: str) -> None:
+        """See the contract."""
+        with self._work() as connection:
+            notify(connection, self._channel, {destination})
 
     def give_back(self, sequences: Sequence[int]) -> None:
         """See the contract."""
@@ -240,12 +327,27 @@ class PostgresqlStore:
             )
             notify(connection, self._channel, set(connection.scalars(freed.returning(messages.c.destination))))
 
-    def waiting(self, destination: str, *, mediated: bool | None) -> Sequence[IndexLine]:
+    def waiting(self, destination: str, *, mediated: bool | None, now: float = math.inf) -> Sequence[IndexLine]:
         """See the contract."""
         here = _on(messages, destination, mediated)
         with self._read() as connection:
-            rows = connection.execute(select(*line_of(messages)).where(here, _FREE).order_by(*_ORDER)).all()
+            free = select(*line_of(messages)).where(here, _FREE, _due(now)).order_by(*_ORDER)
+            rows = connection.execute(free).all()
         return [IndexLine(*row) for row in rows]
+
+    def headers_of(self, sequences: Sequence[int]) -> Mapping[int, Message]:
+        """See the contract."""
+        wanted = headers_where(messages, messages.c.sequence == func.any(array_of(sequences)))
+        with self._read() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return {row["sequence"]: header_of(dict(row)) for row in rows}
+
+    def next_due(self, destination: str, *, mediated: bool | None, now: float) -> float | None:
+        """See the contract."""
+        later = _on(messages, destination, mediated) & (messages.c.deliver_at > now)
+        with self._read() as connection:
+            due: float | None = connection.scalar(select(func.min(messages.c.deliver_at)).where(later, _FREE))
+        return due
 
     def counts(self, destination: str, *, mediated: bool | None) -> tuple[int, int]:
         """See the contract; what leaves with a prepared unit counts as claimed."""
@@ -338,6 +440,13 @@ def _on(table: FromClause, destination: str, mediated: bool | None) -> ColumnEle
     """What is on one side of a destination; None: on either."""
     here: ColumnElement[bool] = table.c.destination == destination
     return here if mediated is None else here & (table.c.mediated == mediated)
+
+
+def _due(now: float) -> ColumnElement[bool]:
+    """What may be delivered by a time."""
+    if now == math.inf:
+        return true()
+    return messages.c.deliver_at.is_(None) | (messages.c.deliver_at <= now)
 
 
 def _driver_error(engine: Engine) -> type[Exception]:

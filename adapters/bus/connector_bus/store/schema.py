@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -24,7 +24,9 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
+from sqlalchemy.schema import CreateColumn
 
 from connector.errors import MessagingError, Reason
 
@@ -64,12 +66,50 @@ messages = Table(
     Column("group_id", String),
     Column("mediated", Boolean, nullable=False),
     Column("hops", Integer, nullable=False),
+    Column("deliver_at", Float),
+    Column("reliability", String, nullable=False, server_default="assured"),
+    Column("transfer", String),
+    Column("routing", Text),
+    Column("topic", String),
+    Column("space", String),
     Column("properties", Text, nullable=False),
     Column("content_kind", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Index("messages_by_destination", "destination", "sequence"),
 )
+#: The columns that the first versions don't have.
+_SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
+_SINCE_LINKS: Final = (messages.c.transfer, messages.c.routing)
+#: And those that came with topic spaces: what rests on a subscription says which topic space it was published to.
+_SINCE_TOPICS: Final = (messages.c.topic, messages.c.space)
 
+#: One line for each subscription; those that aren't durable are here only in a store that several engines share.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("place", String, primary_key=True),
+    Column("space", String, nullable=False),
+    Column("through", String, nullable=False),
+    Column("name", String),
+    Column("pattern", String, nullable=False),
+    Column("selector", Text),
+    Column("owner_kind", String, nullable=False),
+    Column("owner_name", String, nullable=False),
+    Column("owner_realm", String, nullable=False),
+    Column("durable", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("engine", String),
+    Column("made_at", Float, nullable=False),
+)
+
+#: What came over links, until the other side says that it will not send it again: written with its message, so that
+#: whatever happens to either side nothing comes twice.
+link_transfers = Table(
+    "link_transfers",
+    metadata,
+    Column("link", String, primary_key=True),
+    Column("transfer", String, primary_key=True),
+)
 
 #: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
 #: no index; one that leaves is in both, and given to nobody. Apart from `messages`, so that a decision writes no body
@@ -86,6 +126,29 @@ prepared = Table(
 
 def _to_version_2(connection: Connection) -> None:
     prepared.create(connection)
+
+
+def add_quality(connection: Connection) -> None:
+    """Delivery times and reliability: at once, whatever the size, since no row is written."""
+    _add(connection, _SINCE_QUALITY)
+
+
+def add_links(connection: Connection) -> None:
+    """What a message on a link's queue is bound for, paths, and what came over links: at once, as above."""
+    _add(connection, _SINCE_LINKS)
+    link_transfers.create(connection)
+
+
+def add_topics(connection: Connection) -> None:
+    """The topics of messages, where they were published, and the subscriptions."""
+    _add(connection, _SINCE_TOPICS)
+    subscriptions.create(connection)
+
+
+def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
+    for column in columns:
+        declared = CreateColumn(column).compile(connection)
+        connection.execute(text(f"ALTER TABLE {messages.name} ADD COLUMN {declared}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +199,12 @@ class Schema:
 
 
 #: The store in a file.
-EMBEDDED: Final = Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))
+EMBEDDED: Final = Schema(
+    metadata,
+    5,
+    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics}),
+    (messages,),
+)
 
 
 def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:

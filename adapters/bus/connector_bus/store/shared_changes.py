@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql import text
 
 from connector.errors import MessagingError, Reason
@@ -15,11 +16,15 @@ from connector_bus.store.shared_schema import (
     ARRIVING,
     LEAVING,
     engines,
+    link_transfers,
     message_sequence,
     messages,
     prepared,
+    subscription_changes,
+    subscriptions,
 )
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.subscription import subscription_row
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 
 FENCED = Reason(
     "CF-BUS-080",
@@ -36,7 +41,10 @@ _HOLD = select(engines.c.epoch).where(engines.c.epoch == bindparam("epoch")).wit
 _NUMBERS = select(message_sequence.next_value()).select_from(func.generate_series(1, bindparam("count")).alias())
 _INSERT = insert(messages)
 _PREPARED = insert(prepared)
+_RECEIVED = insert(link_transfers)
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+_NEXT_CHANGE = update(subscription_changes).values(number=subscription_changes.c.number + 1)
 
 #: PostgreSQL refuses longer payloads; a destination with such a name is told as "anywhere".
 _PAYLOAD_LIMIT = 7000
@@ -66,14 +74,25 @@ def apply(connection: Connection, changes: Sequence[Change], *, owner: str, epoc
             _count_attempts(connection, unit)
     for claim in sorted({unit.claim for unit in units if unit.remove}):
         _remove(connection, [sequence for unit in units if unit.claim == claim for sequence in unit.remove], claim)
+    _note_transfers(connection, units)
     arrivals = [stored for unit in units for stored in unit.insert]
     _arrive(connection, arrivals, None)
     notify(connection, channel, {stored.destination for stored in arrivals})
     for change in changes:
-        if isinstance(change, Preparation):
+        if isinstance(change, SubscriptionChange):
+            _subscribe(connection, change)
+        elif isinstance(change, Preparation):
             _prepare(connection, change, owner)
         elif isinstance(change, Resolution):
             _resolve(connection, change, epoch, channel)
+
+
+def _note_transfers(connection: Connection, units: Sequence[StoreUnit]) -> None:
+    if received := [{"link": link, "transfer": each} for unit in units for link, each in unit.received]:
+        connection.execute(_RECEIVED, received)
+    for link, transfer in (each for unit in units for each in unit.forgotten):
+        here = link_transfers.c
+        connection.execute(delete(link_transfers).where(here.link == link, here.transfer == transfer))
 
 
 def _arrive(connection: Connection, arrivals: Sequence[StoredMessage], claimed_by: int | None) -> list[int]:
@@ -100,7 +119,7 @@ def _count_attempts(connection: Connection, unit: StoreUnit) -> None:
 
 def _remove(connection: Connection, sequences: Sequence[int], claim: int) -> None:
     done = connection.execute(
-        delete(messages).where(messages.c.sequence == func.any(_array(sequences)), messages.c.claimed_by == claim)
+        delete(messages).where(messages.c.sequence == func.any(array_of(sequences)), messages.c.claimed_by == claim)
     )
     _require(done.rowcount, len(sequences))
 
@@ -111,7 +130,7 @@ def _prepare(connection: Connection, preparation: Preparation, owner: str) -> No
     if unit.remove:
         done = connection.execute(
             update(messages)
-            .where(messages.c.sequence == func.any(_array(unit.remove)), messages.c.claimed_by == unit.claim)
+            .where(messages.c.sequence == func.any(array_of(unit.remove)), messages.c.claimed_by == unit.claim)
             .values(claimed_by=LEAVING)
         )
         _require(done.rowcount, len(unit.remove))
@@ -135,12 +154,14 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
     mine = [row.sequence for row in held if not row.arrives and not resolution.commit and row.claim == epoch]
     free = [row.sequence for row in held if row.arrives is resolution.commit and row.sequence not in mine]
     if gone:
-        connection.execute(delete(messages).where(messages.c.sequence == func.any(_array(gone))))
+        left = delete(messages).where(messages.c.sequence == func.any(array_of(gone)))
+        # Where an order is kept others may wait for the end of what has left.
+        notify(connection, channel, set(connection.scalars(left.returning(messages.c.destination))))
     for sequences, claimed_by in ((mine, epoch), (free, None)):
         if sequences:
             told = connection.scalars(
                 update(messages)
-                .where(messages.c.sequence == func.any(_array(sequences)))
+                .where(messages.c.sequence == func.any(array_of(sequences)))
                 .values(claimed_by=claimed_by)
                 .returning(messages.c.destination)
             )
@@ -148,7 +169,19 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
                 notify(connection, channel, set(told))
 
 
-def _array(numbers: Sequence[int]) -> Any:
+def _subscribe(connection: Connection, change: SubscriptionChange) -> None:
+    if change.made is not None:
+        row = subscription_row(change.made)
+        connection.execute(upsert(subscriptions).values(row).on_conflict_do_update(index_elements=["place"], set_=row))
+    if change.deleted is not None:
+        connection.execute(delete(subscriptions).where(subscriptions.c.place == change.deleted))
+        connection.execute(delete(messages).where(messages.c.destination == change.deleted))
+    if not connection.execute(_NEXT_CHANGE).rowcount:
+        connection.execute(insert(subscription_changes).values(number=1))
+
+
+def array_of(numbers: Sequence[int]) -> Any:
+    """Numbers as one parameter, however many they are."""
     return bindparam(None, list(numbers), type_=ARRAY(BigInteger), unique=True)
 
 

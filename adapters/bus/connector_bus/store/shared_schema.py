@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, MetaData, Sequence, String, Table, func
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, MetaData, Sequence, String, Table, func
 
 from connector_bus.store import schema
 
@@ -33,12 +33,25 @@ Index(
     messages.c.sequence,
     postgresql_where=messages.c.claimed_by.is_(None),
 )
+#: When the next message of a queue is due that nobody can have yet.
+_DUE = Index(
+    "messages_due", messages.c.destination, messages.c.deliver_at, postgresql_where=messages.c.deliver_at.is_not(None)
+)
 Index("messages_claimed", messages.c.claimed_by, postgresql_where=messages.c.claimed_by.is_not(None))
 
 prepared = schema.prepared.to_metadata(metadata)
 #: The name of the engine whose transactions decide about it, and the claim that a removal goes back to.
 prepared.append_column(Column("owner", String, nullable=False))
 prepared.append_column(Column("claim", BigInteger, nullable=False))
+
+link_transfers = schema.link_transfers.to_metadata(metadata)
+subscriptions = schema.subscriptions.to_metadata(metadata)
+#: Counts the changes of subscriptions: engines compare it before they publish.
+subscription_changes = Table(
+    "subscription_changes",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+)
 
 engines = Table(
     "engines",
@@ -48,4 +61,17 @@ engines = Table(
     Column("seen", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
 )
 
-SHARED: Final = schema.Schema(metadata, 1, MappingProxyType({}), (messages,))
+
+def _to_version_2(connection: Connection) -> None:
+    schema.add_quality(connection)
+    _DUE.create(connection)
+
+
+def _to_version_4(connection: Connection) -> None:
+    schema.add_topics(connection)
+    subscription_changes.create(connection)
+
+
+SHARED: Final = schema.Schema(
+    metadata, 4, MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4}), (messages,)
+)

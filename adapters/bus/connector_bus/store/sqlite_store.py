@@ -7,7 +7,7 @@ may lose transactions that were acknowledged, and nothing acknowledged may be lo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +17,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, sele
 from sqlalchemy.exc import DatabaseError
 
 from connector.errors import MessagingError, Reason
+from connector.spi import Message
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import line_of, prepared_units
+from connector_bus.store.index_line import headers_on, line_of, prepared_units, transfers_on, transfers_over
 from connector_bus.store.recent import RecentMessages
-from connector_bus.store.record import StoredMessage, from_row
-from connector_bus.store.schema import EMBEDDED, messages, prepared
+from connector_bus.store.record import StoredMessage, from_row, header_of
+from connector_bus.store.schema import EMBEDDED, link_transfers, messages, prepared, subscriptions
 from connector_bus.store.sqlite_changes import apply
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.subscription import StoredSubscription, subscription_of
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 from connector_bus.store.writer import STORE_FAILED, GroupWriter
 
 STORE_TORN = Reason(
@@ -113,6 +115,26 @@ class SqliteStore:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
 
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(select(subscriptions).order_by(subscriptions.c.made_at)).mappings().all()
+        return [subscription_of(dict(row)) for row in rows]
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(made=record))
+
+    def unsubscribe(self, place: str) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(deleted=place))
+
+    def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(headers_on(messages, destination)).mappings().all()
+        return [(row["sequence"], header_of(dict(row))) for row in rows]
+
     def index(self) -> Iterator[IndexLine]:
         """See the contract."""
         arriving = select(prepared.c.sequence).where(prepared.c.arrives)
@@ -120,6 +142,17 @@ class SqliteStore:
         with self._read() as connection:
             for row in connection.execute(line):
                 yield IndexLine(*row)
+
+    def received(self, link: str) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            here = frozenset(map(str, connection.scalars(transfers_on(messages, destination))))
+        return here & frozenset(transfers)
 
     def last_sequence(self) -> int:
         """See the contract."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.subscription import StoredSubscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +21,21 @@ class StoreUnit:
         attempts: New numbers of failed deliveries, by sequence.
         claim: In a shared store: under which of the engine's epochs the messages that leave or have failed were
             claimed. A claim of an epoch that is over is lost, whatever epoch the engine has now.
+        received: What came over links with the arrivals, each as link and transfer: so that none comes twice.
+        forgotten: What the other side of a link will not send again.
     """
 
     insert: tuple[StoredMessage, ...] = ()
     remove: tuple[int, ...] = ()
     attempts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     claim: int = 0
+    received: tuple[tuple[str, str], ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.insert or self.remove or self.attempts)
+        return not (self.insert or self.remove or self.attempts or self.received or self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +64,17 @@ class Resolution:
     commit: bool
 
 
-Change: TypeAlias = StoreUnit | Preparation | Resolution
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """A subscription comes or goes; with one that goes, what rests on it.
+
+    Attributes:
+        made: The one that comes; it replaces one of the same place.
+        deleted: The place of the one that goes.
+    """
+
+    made: StoredSubscription | None = None
+    deleted: str | None = None
+
+
+Change: TypeAlias = StoreUnit | Preparation | Resolution | SubscriptionChange

@@ -1,0 +1,56 @@
+"""The links of a bus for whoever looks after them: listed, shown, stopped and started (BUS-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.spi import Subject
+from connector_bus.adapter.bus import Bus
+
+#: Seconds that the batch under way gets when a link is stopped.
+STOP_GRACE = 2.0
+
+
+def links(bus: Bus) -> dict[str, Any]:
+    """All links of the bus."""
+    return {"bus": bus.name, "links": bus.links.shown()}
+
+
+def link(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
+    """One link. Raises NameNotFound CF-BUS-215."""
+    return {"bus": bus.name, **bus.links.show(str(arguments.get("link")))}
+
+
+def start(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
+    """Have a link send, or try at once where it waits after a failure. Raises NameNotFound CF-BUS-215."""
+    sender = bus.links.sender(str(arguments.get("link")))
+    sender.stop(STOP_GRACE)
+    sender.start()
+    return link(arguments, bus)
+
+
+def stop(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
+    """Have a link send nothing until it is started, or the container is. Blocks for the batch under way.
+
+    Raises NameNotFound CF-BUS-215.
+    """
+    bus.links.sender(str(arguments.get("link"))).stop(STOP_GRACE)
+    return link(arguments, bus)
+
+
+def route(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
+    """Where a message of a user (argument user; nobody without it) to a destination would go: on each bus that can be
+    reached whether the destination is there, whom it would be from, and whether they may send (BUS-15).
+
+    Blocks for the registry and the other buses. Raises AuthenticationFailed for a user who is not known.
+    """
+    user, name = arguments.get("user"), str(arguments.get("destination"))
+    subject = Subject.unauthenticated() if user is None else bus.context.identity.assert_user(str(user))
+    stages = bus.links.explorer.explore(subject, bus.access.identity_of(subject), name, arrived=False)
+    return {
+        "bus": bus.name,
+        "destination": name,
+        "arrives": all(each.exists and each.allowed for each in stages),
+        "stages": [each.to_dict() for each in stages],
+    }
