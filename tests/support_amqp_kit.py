@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from support_rabbitmq import LETTERS, RabbitMQ, password_of
 from support_secrets import MARKER
 
 from connector import Container, Secret
+from connector.errors import MessagingError
 from connector.security.file_registry import FileUserRegistry
 from connector.spi import ManagedConnection, Message, ResourceAdapter
 from connector.testing import Backend, InboundBackend, Login
 from connector.testing.backend import UserName
 from connector.testing.requirement import Facet, InboundFacet
 from connector_amqp import AmqpResourceAdapter
+from connector_amqp.codec import encoded
 from connector_amqp.managed import AmqpManagedConnection
 
 ENGINE = """
@@ -163,3 +167,50 @@ class BusInboundOverTheWire(InboundBackend):
 
     def _connection(self, login: Login) -> Any:
         return self.container.bus_connection("kit", login.user, login.password)
+
+
+class RabbitMQBackend(Backend):
+    """RabbitMQ, by its plugin for AMQP 1.0."""
+
+    adapter = AmqpResourceAdapter
+    lacks = {Facet.STATE: "a connection keeps nothing that another user of it could see"}
+
+    def __init__(self, broker: RabbitMQ) -> None:
+        self._broker = broker
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        return {"provider_endpoints": [f"127.0.0.1:{self._broker.port}"], "allow_plain_passwords": True}
+
+    @property
+    def logins(self) -> tuple[Login, ...]:
+        return tuple(Login(name, Secret(password_of(name))) for name in ("alice", "bob"))
+
+    def unreachable(self) -> Mapping[str, Any]:
+        return {**self.properties, "provider_endpoints": ["127.0.0.1:1"]}
+
+    @contextmanager
+    def borrowed(self, connections: Any) -> Iterator[Callable[[], UserName]]:
+        with connections.get_connection() as connection:
+            yield lambda: self.user_of(connection._lease.physical)
+
+    def user_of(self, connection: ManagedConnection) -> UserName:
+        assert isinstance(connection, AmqpManagedConnection)
+        """The broker refuses a message in somebody else's name, and says in whose it would not."""
+        forged = encoded(Message("who am I?"), LETTERS, "nobody")
+        try:
+            connection._run(connection._send(LETTERS, forged), "a question")
+        except MessagingError as refusal:
+            return re.findall("authenticated user was '([^']*)'", str(refusal))[0]
+        raise AssertionError("the broker believes any user-id")
+
+    def kill(self, connection: ManagedConnection) -> None:
+        assert isinstance(connection, AmqpManagedConnection)
+        self._broker.kill(_port_of(connection))
+
+
+def _port_of(connection: AmqpManagedConnection) -> int:
+    transport = connection._wire._transport
+    assert transport is not None
+    port: int = transport.get_extra_info("sockname")[1]
+    return port

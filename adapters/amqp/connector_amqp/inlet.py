@@ -15,6 +15,8 @@ from connector_amqp.refusals import Condition
 from connector_amqp.wire import Wire
 
 TOO_LARGE: Final = 100 * 1024 * 1024
+#: Seconds after which a broker that can't say that there is nothing is taken to have nothing.
+QUIET: Final = 0.25
 NO_BROWSING = Reason(
     "CF-AMQP-031",
     "{broker} does not let {destination} be looked at without taking what is there.",
@@ -90,7 +92,7 @@ class Inlet(BrokerLink):
         await super().open()
         source = self._link.remote_source
         lacking = None
-        if self._copy and source.distribution_mode != source.DIST_MODE_COPY:
+        if self._copy and not (self.wire.has_link_control and source.distribution_mode == source.DIST_MODE_COPY):
             lacking = NO_BROWSING
         elif self._selector is not None and not _has_filter(source):
             lacking = NO_SELECTOR
@@ -106,22 +108,24 @@ class Inlet(BrokerLink):
 
     def want_no_more(self) -> None:
         """Take back what credit is left; messages may still come until the broker has answered."""
-        if self._ended is None:
+        if self._ended is None and self.wire.has_link_control:
             self._link.drain(0)
             self.wire.flush()
 
     async def take(self, timeout: float | None) -> Arrived | None:
         """The next message; None where none came within so many seconds. None: wait without limit.
 
-        Leaves no credit behind: what comes later is nobody's to lose.
+        Leaves no credit behind: what comes later is nobody's to lose. A broker that can't be asked whether there is
+        anything has at least QUIET seconds; then the link is ended, and what comes too late goes back.
         """
         if self._arrived:
             return self._arrived.popleft()
         self._check()
         if self._link.credit == 0:
             self.want(1)
+        shortest = 0.0 if self.wire.has_link_control else QUIET
         try:
-            async with asyncio.timeout(timeout if timeout is None else max(timeout, 0.0)):
+            async with asyncio.timeout(timeout if timeout is None else max(timeout, shortest)):
                 while not self._arrived:
                     await self._change()
         except TimeoutError:
@@ -137,7 +141,7 @@ class Inlet(BrokerLink):
         self._link.drain_mode = False
         found = [arrived.data for arrived in self._arrived]
         for arrived in self._arrived:
-            self.settle(arrived, "accepted")
+            self.settle(arrived, "released")
         self._arrived.clear()
         return found
 
@@ -223,6 +227,10 @@ class Inlet(BrokerLink):
             self.on_end()
 
     async def _drain(self) -> None:
+        if not self.wire.has_link_control:
+            if not self._arrived:
+                self.close()
+            return
         self._link.drain(0)
         self.wire.flush()
         while self._link.draining() and not self._arrived:

@@ -128,6 +128,16 @@ class Wire(asyncio.Protocol):
         found = None if self._engine is None else self._engine.connection.remote_offered_capabilities
         return any(str(name) == "ANONYMOUS-RELAY" for name in (found or ()))
 
+    @property
+    def has_link_control(self) -> bool:
+        """Whether the broker can be asked to say that there is nothing, and to show without giving.
+
+        RabbitMQ's plugin for AMQP 1.0, up to 3.13, answers both wrongly: a queue that is asked to drain while it is
+        empty ends the session, and what is to be looked at is given.
+        """
+        known = self.peer_properties
+        return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))
+
     def error(self) -> ConnectorError:
         """Why it is no more, as an error."""
         return lost(self.broker, self.lost_because or "it was closed")
