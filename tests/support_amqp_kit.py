@@ -201,7 +201,7 @@ class RabbitMQBackend(Backend):
         try:
             connection._run(connection._send(LETTERS, forged), "a question")
         except MessagingError as refusal:
-            return re.findall("authenticated user was '([^']*)'", str(refusal))[0]
+            return str(re.findall("authenticated user was '([^']*)'", str(refusal))[0])
         raise AssertionError("the broker believes any user-id")
 
     def kill(self, connection: ManagedConnection) -> None:

@@ -177,7 +177,7 @@ def test_a_wrong_password_fails_it_and_the_right_one_brings_it_back(bus: Wire, t
     with serving(folder, bus.port(), lambda *_: None, alias=("bob", "wrong")) as (shop, calls):
         assert "CF-AMQP-012" in str(state(shop)["error"])
         _vault(folder, ("bob", "bob"))
-        shop.container.auth_data.refresh()
+        shop.container.update_auth_data()
         [activation] = shop.container.activations()
         activation.retry()
         assert eventually(lambda: state(shop)["state"] == "active")
