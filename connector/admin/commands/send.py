@@ -22,26 +22,16 @@ def send(
     bus: str | None,
     destination: str | None,
     body: str | None,
-<<<<<<< HEAD
     topic: str | None,
-=======
     cf: str | None,
->>>>>>> s4-amqp
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
 ) -> None:
     """Send BODY to DESTINATION of BUS: JSON if it parses, else text; `-` reads it from standard input."""
-<<<<<<< HEAD
-    login = bus_login(user, password_stdin, password_file, body=body)
-    arguments = {"bus": bus, "destination": destination, "body": message_body(body), "topic": topic}
-    result = Route.of(context).call("bus.send", arguments, login=login)
-    text = f"Sent {result['message_id'] or 'a message'} to {destination}."
-=======
     place = Place.of(cf, bus, destination, body)
     login = bus_login(user, password_stdin, password_file, body=place.body)
-    arguments = place.arguments(login, body=message_body(place.body))
+    arguments = place.arguments(login, body=message_body(place.body), topic=topic)
     result = Route.of(context).call(place.operation("send"), arguments, login=place.login(login))
     text = f"Sent {result['message_id'] or 'a message'} to {place.destination}."
->>>>>>> s4-amqp
     print_result(result, as_json=settings_of(context).json, for_people=text)

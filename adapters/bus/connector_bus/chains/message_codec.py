@@ -66,13 +66,8 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
     """The same of a message that was read by hand; None where a field is of a type that the library knows better."""
     fields = read.properties
     fields += [None] * (11 - len(fields))
-<<<<<<< HEAD
-    message_id, claimed, address, topic, reply_to, correlation_id, _, _, expiry, _, group = fields[:11]
-    texts = (address, topic, reply_to, group)
-=======
     message_id, claimed, address, subject, reply_to, correlation_id, _, _, expiry, _, group = fields[:11]
     texts = (address, subject, reply_to, group)
->>>>>>> s4-interop
     if not all(text is None or isinstance(text, str) for text in texts) or not isinstance(claimed, bytes | None):
         return None
     if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(expiry, int | None):
@@ -80,22 +75,6 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
     if claimed and claimed != (user or "").encode():
         raise AccessDenied(FORGED, user=user or "nobody")
     return Message(
-<<<<<<< HEAD
-        Content(ContentKind.AMQP, data[read.bare :]),
-        _NONE,
-        str(address) if address else None,
-        str(reply_to) if reply_to else None,
-        _text(correlation_id),
-        _text(message_id),
-        None,
-        None,
-        now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
-        min(read.priority, 9),
-        read.durable,
-        0,
-        str(group) if group else None,
-        topic=str(topic) if topic else None,
-=======
         body=Content(ContentKind.AMQP, data[read.bare :]),
         properties=_NONE,
         destination=str(address) if address else None,
@@ -107,7 +86,6 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
         persistent=read.durable,
         group=str(group) if group else None,
         topic=str(subject) if subject else None,
->>>>>>> s4-interop
     )
 
 
