@@ -326,6 +326,13 @@ class DeliveryError(ConnectorError):
     """A message could not be delivered to its handler; it is not lost (FLOW-5)."""
 
 
+class DeliveryPostponed(DeliveryError):
+    """The handler takes no message now, and was not called: the activation is paused, over, or at its concurrency.
+
+    The message is not to blame: the adapter keeps it as it was, and counts no attempt.
+    """
+
+
 class MessagingError(ConnectorError):
     """The messaging system refused or failed an operation; adapters derive their own reasons from it."""
 

@@ -12,6 +12,7 @@ from connector.container.configuration import (
     activation_section,
     application,
     model,
+    naming_section,
     pool_section,
     tls_section,
     work_section,
@@ -47,6 +48,8 @@ CONNECTOR_TOML = (
     ("[work]", work_section.WorkSection),
     ("per_adapter.NAME of [work]", work_section.AdapterWorkSection),
     ("[admin]", model.AdminSection),
+    ("[naming]", naming_section.NamingSection),
+    ("provider of [naming]", naming_section.NamingProviderSection),
     ("[plugins]", model.PluginsSection),
     ("[applications.NAME]", application.DeploymentSection),
 )

@@ -12,10 +12,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
 from connector.errors import (
+    AuthDataError,
     AuthenticationFailed,
     ConnectorError,
     HandleClosed,
@@ -28,6 +29,7 @@ from connector.spi import (
     ActivationSpec,
     AsyncLease,
     AuditEvent,
+    AuthenticationData,
     CallbackHandler,
     CallerPrincipalCallback,
     ConnectionRequestInfo,
@@ -66,6 +68,7 @@ WRONG_PASSWORD = Reason("CF-TESTBUS-001", "user {user} is unknown or the passwor
 CONTEXT_FAILED = Reason("CF-TESTBUS-002", "the context failed: {cause}", "")
 HANDLE_CLOSED = Reason("CF-TESTBUS-003", "the handle is closed", "")
 REJECTED = Reason("CF-TESTBUS-004", "no place", "")
+ALIAS_UNKNOWN = Reason("CF-TESTBUS-005", "no alias {alias}", "")
 
 #: user → (password, groups)
 USERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -272,6 +275,12 @@ class FakeContext:
     clock: Any
     container_name: str = "weather"
     tls: Any = None  # no chains
+    aliases: dict[str, AuthenticationData] = field(default_factory=dict)
+
+    def authentication_data(self, alias: str) -> AuthenticationData:
+        if alias not in self.aliases:
+            raise AuthDataError(ALIAS_UNKNOWN, alias=alias)
+        return self.aliases[alias]
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -503,12 +512,15 @@ def start_world(
     threaded: bool = False,
     admin_security: bool = True,
     container: str = "weather",
+    aliases: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> World:
-    """Start an adapter in a folder; `stop` it in the end."""
+    """Start an adapter in a folder; `stop` it in the end. `aliases` are users and passwords."""
     identity = FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
     sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
     context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container)
+    for alias, (user, password) in aliases.items():
+        context.aliases[alias] = AuthenticationData(alias, user, Secret(password))
     alarms: list[ManualAlarm] = []
 
     def make_alarm(clock: Any) -> ManualAlarm:

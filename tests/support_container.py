@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,6 +178,14 @@ def request(container: Container, user: str, body: object, password: Secret) -> 
     with container.login(user, password):
         with container.application("shop").lookup("jms/shop").get_connection() as bus:
             return bus.request("orders", body, timeout=10.0).body
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for what nobody tells of: figures are counted after a reply has been sent."""
+    pause, end = threading.Event(), time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come about"
+        pause.wait(0.01)
 
 
 ProfileMaker = Callable[..., ProfileFolder]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from support_inbound_kit import BOB, MemoryBackend
 
-from connector.errors import AccessDenied
+from connector.errors import AccessDenied, DeliveryError, DeliveryPostponed
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -272,6 +272,18 @@ class TakesAnOutageForAFailure(Saboteur):
 class TestTakesAnOutageForAFailure(Sabotaged):
     saboteur = TakesAnOutageForAFailure
     breaks = ("IN-SEC-004",)
+
+
+class TakesAPauseForAFailure(Saboteur):
+    def failed(self, delivery: Any, error: BaseException) -> None:
+        if isinstance(error, DeliveryPostponed):
+            error = DeliveryError(error.reason, **error.details)
+        super().failed(delivery, error)
+
+
+class TestTakesAPauseForAFailure(Sabotaged):
+    saboteur = TakesAPauseForAFailure
+    breaks = ("IN-RDL-008",)
 
 
 class RepliesAsNobody(Saboteur):

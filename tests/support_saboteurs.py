@@ -38,6 +38,7 @@ from support_inbound_saboteurs import (  # noqa: F401 - run from here, with the 
     TestRepliesAsNobody,
     TestSettlesWhateverBecomesOfIt,
     TestTakesAnOutageForAFailure,
+    TestTakesAPauseForAFailure,
     TestTakesEqualsForOne,
     TestTakesEverybodyForBob,
 )

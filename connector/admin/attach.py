@@ -1,4 +1,6 @@
-"""The admin endpoint of a container: its socket and, by choice, its TLS port, opened and closed together (CONF-7)."""
+"""The admin endpoint of a container: its socket and, by choice, its TLS port and its naming port, opened and
+closed together (CONF-6, CONF-7).
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,14 @@ class Administration:
     Attributes:
         socket: Where the socket is, once it is attached.
         port: `HOST:PORT` of the TLS port; None without one.
+        naming: `HOST:PORT` of the naming port; None without one.
     """
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self.socket: Path | None = None
         self.port: str | None = None
+        self.naming: str | None = None
 
     def __call__(self, container: Container) -> ExitStack:
         """Open the endpoint of a container that is ready; what is answered closes it.
@@ -51,4 +55,12 @@ class Administration:
                 port = AdminTlsEndpoint(wanted.host, wanted.port, wanted.tls, dispatcher)
                 stack.enter_context(closing(port))
                 self.port = f"{port.host}:{port.port}"
+            asked = container.naming_port
+            if asked is not None:
+                from connector.admin.naming.answering import NamingAnswerer
+                from connector.admin.naming.port import NamingEndpoint
+
+                naming = NamingEndpoint(asked, NamingAnswerer(container, asked))
+                stack.enter_context(closing(naming))
+                self.naming = f"{naming.host}:{naming.port}"
             return stack.pop_all()

@@ -144,6 +144,10 @@ client_authentication = "none"         # "supported", "required"
 [admin]                                # monitor, operator, configurator, administrator (has all)
 administrator = [{administrator}]
 
+# [naming]                             # look-ups of factories and destinations from outside
+# port = 2809                          # with TLS and login where security is on
+# tls = "node-default"
+
 [buses.{name}]
 security = {on}
 [buses.{name}.roles]                   # {profile.engines} is not among them, on purpose

@@ -14,7 +14,7 @@ from connector.errors import ConfigError
 from connector.spi import UserRegistry
 
 if TYPE_CHECKING:
-    from connector.container.configuration.settings import RealmSettings
+    from connector.container.configuration.settings import NamingProvider, RealmSettings
 
 
 @final
@@ -28,6 +28,7 @@ class Profile:
         state_folder: Where a running container keeps its lock and its admin socket.
         security: Whether administrative security is on.
         stores: User registry and authentication data.
+        naming: Where names are looked up that it does not define; None for nowhere.
         overrides: What the command's options change of the configuration; for the container that is opened with it.
     """
 
@@ -36,6 +37,7 @@ class Profile:
     state_folder: Path
     security: bool
     stores: Stores
+    naming: NamingProvider | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def open_configuration(self) -> EditedConfiguration:
@@ -86,7 +88,8 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
         tls=lambda: configuration.tls,
         registries=registries,
     )
-    return Profile(file, core.name, Path(core.state), core.security, stores, dict(overrides))
+    naming = configuration.naming_provider
+    return Profile(file, core.name, Path(core.state), core.security, stores, naming, dict(overrides))
 
 
 def _with_mistakes(file: Path, overrides: Mapping[str, Any], error: ConfigError) -> Profile | None:
@@ -103,4 +106,4 @@ def _with_mistakes(file: Path, overrides: Mapping[str, Any], error: ConfigError)
 
     state = file.parent / core.get("state", "state")
     security = core.get("security") is not False
-    return Profile(file, str(core.get("name")), state, security, Stores("", refuse, refuse), dict(overrides))
+    return Profile(file, str(core.get("name")), state, security, Stores("", refuse, refuse), None, dict(overrides))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector.spi import AuditLog, Clock, IdentityService, TlsService, TransactionService, WorkManager
+from connector.spi import (
+    AuditLog,
+    AuthenticationData,
+    Clock,
+    IdentityService,
+    TlsService,
+    TransactionService,
+    WorkManager,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +31,4 @@ class AdapterBootstrap:
     clock: Clock
     tls: TlsService
     transactions: TransactionService
+    authentication_data: Callable[[str], AuthenticationData]

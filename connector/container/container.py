@@ -17,6 +17,7 @@ from connector.container.established_caller import establish
 from connector.container.login_door import LoginDoor
 from connector.container.login_scope import LoginScope
 from connector.container.naming import Application, unknown
+from connector.container.naming_references import naming_reference
 from connector.container.periodic import Periodic
 from connector.container.plugins.catalogue import PluginCatalogue
 from connector.container.plugins.info import PluginInfo
@@ -30,11 +31,20 @@ from connector.outbound.test_connection import TestResult, test_connection
 from connector.security.authdata_watch import StoreWatch
 from connector.security.login_outcome import ModuleResult
 from connector.security.scope import current_subject
-from connector.spi import AuditLog, AuthenticationDataStore, Explanation, Principal, Scope, Secret, Subject
+from connector.spi import (
+    AuditLog,
+    AuthenticationDataStore,
+    Explanation,
+    NamingReference,
+    Principal,
+    Scope,
+    Secret,
+    Subject,
+)
 
 if TYPE_CHECKING:
     from connector.container.activation_operations import OperatedActivation
-    from connector.container.configuration.settings import AdminPort, ContainerConfiguration
+    from connector.container.configuration.settings import AdminPort, ContainerConfiguration, NamingPort
     from connector.container.configuration_editor import ConfigurationEditor
     from connector.container.live.reload import Reloader
     from connector.container.posture import Finding
@@ -188,6 +198,18 @@ class Container:
         Does not connect. Raises NameNotFound.
         """
         return self._parts.direct.lookup(name)
+
+    @property
+    def naming_port(self) -> NamingPort | None:
+        """Where look-ups from outside are to come in (CONF-6); None for nowhere."""
+        return self._parts.configuration.naming_port
+
+    def naming_reference(self, name: str) -> NamingReference:
+        """What clients outside are told of a connection factory or destination by its global name (CONF-6).
+
+        Does not block. Raises NameNotFound.
+        """
+        return naming_reference(name, self._parts.configuration.resources, self._parts.adapters)
 
     def _owner(self, reference: str) -> tuple[Application, str]:
         application, separator, name = reference.partition(":")
@@ -434,7 +456,10 @@ class Container:
         return OperatedTransactions(self._parts.transactions, self._parts.audit)
 
     def current_transaction(self) -> Unit | None:
-        """The unit of work in force here; None where there is none. Does not block."""
+        """The unit of work in force here; None where there is none. Does not block.
+
+        Raises TransactionError where another container's is in force (CF-TX-025).
+        """
         return self._parts.transactions.current()
 
     # --- administration --------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from connector.spi import (
     SignOnSource,
     Subject,
 )
+from connector.transactions.service import Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ class ReferenceBinder:
         resolver: The sign-on.
         auth_data: The authentication data.
         subject_of: Makes the subject of a user who isn't logged in, for `explain`.
+        container: The container's name.
+        transactions: Its units of work.
     """
 
     def __init__(
@@ -142,7 +145,12 @@ class ReferenceBinder:
         resolver: SignOnResolver,
         auth_data: AuthDataService,
         subject_of: Callable[[str], Subject],
+        *,
+        container: str,
+        transactions: Transactions,
     ) -> None:
+        self._container = container
+        self._transactions = transactions
         self._resources = resources
         self._resolver = resolver
         self._auth_data = auth_data
@@ -159,5 +167,7 @@ class ReferenceBinder:
             self._auth_data,
             subject_of=self._subject_of,
             async_pool=resource.async_pools,
+            container=self._container,
+            require_own=self._transactions.require_own,
         )
         return manager, resource.factory.create_connection_factory(manager)

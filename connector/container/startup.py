@@ -186,6 +186,7 @@ def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration
         clock=parts.clock,
         tls=parts.tls,
         transactions=parts.transactions,
+        authentication_data=parts.auth_data.require,
     )
     try:
         adapter.start(context)
@@ -225,7 +226,14 @@ def _make_resources(parts: Parts) -> None:
         )
         parts.resources[name] = resource
     parts.resolver = SignOnResolver(parts.auth_data, parts.logins, parts.audit)
-    parts.binder = ReferenceBinder(parts.resources, parts.resolver, parts.auth_data, parts.identity.assert_user)
+    parts.binder = ReferenceBinder(
+        parts.resources,
+        parts.resolver,
+        parts.auth_data,
+        parts.identity.assert_user,
+        container=parts.configuration.container.name,
+        transactions=parts.transactions,
+    )
     door = LoginDoor(parts.identity, parts.configuration.container.name)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)

@@ -28,6 +28,13 @@ NOT_COMMITTED = Reason(
 )
 
 
+DELIVERY_OVER = Reason(
+    "CF-ENDP-025",
+    "the delivery to {application}:{activation} has ended, and can't be rolled back any more.",
+    "Ask for it before the handler returns; a task or thread that it begins must be waited for.",
+)
+
+
 @final
 class DeliveryUnit:
     """What one delivery does about units of work, from its begin to its end; used by one thread at a time.
@@ -61,6 +68,7 @@ class DeliveryUnit:
         self._unit: UnitOfWork | None = None
         self._suspended: Any = None
         self._rollback_only = False
+        self._over = False
         self.failure: BaseException | None = None
 
     @property
@@ -83,11 +91,13 @@ class DeliveryUnit:
             self._begin(units)
 
     def set_rollback_only(self) -> None:
-        """However the handler ends, the delivery has failed. Raises TransactionError (CF-ENDP-023) where it is not
-        transacted: then there is nothing to roll back.
+        """However the handler ends, the delivery has failed. Raises TransactionError where it is not transacted
+        (CF-ENDP-023: there is nothing to roll back), and after its end (CF-ENDP-025).
         """
         if not self._transacted:
             raise TransactionError(NOT_TRANSACTED, application=self._application, activation=self._activation)
+        if self._over:
+            raise TransactionError(DELIVERY_OVER, application=self._application, activation=self._activation)
         self._rollback_only = True
         if self._unit is not None:
             self._unit.set_rollback_only()
@@ -110,8 +120,11 @@ class DeliveryUnit:
         Raises what the delivery failed by, if it failed; DeliveryError (CF-ENDP-022, -024) where its unit could not
         be committed. What it raises, it raises after everything has been put back.
         """
+        self._over = True
         units, unit = self._units, self._unit
         if units is None:
+            if self.failure is None:
+                self._check_before_the_end()
             self._tell()
             return
         if self._plan is UnitPlan.SUSPEND:
@@ -128,6 +141,7 @@ class DeliveryUnit:
 
         Raises nothing. A joined unit is the source's own; it is only made to end in no other way than rolled back.
         """
+        self._over = True
         if self._unit is not None:
             self._unit.set_rollback_only()
         if self._units is None:

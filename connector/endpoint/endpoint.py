@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, final
 from connector.endpoint.delivery import call_handler
 from connector.endpoint.delivery_unit import DeliveryUnit
 from connector.endpoint.message_context import MessageContext
-from connector.endpoint.misuse import misused, wrong_thread
+from connector.endpoint.misuse import left_open, misused, not_a_message, wrong_thread
 from connector.endpoint.proxy_states import BRACKETED, Misuse, ProxyState, Step, step, turn
 from connector.endpoint.role_check import check_roles, explain_roles
 from connector.endpoint.statistics import DeliveryOutcome
-from connector.errors import AccessDenied, DeliveryError, Reason
-from connector.security.scope import current_subject
-from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Subject, TransactionParticipant
+from connector.errors import AccessDenied, DeliveryError, DeliveryPostponed, Reason
+from connector.security.scope import current_scope, current_subject, join_scope, leave_scope
+from connector.spi import UNAUTHENTICATED, AuditEvent, Message, Outcome, Scope, Subject, TransactionParticipant
 
 if TYPE_CHECKING:
     from connector.endpoint.factory import HandlerEndpointFactory
@@ -45,7 +45,7 @@ class HandlerEndpoint:
     """
 
     # Mutable state, changed under `_lock`: `_state`, `_thread` (which the brackets were opened on). `_unit` belongs
-    # to whoever has a call under way, or brought the endpoint from between the brackets to RELEASED.
+    # to whoever has a call under way, or brought the endpoint from between the brackets to RELEASED; `_scope` as well.
 
     def __init__(self, factory: HandlerEndpointFactory, participant: TransactionParticipant | None = None) -> None:
         self._factory = factory
@@ -54,19 +54,25 @@ class HandlerEndpoint:
         self._state = ProxyState.IDLE
         self._thread = 0
         self._unit: DeliveryUnit | None = None
+        self._scope: Scope | None = None  # the work's, in which the brackets were opened
         self._handled: bool | None = None  # whether the handler returned; None where there was no message
 
     def before_delivery(self) -> None:
         """Begin what one message and its settlement have in common; see `spi.MessageEndpoint`.
 
-        Raises DeliveryError for misuse and after the activation's end, TransactionError where no unit can begin.
+        Raises DeliveryError for misuse, DeliveryPostponed while the activation takes no message, TransactionError where
+        no unit can begin.
         """
         self._enter(Step.BEFORE)
         done = False
         try:
             self._factory.require_open()
             self._handled = None
+            scope = current_scope()
             self._unit = self._begin()
+            if scope is not None:
+                join_scope(scope, self)
+            self._scope = scope
             done = True
         finally:
             self._leave(done=done)
@@ -75,9 +81,9 @@ class HandlerEndpoint:
         """Check the caller's role and call the handler; answers the reply body, a Message, or None.
 
         Blocks as long as the handler runs, and without brackets around it for the end of its unit. Raises AccessDenied
-        (with its explanation; the handler was not called), DeliveryError where the handler raised, returned nonsense or
-        asked for a rollback, outside a work, for misuse and after the activation's end, ScopeError where the work is
-        over already.
+        (with its explanation; the handler was not called), DeliveryPostponed while it takes no message, DeliveryError
+        where the handler raised, returned nonsense or asked for a rollback, outside a work and for misuse, ScopeError
+        where the work is over already.
         """
         state = self._enter(Step.DELIVER)
         try:
@@ -98,6 +104,7 @@ class HandlerEndpoint:
         try:
             unit, self._unit = self._unit, None
             assert unit is not None
+            self._leave_scope()
             self._end(unit)
         finally:
             self._leave(done=True)
@@ -112,9 +119,33 @@ class HandlerEndpoint:
             self._move(Step.RELEASE)
             unit, self._unit = self._unit, None
         if before in BRACKETED and unit is not None:
-            unit.abandon()
-            if self._handled is not None:
-                self._factory.counts.ended(DeliveryOutcome.ROLLED_BACK if self._handled else DeliveryOutcome.FAILED)
+            self._leave_scope()
+            self._abandon(unit)
+
+    def scope_ended(self, scope: Scope) -> None:
+        """The work has ended, and its brackets are still open: what is between them is rolled back, and that is counted
+        (CF-ENDP-026). Nobody else would end that unit, nor give back what it has locked. Raises nothing.
+        """
+        with self._lock:
+            before = self._state
+            if self._scope is not scope or before not in BRACKETED:
+                return
+            self._state = ProxyState.RELEASED
+            self._scope = None
+            unit, self._unit = self._unit, None
+        self._factory.refuse(left_open(before, self._factory))
+        if unit is not None:
+            self._abandon(unit)
+
+    def _leave_scope(self) -> None:
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            leave_scope(scope, self)
+
+    def _abandon(self, unit: DeliveryUnit) -> None:
+        unit.abandon()
+        if self._handled is not None:
+            self._factory.counts.ended(DeliveryOutcome.ROLLED_BACK if self._handled else DeliveryOutcome.FAILED)
 
     def _deliver_alone(self, message: Message) -> Any:
         self._factory.require_open()
@@ -143,6 +174,7 @@ class HandlerEndpoint:
         factory = self._factory
         try:
             factory.require_open()
+            self._require_message(message)
             subject = self._subject()
             self._handled = False
             self._check(subject, message)
@@ -161,6 +193,8 @@ class HandlerEndpoint:
             self._handled = True
             unit.require_committable()
         except BaseException as error:
+            if isinstance(error, DeliveryPostponed):
+                self._handled = None  # beyond the concurrency: no delivery that has failed, but none
             unit.failed(error)
             raise
         return reply
@@ -205,6 +239,10 @@ class HandlerEndpoint:
     def _leave(self, *, done: bool) -> None:
         with self._lock:
             self._state = turn(self._state, done=done)
+
+    def _require_message(self, found: object) -> None:
+        if not isinstance(found, Message):
+            raise self._factory.refuse(not_a_message(found, self._factory))
 
     def _subject(self) -> Subject:
         subject = current_subject()

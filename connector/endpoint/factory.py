@@ -13,7 +13,7 @@ from connector.endpoint.role_check import ApplicationRoles
 from connector.endpoint.run_as import RunAs
 from connector.endpoint.statistics import DeliveryCounts, DeliveryStatistics
 from connector.endpoint.units import Units
-from connector.errors import ConnectorError, DeliveryError, Reason
+from connector.errors import ConnectorError, DeliveryError, DeliveryPostponed, Reason
 from connector.spi import (
     AuditLog,
     Clock,
@@ -40,7 +40,8 @@ ACTIVATION_PAUSED = Reason(
 TOO_MANY = Reason(
     "CF-ENDP-019",
     "a message for {application}:{activation} was delivered while {limit} are in delivery, which is its concurrency.",
-    "The adapter must not deliver more at once than the endpoint factory says; report it to the adapter's vendor.",
+    "The message is kept and comes again. Handlers that outlive a pause count as well; where there was none, the"
+    " adapter delivers more at once than it was told: report it to the adapter's vendor.",
 )
 
 
@@ -156,7 +157,7 @@ class HandlerEndpointFactory:
         return self._redelivery
 
     def create_endpoint(self, participant: TransactionParticipant | None = None) -> MessageEndpoint:
-        """A fresh endpoint. Does not block. Raises DeliveryError once the activation is over.
+        """A fresh endpoint. Does not block. Raises DeliveryPostponed while the activation is paused or over.
 
         Args:
             participant: The adapter's part in the unit of work of a transacted delivery; None for none.
@@ -196,10 +197,10 @@ class HandlerEndpointFactory:
         self._closed = True
 
     def require_open(self) -> None:
-        """Raise DeliveryError once the activation is over (CF-ENDP-014), and while it is paused (CF-ENDP-032)."""
+        """Raise DeliveryPostponed once the activation is over (CF-ENDP-014), and while it is paused (CF-ENDP-032)."""
         if self._closed or self._paused:
             reason = ACTIVATION_OVER if self._closed else ACTIVATION_PAUSED
-            raise self.refuse(DeliveryError(reason, application=self._application, activation=self._activation))
+            raise self.refuse(DeliveryPostponed(reason, application=self._application, activation=self._activation))
 
     def refuse(self, error: DeliveryError) -> DeliveryError:
         """Count a refused call of the adapter, log the first of its kind, and answer the error, to be raised."""
@@ -209,11 +210,11 @@ class HandlerEndpointFactory:
         return error
 
     def begin_handling(self) -> int:
-        """Count a handler in; raises DeliveryError (CF-ENDP-019) beyond the concurrency."""
+        """Count a handler in; raises DeliveryPostponed (CF-ENDP-019) beyond the concurrency."""
         token = self.counts.begin()
         if token is None:
             raise self.refuse(
-                DeliveryError(
+                DeliveryPostponed(
                     TOO_MANY, application=self._application, activation=self._activation, limit=self._concurrency
                 )
             )

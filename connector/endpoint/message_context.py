@@ -112,7 +112,8 @@ class MessageContext:
         """Have everything that this transacted delivery did rolled back, also where the handler returns: the message
         counts as failed and is delivered again or goes to the exception destination. Does not block.
 
-        Raises TransactionError (CF-ENDP-023) where the handler is not transacted: raise to have a message again there.
+        Raises TransactionError where the handler is not transacted (CF-ENDP-023: raise to have a message again), and
+        after the delivery's end (CF-ENDP-025).
         """
         self._set_rollback_only()
 

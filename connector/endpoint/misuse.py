@@ -41,6 +41,18 @@ WRONG_THREAD = Reason(
     "The three calls of one delivery belong to one work; report it to the adapter's vendor.",
 )
 
+LEFT_OPEN = Reason(
+    "CF-ENDP-026",
+    "an endpoint of {application}:{activation} was {state} when its work ended; what was between the brackets is rolled"
+    " back.",
+    "The adapter must call after_delivery, or release, whatever is raised; report it to the adapter's vendor.",
+)
+NOT_A_MESSAGE = Reason(
+    "CF-ENDP-027",
+    "an endpoint of {application}:{activation} was given a {kind} in place of a message.",
+    "The adapter must make a connector.spi.Message of it; report it to the adapter's vendor.",
+)
+
 _REASONS = {
     Misuse.CONCURRENT: CONCURRENT,
     Misuse.RELEASED: RELEASED,
@@ -58,6 +70,17 @@ def misused(misuse: Misuse, asked: Step, state: ProxyState, factory: HandlerEndp
 def wrong_thread(asked: Step, factory: HandlerEndpointFactory) -> DeliveryError:
     """The error for a call between the brackets that comes from another thread."""
     return _error(WRONG_THREAD, asked, factory)
+
+
+def left_open(state: ProxyState, factory: HandlerEndpointFactory) -> DeliveryError:
+    """The error for brackets that nobody has closed."""
+    return DeliveryError(LEFT_OPEN, application=factory.application, activation=factory.activation, state=state.value)
+
+
+def not_a_message(found: object, factory: HandlerEndpointFactory) -> DeliveryError:
+    """The error for something else than a message."""
+    kind = type(found).__name__
+    return DeliveryError(NOT_A_MESSAGE, application=factory.application, activation=factory.activation, kind=kind)
 
 
 def _error(reason: Reason, asked: Step, factory: HandlerEndpointFactory, **more: str) -> DeliveryError:

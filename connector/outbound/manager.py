@@ -12,6 +12,7 @@ from connector.errors import (
     IdentityMismatch,
     LoginRefused,
     Reason,
+    ScopeError,
     SecurityError,
     SignOnError,
     TransactionError,
@@ -23,7 +24,7 @@ from connector.security.scope import CURRENT_SCOPE, current_scope, current_subje
 from connector.signon.found import credentials_given
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
 from connector.signon.resolver import AuthenticationDataSource, SignOnResolver
-from connector.spi import AsyncLease, Capability, ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
+from connector.spi import AsyncLease, Capability, ConnectionRequestInfo, Explanation, Lease, Scope, SignOnPlan, Subject
 from connector.transactions.current import CURRENT_UNIT
 from connector.transactions.unit import Unit
 
@@ -41,6 +42,11 @@ NO_ASYNC_SIDE = Reason(
     "CF-OUT-003",
     "reference {reference!r}: the adapter of resource {resource!r} has no connections for asyncio.",
     "Get the connection on another thread (asyncio.to_thread), or use an adapter with the capability 'async'.",
+)
+ANOTHER_CONTAINERS = Reason(
+    "CF-OUT-022",
+    "reference {reference!r} of container {container!r}: the identity {caller} in force is one of container {other!r}.",
+    "Log in at the container whose references you use, or say that its word counts here: `container.run_as(subject)`.",
 )
 ASYNC_WITHIN_UNIT = Reason(
     "CF-OUT-021",
@@ -92,6 +98,9 @@ class ReferenceConnectionManager:
         subject_of: Makes the subject of a user name, for `explain` of somebody who isn't logged in; without it a name
             stands for a user without groups, `name@realm` giving the realm.
         async_pool: The resource's managed connections for asyncio; None where its adapter has none.
+        container: The name of the container whose callers count, where the sign-on depends on the caller; None for any.
+            A login at one container is none at another, whose realm may have the same name.
+        require_own: Raises TransactionError for a unit of work that the resource must not take part in.
 
     May import login modules.
     """
@@ -106,15 +115,20 @@ class ReferenceConnectionManager:
         *,
         subject_of: Callable[[str], Subject] | None = None,
         async_pool: AsyncLeaseSource | None = None,
+        container: str | None = None,
+        require_own: Callable[[Unit], None] | None = None,
     ) -> None:
         self._reference = reference
         self._target = target
         self._resolver = resolver
         self._pool = pool
         self._async_pool = async_pool
+        self._require_own = require_own
         self._auth_data = auth_data
         self._subject_of = subject_of or _user_without_groups
         self._key_of = keying(resolver.plan_dependencies(reference))
+        # Who signs on for everybody doesn't ask whose caller it is.
+        self._container = None if self._key_of is anybody else container
         self._revision = resolver.plan_revision(reference)
         # What the resource does within a unit of work: nothing, or takes part, perhaps in two phases.
         self._takes_part = bool(target.capabilities & {Capability.LOCAL_TRANSACTION, Capability.TWO_PHASE})
@@ -154,7 +168,7 @@ class ReferenceConnectionManager:
 
         Raises:
             TransactionError: the unit of work in force has ended, can only be rolled back, or can't take it in.
-            ScopeError: the caller's login or work has ended.
+            ScopeError: the caller's login or work has ended, or is another container's (CF-OUT-022).
             SignOnError: there is nothing to sign on with.
             IdentityMismatch: the given plan is of another reference, or its authentication data has changed since.
             PoolTimeout, PoolClosed, LoginRefused, ConnectionFailed: as the pool raises them.
@@ -187,6 +201,8 @@ class ReferenceConnectionManager:
     def _allocate_within(self, unit: Unit, request: ConnectionRequestInfo | None, plan: SignOnPlan | None) -> Lease:
         """As `allocate`, within a unit of work."""
         try:
+            if self._require_own is not None:
+                self._require_own(unit)
             pinned = plan is not None
             if plan is not None:
                 current_scope()
@@ -289,6 +305,8 @@ class ReferenceConnectionManager:
         kept = self._for_everybody
         if kept is not None and request is None and kept[0] == self._auth_data.generation:
             return kept[1]
+        if scope is not None and scope.container != self._container:
+            self._require_own_scope(scope)
         return self._plan_of(None if scope is None else scope.subject, request)
 
     def _kept_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan | None:
@@ -301,10 +319,17 @@ class ReferenceConnectionManager:
         kept = self._for_everybody
         if kept is not None and request is None and kept[0] == generation:
             return kept[1]
+        if scope is not None:
+            self._require_own_scope(scope)
         if request is not None:
             return None
         key = self._key(None if scope is None else scope.subject, None)
         return None if key is _NOT_KEPT else self._plans.get(key, generation)
+
+    def _require_own_scope(self, scope: Scope) -> None:
+        if self._container is not None and scope.container != self._container:
+            names = {"reference": self.reference, "caller": str(scope.subject.caller)}
+            raise ScopeError(ANOTHER_CONTAINERS, **names, other=scope.container, container=self._container)
 
     def _plan_of(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> SignOnPlan:
         """The plan kept for a caller, or a new one."""

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from threading import Lock, RLock
+from threading import Lock
 from typing import Generic, TypeVar
 
 from connector.errors import ConnectorError, LoginRefused, PoolClosed, Reason
@@ -21,6 +21,7 @@ from connector.pool.settings import PoolSettings
 from connector.pool.state import PoolState
 from connector.pool.timeout import timed_out
 from connector.pool.waiting import Grant, Waiter
+from connector.security.scope import join_scope
 from connector.spi import Clock, ManagedConnection, ManagedConnectionFactory, Scope, SignOnPlan
 
 POOL_IS_CLOSED = Reason(
@@ -34,8 +35,6 @@ S = TypeVar("S")
 
 #: Told of a plan whose credential was refused while no borrower hears of it, outside of the lock; must not raise.
 UnheardRefusal = Callable[[SignOnPlan, LoginRefused], None]
-#: Held while a pool joins a scope's lenders: pools of one scope may do so on several threads at once.
-_JOINING = RLock()
 
 
 class PoolShell(ABC, Generic[S]):
@@ -292,9 +291,7 @@ class PoolShell(ABC, Generic[S]):
 
     def _join(self, scope: Scope) -> None:
         """Be told when the scope ends."""
-        with _JOINING:
-            if self not in scope.lenders:
-                scope.lenders += (self,)
+        join_scope(scope, self)
 
     @abstractmethod
     def scope_ended(self, scope: Scope) -> None:

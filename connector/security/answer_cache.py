@@ -29,7 +29,7 @@ class AnswerCache(Generic[V]):
 
     def __init__(self, seconds: float, clock: Clock | None = None, *, limit: int = LIMIT) -> None:
         self._seconds = seconds
-        self._clock = clock or SystemClock()
+        self._now = (clock or SystemClock()).monotonic
         self._limit = limit
         self._lock = Lock()
         # Mutable, under the lock: the answers with the time of their end, the oldest first, and how often something
@@ -45,13 +45,13 @@ class AnswerCache(Generic[V]):
     def kept(self, key: Hashable) -> V | None:
         """What is kept of a key; None for nothing. Asks nobody and takes no lock: it is on the way of every message."""
         found = self._kept.get(key)
-        return found[0] if found is not None and self._clock.monotonic() < found[1] else None
+        return found[0] if found is not None and self._now() < found[1] else None
 
     def get(self, key: Hashable, load: Callable[[], V | None]) -> V | None:
         """What is kept, or else asked for. Blocks and raises as `load` does, which is called without the lock."""
         if self._seconds <= 0:
             return load()
-        asked = self._clock.monotonic()
+        asked = self._now()
         with self._lock:
             found, forgotten = self._kept.get(key), self._forgotten
         if found is not None and asked < found[1]:

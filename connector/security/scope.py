@@ -22,11 +22,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from threading import RLock
 from types import TracebackType
-from typing import ParamSpec, TypeVar, final
+from typing import Final, ParamSpec, TypeVar, final
 
 from connector.errors import Reason, ScopeError
 from connector.spi import Scope, Subject
+from connector.spi.scope import Lender
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +45,9 @@ CAPTURED_SCOPE_OVER = Reason(
     "the captured identity {caller} is over: the {origin} ended before the function was run.",
     "Run it while the login or work that it was captured in lasts.",
 )
+
+#: Held while somebody joins a scope's lenders: several of one scope may do so on several threads at once.
+_JOINING: Final = RLock()
 
 #: The scope in force. Read it through `current_scope`, which refuses a closed one; only this module sets it.
 CURRENT_SCOPE: ContextVar[Scope | None] = ContextVar("connector.scope", default=None)
@@ -107,6 +112,19 @@ class open_scope:  # noqa: N801 - used as a function: `with open_scope(...)`; a 
 
     def __repr__(self) -> str:
         return f"<open_scope {self._scope!r}>"
+
+
+def join_scope(scope: Scope, lender: Lender) -> None:
+    """Have somebody told when the scope ends. Does not block; harmless when called twice."""
+    with _JOINING:
+        if lender not in scope.lenders:
+            scope.lenders += (lender,)
+
+
+def leave_scope(scope: Scope, lender: Lender) -> None:
+    """Have somebody told no more. Does not block; harmless where it has not joined."""
+    with _JOINING:
+        scope.lenders = tuple(each for each in scope.lenders if each is not lender)
 
 
 def run_in_scope(scope: Scope, function: Callable[[A, B], R], one: A, two: B, /) -> R:

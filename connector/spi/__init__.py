@@ -52,6 +52,7 @@ from connector.spi.login import ALIAS_PROPERTY, ControlFlag, Dependency, LoginFa
 from connector.spi.login_options import IN_THE_OPTIONS, OptionedLoginModule
 from connector.spi.manager import ConnectionManager, Lease
 from connector.spi.message import Body, Message, PropertyValue
+from connector.spi.naming import NamingKind, NamingReference
 from connector.spi.observation import IDENTITY, Instrument, Measurement, ObservedContainer
 from connector.spi.plan import RejectedSource, SignOnPlan, SignOnSource
 from connector.spi.platform_identity import PLATFORM, PlatformIdentity
@@ -214,6 +215,8 @@ __all__ = [
     "ActivationSpec",
     "MessageEndpoint",
     "MessageEndpointFactory",
+    "NamingKind",
+    "NamingReference",
     "Ordering",
     "RedeliveryPolicy",
     "ActivationHealth",

@@ -11,10 +11,12 @@ from typing import Any, Literal, Protocol
 
 from connector.errors import Reason
 from connector.spi.audit import AuditLog
+from connector.spi.authdata import AuthenticationData
 from connector.spi.clock import Clock
 from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
+from connector.spi.naming import NamingKind, NamingReference
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
 from connector.spi.transaction import TransactionService
@@ -67,6 +69,12 @@ class BootstrapContext(Protocol):
     @property
     def transactions(self) -> TransactionService:
         """Units of work and their recovery (FLOW-8)."""
+        ...
+
+    def authentication_data(self, alias: str, /) -> AuthenticationData:
+        """The newest user and password of an authentication alias, for connections of the adapter's own, such as from
+        engine to engine: those of applications get theirs by sign-on. Does not block. Raises AuthDataError.
+        """
         ...
 
 
@@ -162,6 +170,25 @@ class ResourceAdapter(ABC):
         Raises ConfigError for properties that are wrong together.
         """
         raise TypeError(f"{type(self).__name__} has no connection factories")
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """What clients outside are told of a resource, so that they get at it from where they are (CONF-6).
+
+        Does not block. Overridden where another adapter or other settings are what they need, for example of what lives
+        in this process.
+
+        Args:
+            kind: What it is.
+            resource: Its global name.
+            properties: Its validated properties.
+
+        Returns:
+            The reference; None, which is the default, for the adapter itself with these properties, without secrets and
+            without the user.
+        """
+        return None
 
     def validate_activation(self, spec: ActivationSpec) -> None:
         """Check the properties of an activation together, at every start and before the first message flows.

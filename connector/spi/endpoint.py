@@ -41,6 +41,7 @@ class MessageEndpoint(Protocol):
                 ...  # send the reply, have the participant settle the message
             finally:
                 endpoint.after_delivery()
+        except DeliveryPostponed: ...  # nobody was called: keep it as it was, count no attempt
         except Exception: ...  # rolled back, and not settled: deliver it again
         finally:
             endpoint.release()
@@ -55,7 +56,8 @@ class MessageEndpoint(Protocol):
         For a transacted handler that is a unit of work, in which the participant is enlisted; for any other one
         nothing, and a unit of the adapter's own work is not in force until `after_delivery`. Where the adapter's work
         already runs in a unit, a transacted handler runs in that one and the participant is ignored.
-        Raises DeliveryError for misuse, TransactionError where no unit can begin; then nothing was begun.
+        Raises DeliveryError for misuse, DeliveryPostponed while the activation takes no message, TransactionError where
+        no unit can begin; then nothing was begun.
         """
         ...
 
@@ -63,8 +65,10 @@ class MessageEndpoint(Protocol):
         """Check the role of the subject in force and call the handler; answers the reply body, a Message, or None.
 
         Blocks for as long as the handler runs. Raises AccessDenied where the caller is in no allowed role (the
-        handler was not called), DeliveryError with the cause where the handler raised. Returning is success, within
-        the brackets only so far: what settles a message is the adapter's business.
+        handler was not called), DeliveryPostponed while the activation takes no message (paused, over, at its
+        concurrency: the handler was not called and the message is not to blame), DeliveryError with the cause where the
+        handler raised. Returning is success, within the brackets only so far: what settles a message is the adapter's
+        business.
         """
         ...
 
@@ -125,7 +129,7 @@ class MessageEndpointFactory(Protocol):
         ...
 
     def create_endpoint(self, participant: TransactionParticipant | None = None) -> MessageEndpoint:
-        """A fresh endpoint. Does not block. Raises DeliveryError once the activation is over.
+        """A fresh endpoint. Does not block. Raises DeliveryPostponed while the activation is paused or over.
 
         Args:
             participant: What settles the messages of this endpoint, as a part of a transacted handler's unit of work;

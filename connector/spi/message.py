@@ -34,6 +34,8 @@ class Message:
         delivery_count: How many deliveries have failed before this one.
         group: The group within which order is kept, or None.
         deliver_at: When it may first be delivered, in seconds since 1970, or None for at once.
+        forward_path: The destinations that it goes to after this one, in order (BUS-8).
+        reverse_path: The destinations that a reply goes to, in order; empty: to `reply_to`.
     """
 
     body: Body = None
@@ -50,6 +52,8 @@ class Message:
     delivery_count: int = 0
     group: str | None = None
     deliver_at: float | None = None
+    forward_path: tuple[str, ...] = ()
+    reverse_path: tuple[str, ...] = ()
 
     def replace(self, **changes: Any) -> Message:
         """A copy with some attributes changed."""

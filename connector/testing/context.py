@@ -12,6 +12,7 @@ from connector.security.audit import MemoryAuditLog
 from connector.security.scope import current_subject
 from connector.spi import Capability, Clock, Secret, Subject, SystemClock, TlsService, WorkContext, WorkErrorCode
 from connector.testing.backend import REALM, Backend
+from connector.testing.no_aliases import no_alias
 from connector.testing.subject_under_test import Claims
 from connector.transactions.service import Transactions
 
@@ -114,6 +115,7 @@ class KitContext:
         self.sections = sections
         self.audit = MemoryAuditLog()
         self.clock: Clock = SystemClock()
+        self.authentication_data = no_alias
         self.tls: TlsService = ContainerTls({})  # the contracts configure none
         self.transactions = Transactions(self.container_name, state_folder / "kit-transactions", self.clock)
 

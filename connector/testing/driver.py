@@ -28,6 +28,7 @@ from connector.security.roles import RoleBinding, RoleMap
 from connector.spi import (
     ActivationSpec,
     AuditEvent,
+    AuthenticationData,
     Clock,
     IdentityService,
     Message,
@@ -39,6 +40,7 @@ from connector.spi import (
 )
 from connector.testing.driver_units import DriverUnits
 from connector.testing.memory import MemoryResourceAdapter
+from connector.testing.no_aliases import no_alias
 from connector.testing.people import PeopleRegistry
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
@@ -93,6 +95,7 @@ class _DriverContext:
     sections: Mapping[str, Any] = field(default_factory=dict)
     tls: Any = None
     transactions: Any = None
+    authentication_data: Callable[[str], AuthenticationData] = no_alias
 
 
 @final

@@ -22,6 +22,7 @@ from connector.security.roles import RoleBinding, RoleMap
 from connector.spi import (
     ActivationSpec,
     AuditLog,
+    AuthenticationData,
     Clock,
     IdentityService,
     Message,
@@ -36,6 +37,7 @@ from connector.spi import (
 from connector.testing.backend import REALM, Login
 from connector.testing.declared import checked_activation, checked_sections
 from connector.testing.inbound_backend import InboundBackend
+from connector.testing.no_aliases import no_alias
 from connector.testing.people import PeopleRegistry
 from connector.testing.subject_under_test import Claims
 from connector.transactions.service import Transactions
@@ -65,6 +67,7 @@ class InboundContext:
     tls: TlsService
     transactions: TransactionService
     container_name: str = "kit"
+    authentication_data: Callable[[str], AuthenticationData] = no_alias
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ have voted read-only. So:
 
 - one branch alone commits in one phase, and nothing is written to the log;
 - branches that can all prepare: the decision is the record COMMIT;
-- prepared branches and a last resource: LAST_RESOURCE is written, the last resource commits, COMMIT is written. A kill
-  between the two leaves what only the last resource knows; nothing is guessed.
+- prepared branches and a last resource: LAST_RESOURCE is written, the last resource commits, COMMIT is written, or
+  ROLLBACK where it refuses. A kill between the two leaves what only the last resource knows; nothing is guessed.
 
 Nothing is written where nothing is prepared. Before the decision whatever is raised rolls all back; after it, what a
 branch raises is left to recovery, and the decision stands. In between is what nobody knows (`OutcomeUnknown`): then all
@@ -210,6 +210,7 @@ class Coordinator:
             raise
         except BaseException as error:
             if isinstance(error, Exception):
+                self._refused(prepared)
                 raise  # it is rolled back, and so are the others
             self._unknown(deciding)  # interrupted, who knows where
             raise OutcomeUnknown(
@@ -222,6 +223,18 @@ class Coordinator:
             except TransactionError as error:
                 # It is committed all the same. What can't be finished now has only the record before to go by.
                 _log.error("unit %s is committed, which could not be written: %s", self._unit, told(error))
+
+    def _refused(self, prepared: tuple[Branch, ...]) -> None:
+        """The last resource has not committed, which is written before the first of the others is rolled back.
+
+        Else a kill between them would leave some rolled back, and the rest for an operator to decide.
+        """
+        if not prepared:
+            return
+        try:
+            self._write(Standing.ROLLBACK, prepared)
+        except TransactionError as error:
+            _log.error("unit %s is rolled back, which could not be written: %s", self._unit, told(error))
 
     def _unknown(self, deciding: Branch) -> None:
         self.outcome = Outcome.UNKNOWN

@@ -3,10 +3,15 @@
 A work that carries a `TransactionContext` runs in the unit of that transaction, which is made at its first work and
 stays until the superior has ended it, through the adapter and its `TransactionTerminator`. One work at a time: a second
 one is refused, not made to wait, and so is one that comes while the transaction is being ended.
+
+A superior may never speak again. Once the time of a transaction is over it is rolled back between two works, so that it
+holds no connections and locks, and is kept as rolled back until its superior does speak: a later work must not begin it
+anew, or the superior would commit the half of it.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +28,8 @@ from connector.transactions.unit import Unit, UnitState
 
 if TYPE_CHECKING:
     from connector.transactions.service import Transactions
+
+_log = logging.getLogger("connector.transactions")
 
 CONCURRENT_WORK = Reason(
     "CF-TX-040",
@@ -120,6 +127,33 @@ class ImportedTransactions:
             record.xid for record in records if record.standing is Standing.PREPARED and record.xid is not None
         )
 
+    def end_overdue(self) -> None:
+        """Roll back those whose time is over and that no work is under way in. Blocks as they do; raises nothing."""
+        with self._lock:
+            overdue = [one.unit for one in self._imported.values() if one.busy is None and one.unit.remaining == 0.0]
+        for unit in overdue:
+            if self.abandon(unit):
+                text = "the imported transaction of unit %s is rolled back: its time of %g s is over"
+                _log.warning(text, unit.id, unit.timeout)
+
+    def abandon(self, unit: Unit) -> bool:
+        """Roll back a transaction without its superior, where it is neither prepared nor worked in; answers whether.
+
+        Blocks for the resources. A unit that is no imported one's is left alone.
+        """
+        with self._lock:
+            found = next((one for one in self._imported.values() if one.unit is unit), None)
+            if found is None or found.busy is not None or unit.state is not UnitState.ACTIVE:
+                return False
+            found.busy = "it is being ended"
+        try:
+            unit.rollback()
+        except TransactionError as error:
+            _log.error("the rollback of unit %s: %s", unit.id, error.code)
+        finally:
+            found.busy = None
+        return True
+
     def _claimed_for_work(self, xid: str, timeout: float | None) -> _Imported:
         with self._lock:
             imported = self._imported.get(xid)
@@ -163,6 +197,8 @@ class ImportedTransactions:
             self._end_of_a_former_run(xid, what, commit=commit)
             return
         with self._ending(xid, what) as unit:
+            if unit.state is UnitState.ROLLED_BACK and not commit:
+                return  # it was abandoned: that is what its superior wants
             prepared = unit.state is UnitState.PREPARED
             if prepared and not one_phase:
                 unit.finish_prepared(commit=commit)

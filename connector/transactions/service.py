@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from connector.transactions.completion import Completion
 
+_log = logging.getLogger("connector.transactions")
+
 ALREADY_WITHIN = Reason(
     "CF-TX-020",
     "a unit of work can't begin within unit {unit}.",
@@ -45,6 +48,11 @@ ANOTHER_IN_FORCE = Reason(
     "CF-TX-023",
     "unit {unit} can't be resumed here: unit {other} is in force.",
     "End or suspend that one first.",
+)
+ANOTHER_CONTAINERS = Reason(
+    "CF-TX-025",
+    "unit of work {unit} is not one of container {container!r}, so nothing of that container can take part in it.",
+    "End it before, or work within its own container's `no_transaction()`: what is done there stands by itself.",
 )
 NOT_IN_DOUBT = Reason(
     "CF-TX-024",
@@ -81,6 +89,7 @@ class Transactions:
         self._running: dict[str, Unit] = {}
         self._to_register: dict[str, RecoverableBranches] = {}  # until the log is opened
         self._closed = False
+        self._told: set[str] = set()  # which units over their time have been told of; one thread at a time looks
 
     # --- units -----------------------------------------------------------------------------------------------------
 
@@ -90,11 +99,13 @@ class Transactions:
         Args:
             timeout: Seconds after which it can only be rolled back; None for no limit.
 
-        Raises TransactionError: one is in force already (CF-TX-020), a wrong time limit (CF-TX-022), the package
-        transaction is missing (CF-TX-006). Raises ConfigError where the decision log can't be used.
+        Raises TransactionError: one is in force already (CF-TX-020), or another container's (CF-TX-025), a wrong time
+        limit (CF-TX-022), the package transaction is missing (CF-TX-006). Raises ConfigError where the decision log
+        can't be used.
         """
         within = CURRENT_UNIT.get()
         if within is not None:
+            self.require_own(within)
             within.require_active()  # what is left behind by one that has ended hears that
             raise TransactionError(ALREADY_WITHIN, unit=within.id)
         unit = self.new_unit(timeout, PackageCompletion)
@@ -106,7 +117,7 @@ class Transactions:
         if timeout is not None and not timeout > 0:
             raise TransactionError(WRONG_TIMEOUT, seconds=timeout)
         log, _recovery = self._open()
-        unit = Unit(log.owner.unit(next(self._numbers)), log, self._clock, timeout, completion)
+        unit = Unit(log.owner.unit(next(self._numbers)), log, self._clock, timeout, completion, self)
         with self._lock:
             self._running[unit.id] = unit
         unit.at_end(lambda _outcome: self._has_ended(unit))
@@ -178,9 +189,19 @@ class Transactions:
 
     def current(self) -> Unit | None:
         """See `TransactionService`. One that has ended is answered as well, on a task that it left behind: it refuses
-        whatever is done in it.
+        whatever is done in it. Raises TransactionError where another container's is in force (CF-TX-025).
         """
-        return CURRENT_UNIT.get()
+        unit = CURRENT_UNIT.get()
+        if unit is not None:
+            self.require_own(unit)
+        return unit
+
+    def require_own(self, unit: Unit) -> None:
+        """Raise TransactionError (CF-TX-025) for another container's unit: after a kill nobody would finish what a
+        resource of ours had prepared in it, since that container knows ours only by names that may be its own as well.
+        """
+        if unit.home is not self:
+            raise TransactionError(ANOTHER_CONTAINERS, unit=unit.id, container=self._container)
 
     @property
     def terminator(self) -> ImportedTransactions:
@@ -207,10 +228,15 @@ class Transactions:
     def look(self, *, everywhere: bool = False) -> None:
         """Finish what can be finished; blocks for the resources. Raises nothing.
 
+        Imported transactions whose time is over are rolled back, between their works; other units whose time is over
+        are told of, once: only whoever works in one knows where it stands.
+
         Args:
             everywhere: Whether to ask also where nothing is known to be left.
         """
         if self._opened is not None and not self._closed:
+            self.imported.end_overdue()
+            self._tell_of_overdue()
             self._opened[1].look(everywhere=everywhere)
 
     @property
@@ -237,10 +263,14 @@ class Transactions:
     def decide(self, unit: str, *, commit: bool) -> None:
         """An operator decides a unit that is in doubt; then its resources are asked, which blocks.
 
+        Without `commit` also an imported one that is not prepared, between its works: its superior may be gone.
+
         Raises TransactionError where it is not in doubt (CF-TX-024), or the decision could not be written.
         """
         log, recovery = self._open()
         here = self._running_now().get(unit)
+        if not commit and here is not None and self.imported.abandon(here):
+            return
         if here is not None and here.state is UnitState.PREPARED:
             here.finish_prepared(commit=commit)
             return
@@ -289,6 +319,16 @@ class Transactions:
                     self._opened = (log, recovery)
                 opened = self._opened
         return opened
+
+    def _tell_of_overdue(self) -> None:
+        for unit in self.running:
+            if unit.remaining == 0.0 and unit.state is UnitState.ACTIVE and unit.id not in self._told:
+                self._told.add(unit.id)
+                unit.at_end(lambda _outcome, name=unit.id: self._told.discard(name))  # type: ignore[misc]
+                text = (
+                    "unit %s is over its time of %g s and has not ended: it holds its connections and locks until then"
+                )
+                _log.warning(text, unit.id, unit.timeout)
 
     def _running_now(self) -> dict[str, Unit]:
         with self._lock:

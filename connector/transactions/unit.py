@@ -69,9 +69,11 @@ class Unit:
         clock: The time.
         timeout: Seconds from now until it can only be rolled back; None for no limit.
         completion: Makes what ends it.
+        home: The service that made it.
 
     Attributes:
         id: See above.
+        home: See above: nobody else's resources may take part.
         local: What the rooms that work in it keep with it, by a key of their own; a room locks its own.
         timeout: See above.
     """
@@ -83,8 +85,10 @@ class Unit:
         clock: Clock,
         timeout: float | None,
         completion: Callable[[Coordinator], Completion],
+        home: object,
     ) -> None:
         self.id = identifier
+        self.home: Final = home
         self.local: dict[object, Any] = {}
         self.timeout = timeout
         self._clock = clock

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, TypeVar, final
 
 from connector.errors import Reason, WorkRejected
 from connector.spi import WorkErrorCode
+from connector.work.helpers import HelperThreads
 
 _log = logging.getLogger("connector.work")
 
@@ -57,7 +58,7 @@ class EventLoopThread:
         self._loop.set_exception_handler(_log_by_type)
         # Coroutines wait for nested works on other threads (`asyncio.to_thread`), one thread for each that waits: with
         # asyncio's own few, works that are nested deeper would wait for each other for ever.
-        self._helpers = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{name}-helper")
+        self._helpers = HelperThreads(HELPERS, f"{name}-helper")
         self._loop.set_default_executor(self._helpers)
         self._thread: threading.Thread | None = None
         self._ident: int | None = None

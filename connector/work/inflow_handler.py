@@ -142,7 +142,7 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
     try:
         context.setup_security_context(handler, execution_subject, None)
     finally:
-        handler.end()
+        handler._open = False
         # The one caller, where nothing but that was said at all.
         plain = handler._callers_only and len(handler._callers) == 1 and execution_subject.is_empty
         only = handler._callers[0] if plain else None
@@ -172,8 +172,8 @@ def establish_subject(context: SecurityContext, identity: SecurityDomain) -> Inf
 def _known_caller(caller: Principal | str, domain: SecurityDomain) -> InflowDecision | None:
     """The decision where one user of the realm was named and nothing else said, as for most messages; else None."""
     realm = domain.realm
-    user = named_user(caller, realm)
-    if user is None:
+    user = caller if type(caller) is str else named_user(caller, realm)
+    if not user:
         return None
     groups = domain.groups_of(user)
     # Whoever is in a group is known; who is in none may be unknown.

@@ -125,6 +125,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "destinations",
         "kept_roles",
         "foreign_buses",
+        "link_socket",
         "temporary_prefixes",
     }
     assert set(bus["destinations"]["properties"]["*"]["properties"]) == {
@@ -153,4 +154,8 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "exception",
         "replay",
         "discard",
+        "links",
+        "link",
+        "link_start",
+        "link_stop",
     }

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from support_bus import World, running
 
-from connector.errors import DeliveryError, MessagingError, Reason, RegistryUnavailable, SignOnError
+from connector.errors import DeliveryError, DeliveryPostponed, MessagingError, Reason, RegistryUnavailable, SignOnError
 from connector.spi import ActivationHealth, ActivationSpec, Message, Ordering, Subject
 from connector_bus.engine.consumer import LONGEST_OUTAGE_PAUSE, outage_pause
 
 AWAY = Reason("CF-TESTBUS-020", "the directory does not answer", "Wait.")
+PAUSED = Reason("CF-TESTBUS-025", "the activation is paused", "Resume it.")
 NO_LEDGER = Reason("CF-TESTBUS-021", "the handler failed", "")
 
 
@@ -124,6 +125,29 @@ def test_a_refusal_is_no_outage(tmp_path: Path) -> None:
         del world.identity.users["bob"]
         world.works.pump()
         assert len(world.exceptions()) == 1
+
+
+def test_what_the_endpoint_postpones_uses_no_attempt_up_and_is_taken_again_after_a_second(tmp_path: Path) -> None:
+    with running(tmp_path) as world:
+        calls: list[int] = []
+
+        def paused(message: Message) -> None:
+            calls.append(message.delivery_count)
+            if len(calls) < 4:
+                raise DeliveryPostponed(PAUSED)
+
+        world.activate(paused, max_redeliveries=0, ordering=Ordering.QUEUE)
+        world.connect("alice").send("requests", "x")
+        for _ in range(3):
+            assert world.works.pump() >= 1
+            assert health(world).waiting == "CF-TESTBUS-025"
+            world.advance(0.99)
+            assert world.works.pump() == 0, "not in a busy loop"
+            world.advance(0.01)
+        world.works.pump()
+        assert calls == [0, 0, 0, 0]
+        assert health(world).waiting == ""
+        assert world.exceptions() == []
 
 
 def test_an_activation_that_ends_during_a_pause_stays_ended(tmp_path: Path) -> None:

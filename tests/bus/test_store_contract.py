@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from support_bus_store import StorePlace, message, taking
 
 from connector.errors import MessagingError
 from connector_bus.store.contract import MessageStore
+from connector_bus.store.record import Passage
 from connector_bus.store.unit import StoreUnit
 
 
@@ -184,3 +186,36 @@ def test_a_store_without_a_part_is_refused_with_what_is_missing(
     place.run_sql(damage)
     with pytest.raises(MessagingError, match=f"CF-BUS-051.*{missing}"):
         place.open()
+
+
+def test_what_came_over_a_link_is_known_until_it_is_forgotten(place: StorePlace, store: MessageStore) -> None:
+    store.commit(StoreUnit((message(1),), received=(("france", "t-1"),)))
+    store.commit(StoreUnit((message(2),), received=(("france", "t-2"), ("spain", "t-1"))))
+    store.close()
+    again = place.open()
+    assert again.received("france") == {"t-1", "t-2"}
+    again.commit(StoreUnit(forgotten=(("france", "t-1"), ("france", "never"))))
+    assert again.received("france") == {"t-2"}
+    assert again.received("spain") == {"t-1"}
+
+
+def test_nothing_comes_over_a_link_twice(store: MessageStore) -> None:
+    store.commit(StoreUnit((message(1),), received=(("france", "t-1"),)))
+    with pytest.raises(MessagingError) as caught:
+        store.commit(StoreUnit((message(2),), received=(("france", "t-1"),)))
+    assert caught.value.code == "CF-BUS-053"
+    assert sequences(store) == [1]
+
+
+def test_a_message_on_its_way_to_another_bus_reads_back_with_its_paths(place: StorePlace, store: MessageStore) -> None:
+    paths = {"forward_path": ("b", "c@france"), "reverse_path": ("a@britain",)}
+    passage = Passage("t-1", "france", "forecasts")
+    plain = message(1)
+    leaving = replace(plain, header=plain.header.replace(**paths), passage=passage)
+    store.commit(StoreUnit((leaving,)))
+    store.close()
+    again = place.open()
+    stored = again.read(next(again.index()).sequence)
+    assert stored == leaving
+    assert again.unsent("q", {"t-1", "t-2"}) == {"t-1"}
+    assert again.unsent("elsewhere", {"t-1"}) == frozenset()

@@ -48,8 +48,9 @@ def test_a_store_of_version_2_is_brought_up_with_what_is_prepared_in_it(path: Pa
     store.prepare("branch", StoreUnit(insert=(message(3),), remove=(1,)))
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE messages DROP COLUMN deliver_at")
-        connection.execute("ALTER TABLE messages DROP COLUMN reliability")
+        for column in ("deliver_at", "reliability", "transfer", "routing"):
+            connection.execute(f"ALTER TABLE messages DROP COLUMN {column}")
+        connection.execute("DROP TABLE link_transfers")
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (2)")
     connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support_container import ProfileFolder, request
+from support_container import ProfileFolder, request, until
 
 from connector import Container
 from connector.endpoint.activation import ActivationState
@@ -30,6 +30,7 @@ def ask(container: Container, profile: ProfileFolder, user: str = "alice") -> ob
 def test_status_tells_of_an_activation_s_health_and_of_what_it_has_delivered(profile: ProfileFolder) -> None:
     with profile.open() as container:
         ask(container, profile)
+        until(lambda: container.activation(NAME).statistics().ended)
         (shown,) = container.status()["activations"]
         assert shown["healthy"] is True
         assert (shown["state"], shown["polled"], shown["problem"], shown["attempts"]) == ("active", 0.0, None, 1)
@@ -44,6 +45,7 @@ def test_status_tells_of_an_activation_s_health_and_of_what_it_has_delivered(pro
 def test_metrics_have_an_activation_s_health_and_its_deliveries(profile: ProfileFolder) -> None:
     with profile.open() as container:
         ask(container, profile)
+        until(lambda: container.activation(NAME).statistics().ended)
         (deployed,) = container._parts.activations
         figures = {(one.name, one.attributes.get("connector.outcome")): one for one in deployed.measurements()}
     assert figures["connector.activation.healthy", None].value == 1

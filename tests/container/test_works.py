@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support_container import ProfileFolder, request
+from support_container import ProfileFolder, request, until
 from support_plugins import install, ra_toml
 
 from connector.container.configuration.surgery import SetValue
@@ -93,6 +93,8 @@ def test_what_is_no_work_context_at_all_stops_the_start(busy: Callable[..., Prof
 def test_status_and_measurements_count_the_works_of_each_adapter(profile: ProfileFolder) -> None:
     with profile.open() as container:
         request(container, "alice", {"item": "tea"}, profile.password)
+        # The reply is sent within the delivery's work, which comes to its end after that.
+        until(lambda: container.status()["works"]["bus"]["completed"])
         works = container.status()["works"]
         assert set(works) == {"bus", "sql"}
         assert works["bus"]["completed"] >= 1

@@ -11,6 +11,7 @@ from support_endpoint import ALICE, PATIENCE, Make, RecordingUnits, Settlement, 
 
 from connector.endpoint.declaration import MessageContext
 from connector.errors import DeliveryError
+from connector.security.scope import CURRENT_SCOPE
 from connector.spi import Message, MessageEndpoint
 
 
@@ -48,6 +49,65 @@ def test_a_message_between_the_brackets_is_handled_in_one_unit_with_its_settleme
         *("begin unit-1", "enlist bus:test in unit-1", "commit unit-1"),
         *("begin unit-2", "enlist bus:test in unit-2", "commit unit-2"),
     ]
+
+
+@pytest.mark.parametrize("messages", [0, 1])
+def test_brackets_that_are_open_when_their_work_ends_are_rolled_back_and_counted(
+    make: Make, units: RecordingUnits, messages: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    factory = make(lambda *_: "reply", transacted=True, units=units)
+    endpoint = factory.create_endpoint(Settlement())
+    with under(ALICE):
+        endpoint.before_delivery()
+        for _ in range(messages):
+            endpoint.deliver(Message())
+    assert units.calls == ["begin unit-1", "enlist bus:test in unit-1", "rollback unit-1"]
+    assert units.current() is None
+    assert factory.statistics().refused == {"CF-ENDP-026": 1}
+    assert "CF-ENDP-026" in caplog.text
+    with under(ALICE):
+        assert refused(endpoint.after_delivery) == "CF-ENDP-012"
+
+
+def test_a_failure_between_brackets_that_nobody_closes_is_rolled_back_as_well(
+    make: Make, units: RecordingUnits
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("no such day")
+
+    factory = make(fail, transacted=True, units=units)
+    endpoint = factory.create_endpoint(Settlement())
+    with under(ALICE):
+        endpoint.before_delivery()
+        assert refused(lambda: endpoint.deliver(Message())) == "CF-ENDP-020"
+    assert units.calls[-1] == "rollback unit-1"
+
+
+def test_the_end_of_a_work_is_not_told_to_endpoints_that_are_done(make: Make, units: RecordingUnits) -> None:
+    factory = make(lambda *_: "reply", transacted=True, units=units)
+    with under(ALICE):
+        scope = CURRENT_SCOPE.get()
+        assert scope is not None
+        for closing in ("after_delivery", "release"):
+            endpoint = factory.create_endpoint(Settlement())
+            endpoint.before_delivery()
+            assert [id(lender) for lender in scope.lenders] == [id(endpoint)]
+            endpoint.deliver(Message())
+            getattr(endpoint, closing)()
+            assert scope.lenders == ()
+    assert factory.statistics().refused == {}
+
+
+@pytest.mark.parametrize("found", [None, {"a": 1}, "text"])
+def test_what_is_no_message_is_refused_by_name(make: Make, units: RecordingUnits, found: Any) -> None:
+    called: list[Any] = []
+    factory = make(lambda *arguments: called.append(arguments), transacted=True, units=units)
+    endpoint = factory.create_endpoint()
+    with under(ALICE):
+        assert refused(lambda: endpoint.deliver(found)) == "CF-ENDP-027"
+    assert units.calls == ["begin unit-1", "rollback unit-1"]
+    assert called == []
+    assert factory.statistics().refused == {"CF-ENDP-027": 1}
 
 
 def test_no_message_between_the_brackets_is_legal(make: Make, units: RecordingUnits) -> None:

@@ -177,6 +177,44 @@ def test_a_handler_that_asks_for_a_rollback_has_failed_though_it_returns(
     assert units.calls == (["begin unit-1", "rollback unit-1"] if with_units else [])
 
 
+@pytest.mark.parametrize("with_units", [True, False])
+def test_between_the_handler_and_the_end_of_the_delivery_a_rollback_can_still_be_asked_for(
+    make: Make, units: RecordingUnits, with_units: bool
+) -> None:
+    contexts: list[MessageContext] = []
+    factory = make(lambda _, context: contexts.append(context), transacted=True, units=units if with_units else None)
+    endpoint = factory.create_endpoint()
+    with under(ALICE):
+        endpoint.before_delivery()
+        endpoint.deliver(Message())
+        contexts[0].set_rollback_only()
+        with pytest.raises(DeliveryError, match="CF-ENDP-022"):
+            endpoint.after_delivery()
+
+
+@both_ways
+def test_after_the_end_of_the_delivery_a_rollback_is_refused_and_not_just_forgotten(
+    make: Make, units: RecordingUnits, bracketed: bool
+) -> None:
+    contexts: list[MessageContext] = []
+    factory = make(lambda _, context: contexts.append(context), transacted=True, units=units)
+    deliver(factory.create_endpoint(), bracketed=bracketed)
+    with pytest.raises(TransactionError, match="CF-ENDP-025"):
+        contexts[0].set_rollback_only()
+    assert units.calls == ["begin unit-1", "commit unit-1"]
+
+
+def test_after_a_release_between_the_brackets_a_rollback_is_refused(make: Make, units: RecordingUnits) -> None:
+    contexts: list[MessageContext] = []
+    endpoint = make(lambda _, context: contexts.append(context), transacted=True, units=units).create_endpoint()
+    with under(ALICE):
+        endpoint.before_delivery()
+        endpoint.deliver(Message())
+        endpoint.release()
+    with pytest.raises(TransactionError, match="CF-ENDP-025"):
+        contexts[0].set_rollback_only()
+
+
 def test_a_handler_that_is_not_transacted_has_nothing_to_roll_back(make: Make, units: RecordingUnits) -> None:
     def handler(message: Message, context: MessageContext) -> str:
         with pytest.raises(TransactionError, match="CF-ENDP-023"):

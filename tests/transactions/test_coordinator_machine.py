@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 from support_transactions import (
     FakeParticipant,
@@ -176,6 +176,13 @@ def has(resource: FakeResource, outcome: str) -> bool:
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.too_slow],
+)
+@example(  # the last resource refuses, some are rolled back, and the process dies
+    parts=[
+        Part("last", fails="commit:one-phase", how="refuses"),
+        Part("two-phase", fails="", how="refuses"),
+        Part("two-phase", fails="rollback", how="dies-before"),
+    ]
 )
 @given(parts=parts_of_a_unit())
 def test_whatever_fails_all_resources_agree(parts: list[Part]) -> None:

@@ -224,3 +224,82 @@ def test_an_identifier_is_text_of_some_length(transactions: Transactions, xid: s
     with pytest.raises(TransactionError) as caught:
         work(transactions, xid)
     assert caught.value.code == "CF-TX-043"
+
+
+def test_over_its_time_it_is_rolled_back_between_two_works_and_its_superior_hears_of_it(tmp_path: Path) -> None:
+    clock, bank = FakeClock(), FakeResource("bank")
+    transactions = transactions_in(tmp_path / "t", clock)
+    work(transactions, "x1", bank, timeout=30)
+    clock.now += 29
+    transactions.look()
+    assert bank.calls == []
+    clock.now += 1
+    transactions.look()
+    assert bank.calls == ["rollback"]
+    assert transactions.running == ()
+    with pytest.raises(WorkCompletedWithError, match="rolled back"):  # not begun anew: half of it is gone
+        work(transactions, "x1", bank, timeout=30)
+    with pytest.raises(TransactionError, match="CF-TX-001"):
+        transactions.terminator.prepare("x1")
+    transactions.close()
+
+
+def test_a_superior_that_rolls_back_what_is_rolled_back_is_content(tmp_path: Path) -> None:
+    clock, bank = FakeClock(), FakeResource("bank")
+    transactions = transactions_in(tmp_path / "t", clock)
+    work(transactions, "x1", bank, timeout=30)
+    clock.now += 31
+    transactions.look()
+    transactions.terminator.rollback("x1")
+    assert bank.calls == ["rollback"]
+    work(transactions, "x1", bank)  # forgotten: the identifier is free
+    transactions.close()
+
+
+def test_over_its_time_within_a_work_it_is_left_to_the_work(tmp_path: Path) -> None:
+    clock, bank = FakeClock(), FakeResource("bank")
+    transactions = transactions_in(tmp_path / "t", clock)
+    with transactions.imported.around(TransactionContext("x1", 30)):
+        unit = transactions.current()
+        assert unit is not None
+        unit.enlist(FakeParticipant(bank))
+        clock.now += 31
+        transactions.look()
+        assert bank.calls == []
+    transactions.look()
+    assert bank.calls == ["rollback"]
+    transactions.close()
+
+
+def test_what_is_prepared_has_no_time_any_more(tmp_path: Path) -> None:
+    clock, bank = FakeClock(), FakeResource("bank")
+    transactions = transactions_in(tmp_path / "t", clock)
+    work(transactions, "x1", bank, timeout=30)
+    transactions.terminator.prepare("x1")
+    clock.now += 1000
+    transactions.look()
+    transactions.terminator.commit("x1")
+    assert bank.calls == ["prepare", "commit"]
+    transactions.close()
+
+
+def test_an_operator_rolls_back_one_whose_superior_is_silent(transactions: Transactions) -> None:
+    bank = FakeResource("bank")
+    work(transactions, "x1", bank)
+    (unit,) = transactions.running
+    with pytest.raises(TransactionError, match="CF-TX-024"):
+        transactions.decide(unit.id, commit=True)
+    transactions.decide(unit.id, commit=False)
+    assert bank.calls == ["rollback"]
+    with pytest.raises(TransactionError, match="CF-TX-001"):
+        transactions.terminator.prepare("x1")
+
+
+def test_an_operator_ends_no_unit_that_is_worked_in(transactions: Transactions) -> None:
+    with transactions.imported.around(TransactionContext("x1")):
+        (unit,) = transactions.running
+        with pytest.raises(TransactionError, match="CF-TX-024"):
+            transactions.decide(unit.id, commit=False)
+    with transactions.unit() as own:
+        with pytest.raises(TransactionError, match="CF-TX-024"):
+            transactions.decide(own.id, commit=False)

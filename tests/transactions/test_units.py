@@ -377,3 +377,19 @@ def test_actions_at_the_end_come_after_the_participants_the_latest_first(transac
         unit.at_end(lambda outcome: order.append(f"first, {outcome.value}"))
         unit.at_end(lambda outcome: order.append(f"second, {outcome.value}"))
     assert order == ["commit:one-phase", "second, committed", "first, committed"]
+
+
+def test_one_that_is_over_its_time_and_does_not_end_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    transactions = transactions_in(tmp_path / "t", clock)
+    with pytest.raises(TransactionError, match="CF-TX-003"), transactions.unit(timeout=30) as unit:
+        transactions.look()
+        clock.now += 30
+        for _ in range(3):
+            transactions.look()
+        assert [record.getMessage() for record in caplog.records if unit.id in record.getMessage()] == [
+            f"unit {unit.id} is over its time of 30 s and has not ended: it holds its connections and locks until then"
+        ]
+    transactions.close()

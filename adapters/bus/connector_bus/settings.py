@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,8 +24,10 @@ from connector_bus.store.postgresql_store import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
+#: What the names of all temporary destinations begin with; no other destination has such a name.
+TEMPORARY_PREFIX: Final = "_TEMP."
 #: The types of destinations that the engine of this version can run; all types can be written and checked.
-ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE})
+ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.ALIAS, ResourceType.FOREIGN_DESTINATION})
 
 #: Bytes of body, unless a destination says otherwise.
 MAX_MESSAGE_SIZE: Final = 100 * 1024 * 1024
@@ -95,6 +98,62 @@ class DestinationSettings:
         return None if self.alias is None else self.alias.bus
 
 
+#: What the names of transmission queues begin with.
+LINK_PREFIX: Final = "_SYSTEM.Link."
+
+
+class LinkTransport(StrEnum):
+    """How a link reaches the other bus."""
+
+    IN_PROCESS = "in-process"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """A link to another bus.
+
+    Attributes:
+        transport: How the other bus is reached.
+        address: The socket that it listens on, for the local transport.
+        alias: The authentication alias that this engine signs on with, and whose user the other one has to present;
+            None: neither side is authenticated, and no identity that comes over it is believed.
+        outbound_user: Takes the place of the identity in all messages that leave; None to keep them.
+        inbound_user: Takes the place of the identity in all messages that arrive; None to keep them.
+        exception_destination: Where messages go that can't be delivered on arrival and whose destination doesn't say;
+            None for the bus's, "none" to hold the link until they can be.
+        topic_spaces: Topic spaces whose publications go over it, to the topic space on the other bus.
+        enabled: Whether it is started with the bus.
+    """
+
+    transport: LinkTransport
+    address: str | None = None
+    alias: str | None = None
+    outbound_user: str | None = None
+    inbound_user: str | None = None
+    exception_destination: str | None = None
+    topic_spaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignBusSettings:
+    """The way to another bus.
+
+    Attributes:
+        link: The link to it; None where it is reached by another bus, or not at all.
+        via: The bus that passes messages on to it; None where it isn't needed.
+    """
+
+    link: LinkSettings | None = None
+    via: str | None = None
+
+
+def transmission_queue(bus: str) -> str:
+    """The name of the queue of a link."""
+    return f"{LINK_PREFIX}{bus}"
+
+
 @dataclass(frozen=True, slots=True)
 class BusSettings:
     """One bus.
@@ -113,6 +172,8 @@ class BusSettings:
         foreign_buses: The sender role on other buses, by their names.
         temporary_prefixes: Prefixes of temporary destinations.
         store: Where its messages rest; None for a file in the state folder.
+        ways: How other buses are reached, by their names.
+        link_socket: Where it listens for links of other containers on this machine; None: nowhere.
     """
 
     name: str
@@ -128,3 +189,5 @@ class BusSettings:
     foreign_buses: Mapping[str, Assignments] = field(default_factory=lambda: MappingProxyType({}))
     temporary_prefixes: Mapping[str, ResourceGrants] = field(default_factory=lambda: MappingProxyType({}))
     store: PostgresqlPlace | None = None
+    ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
+    link_socket: str | None = None

@@ -13,6 +13,7 @@ from connector.container.configuration.document import Document, read_document
 from connector.container.configuration.layers import read_layers
 from connector.container.configuration.login_checks import check_login
 from connector.container.configuration.model import PluginsSection
+from connector.container.configuration.naming_section import check_naming
 from connector.container.configuration.problems import ProblemCollector
 from connector.container.configuration.resource_checks import (
     check_nobodys_sections,
@@ -79,6 +80,7 @@ def load_configuration(
     admin = check_admin(data, problems)
     tls = check_tls(data, checker)
     admin_port = check_admin_port(data, tls, problems, security=container is None or container.security)
+    naming_port, naming_provider = check_naming(data, tls, problems, security=container is None or container.security)
     login = check_login(data, catalogue, checker, realm=None if container is None else container.realm)
     resources = check_resources(data, catalogue, checker)
     work = check_work(data, catalogue, problems)
@@ -110,6 +112,8 @@ def load_configuration(
         applications=applications,
         admin=admin,
         admin_port=admin_port,
+        naming_port=naming_port,
+        naming_provider=naming_provider,
         plugins=plugins,
         tls=tls,
         work=work,

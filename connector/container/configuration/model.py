@@ -192,5 +192,17 @@ class PluginsSection(Section):
 
 #: The core's own top-level sections.
 CORE_SECTIONS = frozenset(
-    {"container", "realms", "auth_data", "login", "resources", "applications", "admin", "plugins", "tls", "work"}
+    {
+        "container",
+        "realms",
+        "auth_data",
+        "login",
+        "resources",
+        "applications",
+        "admin",
+        "naming",
+        "plugins",
+        "tls",
+        "work",
+    }
 )

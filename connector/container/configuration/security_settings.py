@@ -15,7 +15,7 @@ from connector.container.configuration.key_paths import KeyPath
 from connector.spi import ConfigProperty
 
 #: Sections that are security from top to bottom.
-SECURITY_SECTIONS: Final = frozenset({"admin", "auth_data", "login", "plugins", "realms", "tls"})
+SECURITY_SECTIONS: Final = frozenset({"admin", "auth_data", "login", "naming", "plugins", "realms", "tls"})
 
 _CONTAINER: Final = frozenset({"security", "application_security", "realm"})
 _REFERENCE: Final = frozenset({"res_auth", "login", "alias", "mapping_properties", "on_no_credential"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -142,6 +143,54 @@ class AdminPort:
     tls: TlsSettings
 
 
+class Demand(StrEnum):
+    """What a port asks of its clients: nothing, nothing but it is looked at, or without it nothing goes."""
+
+    OFF = "off"
+    SUPPORTED = "supported"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class NamingPort:
+    """The port for look-ups from outside.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port.
+        tls: Its TLS configuration; None where encryption is off.
+        encryption: Whether look-ups are encrypted.
+        login: Whether they are made by authenticated callers.
+    """
+
+    host: str
+    port: int
+    tls: TlsSettings | None
+    encryption: Demand
+    login: Demand
+
+
+@dataclass(frozen=True, slots=True)
+class NamingProvider:
+    """Where names are looked up that this container does not define.
+
+    Attributes:
+        host: The host.
+        port: The port.
+        tls: The TLS configuration of the look-up; None for plain TCP.
+        alias: The authentication data of the look-up's login; None for none.
+        connection_tls: The name of the TLS configuration of the connections made afterwards.
+        connection_alias: Their authentication data.
+    """
+
+    host: str
+    port: int
+    tls: TlsSettings | None
+    alias: str | None
+    connection_tls: str | None
+    connection_alias: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerConfiguration:
     """A container's whole configuration. Immutable, safe to share between threads.
@@ -156,6 +205,8 @@ class ContainerConfiguration:
         applications: `[applications]` by name, merged with their descriptors.
         admin: The holders of each admin role, as `user:NAME` or `group:NAME`.
         admin_port: `[admin]` port, host and tls; None for no port.
+        naming_port: `[naming]`; None for no port.
+        naming_provider: `[naming.provider]`; None for none.
         plugins: `[plugins]`; the catalogue that loading was given obeys it already.
         tls: `[tls]` by name.
         work: `[work]`.
@@ -176,6 +227,8 @@ class ContainerConfiguration:
     applications: Mapping[str, ApplicationSettings]
     admin: Mapping[str, tuple[str, ...]]
     admin_port: AdminPort | None
+    naming_port: NamingPort | None
+    naming_provider: NamingProvider | None
     plugins: PluginsSection
     tls: Mapping[str, TlsSettings]
     work: WorkLimits

@@ -93,6 +93,8 @@ class Reloader:
                 tls=old.tls,
                 work=old.work,
                 admin_port=old.admin_port,
+                naming_port=old.naming_port,
+                naming_provider=old.naming_provider,
                 plugins=old.plugins,
                 plugin_sections=old.plugin_sections,
                 resources=resources.settings,

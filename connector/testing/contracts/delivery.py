@@ -164,6 +164,21 @@ class RedeliveryContract(InboundAdapterContract):
         of_x = [body for body in active.handler.bodies if body.startswith("x")]
         assert of_x == ["x1", "x1", "x2"]
 
+    @requirement(
+        "IN-RDL-008",
+        "A delivery that the endpoint postpones, since the activation is paused, is not counted: it comes as it was.",
+        needs=_NEEDS,
+    )
+    def test_what_is_postponed_is_not_counted(self, bench: InboundBench) -> None:
+        active = bench.activate(redelivery=RedeliveryPolicy(limit=0), ordering=Ordering.QUEUE)
+        active.factory.pause()  # as between an operator's pause and the adapter's hearing of it
+        bench.send("waits", "waits too")
+        assert bench.comes_about(lambda: bool(active.factory.statistics().refused))
+        active.factory.resume()
+        assert active.handler.wait_for(2)
+        assert bench.settles()
+        assert [(call.message.body, call.failures) for call in active.handler.calls] == [("waits", 0), ("waits too", 0)]
+
     @requirement("IN-RDL-006", "Without an order to keep others go on meanwhile.", needs=_NEEDS)
     def test_others_go_on_meanwhile(self, bench: InboundBench) -> None:
         active = bench.activate(failing_times(1, "fails"), redelivery=RedeliveryPolicy(limit=5, delay=4 * _DELAY))

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from connector.errors import AuthenticationFailed, LoginRefused, Reason
+from connector.errors import AuthenticationFailed, DeliveryPostponed, LoginRefused, Reason
 from connector.spi import (
     UNAUTHENTICATED,
     ActivationHealth,
@@ -219,7 +219,7 @@ class MemoryResourceAdapter(ResourceAdapter):
     def failed(self, delivery: MemoryDelivery, error: BaseException) -> None:
         """A delivery has failed: again after a while, or given up; not counted where nobody is to blame."""
         subscription, letter = delivery.subscription, delivery.letter
-        if subscription.ended:
+        if subscription.ended or isinstance(error, DeliveryPostponed):
             self.refused(delivery)
             return
         outage = identity_outage(error)

@@ -49,8 +49,7 @@ class Activation:
         given = self._factory.sign_on()
         held = () if given is None else given.credentials_of(PasswordCredential)
         subject = self._bus.sign_on.with_credential(next(iter(held), None))
-        destination = self._bus.engine.destinations.get(self._destination)
-        self._bus.access.require(subject, Role.RECEIVER, destination.resource)
+        destination = self._bus.engine.consumable(subject, self._destination, None, Role.RECEIVER)
         consumer = Consumer(
             destination.queue,
             self._factory.concurrency,

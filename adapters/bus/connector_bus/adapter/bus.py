@@ -8,10 +8,12 @@ from typing import final
 
 from connector.spi import UNAUTHENTICATED, BootstrapContext, Principal, ServerPrincipal, UserPrincipal
 from connector_bus.adapter.configuration import policy_definition
+from connector_bus.adapter.links import BusLinks, FindBus
 from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.destination import QUEUE_TYPES
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import Mediation, load_mediations
@@ -34,9 +36,12 @@ class Bus:
         engine: Its messages.
         failures: What happens to messages that can't be delivered.
         context: The container.
+        links: Its links to other buses.
     """
 
-    def __init__(self, settings: BusSettings, context: BootstrapContext, alarm: Alarm) -> None:
+    def __init__(
+        self, settings: BusSettings, context: BootstrapContext, alarm: Alarm, find: FindBus = lambda _name: None
+    ) -> None:
         self.settings = settings
         self.context = context
         # Handlers are imported before the store is opened: a wrong one leaves nothing half started.
@@ -54,6 +59,7 @@ class Bus:
             raise
         server = ServerPrincipal(context.container_name, context.identity.realm)
         self.failures = FailureHandling(self.engine, server)
+        self.links = BusLinks(self.engine, self.failures, context, server, find)
         self._mediators = self._make_mediators(chains)
 
     @property
@@ -66,10 +72,12 @@ class Bus:
         self.engine.load()
         for mediator in self._mediators:
             mediator.start()
+        self.links.start()
 
     def stop(self, grace: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Finish the mediations under way, for at most `grace` seconds together, and close the store."""
         end = monotonic() + grace
+        self.links.stop(grace)
         for mediator in self._mediators:
             mediator.stop(max(0.0, end - monotonic()))
         self.engine.stop()
@@ -84,14 +92,17 @@ class Bus:
         Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
         """
         present = self.engine.destinations.durable
-        fresh = [each for name, each in settings.destinations.items() if name not in present]
+        queues = {name: each for name, each in settings.destinations.items() if each.kind in QUEUE_TYPES}
+        fresh = [each for name, each in queues.items() if name not in present]
         chains = {each.name: self._load(each) for each in fresh}
         policy = CompiledPolicy(policy_definition(settings, self.context.identity))
         for each in fresh:
             self.engine.add(each)
+        self.engine.destinations.configured(settings.destinations)
         # Only now: a role on a destination means nothing before it is there.
         self.access.replace(policy)
         self.sign_on.reconfigure(settings)
+        self.links.reconfigure(settings)
         self.settings = settings
         mediators = self._make_mediators(chains)
         self._mediators += mediators

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message
-from connector_bus.adapter import exception_commands, policy_commands
+from connector_bus.adapter import exception_commands, link_commands, policy_commands
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 
@@ -107,4 +107,8 @@ _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = 
     "exception": _on_bus(exception_commands.exception),
     "replay": _on_bus(exception_commands.replay),
     "discard": _on_bus(exception_commands.discard),
+    "links": _on_bus(lambda _arguments, bus: link_commands.links(bus)),
+    "link": _on_bus(link_commands.link),
+    "link_start": _on_bus(link_commands.start),
+    "link_stop": _on_bus(link_commands.stop),
 }

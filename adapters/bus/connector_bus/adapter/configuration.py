@@ -10,7 +10,9 @@ from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
+from connector_bus.adapter.link_reader import LinkReader
 from connector_bus.adapter.store_place import read_place
+from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED
@@ -21,6 +23,7 @@ from connector_bus.settings import (
     REPLY_PREFIX,
     BusSettings,
     DestinationSettings,
+    transmission_queue,
 )
 
 EXCEPTIONS_UNFIT = Reason(
@@ -118,7 +121,13 @@ class _Reader:
         self._refuse_not_run(f"{path}.destinations", destinations)
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
-        self._check_exceptions(f"{path}.destinations", destinations)
+        self._check_exceptions(f"{path}.destinations", name, destinations)
+        tables = table.get("foreign_buses") or {}
+        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        for other in (other for other, way in ways.items() if way.link is not None):
+            queue = transmission_queue(other)
+            # What waits there is nobody's to receive or browse, and nobody's to send to by that name.
+            destinations[queue] = DestinationSettings(queue, inherits=False)
         return BusSettings(
             name=name,
             security=security,
@@ -133,18 +142,20 @@ class _Reader:
             kept_roles=self._kept(f"{path}.kept_roles", kept, destinations),
             foreign_buses=foreign,
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
+            ways=ways,
+            link_socket=table.get("link_socket") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )
 
-    def _check_exceptions(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
+    def _check_exceptions(self, path: str, bus: str, destinations: Mapping[str, DestinationSettings]) -> None:
         """Messages that fail go to a queue of this bus, and not to where they have failed."""
         for name, each in destinations.items():
             to = each.exception_destination
             if to is None or to == NO_EXCEPTION_DESTINATION:
                 continue
-            target = destinations.get(to)
-            if target is None or target.kind is not ResourceType.QUEUE or to == name:
+            end = alias_path(bus, destinations, to).end
+            if not isinstance(end, str) or destinations[end].kind is not ResourceType.QUEUE or end == name:
                 self._assignments.problem(EXCEPTIONS_UNFIT, f"{path}.{key(name)}.exception_destination", found=repr(to))
 
     def _permitted(self, path: str, table: Mapping[str, Any], *, secured: bool) -> str | tuple[str, ...]:
@@ -197,7 +208,7 @@ class _Reader:
     def _refuse_not_run(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
         allowed = ", ".join(sorted(self._runnable))
         for name, each in destinations.items():
-            if each.kind not in self._runnable:
-                self._assignments.problem(
-                    TYPE_NOT_RUN, f"{path}.{key(name)}.type", found=f"'{each.kind}'", allowed=allowed
-                )
+            # What leads to another bus needs what runs foreign destinations.
+            kind = each.kind if each.owning_bus is None else ResourceType.FOREIGN_DESTINATION
+            if kind not in self._runnable:
+                self._assignments.problem(TYPE_NOT_RUN, f"{path}.{key(name)}.type", found=f"'{kind}'", allowed=allowed)

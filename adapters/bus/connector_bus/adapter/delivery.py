@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, final
 
-from connector.errors import ConnectorError, MessagingError, WorkCompletedWithError, WorkRejected
+from connector.errors import ConnectorError, DeliveryPostponed, MessagingError, WorkCompletedWithError, WorkRejected
 from connector.spi import (
     CallbackHandler,
     CallerPrincipalCallback,
@@ -21,7 +21,7 @@ from connector.spi import (
     identity_outage,
 )
 from connector_bus.adapter.bus import Bus
-from connector_bus.engine.consumer import Consumer, Taken
+from connector_bus.engine.consumer import REFUSAL_PAUSE, Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.engine import MESSAGE_GONE
 from connector_bus.engine.message_queue import MessageQueue
@@ -153,6 +153,11 @@ class Delivery(Work):
             # It left by a commit whose answer was lost, or by somebody else's hand: there is nothing to deliver again.
             _LOG.error("bus %s: a delivery of %s ends: %s", self._bus.name, self._queue.name, error)
             self._queue.remove(self._entry)
+            return
+        if isinstance(error, DeliveryPostponed):
+            # Paused between taking and delivering it. Held, or it would be taken again at once until that gets here.
+            self._consumer.hold(REFUSAL_PAUSE, error.code)
+            self._queue.release(self._entry)
             return
         outage = identity_outage(error)
         if outage is not None:

@@ -23,16 +23,21 @@ from connector_bus.policy.topics import is_topic
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import (
+    LINK_PREFIX,
     MAX_MESSAGE_SIZE,
-    REPLY_PREFIX,
     SEND_TIMEOUT,
+    TEMPORARY_PREFIX,
     DestinationSettings,
     MediationSettings,
 )
 
 TYPE_UNKNOWN = Reason("CF-BUS-001", "the destination type {found}", "{allowed}")
 MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a table with handler and properties')
-NAME_RESERVED = Reason("CF-BUS-009", "the destination name {found}", f"a name that doesn't begin with {REPLY_PREFIX}")
+NAME_RESERVED = Reason(
+    "CF-BUS-009",
+    "the destination name {found}",
+    f"a name that begins neither with {TEMPORARY_PREFIX} nor with {LINK_PREFIX}",
+)
 TARGET_MISSING = Reason("CF-BUS-101", "a destination of type {kind} without {key}", "{key}, which says what it is for")
 ALIAS_ASTRAY = Reason("CF-BUS-102", "an alias that leads nowhere: {fault}", "a target that is there")
 FOREIGN_BUS_UNKNOWN = Reason("CF-BUS-103", "the bus {found}", "a bus of foreign_buses: {known}")
@@ -76,7 +81,7 @@ class DestinationReader:
 
     def destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         """Read one; what is wrong with it is noted, and something fit is answered in its place."""
-        if name.startswith(REPLY_PREFIX):
+        if name.startswith((TEMPORARY_PREFIX, LINK_PREFIX)):
             self._reader.problem(NAME_RESERVED, path, found=name)
         grants = self.grants(path, name, table)
         return DestinationSettings(

@@ -15,7 +15,6 @@ from connector.spi import UNAUTHENTICATED, Message
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
-from connector_bus.policy.roles import Role
 from connector_bus.store.record import StoredMessage
 
 MESSAGE_UNKNOWN = Reason(
@@ -67,9 +66,8 @@ def replay(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
         where = to or message.properties.get("exception_destination")
         if not isinstance(where, str):
             raise MessagingError(NO_PLACE, message=message.message_id)
-        resource = bus.engine.destinations.get(where).resource
         # Going on is sending: the identity in the message is asked, as at each destination on its way (BUS-8).
-        bus.access.require(bus.access.subject_of(message.identity), Role.SENDER, resource)
+        route = bus.engine.require_sender(bus.access.subject_of(message.identity), where)
         own = {name: value for name, value in message.properties.items() if not name.startswith(PREFIX)}
         fresh = bus.engine.accept(
             message.replace(properties=MappingProxyType(own), destination=where),
@@ -78,7 +76,7 @@ def replay(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
             message_id=message.message_id,
             timestamp=message.timestamp,
         )
-        bus.engine.commit((fresh,), ((destination.queue, entry),))
+        bus.engine.commit(bus.engine.fan_out(route, fresh), ((destination.queue, entry),))
 
     return _worked_off(arguments, bus, give_back)
 
@@ -137,7 +135,8 @@ def _worked_off(
 
 
 def _destination(arguments: Mapping[str, Any], bus: Bus) -> Destination:
-    return bus.engine.destinations.get(str(arguments.get("destination") or bus.settings.exception_destination))
+    name = str(arguments.get("destination") or bus.settings.exception_destination)
+    return bus.engine.destinations.get(bus.engine.destinations.route(name).name)
 
 
 def _chosen(arguments: Mapping[str, Any]) -> Collection[str]:

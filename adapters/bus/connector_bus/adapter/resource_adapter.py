@@ -15,6 +15,8 @@ from connector.spi import (
     Clock,
     IdentityService,
     MessageEndpointFactory,
+    NamingKind,
+    NamingReference,
     PostureFinding,
     ResourceAdapter,
 )
@@ -25,6 +27,7 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.links.contract import LinkEntrance
 from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import BusSettings
 
@@ -77,7 +80,7 @@ class BusResourceAdapter(ResourceAdapter):
         try:
             for each in settings.values():
                 _warn(each, admin_security=context.identity.security_enabled)
-                self._buses[each.name] = Bus(each, context, self._alarm)
+                self._buses[each.name] = Bus(each, context, self._alarm, self._entrance)
             for bus in self._buses.values():
                 bus.start()
             self._listen(context)
@@ -139,7 +142,7 @@ class BusResourceAdapter(ResourceAdapter):
             self._section = live if in_force else before
 
         def make(settings: BusSettings) -> Bus:
-            return Bus(settings, context, alarm)
+            return Bus(settings, context, alarm, self._entrance)
 
         wanted = read_buses(live, context.identity)
         chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
@@ -159,6 +162,13 @@ class BusResourceAdapter(ResourceAdapter):
         self._bus(spec.properties)
         if text := spec.properties.get("selector"):
             parse_selector(str(text))
+
+    def naming_reference(
+        self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
+    ) -> NamingReference | None:
+        """Clients outside come over the wire, with an adapter for that (CONF-6, CHAIN-8)."""
+        told = ("bus", "provider_endpoints", "target_chain") if kind == "connection-factory" else ("bus", "name")
+        return NamingReference(kind, "amqp", {key: properties[key] for key in told if key in properties})
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
         """Begin to deliver messages of a queue to a handler, under the identities in the messages.
@@ -198,6 +208,11 @@ class BusResourceAdapter(ResourceAdapter):
     def findings(self) -> Iterable[PostureFinding]:
         """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
         return posture.findings(self._buses.values())
+
+    def _entrance(self, name: str) -> LinkEntrance | None:
+        """Where the links of this container's own buses come in."""
+        bus = self._buses.get(name)
+        return None if bus is None else bus.links.receiver
 
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         return commands.find_bus(self._buses, str(properties.get("bus")))

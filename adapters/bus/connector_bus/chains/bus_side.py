@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Final, final
 
-from connector.errors import AccessDenied, ConnectorError
+from connector.errors import ConnectorError
 from connector.spi import Message, Subject, UserPrincipal
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.conditions import Refusal
@@ -17,7 +17,7 @@ from connector_bus.chains.memory import Memory
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
-from connector_bus.engine.engine import REPLY_QUEUE_PRIVATE, new_connection_id
+from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.roles import Role
@@ -96,24 +96,17 @@ class BusSide:
 
     def may_send(self, name: str) -> None:
         """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
-        destination = self.bus.engine.target(name)
-        if destination is not None:
-            self.bus.access.require(self.subject, Role.SENDER, destination.resource)
+        self.bus.engine.require_sender(self.subject, name)
 
     def consumable(self, name: str, role: Role) -> Destination:
         """A destination that the user may receive from, or browse. Raises AccessDenied, NameNotFound."""
-        destination = self.bus.engine.destinations.get(name)
-        if not destination.is_temporary:
-            self.bus.access.require(self.subject, role, destination.resource)
-        elif destination.owner is not self:
-            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.bus.name)
-        return destination
+        return self.bus.engine.consumable(self.subject, name, self, role)
 
-    def admit(self, name: str, message: Message) -> StoredMessage:
+    def admit(self, name: str, message: Message) -> tuple[StoredMessage, ...]:
         """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
-        self.may_send(name)
-        engine = self.bus.engine
-        return engine.accept(message, name, self.bus.access.identity_of(self.subject), message_id=message.message_id)
+        engine, identity = self.bus.engine, self.bus.access.identity_of(self.subject)
+        route = engine.require_sender(self.subject, name)
+        return engine.fan_out(route, engine.accept(message, name, identity, message_id=message.message_id))
 
     def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
         """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards."""

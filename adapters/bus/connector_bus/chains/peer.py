@@ -228,10 +228,10 @@ class Peer:
 
     def _attach(self, event: Any) -> None:
         link = event.link
-        if (
-            self._side is None or self._units is None or self.closing
-        ):  # proton tells of links that come before the open has been answered
-            self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+        if self._side is None or self._units is None or self.closing:
+            # The library tells of links that come before the open has been answered.
+            if not self.closing:  # else the close is on its way, and what it says is not to come second
+                self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
             return
         limit = self._side.chain.max_links
         if len(self._links) >= limit:

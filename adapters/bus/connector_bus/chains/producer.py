@@ -138,8 +138,8 @@ class ProducerLink:
             name = self._name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
-            stored = self._side.admit(name, message)
-            if unit is not None and not unit.send(stored, size):
+            sends = self._side.admit(name, message)
+            if unit is not None and not unit.send(sends, size):
                 raise MessagingError(NO_MEMORY, chain=self._side.chain.name, limit=self._side.memory.limit)
         except ConnectorError as error:
             refusal = Refusal(RESOURCE_LIMIT, str(error)) if error.code in _LIMITS else refusal_of(error)
@@ -158,7 +158,7 @@ class ProducerLink:
         def done(error: BaseException | None) -> None:
             self._done(delivery, size, None if error is None else refusal_of(error), presettled=presettled)
 
-        self._side.commit((stored,), (), done)
+        self._side.commit(sends, (), done)
 
     def _done(self, delivery: Any, size: int, refusal: Refusal | None, *, presettled: bool) -> None:
         """A message is stored, or refused."""

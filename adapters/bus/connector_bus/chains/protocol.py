@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("connector_bus.chains")
 
-#: Seconds that a client has for ending what was ended from our side.
+#: Seconds that a client has for reading our last words, when what it sends is of no interest any more.
 LINGER: Final = 2.0
 #: Seconds that a wrong password waits for its answer: somebody who guesses is slowed down, nobody else is.
 REFUSAL_DELAY: Final = 1.0
@@ -74,6 +74,7 @@ class ClientProtocol(asyncio.Protocol):
         self._bus_side: BusSide | None = None
         self._last_words: asyncio.TimerHandle | None = None
         self._paused = False
+        self._ending = False
         self._timers: list[asyncio.TimerHandle] = []
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
@@ -89,6 +90,8 @@ class ClientProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
+        if self._ending:
+            return
         if self._engine is not None:
             self._feed(data)
         elif self._sasl is not None:
@@ -204,7 +207,7 @@ class ClientProtocol(asyncio.Protocol):
             return
         if self._peer is not None and self._peer.closing and self._last_words is None:
             self._last_words = self._loop.call_later(LINGER, self._transport.close)
-        if self._paused:
+        if self._paused or self._ending:
             return
         data, over = engine.output()
         self._write(data)
@@ -248,8 +251,20 @@ class ClientProtocol(asyncio.Protocol):
             self._transport.write(data)
 
     def _end_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        """Say no more. What the client still writes is taken and dropped: closed at once, a socket with something
+        unread is reset, and the client never reads why it was refused.
+        """
+        transport = self._transport
+        if transport is None or self._ending:
+            return
+        self._ending = True
+        if self._peer is not None:
+            self._peer.end()
+        if transport.can_write_eof():
+            transport.write_eof()
+            self._timers.append(self._loop.call_later(LINGER, transport.close))
+        else:
+            transport.close()
 
 
 def _common_name(secured: ssl.SSLObject | None) -> str | None:

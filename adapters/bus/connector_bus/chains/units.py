@@ -14,7 +14,7 @@ message that was refused, makes the whole unit fail.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
@@ -98,14 +98,14 @@ class Unit:
         self._claims: list[Claimed] = []
         self._size = 0
 
-    def send(self, stored: StoredMessage, size: int) -> bool:
-        """Have a message sent with it; `size` bytes that it takes in memory are its own from now on.
+    def send(self, stored: Sequence[StoredMessage], size: int) -> bool:
+        """Have a message sent with it, to all that are to have it; its `size` in memory is counted here from now on.
 
         False where there is no memory for it.
         """
         if not self._side.memory.take(OVERHEAD):
             return False
-        self._sends.append(stored)
+        self._sends += stored
         self._size += size + OVERHEAD
         return True
 

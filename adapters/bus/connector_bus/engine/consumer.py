@@ -218,6 +218,11 @@ class Consumer:
         """Whether `stop` was called: a delivery that has not begun by then had better not begin."""
         return self._stopped
 
+    def is_out(self, taken: Taken) -> bool:
+        """Whether a delivery is under way still."""
+        with self._idle:
+            return taken in self._out
+
     @property
     def held(self) -> str:
         """Why it takes nothing for the moment; empty where it does."""

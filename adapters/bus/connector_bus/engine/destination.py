@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import functools
 import threading
-from collections.abc import Callable, Iterable
-from typing import final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, final
 
 from connector.errors import NameNotFound, Reason
 from connector.spi import Clock, Message
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
-from connector_bus.settings import REPLY_PREFIX, DestinationSettings
+from connector_bus.engine.route import Hop, Route, resolve
+from connector_bus.engine.ways_out import WaysOut
+from connector_bus.policy.roles import ResourceType
+from connector_bus.settings import REPLY_PREFIX, TEMPORARY_PREFIX, DestinationSettings
 
 DESTINATION_UNKNOWN = Reason(
     "CF-BUS-030",
@@ -22,6 +25,9 @@ DESTINATION_UNKNOWN = Reason(
 )
 
 ExpiryListener = Callable[[list[Entry]], None]
+
+#: Those that messages rest on; all others only lead somewhere.
+QUEUE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.PORT})
 
 
 @final
@@ -82,7 +88,8 @@ class DestinationTable:
         feeder: Makes the durable queues where the store is shared with other engines.
         headers: What the store holds of a destination, without bodies; may block.
 
-    Mutable state: `_temporary` and `durable`, changed under `_lock`; a durable destination stays as configured.
+    Mutable state: `_temporary`, `durable`, `_known` (the settings of all types) and `_routes` (what `route` has found;
+    a cache), changed under `_lock` by replacing them, except for `_routes`. A durable destination stays as configured.
     """
 
     def __init__(
@@ -99,7 +106,12 @@ class DestinationTable:
         self._clock = clock
         self._on_expired = on_expired
         self._feeder = feeder
-        self.durable = {each.name: self._make_durable(each, feeder) for each in settings}
+        self._known: Mapping[str, DestinationSettings] = {each.name: each for each in settings}
+        self._routes: dict[str, Route] = {}
+        self.ways = WaysOut(bus)
+        self.durable = {
+            name: self._make_durable(each, feeder) for name, each in self._known.items() if each.kind in QUEUE_TYPES
+        }
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
 
@@ -111,6 +123,34 @@ class DestinationTable:
         """Let it be found. The table is replaced: who goes through it sees a whole one."""
         with self._lock:
             self.durable = {**self.durable, destination.name: destination}
+
+    def configured(self, settings: Mapping[str, DestinationSettings]) -> None:
+        """The configuration has changed: aliases are as they are there from now on. Does not block."""
+        with self._lock:
+            self._known, self._routes = dict(settings), {}
+
+    def route(self, name: str) -> Route:
+        """Where a name leads. Does not block. Raises NameNotFound CF-BUS-030, MessagingError CF-BUS-180."""
+        found = self._routes.get(name)
+        if found is not None:
+            return found
+        with self._lock:
+            known, routes = self._known, self._routes
+        if name not in known and self.find(name) is None and (address := self.ways.address(name)) is not None:
+            # Not kept: which buses are known may change.
+            hops = (Hop(name, checked=True),)
+            return Route(hops, ResourceType.FOREIGN_DESTINATION, address.destination, address.bus)
+        route = resolve(self._bus, known, name)
+        if route is None:
+            raise self._unknown(name)
+        if route.kind is not ResourceType.TEMPORARY:  # those are too many to keep, and lead nowhere else
+            routes[name] = route
+        return route
+
+    def is_alias(self, name: str) -> bool:
+        """Whether it is the name of an alias, which has roles of its own."""
+        known = self._known.get(name)
+        return known is not None and known.alias is not None
 
     def remove(self, name: str) -> None:
         """Take a durable destination out, and end all waiting on it. What the store holds for it stays there."""
@@ -140,10 +180,13 @@ class DestinationTable:
         """The destination. Raises NameNotFound CF-BUS-030 with a suggestion."""
         found = self.find(name)
         if found is None:
-            close = difflib.get_close_matches(name, self.durable, n=1)
-            suggestion = f" (did you mean {close[0]}?)" if close else ""
-            raise NameNotFound(DESTINATION_UNKNOWN, bus=self._bus, destination=name, suggestion=suggestion)
+            raise self._unknown(name)
         return found
+
+    def _unknown(self, name: str) -> NameNotFound:
+        close = difflib.get_close_matches(name, self._known, n=1)
+        suggestion = f" (did you mean {close[0]}?)" if close else ""
+        return NameNotFound(DESTINATION_UNKNOWN, bus=self._bus, destination=name, suggestion=suggestion)
 
     def add_reply_queue(self, name: str, owner: object) -> Destination:
         """Make a reply queue that only `owner` may consume from."""
@@ -170,5 +213,5 @@ class DestinationTable:
 
 
 def is_reply_queue(name: str) -> bool:
-    """Whether a name is one of a reply queue, living or gone."""
-    return name.startswith(f"{REPLY_PREFIX}.")
+    """Whether a name is one of a temporary destination, a reply queue among them, living or gone."""
+    return name.startswith(TEMPORARY_PREFIX)

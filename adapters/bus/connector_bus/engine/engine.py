@@ -18,6 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import final
 
 from connector.errors import AccessDenied, MessagingError, Reason
@@ -26,19 +27,21 @@ from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
-from connector_bus.engine.destination import Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.destination import QUEUE_TYPES, Destination, DestinationTable, is_reply_queue
 from connector_bus.engine.feeder import Feeder
 from connector_bus.engine.intake import Stamp, new_message_id, stamped
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import Rooms
-from connector_bus.policy.roles import Role
+from connector_bus.engine.route import Route
+from connector_bus.engine.ways_out import WaysOut
+from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import Selector
-from connector_bus.settings import MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
+from connector_bus.settings import LINK_PREFIX, MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Passage, StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
 
@@ -51,6 +54,17 @@ MESSAGE_GONE = Reason(
     "CF-BUS-055",
     "message {sequence} of {destination} is no longer in the store",
     "Something other than the bus has changed its store.",
+)
+
+LINK_QUEUE = Reason(
+    "CF-BUS-206",
+    "{destination} on bus {bus} is the queue of a link, and takes no messages from senders",
+    "Send to a destination of the other bus: NAME@BUS, or a foreign destination.",
+)
+NO_QUEUE = Reason(
+    "CF-BUS-182",
+    "nothing can be received from {destination} on bus {bus}: it is of type {kind}",
+    "Receive from a queue; subscribe to a topic space.",
 )
 
 _LOG = logging.getLogger("connector_bus.engine")
@@ -103,6 +117,7 @@ class BusEngine:
         self.destinations = DestinationTable(
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
+        self.destinations.ways = WaysOut(settings.name, settings.ways)
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
         self.rooms = Rooms(settings.name, self.destinations.find, clock, waits=shared is None)
@@ -117,6 +132,11 @@ class BusEngine:
     def name(self) -> str:
         """The name of the bus."""
         return self.settings.name
+
+    @property
+    def ways(self) -> WaysOut:
+        """How other buses are reached; replaced as a whole, at the destinations, when that changes."""
+        return self.destinations.ways
 
     @property
     def resource(self) -> str:
@@ -176,23 +196,53 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        destination = self.target(name)
-        if destination is not None:
-            self.access.require(subject, Role.SENDER, destination.resource)
+        route = self.require_sender(subject, name)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
         stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
+        sends = self.fan_out(route, stored)
         unit = self._collecting()
         if unit is not None:
-            unit.enlist(sends=(stored,))
+            unit.enlist(sends=sends)
         else:
-            self.commit((stored,))
+            self.commit(sends)
         assert stored.header.message_id is not None
         return stored.header.message_id
 
-    def target(self, name: str) -> Destination | None:
-        """Where a message for a name goes; None for a reply queue that is gone. Raises NameNotFound CF-BUS-030."""
-        return self.destinations.find(name) if is_reply_queue(name) else self.destinations.get(name)
+    def require_sender(self, subject: Subject, name: str) -> Route:
+        """Where a message for a name goes, if the subject may send there: on each hop that is checked (BUS-8, BUS-13).
+
+        May block for the registry where roles have unique names. Raises AccessDenied CF-BUS-020 or -124, NameNotFound
+        CF-BUS-030, MessagingError CF-BUS-180 or -206.
+        """
+        if name.startswith(LINK_PREFIX):
+            raise MessagingError(LINK_QUEUE, destination=name, bus=self.name)
+        route = self.destinations.route(name)
+        if route.bus is not None and not self.destinations.is_alias(name):
+            self.access.require_foreign(subject, route.bus, route.name)
+        elif route.kind is ResourceType.TEMPORARY:
+            destination = self.destinations.find(name)
+            if destination is not None:  # what comes for one that is gone is discarded, whoever sends it
+                self.access.require(subject, Role.SENDER, destination.resource)
+        else:
+            self.access.require(subject, Role.SENDER, name)
+        return route
+
+    def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
+        """What has to be stored for a message that has been let in: where each copy of it rests next.
+
+        Raises NameNotFound CF-BUS-200 for another bus that nothing leads to.
+        """
+        if route.bus is not None:
+            return (self._towards(route.bus, route.name, stored),)
+        return (stored,)
+
+    def _towards(self, bus: str, destination: str, stored: StoredMessage) -> StoredMessage:
+        """The message as it rests on the queue of the link that leads to another bus."""
+        queue = self.ways.queue_to(bus)
+        header = self.ways.leaving(stored.header, lambda name: self.destinations.find(name) is not None)
+        passage = Passage(uuid.uuid4().hex, bus, destination)
+        return replace(stored, header=header.replace(destination=queue), mediated=True, passage=passage)
 
     def accept(
         self,
@@ -206,8 +256,14 @@ class BusEngine:
         hops: int = 0,
         reliability: Reliability | None = None,
     ) -> StoredMessage:
-        """Stamp a message for a destination; nothing is stored yet. Ids and time are new unless given."""
-        destination = self.target(name)
+        """Stamp a message for where a name leads; nothing is stored yet. Ids and time are new unless given.
+
+        What counts is what the destination at the end says of reliability and size. Raises NameNotFound CF-BUS-030,
+        MessagingError CF-BUS-180 and everything that `stamped` raises.
+        """
+        route = self.destinations.route(name)
+        find = self.destinations.get if route.kind in QUEUE_TYPES else self.destinations.find
+        destination = None if route.bus is not None else find(route.name)
         if mediated is None:
             mediated = destination is None or destination.unmediated is None
         time = self.clock.time() if timestamp is None else timestamp
@@ -217,7 +273,7 @@ class BusEngine:
             message_id or new_message_id(),
             identity,
             time,
-            name,
+            route.name,
             mediated,
             hops,
             reliability or (Reliability.ASSURED if settings is None else settings.reliability),
@@ -232,6 +288,7 @@ class BusEngine:
         *,
         limited: bool = True,
         wait: bool = True,
+        received: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Store arrivals and remove what was received, as one unit; then show it to the queues. Blocks for the disk.
 
@@ -240,6 +297,7 @@ class BusEngine:
             receipts: What leaves.
             limited: Whether the depth limits of the destinations count.
             wait: Whether a place is waited for where one is full.
+            received: The transfers, each as link and transfer, that the arrivals came by.
 
         Raises MessagingError CF-BUS-052 or -053, DestinationFull CF-BUS-173: then nothing of it has happened.
         """
@@ -247,8 +305,13 @@ class BusEngine:
         if limited:
             sends, needed = self.admit(sends, receipts, wait=wait)
         try:
-            unit = self.store_unit(sends, receipts)
-            if unit.insert and not receipts and all(each.reliability is Reliability.RELIABLE for each in unit.insert):
+            unit = replace(self.store_unit(sends, receipts), received=tuple(received))
+            if (
+                unit.insert
+                and not receipts
+                and not received
+                and all(each.reliability is Reliability.RELIABLE for each in unit.insert)
+            ):
                 future, later, needed = self.store.submit(unit), needed, Counter[str]()
                 future.add_done_callback(lambda outcome: self._written(outcome, sends, later))
                 return
@@ -334,13 +397,13 @@ class BusEngine:
         Blocks for that long. It is acknowledged by this; within a unit of work only with its commit.
         Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
         """
-        destination = self._consumable(subject, name, consumer, Role.RECEIVER)
+        destination = self.consumable(subject, name, consumer, Role.RECEIVER)
         queue = destination.queue
         entry = queue.receive(timeout, selector)
         if entry is None:
             return None
         try:
-            stored = self.fetch(name, entry)
+            stored = self.fetch(destination.name, entry)
             unit = None if destination.is_temporary else self._collecting()
             if unit is not None:
                 unit.enlist(receipts=((queue, entry),))
@@ -358,7 +421,7 @@ class BusEngine:
 
         The iterator blocks for the disk at each message; those taken meanwhile are left out.
         """
-        destination = self._consumable(subject, name, consumer, Role.BROWSER)
+        destination = self.consumable(subject, name, consumer, Role.BROWSER)
         return self.peek(destination, selector)
 
     def peek(self, destination: Destination, selector: Selector | None = None) -> Iterator[Message]:
@@ -372,13 +435,22 @@ class BusEngine:
             if stored is not None and (selector is None or selector.matches(stored.header)):
                 yield stored.message()
 
-    def _consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
-        destination = self.destinations.get(name)
-        if not destination.is_temporary:
-            self.access.require(subject, role, destination.resource)
-        elif destination.owner is not consumer:
-            raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
-        return destination
+    def consumable(self, subject: Subject, name: str, consumer: object, role: Role) -> Destination:
+        """The queue that a name leads to, for somebody who may receive from it, or browse it.
+
+        May block for the registry where roles have unique names. Raises AccessDenied CF-BUS-021, -022, -023 or -125,
+        NameNotFound CF-BUS-030, MessagingError CF-BUS-180 or -182.
+        """
+        route = self.destinations.route(name)
+        if route.kind is ResourceType.TEMPORARY:
+            destination = self.destinations.get(name)
+            if destination.owner is not consumer:
+                raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
+            return destination
+        self.access.require(subject, role, name)
+        if route.kind not in QUEUE_TYPES:
+            raise MessagingError(NO_QUEUE, destination=name, bus=self.name, kind=str(route.kind))
+        return self.destinations.get(route.name)
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)

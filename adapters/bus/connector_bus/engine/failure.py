@@ -48,9 +48,19 @@ class FailureNote:
 
 
 def exception_record(
-    stored: StoredMessage, note: FailureNote, *, sequence: int, to: str, attempts: int, now: float
+    stored: StoredMessage,
+    note: FailureNote,
+    *,
+    sequence: int,
+    to: str,
+    attempts: int,
+    now: float,
+    **more: PropertyValue,
 ) -> StoredMessage:
-    """The message as it goes to the exception destination: as it was, with why, where, when and how often."""
+    """The message as it goes to the exception destination: as it was, with why, where, when and how often.
+
+    `more` are further properties that say how it came about.
+    """
     properties: dict[str, PropertyValue] = {
         **stored.header.properties,
         "exception_reason": note.code,
@@ -60,6 +70,7 @@ def exception_record(
         "exception_time": now,
         "exception_attempts": attempts,
         "exception_identity": str(stored.header.identity or UNAUTHENTICATED),
+        **more,
     }
     # It must not expire there: it would be lost silently.
     header = stored.header.replace(
@@ -71,7 +82,9 @@ def exception_record(
         delivery_count=0,
     )
     # Nor is it lost there with the engine, however little was to be done for it.
-    return replace(stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED)
+    return replace(
+        stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED, passage=None
+    )
 
 
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:

@@ -16,7 +16,6 @@ from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import NO_ROUTE, Mediation, mediate
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import DestinationFull
-from connector_bus.policy.roles import Role
 from connector_bus.store.record import StoredMessage
 
 TOO_MANY_HOPS = Reason(
@@ -112,9 +111,9 @@ class Mediator:
             with unit_in_force(unit):
                 results = mediate(self._chain, message)
             ids: set[str | None] = set()
-            sends = []
+            sends = list[StoredMessage]()
             for result in results:
-                sends.append(self._forward(stored, result, keeps_id=result.message_id not in ids))
+                sends.extend(self._forward(stored, result, keeps_id=result.message_id not in ids))
                 ids.add(result.message_id)
             own_sends, receipts = unit.close()
             self._engine.commit((*sends, *own_sends), (*receipts, (self._queue, entry)), wait=False)
@@ -126,7 +125,7 @@ class Mediator:
     def _hold_for_redelivery(self, seconds: float) -> None:
         self._consumer.hold(seconds, "redelivery")
 
-    def _forward(self, stored: StoredMessage, result: Message, *, keeps_id: bool) -> StoredMessage:
+    def _forward(self, stored: StoredMessage, result: Message, *, keeps_id: bool) -> tuple[StoredMessage, ...]:
         """One message on its way. The first one of an id keeps it, others are new messages.
 
         What a mediation has created is sent by the mediation, also where it stays: its identity needs the sender role.
@@ -134,14 +133,14 @@ class Mediator:
         engine, header = self._engine, stored.header
         identity = result.identity or UNAUTHENTICATED
         name = result.destination or self._name
-        stays, created = name == self._name, result.message_id != header.message_id
+        stays, created = self._is_here(name), result.message_id != header.message_id
         if not stays and stored.hops >= HOP_LIMIT:
             raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
         if not stays or created:
-            target = engine.target(name)
-            if target is not None:
-                engine.access.require(engine.access.subject_of(identity), Role.SENDER, target.resource)
-        return engine.accept(
+            route = engine.require_sender(engine.access.subject_of(identity), name)
+        else:
+            route = engine.destinations.route(name)
+        accepted = engine.accept(
             result,
             name,
             identity,
@@ -151,3 +150,10 @@ class Mediator:
             hops=stored.hops + (not stays),
             reliability=None if created else stored.reliability,
         )
+        return engine.fan_out(route, accepted)
+
+    def _is_here(self, name: str) -> bool:
+        if name == self._name:
+            return True
+        route = self._engine.destinations.route(name)
+        return route.bus is None and route.name == self._name

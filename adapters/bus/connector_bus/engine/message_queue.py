@@ -187,6 +187,11 @@ class MessageQueue:
         with self._lock:
             return self._state.entries()
 
+    def all_entries(self) -> list[Entry]:
+        """What this engine knows of: that, and what is in delivery here, in no order. Does not block."""
+        with self._lock:
+            return self._state.all_entries()
+
     def counts(self) -> tuple[int, int]:
         """How many entries are ready, and how many are in delivery."""
         with self._lock:

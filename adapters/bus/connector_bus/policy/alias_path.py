@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from connector_bus.policy.definition import ForeignAddress, ResourceGrants
+from connector_bus.policy.definition import AliasTarget, ForeignAddress, ResourceGrants
 from connector_bus.policy.roles import ResourceType
+
+
+class Leads(Protocol):
+    """What is asked of a destination on the way: its type, and what it stands for."""
+
+    @property
+    def kind(self) -> ResourceType:
+        """Its type."""
+        ...
+
+    @property
+    def alias(self) -> AliasTarget | None:
+        """What an alias stands for."""
+        ...
+
+    @property
+    def foreign(self) -> ForeignAddress | None:
+        """What a foreign destination stands for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +37,16 @@ class AliasPath:
         aliases: The aliases on it, the first one first.
         end: The local destination or the foreign address at its end; None where it leads nowhere.
         fault: Why it leads nowhere: a loop, or a target that does not exist. Empty otherwise.
+        local: The foreign destination of this bus that names the foreign address, if it is one.
     """
 
     aliases: tuple[str, ...]
     end: str | ForeignAddress | None
     fault: str = ""
+    local: str | None = None
 
 
-def alias_path(bus: str, resources: Mapping[str, ResourceGrants], name: str) -> AliasPath:
+def alias_path(bus: str, resources: Mapping[str, Leads], name: str) -> AliasPath:
     """Follow an alias; any other name is its own end. Does not block."""
     aliases: list[str] = []
     while True:
@@ -32,7 +54,7 @@ def alias_path(bus: str, resources: Mapping[str, ResourceGrants], name: str) -> 
         if grants is None:
             return AliasPath(tuple(aliases), None, f"there is no destination {name}")
         if grants.kind is ResourceType.FOREIGN_DESTINATION and grants.foreign is not None:
-            return AliasPath(tuple(aliases), grants.foreign)
+            return AliasPath(tuple(aliases), grants.foreign, local=name)
         if grants.kind is not ResourceType.ALIAS or grants.alias is None:
             return AliasPath(tuple(aliases), name)
         if name in aliases:

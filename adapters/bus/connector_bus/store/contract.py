@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -99,6 +99,14 @@ class MessageStore(Protocol):
 
     def index(self) -> Iterator[IndexLine]:
         """All messages in the order of their sequence, without their bodies; no arrivals of prepared units."""
+        ...
+
+    def received(self, link: str) -> frozenset[str]:
+        """The transfers that came over a link and are not forgotten yet."""
+        ...
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """Which of these transfers still wait on a transmission queue."""
         ...
 
     def last_sequence(self) -> int:

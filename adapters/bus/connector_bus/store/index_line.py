@@ -42,3 +42,13 @@ def headers_where(messages: Table, condition: ColumnElement[bool]) -> Select[Any
     """All columns but the body, of the messages that meet a condition."""
     columns = [column for column in messages.columns if column.name != "content"]
     return select(*columns).where(condition).order_by(messages.c.sequence)
+
+
+def transfers_over(received: Table, link: str) -> Select[tuple[str]]:
+    """The transfers that came over a link."""
+    return select(received.c.transfer).where(received.c.link == link)
+
+
+def transfers_on(messages: Table, destination: str) -> Select[tuple[str]]:
+    """The transfers that wait on a transmission queue."""
+    return select(messages.c.transfer).where(messages.c.destination == destination, messages.c.transfer.is_not(None))

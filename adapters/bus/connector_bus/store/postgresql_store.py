@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,12 +35,19 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Secret
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import headers_on, headers_where, line_of, prepared_units
+from connector_bus.store.index_line import (
+    headers_on,
+    headers_where,
+    line_of,
+    prepared_units,
+    transfers_on,
+    transfers_over,
+)
 from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
 from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.shared_changes import apply, array_of, hold, notify
-from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, messages, prepared
+from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, link_transfers, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
 
@@ -200,6 +207,17 @@ class PostgresqlStore:
         with self._read() as connection:
             for row in connection.execute(select(*line_of(messages)).where(there).order_by(messages.c.sequence)):
                 yield IndexLine(*row)
+
+    def received(self, link: str) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            here = frozenset(map(str, connection.scalars(transfers_on(messages, destination))))
+        return here & frozenset(transfers)
 
     def last_sequence(self) -> int:
         """See the contract."""

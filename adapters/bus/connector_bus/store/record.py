@@ -21,6 +21,21 @@ from connector_bus.store.content import Content, ContentKind
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """Where a message on a transmission queue is bound for.
+
+    Attributes:
+        transfer: Unique for each message and link: by it the other side knows what it has taken over already.
+        bus: The bus of its destination, which may be further than the link's other end.
+        destination: Its name there.
+    """
+
+    transfer: str
+    bus: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredMessage:
     """One message as the engine keeps it.
 
@@ -31,6 +46,7 @@ class StoredMessage:
         mediated: Whether the mediations of its destination have seen it.
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
+        passage: Where it is bound for, on a transmission queue; None on all others.
     """
 
     sequence: int
@@ -39,6 +55,7 @@ class StoredMessage:
     mediated: bool = True
     hops: int = 0
     reliability: Reliability = Reliability.ASSURED
+    passage: Passage | None = None
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -74,6 +91,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "hops": stored.hops,
         "deliver_at": header.deliver_at,
         "reliability": stored.reliability.value,
+        "transfer": None if stored.passage is None else stored.passage.transfer,
+        "routing": _routing_of(stored),
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
@@ -84,11 +103,15 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
     content = Content(ContentKind(row["content_kind"]), row["content"])
     reliability = Reliability(row["reliability"])
-    return StoredMessage(row["sequence"], header_of(row), content, bool(row["mediated"]), row["hops"], reliability)
+    routing = json.loads(row["routing"] or "{}")
+    passage = None if row["transfer"] is None else Passage(row["transfer"], routing["bus"], routing["destination"])
+    header, mediated = header_of(row), bool(row["mediated"])
+    return StoredMessage(row["sequence"], header, content, mediated, row["hops"], reliability, passage)
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
     """The message of a row without its body, which the row needs not have."""
+    routing = json.loads(row["routing"] or "{}")
     return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
         destination=row["destination"],
@@ -103,7 +126,21 @@ def header_of(row: Mapping[str, Any]) -> Message:
         group=row["group_id"],
         deliver_at=row["deliver_at"],
         persistent=Reliability(row["reliability"]).is_persistent,
+        forward_path=tuple(routing.get("forward", ())),
+        reverse_path=tuple(routing.get("reverse", ())),
     )
+
+
+def _routing_of(stored: StoredMessage) -> str | None:
+    """The paths and what it is bound for, as one text; None for the many messages that have neither."""
+    routing: dict[str, Any] = {}
+    if stored.header.forward_path:
+        routing["forward"] = stored.header.forward_path
+    if stored.header.reverse_path:
+        routing["reverse"] = stored.header.reverse_path
+    if stored.passage is not None:
+        routing |= {"bus": stored.passage.bus, "destination": stored.passage.destination}
+    return json.dumps(routing, ensure_ascii=False) if routing else None
 
 
 def _kind_of(identity: Principal) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -68,6 +68,8 @@ messages = Table(
     Column("hops", Integer, nullable=False),
     Column("deliver_at", Float),
     Column("reliability", String, nullable=False, server_default="assured"),
+    Column("transfer", String),
+    Column("routing", Text),
     Column("properties", Text, nullable=False),
     Column("content_kind", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
@@ -75,7 +77,16 @@ messages = Table(
 )
 #: The columns that the first versions don't have.
 _SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
+_SINCE_LINKS: Final = (messages.c.transfer, messages.c.routing)
 
+#: What came over links, until the other side says that it will not send it again: written with its message, so that
+#: whatever happens to either side nothing comes twice.
+link_transfers = Table(
+    "link_transfers",
+    metadata,
+    Column("link", String, primary_key=True),
+    Column("transfer", String, primary_key=True),
+)
 
 #: What prepared units hold until their transaction is decided: a message that arrives is in `messages` as well, and in
 #: no index; one that leaves is in both, and given to nobody. Apart from `messages`, so that a decision writes no body
@@ -96,7 +107,17 @@ def _to_version_2(connection: Connection) -> None:
 
 def add_quality(connection: Connection) -> None:
     """Delivery times and reliability: at once, whatever the size, since no row is written."""
-    for column in _SINCE_QUALITY:
+    _add(connection, _SINCE_QUALITY)
+
+
+def add_links(connection: Connection) -> None:
+    """What a message on a link's queue is bound for, paths, and what came over links: at once, as above."""
+    _add(connection, _SINCE_LINKS)
+    link_transfers.create(connection)
+
+
+def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
+    for column in columns:
         declared = CreateColumn(column).compile(connection)
         connection.execute(text(f"ALTER TABLE {messages.name} ADD COLUMN {declared}"))
 
@@ -149,7 +170,7 @@ class Schema:
 
 
 #: The store in a file.
-EMBEDDED: Final = Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: add_quality}), (messages,))
+EMBEDDED: Final = Schema(metadata, 4, MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links}), (messages,))
 
 
 def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:

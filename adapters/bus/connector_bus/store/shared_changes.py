@@ -15,6 +15,7 @@ from connector_bus.store.shared_schema import (
     ARRIVING,
     LEAVING,
     engines,
+    link_transfers,
     message_sequence,
     messages,
     prepared,
@@ -36,6 +37,7 @@ _HOLD = select(engines.c.epoch).where(engines.c.epoch == bindparam("epoch")).wit
 _NUMBERS = select(message_sequence.next_value()).select_from(func.generate_series(1, bindparam("count")).alias())
 _INSERT = insert(messages)
 _PREPARED = insert(prepared)
+_RECEIVED = insert(link_transfers)
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 #: PostgreSQL refuses longer payloads; a destination with such a name is told as "anywhere".
@@ -66,6 +68,7 @@ def apply(connection: Connection, changes: Sequence[Change], *, owner: str, epoc
             _count_attempts(connection, unit)
     for claim in sorted({unit.claim for unit in units if unit.remove}):
         _remove(connection, [sequence for unit in units if unit.claim == claim for sequence in unit.remove], claim)
+    _note_transfers(connection, units)
     arrivals = [stored for unit in units for stored in unit.insert]
     _arrive(connection, arrivals, None)
     notify(connection, channel, {stored.destination for stored in arrivals})
@@ -74,6 +77,14 @@ def apply(connection: Connection, changes: Sequence[Change], *, owner: str, epoc
             _prepare(connection, change, owner)
         elif isinstance(change, Resolution):
             _resolve(connection, change, epoch, channel)
+
+
+def _note_transfers(connection: Connection, units: Sequence[StoreUnit]) -> None:
+    if received := [{"link": link, "transfer": each} for unit in units for link, each in unit.received]:
+        connection.execute(_RECEIVED, received)
+    for link, transfer in (each for unit in units for each in unit.forgotten):
+        here = link_transfers.c
+        connection.execute(delete(link_transfers).where(here.link == link, here.transfer == transfer))
 
 
 def _arrive(connection: Connection, arrivals: Sequence[StoredMessage], claimed_by: int | None) -> list[int]:

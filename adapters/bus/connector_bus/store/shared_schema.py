@@ -44,6 +44,8 @@ prepared = schema.prepared.to_metadata(metadata)
 prepared.append_column(Column("owner", String, nullable=False))
 prepared.append_column(Column("claim", BigInteger, nullable=False))
 
+link_transfers = schema.link_transfers.to_metadata(metadata)
+
 engines = Table(
     "engines",
     metadata,
@@ -58,4 +60,4 @@ def _to_version_2(connection: Connection) -> None:
     _DUE.create(connection)
 
 
-SHARED: Final = schema.Schema(metadata, 2, MappingProxyType({2: _to_version_2}), (messages,))
+SHARED: Final = schema.Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: schema.add_links}), (messages,))

@@ -7,7 +7,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from connector_bus.store.record import to_row
-from connector_bus.store.schema import messages, prepared
+from connector_bus.store.schema import link_transfers, messages, prepared
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 
 
@@ -19,6 +19,8 @@ def _insert(table: Any) -> str:
 
 _INSERT = _insert(messages)
 _PREPARE = _insert(prepared)
+_RECEIVED = _insert(link_transfers)
+_FORGET = "DELETE FROM link_transfers WHERE link = ? AND transfer = ?"
 _REMOVE = "DELETE FROM messages WHERE sequence = ?"
 _ATTEMPTS = "UPDATE messages SET attempts = ? WHERE sequence = ?"
 #: On commit what leaves goes, on rollback what arrived.
@@ -39,6 +41,10 @@ def apply(connection: Connection, changes: Sequence[Change]) -> None:
         connection.executemany(_REMOVE, removed)
     if inserted := [to_row(stored) for unit in arriving for stored in unit.insert]:
         connection.executemany(_INSERT, inserted)
+    if received := [{"link": link, "transfer": each} for unit in units for link, each in unit.received]:
+        connection.executemany(_RECEIVED, received)
+    if forgotten := [each for unit in units for each in unit.forgotten]:
+        connection.executemany(_FORGET, forgotten)
     if held := [row for each in preparations for row in _held(each)]:
         connection.executemany(_PREPARE, held)
     for change in changes:

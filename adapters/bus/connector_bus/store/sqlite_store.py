@@ -7,7 +7,7 @@ may lose transactions that were acknowledged, and nothing acknowledged may be lo
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +19,10 @@ from sqlalchemy.exc import DatabaseError
 from connector.errors import MessagingError, Reason
 from connector.spi import Message
 from connector_bus.store.contract import IndexLine, PreparedUnit
-from connector_bus.store.index_line import headers_on, line_of, prepared_units
+from connector_bus.store.index_line import headers_on, line_of, prepared_units, transfers_on, transfers_over
 from connector_bus.store.recent import RecentMessages
 from connector_bus.store.record import StoredMessage, from_row, header_of
-from connector_bus.store.schema import EMBEDDED, messages, prepared
+from connector_bus.store.schema import EMBEDDED, link_transfers, messages, prepared
 from connector_bus.store.sqlite_changes import apply
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
 from connector_bus.store.writer import STORE_FAILED, GroupWriter
@@ -127,6 +127,17 @@ class SqliteStore:
         with self._read() as connection:
             for row in connection.execute(line):
                 yield IndexLine(*row)
+
+    def received(self, link: str) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+
+    def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
+        """See the contract."""
+        with self._read() as connection:
+            here = frozenset(map(str, connection.scalars(transfers_on(messages, destination))))
+        return here & frozenset(transfers)
 
     def last_sequence(self) -> int:
         """See the contract."""

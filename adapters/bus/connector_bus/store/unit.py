@@ -20,17 +20,21 @@ class StoreUnit:
         attempts: New numbers of failed deliveries, by sequence.
         claim: In a shared store: under which of the engine's epochs the messages that leave or have failed were
             claimed. A claim of an epoch that is over is lost, whatever epoch the engine has now.
+        received: What came over links with the arrivals, each as link and transfer: so that none comes twice.
+        forgotten: What the other side of a link will not send again.
     """
 
     insert: tuple[StoredMessage, ...] = ()
     remove: tuple[int, ...] = ()
     attempts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     claim: int = 0
+    received: tuple[tuple[str, str], ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.insert or self.remove or self.attempts)
+        return not (self.insert or self.remove or self.attempts or self.received or self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""Links as bytes, for buses in two processes: frames, and what is in them.
+
+A frame is the length of its head (4 bytes) and of its bodies together (8 bytes), the head as JSON, and the bodies one
+after the other. The head says how long each is. Nothing of a frame is believed before its lengths are found possible.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from connector.errors import ConnectionFailed, Reason
+from connector.spi import Message
+from connector_bus.links.transfer import Transfer
+from connector_bus.reliability import Reliability
+from connector_bus.store.content import Content, ContentKind
+from connector_bus.store.record import StoredMessage, header_of, to_row
+
+FRAME_BROKEN = Reason(
+    "CF-BUS-210",
+    "the other end of a link sent what is no frame: {fault}",
+    "See that both ends are of one version, and that nothing else listens on that socket.",
+)
+LINK_LOST = Reason(
+    "CF-BUS-211",
+    "the link was cut off: {cause}",
+    "It is opened again by itself; nothing is lost or sent twice.",
+)
+
+#: Bytes that the head of a frame may have, and all bodies of one frame together.
+HEAD_LIMIT: Final = 16 * 1024 * 1024
+BODY_LIMIT: Final = 1024 * 1024 * 1024
+_LENGTHS: Final = struct.Struct("!IQ")
+#: What of a message's row is of the store that it was in, and not of the message.
+_OF_THE_STORE: Final = frozenset({"content", "sequence", "mediated", "attempts", "transfer"})
+
+
+def write_frame(connection: socket.socket, head: Mapping[str, Any], bodies: Sequence[bytes] = ()) -> None:
+    """Send a frame. Blocks. Raises ConnectionFailed CF-BUS-211."""
+    encoded = json.dumps(head, ensure_ascii=False).encode()
+    try:
+        connection.sendall(_LENGTHS.pack(len(encoded), sum(map(len, bodies))) + encoded)
+        for body in bodies:
+            connection.sendall(body)
+    except OSError as error:
+        raise ConnectionFailed(LINK_LOST, cause=type(error).__name__) from None
+
+
+def read_frame(connection: socket.socket, *, body_limit: int = BODY_LIMIT) -> tuple[dict[str, Any], bytes]:
+    """The next frame: its head and all its bodies. Blocks. Raises ConnectionFailed CF-BUS-210 or -211."""
+    head_length, body_length = _LENGTHS.unpack(_read(connection, _LENGTHS.size))
+    if head_length > HEAD_LIMIT or body_length > body_limit:
+        raise ConnectionFailed(FRAME_BROKEN, fault=f"it would have {head_length} and {body_length} bytes")
+    encoded, bodies = _read(connection, head_length), _read(connection, body_length)
+    try:
+        head = json.loads(encoded)
+    except (ValueError, RecursionError):
+        head = None  # raised outside: a JSON error would carry the text, which may hold a password
+    if not isinstance(head, dict):
+        raise ConnectionFailed(FRAME_BROKEN, fault="its head is no JSON object")
+    return head, bodies
+
+
+def transfers_to_head(batch: Sequence[Transfer]) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """Transfers as the head of a frame tells them, and their bodies."""
+    return [_to_dict(each) for each in batch], [each.content.data for each in batch]
+
+
+def transfers_from_head(written: Any, bodies: bytes) -> list[Transfer]:
+    """The transfers of a frame. Raises ConnectionFailed CF-BUS-210."""
+    try:
+        ends = list(itertools.accumulate(int(each["size"]) for each in written))
+        starts = [0, *ends[:-1]]
+        whole = ends == sorted(ends) and (not ends or (ends[0] >= 0 and ends[-1] == len(bodies)))
+        read = [_from_dict(each, bodies[start:end]) for each, start, end in zip(written, starts, ends, strict=False)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        whole = False
+    if not whole:
+        # Raised out here: an error of what was read would quote it.
+        raise ConnectionFailed(FRAME_BROKEN, fault="its messages can't be read")
+    return read
+
+
+def _to_dict(transfer: Transfer) -> dict[str, Any]:
+    header = transfer.header.replace(destination=transfer.destination)
+    stored = StoredMessage(0, header, transfer.content, hops=transfer.hops, reliability=transfer.reliability)
+    row = {name: value for name, value in to_row(stored).items() if name not in _OF_THE_STORE}
+    return {"id": transfer.id, "bus": transfer.bus, "size": len(transfer.content.data), "message": row}
+
+
+def _from_dict(written: Mapping[str, Any], body: bytes) -> Transfer:
+    row = written["message"]
+    header: Message = header_of({**row, "attempts": 0})
+    return Transfer(
+        str(written["id"]),
+        str(written["bus"]),
+        str(row["destination"]),
+        header,
+        Content(ContentKind(row["content_kind"]), body),
+        int(row["hops"]),
+        Reliability(row["reliability"]),
+    )
+
+
+def _read(connection: socket.socket, count: int) -> bytes:
+    data = bytearray(count)
+    view, got = memoryview(data), 0
+    try:
+        while got < count:
+            arrived = connection.recv_into(view[got:])
+            if not arrived:
+                raise ConnectionFailed(LINK_LOST, cause="the other end has closed it")
+            got += arrived
+    except OSError as error:
+        raise ConnectionFailed(LINK_LOST, cause=type(error).__name__) from None
+    return bytes(data)

@@ -1,0 +1,360 @@
+"""The receiving end of the links of one bus: who may open one, and what becomes of what comes over it (BUS-9, BUS-11).
+
+The second of the two stages is here: the identity in the message, as it is once the link's rules are applied, needs the
+sender role on the destination itself, by this bus's own policy. Where it is for a further bus, it needs what a local
+sender needs for that: each bus on the way asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+from connector.errors import (
+    AccessDenied,
+    ConnectionFailed,
+    ConnectorError,
+    LoginRefused,
+    MessagingError,
+    Reason,
+    RegistryUnavailable,
+)
+from connector.spi import UNAUTHENTICATED, AuthenticationData, IdentityService, Principal, ServerPrincipal
+from connector_bus.engine.destination import is_reply_queue
+from connector_bus.engine.engine import BusEngine
+from connector_bus.engine.exceptions import FailureHandling
+from connector_bus.engine.failure import FailureNote, exception_record, is_fault
+from connector_bus.engine.mediator import HOP_LIMIT, TOO_MANY_HOPS
+from connector_bus.engine.ways_out import AT
+from connector_bus.links.contract import LinkSession
+from connector_bus.links.identity import arriving_as
+from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
+from connector_bus.reliability import Reliability
+from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings
+from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+
+NOT_LINKED = Reason(
+    "CF-BUS-202",
+    "bus {bus} has no link with bus {peer}",
+    'Both buses define the link: add [buses."{bus}".foreign_buses."{peer}".link] there.',
+)
+WRONG_USER = Reason(
+    "CF-BUS-203",
+    "the engine of bus {peer} presents another user than the link of bus {bus} is for",
+    "The authentication aliases of both ends name the same user.",
+)
+LINK_REFUSED = Reason(
+    "CF-BUS-204",
+    "the engine of bus {peer} could not sign on to bus {bus}: {cause}",
+    "Correct the authentication alias of the link.",
+)
+SUPERSEDED = Reason(
+    "CF-BUS-205",
+    "this session of the link from bus {peer} to bus {bus} is over",
+    "The engine has opened another one, or the link has changed; it goes on with a new session.",
+)
+
+#: Of the store: nothing is wrong with the message, and the next session tries it again.
+_OUTAGES: Final = frozenset({"CF-BUS-052", "CF-BUS-053", "CF-BUS-056", "CF-BUS-080", "CF-BUS-081", "CF-BUS-085"})
+
+_LOG = logging.getLogger("connector_bus.links")
+
+
+@final
+class _Line:
+    """What is known of the link with one bus: its lock, the session of each engine, what was taken over."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.sessions: dict[str, ReceiverSession] = {}
+        self.seen: set[str] = set()  # also of messages that are in memory only
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """One transfer with what this bus makes of it.
+
+    Attributes:
+        transfer: As it came.
+        peer: The bus at the other end.
+        identity: Whose it is here.
+        is_fault: Whether it is a fault of an engine for a requester of this bus.
+    """
+
+    transfer: Transfer
+    peer: str
+    identity: Principal
+    is_fault: bool
+
+
+@final
+class LinkReceiver:
+    """The entrance of one bus; implements `connector_bus.links.contract.LinkEntrance`. Safe to use from any thread.
+
+    Args:
+        engine: The engine.
+        failures: Makes the faults.
+        server: This engine's own identity.
+        identity: Who is who.
+        authentication_data: User and password of an alias.
+
+    Mutable state: `_lines`, which only grows, under `_lock`; each line under its own lock.
+    """
+
+    def __init__(
+        self,
+        engine: BusEngine,
+        failures: FailureHandling,
+        server: ServerPrincipal,
+        identity: IdentityService,
+        authentication_data: Callable[[str], AuthenticationData],
+    ) -> None:
+        self._engine = engine
+        self._failures = failures
+        self._server = server
+        self._identity = identity
+        self._authentication_data = authentication_data
+        self._lock = threading.Lock()
+        self._lines: dict[str, _Line] = {}
+
+    def open(self, login: Login) -> LinkSession:
+        """Let an engine in. Blocks for the registry and the store. Raises LoginRefused CF-BUS-202 to -204."""
+        link = self.link_with(login.bus)
+        authenticated = self._authenticate(login, link)
+        with self._lock:
+            line = self._lines.setdefault(login.bus, _Line())
+        session = ReceiverSession(self, line, login, authenticated=authenticated)
+        with line.lock:
+            line.sessions[login.engine] = session
+            line.seen |= self._engine.store.received(login.bus)
+        return session
+
+    def link_with(self, peer: str) -> LinkSettings:
+        """The settings of the link with a bus, as they are now. Raises LoginRefused CF-BUS-202."""
+        way = self._engine.ways.ways.get(peer)
+        if way is None or way.link is None:
+            raise LoginRefused(NOT_LINKED, bus=self._engine.name, peer=peer)
+        return way.link
+
+    def sessions(self, peer: str) -> int:
+        """How many engines of a bus have a session."""
+        line = self._lines.get(peer)
+        return 0 if line is None else len(line.sessions)
+
+    def end(self, peer: str) -> None:
+        """End the sessions with a bus, since its link has changed: their engines sign on again. Does not block long."""
+        line = self._lines.get(peer)
+        if line is not None:
+            with line.lock:
+                line.sessions.clear()
+
+    def _authenticate(self, login: Login, link: LinkSettings) -> bool:
+        """Whether the engine at the other end is authenticated. Both ends present the same user."""
+        if not self._engine.access.active or link.alias is None:
+            return False
+        place = {"bus": self._engine.name, "peer": login.bus}
+        try:
+            expected = self._authentication_data(link.alias).user
+        except ConnectorError as error:
+            raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
+        if login.user != expected or login.password is None:
+            raise LoginRefused(WRONG_USER, **place)
+        try:
+            self._identity.authenticate(login.user, login.password)
+        except ConnectorError as error:
+            raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
+        return True
+
+    def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
+        """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
+        known = [each for each in transfers if each in seen]
+        if known:
+            seen.difference_update(known)
+            self._engine.store.submit(StoreUnit(forgotten=tuple((peer, each) for each in known)))
+
+    def take(self, session: ReceiverSession, transfer: Transfer) -> Answer:
+        """Store one transfer where it belongs, and that it was taken over. The caller holds the line's lock."""
+        arrived = self._arrived(session, transfer)
+        link = self.link_with(arrived.peer)
+        try:
+            self._commit(arrived, self._stored(arrived))
+            return ACCEPTED
+        except ConnectorError as error:
+            if _is_outage(error):
+                raise
+            return self._failed(arrived, link, error)
+
+    def _arrived(self, session: ReceiverSession, transfer: Transfer) -> Arrived:
+        access, peer = self._engine.access, session.peer
+        came = transfer.header.identity or UNAUTHENTICATED
+        fault = (
+            is_fault(transfer.header)
+            and is_reply_queue(transfer.destination)
+            and (session.authenticated or not access.active)
+        )
+        if fault:
+            # Whoever is authenticated as an engine may say that a request has failed; to nobody but a requester.
+            return Arrived(transfer, peer, self._server, is_fault=True)
+        identity = arriving_as(
+            came,
+            self.link_with(peer).inbound_user,
+            secured=access.active,
+            authenticated=session.authenticated,
+            realm=self._identity.realm,
+            trusted_realms=self._identity.trusted_realms,
+        )
+        return Arrived(transfer, peer, identity, is_fault=False)
+
+    def _name(self, transfer: Transfer) -> str:
+        here = transfer.bus == self._engine.name
+        return transfer.destination if here else f"{transfer.destination}{AT}{transfer.bus}"
+
+    def _stored(self, arrived: Arrived) -> tuple[StoredMessage, ...]:
+        """The message as this bus stores it, here or on its way to a further bus, once its identity has passed.
+
+        Raises what refuses it.
+        """
+        engine, transfer = self._engine, arrived.transfer
+        if transfer.hops >= HOP_LIMIT:
+            raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
+        header = engine.ways.arriving(transfer.header).replace(body=transfer.content)
+        name = self._name(transfer)
+        if arrived.is_fault:
+            route = engine.destinations.route(name)
+        else:
+            route = engine.require_sender(engine.access.subject_of(arrived.identity), name)
+        accepted = engine.accept(
+            header,
+            name,
+            arrived.identity,
+            message_id=header.message_id,
+            timestamp=header.timestamp,
+            hops=transfer.hops + 1,
+            reliability=transfer.reliability,
+        )
+        return engine.fan_out(route, accepted)
+
+    def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
+        durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
+        received = ((arrived.peer, arrived.transfer.id),) if durable else ()
+        self._engine.commit(sends, limited=limited, received=received)
+
+    def _failed(self, arrived: Arrived, link: LinkSettings, error: ConnectorError) -> Answer:
+        """It can't go where it is for: to the exception destination of that, else of the link; or the link waits."""
+        note, transfer = FailureNote.of(error), arrived.transfer
+        refused = Answer(Outcome.REFUSED, note.code, note.text)
+        to = self._destination_for(transfer, link)
+        best_effort = transfer.reliability is Reliability.BEST_EFFORT
+        if to is None and not best_effort and not is_fault(transfer.header):
+            return Answer(Outcome.BLOCKED, note.code, note.text)
+        header = self._engine.ways.arriving(transfer.header).replace(
+            destination=self._name(transfer), identity=arrived.identity
+        )
+        stored = StoredMessage(
+            self._engine.next_sequence(), header, transfer.content, hops=transfer.hops, reliability=transfer.reliability
+        )
+        sends = []
+        if best_effort or to is None:
+            self._engine.drop(1)
+        else:
+            sends.append(self._record(arrived, stored, to, note, error))
+        sends += self._failures.fault(stored, note)
+        self._commit(arrived, sends, limited=False)
+        _LOG.warning(
+            "bus %s: message %s for %s from bus %s %s: %s",
+            self._engine.name,
+            header.message_id,
+            self._name(transfer),
+            arrived.peer,
+            "is dropped" if best_effort or to is None else f"goes to {to}",
+            note.code,
+        )
+        return refused
+
+    def _record(
+        self, arrived: Arrived, stored: StoredMessage, to: str, note: FailureNote, error: ConnectorError
+    ) -> StoredMessage:
+        """The message in an exception destination, with stage and rule: to find out why it failed is hard enough."""
+        came = arrived.transfer.header.identity or UNAUTHENTICATED
+        explanation = error.explanation if isinstance(error, AccessDenied) else None
+        return exception_record(
+            stored,
+            note,
+            sequence=self._engine.next_sequence(),
+            to=to,
+            attempts=1,
+            now=self._engine.clock.time(),
+            exception_link=arrived.peer,
+            exception_stage="arrival" if arrived.transfer.bus == self._engine.name else "passing on",
+            exception_identity_came=str(came),
+            exception_rule=None if explanation is None else explanation.answer,
+        )
+
+    def _destination_for(self, transfer: Transfer, link: LinkSettings) -> str | None:
+        """Where a message goes that can't be delivered; None where it has to wait on the other side."""
+        settings = self._engine.settings
+        target = self._engine.destinations.find(transfer.destination) if transfer.bus == self._engine.name else None
+        own = None if target is None or target.settings is None else target.settings.exception_destination
+        if own is not None and own != NO_EXCEPTION_DESTINATION:
+            return own
+        if link.exception_destination == NO_EXCEPTION_DESTINATION:
+            return None
+        return link.exception_destination or settings.exception_destination
+
+
+@final
+class ReceiverSession:
+    """The receiving end of one session; implements `connector_bus.links.contract.LinkSession`.
+
+    Attributes:
+        peer: The bus at the other end.
+        authenticated: Whether its engine is.
+    """
+
+    def __init__(self, receiver: LinkReceiver, line: _Line, login: Login, *, authenticated: bool) -> None:
+        self.peer = login.bus
+        self.authenticated = authenticated
+        self._receiver = receiver
+        self._line = line
+        self._login = login
+
+    def held(self) -> frozenset[str]:
+        """See the contract."""
+        with self._line.lock:
+            self._require_present()
+            return frozenset(self._line.seen)
+
+    def transfer(self, batch: Sequence[Transfer], forget: Collection[str] = ()) -> Sequence[Answer]:
+        """See the contract."""
+        answers: list[Answer] = []
+        # One at a time on each link, and by the newest session of an engine only: a message that an older session
+        # still has in its hands must not come after it has been forgotten.
+        with self._line.lock:
+            self._require_present()
+            self._receiver.forget(self.peer, self._line.seen, forget)
+            for each in batch:
+                answer = ACCEPTED if each.id in self._line.seen else self._receiver.take(self, each)
+                answers.append(answer)
+                if answer.outcome is Outcome.BLOCKED:
+                    break
+                self._line.seen.add(each.id)
+        return answers
+
+    def close(self) -> None:
+        """See the contract."""
+        with self._line.lock:
+            if self._line.sessions.get(self._login.engine) is self:
+                del self._line.sessions[self._login.engine]
+
+    def _require_present(self) -> None:
+        if self._line.sessions.get(self._login.engine) is not self:
+            raise ConnectionFailed(SUPERSEDED, peer=self.peer, bus=self._login.to)
+
+
+def _is_outage(error: ConnectorError) -> bool:
+    """Whether the failure is none of the message's: what it needs does not answer, or the link has just changed."""
+    return isinstance(error, RegistryUnavailable | LoginRefused) or error.code in _OUTAGES

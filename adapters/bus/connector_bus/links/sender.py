@@ -1,0 +1,316 @@
+"""The sending end of a link: takes messages off the transmission queue and hands them over (BUS-9).
+
+Theory of operation
+-------------------
+A message is removed from the transmission queue only after the other side has stored it, together with the transfer's
+identifier. Whatever is killed in between, the message is sent again with the same identifier, and the other side
+answers that it has it. Once it is removed here the other side is told, with the next batch, to forget the identifier;
+what was not told any more is found out when a session begins, by asking what the other side still holds.
+
+There is one batch under way at a time, so the order of the queue is kept. Nobody waits in a thread: messages that come
+start a work, which goes on until there are none left. After a failure the consumer is held, each time for longer.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, final
+
+from connector.errors import ConnectorError, MessagingError, WorkRejected
+from connector.spi import UNAUTHENTICATED, AuthenticationData, WorkEvent, WorkEventKind, WorkManager
+from connector_bus.engine.consumer import Consumer, Taken
+from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
+from connector_bus.links.contract import LinkSession, LinkTransport
+from connector_bus.links.identity import leaving_as
+from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
+from connector_bus.settings import LinkSettings, transmission_queue
+from connector_bus.store.record import StoredMessage
+
+#: How many messages are handed over at once, and after how many bytes of bodies no more are added.
+BATCH: Final = 64
+BATCH_BYTES: Final = 4 * 1024 * 1024
+
+_LOG = logging.getLogger("connector_bus.links")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How a link is.
+
+    Attributes:
+        state: `stopped`, `idle` (nothing was sent yet), `connected`, `retrying` or `blocked`.
+        code: Why it is retrying or blocked.
+        text: Why, in words.
+        sent: How many messages the other side has accepted since the start.
+        refused: How many it has put into an exception destination, or dropped.
+    """
+
+    state: str
+    code: str
+    text: str
+    sent: int
+    refused: int
+
+
+@final
+class LinkSender:
+    """Sends what waits for one other bus. Safe to use from any thread.
+
+    Args:
+        engine: The engine.
+        to: The bus at the other end.
+        settings: The link.
+        transport: How the other bus is reached.
+        name: This engine's name, for the other side.
+        realm: The container's realm.
+        authentication_data: User and password of an alias.
+        work_manager: Runs the transfers.
+
+    Mutable state: `_waiting`, `_running`, `_consumer`, `_settings`, `_state`, `_error`, `_sent` and `_refused`,
+    changed under `_lock`; `_session` and `_to_forget`, by the one work that runs.
+    """
+
+    def __init__(
+        self,
+        engine: BusEngine,
+        to: str,
+        settings: LinkSettings,
+        transport: LinkTransport,
+        *,
+        name: str,
+        realm: str,
+        authentication_data: Callable[[str], AuthenticationData],
+        work_manager: WorkManager,
+    ) -> None:
+        self.to = to
+        self._engine = engine
+        self._settings = settings
+        self._transport = transport
+        self._name = name
+        self._realm = realm
+        self._authentication_data = authentication_data
+        self._work_manager = work_manager
+        self._lock = threading.Lock()
+        self._waiting: deque[Taken] = deque()
+        self._running = False
+        self._consumer: Consumer | None = None
+        self._session: LinkSession | None = None
+        self._to_forget: set[str] = set()
+        self._state, self._error = "idle", ("", "")
+        self._sent = self._refused = 0
+
+    @property
+    def settings(self) -> LinkSettings:
+        """The link as it is in force."""
+        return self._settings
+
+    def state(self) -> LinkState:
+        """How it is. Does not block."""
+        with self._lock:
+            consumer = self._consumer
+            state = "stopped" if consumer is None or consumer.is_stopped else self._state
+            return LinkState(state, *self._error, self._sent, self._refused)
+
+    def start(self) -> None:
+        """Begin, or go on. Does not block. Harmless when it is started."""
+        queue = self._engine.destinations.get(transmission_queue(self.to)).queue
+        with self._lock:
+            if self._consumer is not None and not self._consumer.is_stopped:
+                return
+            before, self._state, self._error = self._consumer, "idle", ("", "")
+            consumer = Consumer(queue, BATCH, lambda taken: self._take(consumer, taken), self._engine.alarm)
+            self._consumer = consumer
+        consumer.start(after=before)
+
+    def stop(self, grace: float) -> bool:
+        """Send no more; waits up to `grace` seconds for what is under way, then ends the session under it.
+
+        Answers whether it ended in time. What was not handed over stays on the queue.
+        """
+        with self._lock:
+            consumer = self._consumer
+        if consumer is None:
+            return True
+        ended = consumer.stop(grace)
+        session = self._session
+        if session is not None:
+            session.close()
+        return ended or consumer.stop(grace)
+
+    def change(self, settings: LinkSettings, transport: LinkTransport) -> None:
+        """Go on with other settings, from the next batch on; signs on again. Does not block long."""
+        with self._lock:
+            self._settings, self._transport = settings, transport
+        session = self._session
+        if session is not None:
+            session.close()
+
+    def _take(self, consumer: Consumer, taken: Taken) -> None:
+        with self._lock:
+            self._waiting.append(taken)
+            if self._running:
+                return
+            self._running = True
+        self._schedule(consumer)
+
+    def _schedule(self, consumer: Consumer) -> None:
+        def listen(event: WorkEvent) -> None:
+            if event.kind is WorkEventKind.REJECTED:
+                self._rejected(consumer)
+
+        try:
+            self._work_manager.schedule_work(lambda: self._run(consumer), listener=listen)
+        except WorkRejected as refusal:
+            _LOG.warning("bus %s: the link to %s must wait: %s", self._engine.name, self.to, refusal.code)
+            self._rejected(consumer)
+
+    def _rejected(self, consumer: Consumer) -> None:
+        with self._lock:
+            self._running = False
+            waiting, self._waiting = list(self._waiting), deque()
+        for taken in waiting:
+            consumer.refused(taken)
+
+    def _run(self, consumer: Consumer) -> None:
+        """Hand over until nothing waits. One of these at a time."""
+        while True:
+            with self._lock:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                if not batch:
+                    self._running = False
+                    return
+            try:
+                self._hand_over(consumer, batch)
+            except BaseException as error:  # noqa: BLE001 - whatever goes wrong, no message may be lost by it
+                self._drop_session()
+                self._back_off(consumer, batch, "retrying", error)
+
+    def _hand_over(self, consumer: Consumer, batch: list[Taken]) -> None:
+        if consumer.is_stopped:
+            self._give_back(consumer, batch)
+            return
+        stored, later = self._fetch(consumer, batch)
+        if not stored:
+            return
+        with self._lock:
+            settings = self._settings
+        session = self._open(settings)
+        transfers = [self._transfer(each, settings) for _, each in stored]
+        forget = frozenset(self._to_forget)
+        answers = session.transfer(transfers, forget)
+        self._to_forget -= forget
+        told = [
+            (taken, transfer, answer) for (taken, _), transfer, answer in zip(stored, transfers, answers, strict=False)
+        ]
+        settled = [each for each in told if each[2].outcome is not Outcome.BLOCKED]
+        self._settle(consumer, settled)
+        rest = [taken for taken, _ in stored[len(settled) :]] + later
+        blocking = answers[-1] if answers and answers[-1].outcome is Outcome.BLOCKED else None
+        if blocking is not None:
+            self._back_off(consumer, rest, "blocked", blocking)
+            return
+        with self._lock:
+            self._state, self._error = "connected", ("", "")
+        consumer.succeeded()
+        with self._lock:
+            self._waiting.extendleft(reversed(rest))
+
+    def _fetch(self, consumer: Consumer, batch: list[Taken]) -> tuple[list[tuple[Taken, StoredMessage]], list[Taken]]:
+        """Read messages up to the size of a batch; answers them, and those that are left for the next one."""
+        stored: list[tuple[Taken, StoredMessage]] = []
+        size = 0
+        for number, taken in enumerate(batch):
+            if size >= BATCH_BYTES:
+                return stored, batch[number:]
+            try:
+                each = self._engine.fetch(consumer.queue.name, taken.entry)
+            except MessagingError as error:
+                if error.code != MESSAGE_GONE.code:
+                    raise
+                consumer.queue.remove(taken.entry)  # it has left by somebody else's hand
+                consumer.done(taken)
+                continue
+            size += len(each.content.data)
+            stored.append((taken, each))
+        return stored, []
+
+    def _transfer(self, stored: StoredMessage, settings: LinkSettings) -> Transfer:
+        passage = stored.passage
+        assert passage is not None, "nobody but the engine puts anything on the queue of a link"
+        identity = leaving_as(stored.header.identity or UNAUTHENTICATED, settings.outbound_user, self._realm)
+        header = stored.header.replace(identity=identity, delivery_count=0)
+        return Transfer(
+            passage.transfer,
+            passage.bus,
+            passage.destination,
+            header,
+            stored.content,
+            stored.hops,
+            stored.reliability,
+        )
+
+    def _settle(self, consumer: Consumer, settled: list[tuple[Taken, Transfer, Answer]]) -> None:
+        """What the other side has is removed here, and then to be forgotten there."""
+        # In a shared store what was claimed under different epochs can't leave in one unit.
+        for claim in {taken.entry.claim for taken, _, _ in settled}:
+            part = [each for each in settled if each[0].entry.claim == claim]
+            self._engine.commit((), [(consumer.queue, taken.entry) for taken, _, _ in part], limited=False)
+        self._to_forget.update(transfer.id for _, transfer, _ in settled)
+        with self._lock:
+            refused = sum(answer.outcome is Outcome.REFUSED for _, _, answer in settled)
+            self._refused += refused
+            self._sent += len(settled) - refused
+        for taken, _, _ in settled:
+            consumer.done(taken)
+
+    def _open(self, settings: LinkSettings) -> LinkSession:
+        """The session, made if there is none. Blocks. Raises ConnectionFailed, LoginRefused, AuthDataError."""
+        if self._session is None:
+            data = None if settings.alias is None else self._authentication_data(settings.alias)
+            user, password = (None, None) if data is None else (data.user, data.password)
+            session = self._transport.open(Login(self._engine.name, self._name, self.to, user, password))
+            held = session.held()
+            self._to_forget |= held - self._unsent(held)
+            self._session = session
+        return self._session
+
+    def _unsent(self, held: frozenset[str]) -> frozenset[str]:
+        """What of these is not removed here yet, whether in the store or in memory."""
+        if not held:
+            return frozenset()
+        name = transmission_queue(self.to)
+        here = self._engine.destinations.get(name).queue.all_entries()
+        passages = (None if entry.stored is None else entry.stored.passage for entry in here)
+        in_memory = {each.transfer for each in passages if each is not None}
+        return self._engine.store.unsent(name, held) | (held & in_memory)
+
+    def _drop_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _back_off(self, consumer: Consumer, batch: list[Taken], state: str, why: BaseException | Answer) -> None:
+        """Everything goes back, in its old order, and nothing is taken for a time."""
+        known = isinstance(why, ConnectorError | Answer)
+        code, text = (why.code, why.text) if isinstance(why, ConnectorError | Answer) else (type(why).__name__, "")
+        seconds = consumer.outage(code)
+        with self._lock:
+            self._state, self._error = state, (code, text)
+            waiting, self._waiting = list(self._waiting), deque()
+        log = _LOG.warning if known else _LOG.error
+        log("bus %s: the link to %s is %s for %.0f s: %s %s", self._engine.name, self.to, state, seconds, code, text)
+        self._give_back(consumer, [*batch, *waiting])
+
+    def _give_back(self, consumer: Consumer, batch: list[Taken]) -> None:
+        for taken in batch:
+            if not consumer.is_out(taken):
+                continue  # settled already
+            consumer.queue.release(taken.entry)
+            consumer.done(taken)
+
+    def __repr__(self) -> str:
+        return f"<LinkSender from {self._engine.name} to {self.to}>"

@@ -1,0 +1,95 @@
+"""The client's side of a naming port: one look-up over a connection of its own (CONF-6)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from connector.admin.failure import Failure, RemoteFailure
+from connector.admin.naming.answering import OPERATION
+from connector.admin.naming.port import LIMIT
+from connector.admin.operations.request import Login
+from connector.admin.remote import CONNECT_TIMEOUT
+from connector.admin.wire import VERSION, decode, encode, read_line
+from connector.errors import AccessDenied, ConnectionFailed, Reason
+from connector.security.tls.settings import TlsSettings
+from connector.spi import NamingReference
+
+UNREACHABLE = Reason(
+    "CF-NAM-006",
+    "the naming port {address} can't be reached ({cause}).",
+    "See whether the container runs there, and [naming] port in its configuration.",
+)
+NOT_TRUSTED = Reason(
+    "CF-NAM-007",
+    "whoever answers at {address} is not trusted ({cause}); nothing was sent to it.",
+    "Look at its certificate and add it: connector signers retrieve {address}.",
+)
+NO_ANSWER = Reason(
+    "CF-NAM-008",
+    "the naming port {address} hung up without an answer.",
+    "See its log. If it speaks TLS only at its front, or asks for a client certificate, name a TLS configuration.",
+)
+
+#: Seconds to wait for the answer: the other side checks a password.
+ANSWER_TIMEOUT = 30.0
+
+
+def look_up(name: str, host: str, port: int, tls: TlsSettings | None, login: Login | None) -> NamingReference:
+    """Look a name up in another container. Blocks for at most some seconds.
+
+    Args:
+        name: The global name of a connection factory or destination there.
+        host: Where it runs.
+        port: Its naming port.
+        tls: Whom to trust and what to show; None for plain TCP.
+        login: Who asks; None for nobody.
+
+    Raises RemoteFailure with what the other side says, ConnectionFailed CF-NAM-006 or -008, AccessDenied CF-NAM-007,
+    ConfigError for TLS files that can't be used.
+    """
+    address = f"{host}:{port}"
+    plain = None if login is None else {"user": login.user, "password": login.password.reveal()}
+    request = {"version": VERSION, "operation": OPERATION, "arguments": {"name": name}, "login": plain}
+    line = encode(request, LIMIT)
+    with _connected(host, port, tls) as connection:
+        try:
+            with suppress(BrokenPipeError):
+                connection.sendall(line)
+            line = read_line(connection, LIMIT, ANSWER_TIMEOUT)
+        except OSError:
+            line = b""
+    if not line:
+        raise ConnectionFailed(NO_ANSWER, address=address)
+    response = decode(line, "response")
+    refusal = response.get("error")
+    if isinstance(refusal, Mapping):
+        raise RemoteFailure(Failure.from_dict(refusal))
+    found: Mapping[str, Any] = response["result"]
+    return NamingReference(found["kind"], found["adapter"], dict(found["properties"]))
+
+
+def _connected(host: str, port: int, tls: TlsSettings | None) -> socket.socket:
+    import ssl  # only who looks names up outside pays for it
+
+    from connector.security.tls.contexts import make_context
+
+    address = f"{host}:{port}"
+    context = None if tls is None else make_context(tls, "client")
+    try:
+        plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
+    except OSError as error:
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=error.strerror or type(error).__name__) from None
+    if context is None:
+        return plain
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        raise AccessDenied(NOT_TRUSTED, address=address, cause=error.verify_message) from None
+    except OSError as error:
+        plain.close()
+        cause = getattr(error, "reason", None) or type(error).__name__
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=cause) from None

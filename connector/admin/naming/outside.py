@@ -1,0 +1,129 @@
+"""A look-up from the command line: whom it asks, as whom, and what its outcome means for a connection (CONF-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, final
+
+import click
+
+from connector.admin import password_input
+from connector.admin.failure import RemoteFailure
+from connector.admin.naming.rules import LOGIN_NEEDED
+from connector.admin.operations.request import Login
+from connector.admin.password_input import PasswordSource
+from connector.admin.profile import Profile
+from connector.admin.settings import CommandSettings
+from connector.errors import ConfigError, Reason
+
+if TYPE_CHECKING:
+    from connector.security.tls.settings import TlsSettings
+    from connector.spi import NamingReference
+
+NOWHERE = Reason(
+    "CF-NAM-009",
+    "{name} is to be looked up in another container, and nothing says in which.",
+    "Set naming.provider.address in the configuration, or give --naming HOST:PORT.",
+)
+ADDRESS_WRONG = Reason("CF-NAM-010", "{address!r} is no address of a naming port.", "Write HOST:PORT.")
+ALIAS_GONE = Reason(
+    "CF-NAM-011",
+    "the alias {alias!r} of [naming.provider] does not exist.",
+    "Make it: connector auth-data set {alias} --user USER.",
+)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def naming_option(command: _Command) -> _Command:
+    """Give a command `--naming`."""
+    return click.option(
+        "--naming",
+        metavar="HOST:PORT",
+        help="The naming port to ask; that of [naming.provider] unless given.",
+    )(command)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Where a command looks names up: an address of its own, or what the profile says.
+
+    Attributes:
+        settings: The shared options: `--login`, `--server-trust`, `--client-key`.
+        profile: The profile; None where there is no configuration.
+        address: HOST:PORT; None for the profile's provider.
+    """
+
+    settings: CommandSettings
+    profile: Profile | None
+    address: str | None
+
+    def look_up(self, name: str) -> NamingReference:
+        """Look a name up. Blocks for the network, and for a prompt where a login is needed and there is a terminal.
+
+        Raises ConfigError CF-NAM-009, -010, -011, and what `client.look_up` raises.
+        """
+        from connector.admin.naming.client import look_up  # TLS is not for every command to wait for
+
+        host, port, tls = self._where(name)
+        login = self._login()
+        try:
+            return look_up(name, host, port, tls, login)
+        except RemoteFailure as refusal:
+            if refusal.failure.code != LOGIN_NEEDED.code or not password_input.is_terminal():
+                raise
+        user = click.prompt("The look-up needs a login", err=True)
+        login = Login(user, PasswordSource().read(f"password of {user}"))
+        return look_up(name, host, port, tls, login)
+
+    def connection_overrides(self, names: Mapping[str, NamingReference]) -> dict[str, Any]:
+        """The resources that the own container is to have for what was looked up, as settings that win over files."""
+        provider = None if self.profile is None else self.profile.naming
+        resources: dict[str, Any] = {}
+        for name, found in names.items():
+            properties = dict(found.properties)
+            resource: dict[str, Any] = {"adapter": found.adapter, "kind": found.kind, "properties": properties}
+            if provider is not None and found.kind == "connection-factory":
+                if provider.connection_tls is not None:
+                    properties["tls"] = provider.connection_tls
+                if provider.connection_alias is not None:
+                    resource["component_alias"] = provider.connection_alias
+            resources[name] = resource
+        return {"resources": resources}
+
+    def _where(self, name: str) -> tuple[str, int, TlsSettings | None]:
+        settings = self.settings
+        provider = None if self.profile is None else self.profile.naming
+        if self.address is None:
+            if provider is None:
+                raise ConfigError(NOWHERE, name=name)
+            return provider.host, provider.port, provider.tls
+        host, _, port = self.address.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ConfigError(ADDRESS_WRONG, address=self.address)
+        if settings.server_trust is None and settings.client_key is None:
+            return host.strip("[]"), int(port), None if provider is None else provider.tls
+        from connector.security.tls.settings import TlsSettings
+
+        trust = None if settings.server_trust is None else Path(settings.server_trust)
+        return (
+            host.strip("[]"),
+            int(port),
+            TlsSettings("server-trust", key_store=settings.client_key, trust_store=trust),
+        )
+
+    def _login(self) -> Login | None:
+        settings, profile = self.settings, self.profile
+        if settings.login is not None:
+            source = PasswordSource(file=settings.login_password_file, options="--login-password-file FILE")
+            return Login(settings.login, source.read(f"password of {settings.login}"))
+        if profile is None or profile.naming is None or profile.naming.alias is None:
+            return None
+        alias = profile.naming.alias
+        entry = profile.stores.open_auth_data().load().get(alias)
+        if entry is None:
+            raise ConfigError(ALIAS_GONE, alias=alias)
+        return Login(entry.user, entry.password)

@@ -1,0 +1,177 @@
+import jakarta.jms.Connection;
+import jakarta.jms.DeliveryMode;
+import jakarta.jms.Destination;
+import jakarta.jms.JMSException;
+import jakarta.jms.Message;
+import jakarta.jms.MessageConsumer;
+import jakarta.jms.MessageProducer;
+import jakarta.jms.Queue;
+import jakarta.jms.QueueBrowser;
+import jakarta.jms.Session;
+import jakarta.jms.TemporaryQueue;
+import jakarta.jms.TextMessage;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.util.Enumeration;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.qpid.jms.JmsConnectionFactory;
+
+/**
+ * Sends to the bus, receives, browses, asks and answers: the JMS API, over AMQP 1.0. {@code README.md} beside the build file tells the
+ * arguments.
+ */
+public final class JmsClient {
+    private static final Map<String, String> ENVIRONMENT = System.getenv();
+    private static final long PATIENCE = 20_000;
+
+    private final Session session;
+    private final String address;
+    private final String[] rest;
+
+    private JmsClient(Session session, String address, String[] rest) {
+        this.session = session;
+        this.address = address;
+        this.rest = rest;
+    }
+
+    public static void main(String[] words) throws Exception {
+        if (words.length < 4) {
+            System.err.println("usage: JmsClient HOST PORT ACTION ADDRESS [ARGUMENT ...]");
+            System.exit(1);
+        }
+        String[] rest = new String[words.length - 4];
+        System.arraycopy(words, 4, rest, 0, rest.length);
+        String action = words[2];
+        try (Connection connection = connect(words[0], words[1])) {
+            connection.start();
+            boolean transacted = action.equals("transact");
+            Session session = connection.createSession(transacted, transacted ? Session.SESSION_TRANSACTED : Session.AUTO_ACKNOWLEDGE);
+            new JmsClient(session, words[3], rest).act(action);
+        } catch (JMSException refused) {
+            say("refused " + refused.getClass().getSimpleName() + ": " + refused.getMessage());
+            System.exit(3);
+        }
+    }
+
+    private static Connection connect(String host, String port) throws JMSException {
+        StringBuilder url = new StringBuilder();
+        String trust = ENVIRONMENT.get("WIRE_TRUST_STORE");
+        url.append(trust == null ? "amqp://" : "amqps://").append(host).append(':').append(port);
+        url.append("?jms.connectTimeout=20000&jms.requestTimeout=20000&jms.sendTimeout=20000");
+        if (trust != null) {
+            append(url, "transport.trustStoreLocation", trust);
+            append(url, "transport.trustStorePassword", ENVIRONMENT.get("WIRE_STORE_PASSWORD"));
+        }
+        if (ENVIRONMENT.containsKey("WIRE_KEY_STORE")) {
+            append(url, "transport.keyStoreLocation", ENVIRONMENT.get("WIRE_KEY_STORE"));
+            append(url, "transport.keyStorePassword", ENVIRONMENT.get("WIRE_STORE_PASSWORD"));
+        }
+        if (ENVIRONMENT.containsKey("WIRE_BUS")) {
+            append(url, "amqp.vhost", ENVIRONMENT.get("WIRE_BUS"));
+        }
+        JmsConnectionFactory factory = new JmsConnectionFactory(url.toString());
+        String user = ENVIRONMENT.get("WIRE_USER");
+        return user == null ? factory.createConnection() : factory.createConnection(user, ENVIRONMENT.get("WIRE_PASSWORD"));
+    }
+
+    private static void append(StringBuilder url, String name, String value) {
+        url.append('&').append(name).append('=').append(URLEncoder.encode(value, StandardCharsets.UTF_8));
+    }
+
+    private void act(String action) throws JMSException {
+        switch (action) {
+            case "send" -> send(session.createQueue(address), true);
+            case "relay" -> send(session.createQueue(address), false);
+            case "receive" -> receive();
+            case "browse" -> browse();
+            case "request" -> request();
+            case "respond" -> respond();
+            case "transact" -> transact();
+            default -> throw new IllegalArgumentException("this client has no " + action);
+        }
+    }
+
+    private void send(Queue queue, boolean named) throws JMSException {
+        MessageProducer producer = session.createProducer(named ? queue : null);
+        for (String text : rest) {
+            Message message = session.createTextMessage(text);
+            if (named) {
+                producer.send(message);
+            } else {
+                producer.send(queue, message);
+            }
+            say("accepted");
+        }
+    }
+
+    private void receive() throws JMSException {
+        MessageConsumer consumer = session.createConsumer(session.createQueue(address), rest.length > 1 ? rest[1] : null);
+        for (int left = Integer.parseInt(rest[0]); left > 0; left--) {
+            say("message " + text(consumer.receive(PATIENCE)));
+        }
+    }
+
+    private void browse() throws JMSException {
+        QueueBrowser browser = session.createBrowser(session.createQueue(address), rest.length > 0 ? rest[0] : null);
+        for (Enumeration<?> messages = browser.getEnumeration(); messages.hasMoreElements(); ) {
+            say("message " + text((Message) messages.nextElement()));
+        }
+        say("end");
+    }
+
+    private void request() throws JMSException {
+        TemporaryQueue replies = session.createTemporaryQueue();
+        MessageConsumer consumer = session.createConsumer(replies);
+        Message request = session.createTextMessage(rest[0]);
+        request.setJMSReplyTo(replies);
+        request.setJMSCorrelationID("1");
+        session.createProducer(session.createQueue(address)).send(request);
+        Message reply = consumer.receive(PATIENCE);
+        say("message " + text(reply));
+        if (!"1".equals(reply.getJMSCorrelationID())) {
+            throw new IllegalStateException("an answer to something else");
+        }
+    }
+
+    private void respond() throws JMSException {
+        MessageConsumer consumer = session.createConsumer(session.createQueue(address));
+        MessageProducer producer = session.createProducer(null);
+        producer.setDeliveryMode(DeliveryMode.NON_PERSISTENT);
+        say("ready");
+        for (int left = Integer.parseInt(rest[0]); left > 0; left--) {
+            Message request = consumer.receive(PATIENCE);
+            String text = text(request);
+            Destination asker = request.getJMSReplyTo();
+            Message reply = session.createTextMessage(text.toUpperCase(Locale.ROOT));
+            reply.setJMSCorrelationID(request.getJMSCorrelationID());
+            producer.send(asker, reply);
+            say("message " + text);
+        }
+    }
+
+    private void transact() throws JMSException {
+        MessageProducer producer = session.createProducer(session.createQueue(address));
+        for (int each = 1; each < rest.length; each++) {
+            producer.send(session.createTextMessage(rest[each]));
+        }
+        if (rest[0].equals("commit")) {
+            session.commit();
+            say("committed");
+        } else {
+            session.rollback();
+            say("rolled back");
+        }
+    }
+
+    private static String text(Message message) throws JMSException {
+        if (message == null) {
+            throw new JMSException("nothing came");
+        }
+        return message instanceof TextMessage text ? text.getText() : String.valueOf(message.getBody(Object.class));
+    }
+
+    private static void say(String words) {
+        System.out.println(words.replace('\n', ' '));
+    }
+}

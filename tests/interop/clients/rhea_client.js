@@ -1,0 +1,86 @@
+// rhea, the AMQP client of JavaScript. Without a user it begins with the bare AMQP header.
+const fs = require('fs');
+const rhea = require('rhea');
+const [host, port, action, address, ...rest] = process.argv.slice(2);
+const environment = process.env;
+
+const options = { host, port: +port, reconnect: false };
+if (environment.WIRE_TRUST) {
+  options.transport = 'tls';
+  options.servername = host;
+  options.ca = [fs.readFileSync(environment.WIRE_TRUST)];
+}
+if (environment.WIRE_KEY) {
+  options.key = options.cert = fs.readFileSync(environment.WIRE_KEY);
+  options.enable_sasl_external = true;
+}
+if (environment.WIRE_USER) {
+  options.username = environment.WIRE_USER;
+  options.password = environment.WIRE_PASSWORD;
+}
+if (environment.WIRE_BUS) options.hostname = environment.WIRE_BUS;
+
+const say = (...words) => console.log(...words);
+const refused = (error) => {
+  say('refused', error ? `${error.condition || error.name}: ${error.description || error.message}` : 'without a word');
+  process.exit(3);
+};
+const container = rhea.create_container();
+for (const name of ['connection_error', 'session_error', 'sender_error', 'receiver_error', 'error'])
+  container.on(name, (context) => refused((context.sender || context.receiver || context.session || context.connection || {}).error || context.error || context));
+container.on('rejected', (context) => refused(context.delivery.remote_state.error));
+container.on('disconnected', (context) => { if (context.error) refused(context.error); });
+
+const connection = container.connect(options);
+const selecting = (selector) => (selector ? rhea.filter.selector(selector) : undefined);
+let done = 0;
+const once = (count) => { if (++done === count) connection.close(); };
+
+if (action === 'send' || action === 'relay') {
+  let sent = 0;
+  connection.open_sender(action === 'send' ? address : { target: {} });
+  container.on('sendable', (context) => {
+    while (sent < rest.length && context.sender.sendable())
+      context.sender.send({ to: address, body: rest[sent++], durable: true });
+  });
+  container.on('accepted', () => { say('accepted'); once(rest.length); });
+} else if (action === 'receive') {
+  const receiver = connection.open_receiver({
+    source: { address, filter: selecting(rest[1]) }, credit_window: 0, autoaccept: true });
+  receiver.add_credit(+rest[0]);
+  container.on('message', (context) => {
+    say('message', context.message.body);
+    if (++done === +rest[0]) setImmediate(() => connection.close());
+  });
+} else if (action === 'browse') {
+  const receiver = connection.open_receiver({
+    source: { address, distribution_mode: 'copy', filter: selecting(rest[0]) }, credit_window: 0 });
+  container.on('receiver_open', () => { receiver.drain = true; receiver.add_credit(100); });
+  container.on('message', (context) => say('message', context.message.body));
+  container.on('receiver_drained', () => { say('end'); connection.close(); });
+} else if (action === 'request') {
+  connection.open_receiver({ source: { dynamic: true } });
+  container.on('receiver_open', (context) => {
+    const reply_to = context.receiver.source.address;
+    const sender = connection.open_sender(address);
+    sender.once('sendable', () => sender.send({ body: rest[0], reply_to, correlation_id: '1' }));
+  });
+  container.on('message', (context) => {
+    if (context.message.correlation_id !== '1') throw new Error('an answer to something else');
+    say('message', context.message.body);
+    connection.close();
+  });
+} else if (action === 'respond') {
+  const sender = connection.open_sender({ target: {} });
+  const receiver = connection.open_receiver({ source: address, credit_window: 0 });
+  container.on('receiver_open', () => { receiver.add_credit(+rest[0]); say('ready'); });
+  container.on('message', (context) => {
+    const { body, reply_to, correlation_id } = context.message;
+    say('message', body);
+    sender.send({ to: reply_to, body: body.toUpperCase(), correlation_id });
+  });
+  container.on('accepted', () => once(+rest[0]));
+} else {
+  console.error(`this client has no ${action}`);
+  process.exit(1);
+}

@@ -1,0 +1,42 @@
+"""What a client may not do it is told with the code that is documented, and what it has keeps going (research 3.2)."""
+
+from __future__ import annotations
+
+import pytest
+from support_clients import Client
+from support_interop import Place
+
+pytestmark = pytest.mark.amqp
+
+
+def test_a_user_who_is_not_in_the_connector_role_hears_so(place: Place, client: Client, queue: str) -> None:
+    assert "CF-BUS-012" in client.run(place.plain, "mallory", "send", queue, "hello").refusal
+
+
+def test_a_user_who_may_not_send_hears_so(place: Place, client: Client) -> None:
+    assert "CF-BUS-020" in client.run(place.plain, "bob", "send", "private", "hello").refusal
+
+
+def test_a_user_who_may_not_receive_hears_so(place: Place, client: Client) -> None:
+    assert "CF-BUS-021" in client.run(place.plain, "alice", "receive", "private", "1").refusal
+
+
+def test_a_user_who_may_not_browse_hears_so(place: Place, client: Client) -> None:
+    assert "CF-BUS-022" in client.run(place.plain, "bob", "browse", "private").refusal
+
+
+@pytest.mark.parametrize("action", ["send", "receive", "browse"])
+def test_a_destination_that_is_not_there_is_told(place: Place, client: Client, action: str) -> None:
+    words = {"send": ["hello"], "receive": ["1"], "browse": []}[action]
+    assert "CF-BUS-030" in client.run(place.plain, "alice", action, "elsewhere", *words).refusal
+
+
+def test_each_message_without_a_link_of_its_own_is_checked(place: Place, client: Client) -> None:
+    refusal = client.run(place.plain, "bob", "relay", "private", "hello").refusal
+    # Some tell of the rejection, but not why.
+    assert "CF-BUS-020" in refusal or client.name in ("cpp", "proton-blocking")
+
+
+def test_a_selector_that_is_none_is_told(place: Place, client: Client, queue: str) -> None:
+    refusal = client.run(place.plain, "alice", "browse", queue, "colour === 'red'").refusal
+    assert "CF-BUS-170" in refusal or client.name == "jms"  # which looks at it itself
