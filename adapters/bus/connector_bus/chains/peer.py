@@ -18,6 +18,8 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import NOT_ALLOWED, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
+from connector_bus.chains.lane import Lane
+from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
 from connector_bus.chains.units import Units
 from connector_bus.policy.roles import Role
@@ -68,7 +70,6 @@ class Peer:
     """One client. For the chain's loop only.
 
     Args:
-        connection: The library's connection.
         subject: Who is signed on.
         admit: Chooses the bus for a host name; raises ConnectorError.
         make_side: Makes the way to that bus.
@@ -82,12 +83,11 @@ class Peer:
 
     def __init__(
         self,
-        connection: Any,
         subject: Subject,
         admit: Callable[[str | None, Subject], Bus],
         make_side: Callable[[Bus, Subject], BusSide],
     ) -> None:
-        self._connection = connection
+        self._connection: Any = None
         self._subject = subject
         self._admit = admit
         self._make_side = make_side
@@ -98,6 +98,7 @@ class Peer:
         self._checking = self._again = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
+        self._made: dict[Any, Link] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "PN_CONNECTION_REMOTE_OPEN": self._open,
             "PN_CONNECTION_REMOTE_CLOSE": self._close,
@@ -106,9 +107,11 @@ class Peer:
             "PN_LINK_REMOTE_OPEN": self._attach,
             "PN_LINK_REMOTE_CLOSE": self._detach,
             "PN_LINK_REMOTE_DETACH": self._detach,
-            "PN_LINK_FLOW": self._flow,
-            "PN_DELIVERY": self._delivery,
         }
+
+    def begin(self, connection: Any) -> None:
+        """Whose connection it is: the library's."""
+        self._connection = connection
 
     @property
     def is_open(self) -> bool:
@@ -121,10 +124,22 @@ class Peer:
         if handler is not None:
             handler(event)
 
+    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
+        """Something came of a delivery on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_delivery(delivery)
+
+    def on_flow(self, link: Any) -> None:
+        """Credit has changed on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_flow()
+
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
         self._unsubscribe()
-        links, self._links = list(self._links.values()), {}
+        links, self._links, self._made = list(self._links.values()), {}, {}
         for _, link in links:
             link.close()
         if self._units is not None:
@@ -220,6 +235,7 @@ class Peer:
     def _close_session(self, event: Any) -> None:
         ended = event.session._impl
         for key in [key for key, (session, _) in self._links.items() if session == ended]:
+            self._made.pop(key, None)
             self._ended(self._links.pop(key)[1])
         event.session.close()
         event.session.free()
@@ -227,7 +243,7 @@ class Peer:
     # --- links --------------------------------------------------------------------------------------------------------
 
     def _attach(self, event: Any) -> None:
-        link = event.link
+        link = LeanLink(event.link)
         if self._side is None or self._units is None or self.closing:
             # The library tells of links that come before the open has been answered.
             if not self.closing:  # else the close is on its way, and what it says is not to come second
@@ -243,8 +259,12 @@ class Peer:
         except ConnectorError as error:
             self._refuse_link(link, refusal_of(error))
             return
-        self._links[link._impl] = (link.session._impl, made)
-        made.start()
+        opened: Link = made
+        if isinstance(made, ProducerLink) and made.name is not None:
+            opened = Lane(link, made, self._side, made.name)
+        self._made[link._impl] = opened
+        self._links[link._impl] = (link.session._impl, opened)
+        opened.start()
 
     def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to send: our side of the link is the receiver."""
@@ -297,6 +317,7 @@ class Peer:
     def _detach(self, event: Any) -> None:
         link = event.link
         _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
             self._ended(made)
         link.close()
@@ -305,6 +326,7 @@ class Peer:
     def _drop(self, link: Any, refusal: Refusal) -> None:
         """End a link from our side, and say why; the connection goes on."""
         _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
             self._ended(made)
             self._refuse(link, refusal)
@@ -313,16 +335,6 @@ class Peer:
         made.close()
         if made.temporary is not None and self._side is not None:
             self._side.drop_reply_queue(made.temporary)
-
-    def _flow(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
-        if made is not None:
-            made.on_flow()
-
-    def _delivery(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
-        if made is not None:
-            made.on_delivery(event.delivery)
 
     def _refuse_link(self, link: Any, refusal: Refusal) -> None:
         """Attach without a terminus and detach with the reason, both at once: else clients wait for the second."""
