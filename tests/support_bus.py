@@ -482,12 +482,15 @@ class World:
         *,
         user: str | None = "server",
         selector: str | None = None,
+        properties: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Callable[[], None]:
         """Activate a handler; answers what ends the activation."""
         factory = FakeEndpointFactory(handler, subject=signed_on(user), **options)
         selection = {} if selector is None else {"selector": selector}
-        spec = ActivationSpec("jms/requests", {"bus": "weather", "destination": destination, **selection})
+        spec = ActivationSpec(
+            "jms/requests", {"bus": "weather", "destination": destination, **selection, **(properties or {})}
+        )
         self.adapter.activate_endpoint(factory, spec)
         return lambda: self.adapter.deactivate_endpoint(factory, spec)
 
@@ -513,12 +516,13 @@ def start_world(
     admin_security: bool = True,
     container: str = "weather",
     aliases: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+    tls: Any = None,
 ) -> World:
     """Start an adapter in a folder; `stop` it in the end. `aliases` are users and passwords."""
     identity = FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
     sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
-    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container)
+    context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container, tls)
     for alias, (user, password) in aliases.items():
         context.aliases[alias] = AuthenticationData(alias, user, Secret(password))
     alarms: list[ManualAlarm] = []

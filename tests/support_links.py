@@ -177,6 +177,13 @@ def two_containers(
                 each.world.stop()
 
 
+def at_a_socket(bus: str, sockets: Path) -> dict[str, Any]:
+    """The settings of Britain or France, linked over sockets in a folder."""
+    if bus == "britain":
+        return _settings(britain(), {}, "france", sockets, bus)
+    return _settings(france(), {}, "britain", sockets, bus)
+
+
 def _settings(bus: dict[str, Any], changes: Mapping[str, Any], other: str, sockets: Path, name: str) -> dict[str, Any]:
     link = {key: value for key, value in changes.items() if key not in ("destinations", "security")}
     bus["destinations"] = {**bus["destinations"], **changes.get("destinations", {})}

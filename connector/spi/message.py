@@ -34,6 +34,7 @@ class Message:
         delivery_count: How many deliveries have failed before this one.
         group: The group within which order is kept, or None.
         deliver_at: When it may first be delivered, in seconds since 1970, or None for at once.
+        topic: What it is about, as levels with a slash between them; topic spaces deliver by it. None for none.
         forward_path: The destinations that it goes to after this one, in order (BUS-8).
         reverse_path: The destinations that a reply goes to, in order; empty: to `reply_to`.
     """
@@ -52,6 +53,7 @@ class Message:
     delivery_count: int = 0
     group: str | None = None
     deliver_at: float | None = None
+    topic: str | None = None
     forward_path: tuple[str, ...] = ()
     reverse_path: tuple[str, ...] = ()
 

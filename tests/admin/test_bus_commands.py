@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import Any
 
@@ -250,3 +251,40 @@ def test_all_is_said_and_not_meant_by_saying_nothing(failed: Shop) -> None:
 def test_a_configurator_looks_at_no_failed_messages(failed: Shop) -> None:
     with failed.running("alice"):
         assert failed.refused("bus", "exceptions", "list", "shop") == "CF-ADM-021"
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def linked(shop: Shop) -> Shop:
+    """The shop with a bus of its suppliers in the same container."""
+    way = '[buses.{bus}.foreign_buses.{other}]\nroles = {{ sender = ["user:alice"] }}\nlink = {{}}\n'
+    more = "[buses.suppliers]\n[buses.suppliers.destinations.tea]\n"
+    for bus, other in (("shop", "suppliers"), ("suppliers", "shop")):
+        more += way.format(bus=bus, other=other)
+    shop.profile.configuration.write_text(f"{shop.text}\n{more}")
+    return shop
+
+
+def test_links_are_listed_shown_stopped_and_started(linked: Shop) -> None:
+    with linked.running("bob"):
+        assert linked("bus", "links", "stop", "shop", "suppliers", login="admin").exit_code == 0
+        (link,) = linked.json("bus", "links", "list", "shop")["links"]
+        assert (link["link"], link["state"]) == ("suppliers", "stopped")
+        assert "suppliers" in linked("bus", "links", "list", "shop").stdout
+        assert linked("bus", "links", "start", "shop", "suppliers", login="admin").exit_code == 0
+        assert linked.json("bus", "links", "show", "shop", "suppliers")["state"] == "idle"
+        assert "transport: in-process" in linked("bus", "links", "show", "shop", "suppliers").stdout
+        assert linked.refused("bus", "links", "show", "shop", "nobody", exit_code=2) == "CF-BUS-215"
+
+
+def test_a_route_is_followed_and_the_exit_code_tells_whether_it_arrives(linked: Shop) -> None:
+    with linked.running("bob"):
+        found = linked("bus", "links", "route", "shop", "tea@suppliers", "--as", "alice")
+        assert "It would not arrive." in found.stdout  # without an alias nobody over there knows that it is alice
+        assert found.exit_code == 1
+        told = json.loads(linked("--json", "bus", "links", "route", "shop", "tea@suppliers", "--as", "alice").stdout)
+        assert [each["bus"] for each in told["stages"]] == ["shop", "suppliers"]
+        here = linked("bus", "links", "route", "shop", "orders", "--as", "alice")
+        assert (here.exit_code, "It would arrive." in here.stdout) == (0, True)

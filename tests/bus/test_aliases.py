@@ -1,4 +1,4 @@
-"""Aliases: another name for a destination, through any number of them, with the checks of their mode (BUS-13)."""
+"""Aliases: another name for a destination, through any number of them, checked by their mode (BUS-1, BUS-13)."""
 
 from __future__ import annotations
 

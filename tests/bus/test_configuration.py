@@ -143,6 +143,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "bus",
         "check",
         "topic_checks",
+        "port",
         "topics",
     }
     assert set(descriptor["commands"]) == {
@@ -154,8 +155,12 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "exception",
         "replay",
         "discard",
+        "subscriptions",
+        "subscription",
+        "delete_subscription",
         "links",
         "link",
         "link_start",
         "link_stop",
+        "route",
     }

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support_bus import FakeIdentity, running, start_world
+from support_bus import FakeIdentity, running
 
 from connector.errors import ConfigError
 from connector.spi import Subject
 from connector_bus.adapter.configuration import policy_definition, read_buses
 from connector_bus.policy.compiled import CompiledPolicy
-from connector_bus.policy.roles import DESTINATION_TYPES, Role
-from connector_bus.settings import ENGINE_TYPES
+from connector_bus.policy.roles import Role
 
 ALICE = Subject.of_user("alice", "weather", ["clients"])
 BOB = Subject.of_user("bob", "weather")
@@ -54,6 +52,7 @@ bus = "france"
 check = "target"
 [destinations.web]
 type = "port"
+port = { url = "https://weather.example/" }
 inherit_defaults = false
 [foreign_buses.france]
 roles = { sender = ["user:bob"] }
@@ -70,13 +69,13 @@ roles = { browser = ["group:clients"] }
 
 def compiled(text: str) -> CompiledPolicy:
     identity = FakeIdentity()
-    buses = read_buses({"weather": tomllib.loads(text)}, identity, runnable=DESTINATION_TYPES)
+    buses = read_buses({"weather": tomllib.loads(text)}, identity)
     return CompiledPolicy(policy_definition(buses["weather"], identity))
 
 
 def problems(text: str) -> list[tuple[str, str]]:
     with pytest.raises(ConfigError) as caught:
-        read_buses({"weather": tomllib.loads(text)}, FakeIdentity(), runnable=DESTINATION_TYPES)
+        read_buses({"weather": tomllib.loads(text)}, FakeIdentity())
     return [(problem.code, problem.key_path.removeprefix("buses.weather.")) for problem in caught.value.problems]
 
 
@@ -172,18 +171,6 @@ def test_roles_that_are_kept_wait_for_their_destination_and_are_added_to_its_own
 )
 def test_every_mistake_has_its_code_and_key_path(text: str, expected: list[tuple[str, str]]) -> None:
     assert problems(text) == expected
-
-
-@pytest.mark.parametrize("kind", [each for each in DESTINATION_TYPES if each not in ENGINE_TYPES])
-def test_what_this_version_can_t_run_is_refused_at_the_start(tmp_path: Path, kind: str) -> None:
-    other: dict[str, Any] = (
-        {"type": kind, "target": "q", "bus": "f"} if kind == "foreign-destination" else {"type": kind}
-    )
-    bus = {"destinations": {"q": {}, "x": other}, "foreign_buses": {"f": {}}}
-    with pytest.raises(ConfigError) as caught:
-        start_world(tmp_path, {"weather": bus})
-    (problem,) = caught.value.problems
-    assert (problem.code, problem.key_path) == ("CF-BUS-109", "buses.weather.destinations.x.type")
 
 
 def test_a_running_bus_has_its_prefixes_and_other_buses_in_the_policy(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from connector.errors import Reason
 from connector.spi import PostureFinding
 from connector_bus.adapter.configuration import policy_definition, read_buses
 from connector_bus.policy.compiled import CompiledPolicy
-from connector_bus.policy.roles import DESTINATION_TYPES
 
 
 def told(findings: Any) -> list[tuple[str, str, str]]:
@@ -60,7 +59,7 @@ def test_roles_without_effect_are_reported(tmp_path: Path) -> None:
     )
     with running(tmp_path) as world:
         identity = FakeIdentity()
-        settings = read_buses({"weather": table}, identity, runnable=DESTINATION_TYPES)["weather"]
+        settings = read_buses({"weather": table}, identity)["weather"]
         world.adapter._buses["weather"].access.replace(CompiledPolicy(policy_definition(settings, identity)))
         assert told(world.adapter.findings()) == [
             ("warning", "CF-BUS-133", "buses.weather.destinations.a.roles"),

@@ -341,9 +341,9 @@ def test_buses_have_places_of_their_own_whatever_their_names(postgresql: Postgre
 def test_a_store_of_version_1_is_brought_up(shared_place: StorePlace, first: PostgresqlStore) -> None:
     fill(first, 2)
     first.close()
-    for column in ("deliver_at", "reliability", "transfer", "routing"):
+    for column in ("deliver_at", "reliability", "transfer", "routing", "topic", "space"):
         shared_place.run_sql(f"ALTER TABLE messages DROP COLUMN {column}")
-    shared_place.run_sql("DROP TABLE link_transfers")
+    shared_place.run_sql("DROP TABLE link_transfers, subscriptions, subscription_changes")
     shared_place.run_sql("UPDATE schema_version SET version = 1")
     second = shared_place.shared("second")
     assert claimed(second, 2) == [1, 2]

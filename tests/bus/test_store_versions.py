@@ -48,15 +48,33 @@ def test_a_store_of_version_2_is_brought_up_with_what_is_prepared_in_it(path: Pa
     store.prepare("branch", StoreUnit(insert=(message(3),), remove=(1,)))
     store.close()
     with sqlite3.connect(path) as connection:
-        for column in ("deliver_at", "reliability", "transfer", "routing"):
+        for column in ("deliver_at", "reliability", "transfer", "routing", "topic", "space"):
             connection.execute(f"ALTER TABLE messages DROP COLUMN {column}")
         connection.execute("DROP TABLE link_transfers")
+        connection.execute("DROP TABLE subscriptions")
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES (2)")
     connection.close()
     again = SqliteStore(path)
     again.commit_prepared("branch")
     assert [again.read(line.sequence) for line in again.index()] == [message(2), message(3)]
+    again.close()
+
+
+def test_a_store_of_version_4_is_brought_up_and_can_keep_subscriptions(path: Path) -> None:
+    store = SqliteStore(path)
+    store.commit(StoreUnit(insert=(message(1),)))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        for column in ("topic", "space"):
+            connection.execute(f"ALTER TABLE messages DROP COLUMN {column}")
+        connection.execute("DROP TABLE subscriptions")
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version VALUES (4)")
+    connection.close()
+    again = SqliteStore(path)
+    assert again.read(1) == message(1)
+    assert again.subscriptions() == []
     again.close()
 
 

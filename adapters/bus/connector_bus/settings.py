@@ -26,8 +26,9 @@ from connector_bus.store.postgresql_store import PostgresqlPlace
 REPLY_PREFIX = "_TEMP.reply"
 #: What the names of all temporary destinations begin with; no other destination has such a name.
 TEMPORARY_PREFIX: Final = "_TEMP."
-#: The types of destinations that the engine of this version can run; all types can be written and checked.
-ENGINE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.ALIAS, ResourceType.FOREIGN_DESTINATION})
+#: What the names of the queues of subscriptions begin with, and of those that are never stored.
+SUBSCRIPTION_PREFIX: Final = "_SUBSCRIPTION."
+MEMORY_SUBSCRIPTION: Final = f"{TEMPORARY_PREFIX}subscription."
 
 #: Bytes of body, unless a destination says otherwise.
 MAX_MESSAGE_SIZE: Final = 100 * 1024 * 1024
@@ -55,6 +56,31 @@ class MediationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PortSettings:
+    """The HTTP service behind a port.
+
+    Attributes:
+        url: Where requests go.
+        method: How.
+        headers: Headers of the request: the property (or `message_id`, `correlation_id`) that each is taken from.
+        timeout: Seconds for each step of an exchange: connecting, sending, and each part of the answer.
+        tls: The TLS configuration, for `https`; None for the system's trusted authorities.
+        alias: The authentication alias for basic authentication; None for none.
+        identity_header: The header that tells whom the message is from; None to tell nobody.
+        concurrency: How many requests are under way at once.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    timeout: float = 10.0
+    tls: str | None = None
+    alias: str | None = None
+    identity_header: str | None = None
+    concurrency: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DestinationSettings:
     """One destination.
 
@@ -73,6 +99,7 @@ class DestinationSettings:
         send_timeout: Seconds that a send waits for a place.
         max_message_size: Bytes of body that a message has at most.
         exception_destination: Where messages go that fail here; None for the bus's, "none" to keep them here.
+        port: The service behind a port; None for all else.
     """
 
     name: str
@@ -89,6 +116,7 @@ class DestinationSettings:
     send_timeout: float = SEND_TIMEOUT
     max_message_size: int = MAX_MESSAGE_SIZE
     exception_destination: str | None = None
+    port: PortSettings | None = None
 
     @property
     def owning_bus(self) -> str | None:

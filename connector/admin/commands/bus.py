@@ -6,8 +6,10 @@ import click
 
 from connector.admin.bus_shape import Kind
 from connector.admin.commands.bus_exceptions import exceptions
+from connector.admin.commands.bus_links import links
 from connector.admin.commands.bus_resources import mediations, resource_group, topics
 from connector.admin.commands.bus_roles import inherit, roles
+from connector.admin.commands.bus_subscriptions import subscriptions
 from connector.admin.settings import AdminGroup
 
 
@@ -32,3 +34,5 @@ bus.add_command(
 )
 bus.add_command(mediations)
 bus.add_command(exceptions)
+bus.add_command(links)
+bus.add_command(subscriptions)

@@ -12,8 +12,10 @@ from connector.admin.access import Access
 from connector.admin.operations import (
     activations,
     bus_exceptions,
+    bus_links,
     bus_resources,
     bus_roles,
+    bus_subscriptions,
     configuration,
     messages,
     pools,
@@ -65,6 +67,7 @@ _HOLDER = ("bus", "holder")
 _RESOURCE = ("bus", "kind", "name")
 _MEDIATION = ("bus", "name", "handler")
 _EXCEPTIONS = ("bus", "destination")
+_SUBSCRIPTION = ("bus", "subscription")
 
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
@@ -128,6 +131,14 @@ _ALL = (
     Operation("bus.exceptions.show", Access.OPERATOR, bus_exceptions.show_exception, (*_EXCEPTIONS, "message")),
     Operation("bus.exceptions.replay", Access.OPERATOR, bus_exceptions.replay, (*_EXCEPTIONS, "messages", "to")),
     Operation("bus.exceptions.discard", Access.OPERATOR, bus_exceptions.discard, (*_EXCEPTIONS, "messages")),
+    Operation("bus.links.list", Access.MONITOR, bus_links.list_links, ("bus",)),
+    Operation("bus.links.show", Access.MONITOR, bus_links.show_link, ("bus", "link")),
+    Operation("bus.links.start", Access.OPERATOR, bus_links.start_link, ("bus", "link")),
+    Operation("bus.links.stop", Access.OPERATOR, bus_links.stop_link, ("bus", "link")),
+    Operation("bus.links.route", Access.MONITOR, bus_links.show_route, ("bus", "destination", "user")),
+    Operation("bus.subscriptions.list", Access.MONITOR, bus_subscriptions.list_subscriptions, ("bus", "destination")),
+    Operation("bus.subscriptions.show", Access.MONITOR, bus_subscriptions.show_subscription, _SUBSCRIPTION),
+    Operation("bus.subscriptions.delete", Access.OPERATOR, bus_subscriptions.delete_subscription, _SUBSCRIPTION),
     Operation("bus.send", Access.BUS, messages.send, ("bus", "destination")),
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import final
 
 from connector.spi import UNAUTHENTICATED, BootstrapContext, Principal, ServerPrincipal, UserPrincipal
@@ -13,12 +14,14 @@ from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
-from connector_bus.engine.destination import QUEUE_TYPES
+from connector_bus.engine.destination import RESTING_TYPES
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.mediation import Mediation, load_mediations
 from connector_bus.engine.mediator import Mediator
 from connector_bus.policy.compiled import CompiledPolicy
+from connector_bus.ports.client import PortClient
+from connector_bus.ports.port import Port
 from connector_bus.settings import BusSettings, DestinationSettings
 
 #: Seconds that a message under way in a mediation gets when its destination ends.
@@ -60,7 +63,9 @@ class Bus:
         server = ServerPrincipal(context.container_name, context.identity.realm)
         self.failures = FailureHandling(self.engine, server)
         self.links = BusLinks(self.engine, self.failures, context, server, find)
+        self._server = server
         self._mediators = self._make_mediators(chains)
+        self._ports = self._make_ports(settings.destinations.values())
 
     @property
     def name(self) -> str:
@@ -72,6 +77,8 @@ class Bus:
         self.engine.load()
         for mediator in self._mediators:
             mediator.start()
+        for port in self._ports:
+            port.start()
         self.links.start()
 
     def stop(self, grace: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -80,6 +87,8 @@ class Bus:
         self.links.stop(grace)
         for mediator in self._mediators:
             mediator.stop(max(0.0, end - monotonic()))
+        for port in self._ports:
+            port.stop(max(0.0, end - monotonic()))
         self.engine.stop()
 
     def reconfigure(self, settings: BusSettings) -> None:
@@ -92,7 +101,7 @@ class Bus:
         Raises ConfigError CF-BUS-006 or -007 for a mediation that can't be loaded; nothing has changed then.
         """
         present = self.engine.destinations.durable
-        queues = {name: each for name, each in settings.destinations.items() if each.kind in QUEUE_TYPES}
+        queues = {name: each for name, each in settings.destinations.items() if each.kind in RESTING_TYPES}
         fresh = [each for name, each in queues.items() if name not in present]
         chains = {each.name: self._load(each) for each in fresh}
         policy = CompiledPolicy(policy_definition(settings, self.context.identity))
@@ -108,6 +117,10 @@ class Bus:
         self._mediators += mediators
         for mediator in mediators:
             mediator.start()
+        ports = self._make_ports(fresh)
+        self._ports += ports
+        for port in ports:
+            port.start()
         for name in [name for name in present if name not in settings.destinations]:
             self._end(name)
 
@@ -115,7 +128,10 @@ class Bus:
         for mediator in [each for each in self._mediators if each.destination == destination]:
             mediator.stop(MEDIATION_GRACE)
             self._mediators.remove(mediator)
-        self.engine.destinations.remove(destination)
+        for port in [each for each in self._ports if each.destination == destination]:
+            port.stop(MEDIATION_GRACE)
+            self._ports.remove(port)
+        self.engine.remove(destination)
 
     def _load(self, destination: DestinationSettings) -> tuple[Mediation, ...]:
         """Import the mediations of a destination. Raises ConfigError CF-BUS-006 or -007."""
@@ -135,6 +151,29 @@ class Bus:
             for name, chain in chains.items()
             if chain
         ]
+
+    def _make_ports(self, settings: Iterable[DestinationSettings]) -> list[Port]:
+        """The ports among destinations that are made already. Raises ConfigError CF-BUS-245, NameNotFound."""
+        ports = []
+        for each in settings:
+            if each.port is None:
+                continue
+            context, destination = self.context, self.engine.destinations.durable[each.name]
+            client = PortClient(
+                self.name,
+                each.name,
+                each.port,
+                self._tls_context,
+                context.authentication_data,
+                each.max_message_size,
+            )
+            ports.append(
+                Port(self.engine, destination, each, client, self.failures, self._server, context.work_manager)
+            )
+        return ports
+
+    def _tls_context(self, name: str) -> ssl.SSLContext:
+        return self.context.tls.client_context(name)
 
     def __repr__(self) -> str:
         return f"<Bus {self.name}>"

@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
 from connector.spi import UNAUTHENTICATED, Message
-from connector_bus.adapter import exception_commands, link_commands, policy_commands
+from connector_bus.adapter import exception_commands, link_commands, policy_commands, subscription_commands
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 
@@ -46,6 +46,7 @@ def _shown(bus: Bus) -> dict[str, Any]:
         destinations.append(
             {
                 "name": destination.name,
+                "type": "queue" if destination.settings is None else str(destination.settings.kind),
                 "depth": ready,
                 "in_delivery": in_delivery,
                 "awaiting_mediation": unmediated,
@@ -74,7 +75,7 @@ def _delayed(destination: Destination) -> int:
 def _messages(arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:
     bus = find_bus(buses, str(arguments.get("bus")))
     name = str(arguments.get("destination") or bus.settings.exception_destination)
-    destination = bus.engine.destinations.get(name)
+    destination = bus.engine.destinations.get(bus.engine.destinations.route(name).name)
     messages = [_listed(message) for message in bus.engine.peek(destination)]
     return {"bus": bus.name, "destination": name, "messages": messages}
 
@@ -111,4 +112,8 @@ _OPERATIONS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Bus]], Any]] = 
     "link": _on_bus(link_commands.link),
     "link_start": _on_bus(link_commands.start),
     "link_stop": _on_bus(link_commands.stop),
+    "route": _on_bus(link_commands.route),
+    "subscriptions": _on_bus(subscription_commands.subscriptions),
+    "subscription": _on_bus(subscription_commands.subscription),
+    "delete_subscription": _on_bus(subscription_commands.delete_subscription),
 }

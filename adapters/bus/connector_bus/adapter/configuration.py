@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, final
 
@@ -18,7 +18,6 @@ from connector_bus.policy.definition import ResourceGrants as Grants
 from connector_bus.policy.holders import ALL_AUTHENTICATED
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.settings import (
-    ENGINE_TYPES,
     NO_EXCEPTION_DESTINATION,
     REPLY_PREFIX,
     BusSettings,
@@ -30,7 +29,6 @@ EXCEPTIONS_UNFIT = Reason(
     "CF-BUS-177", "the exception destination {found}", f'another queue of the bus, or "{NO_EXCEPTION_DESTINATION}"'
 )
 CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
-TYPE_NOT_RUN = Reason("CF-BUS-109", "the destination type {found}, which this version can't run yet", "{allowed}")
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
     "CF-BUS-111", "the temporary prefix {found}", f"at least one character, and not the beginning of {REPLY_PREFIX}"
@@ -40,15 +38,12 @@ KEPT_TYPE_DIFFERS = Reason(
 )
 
 
-def read_buses(
-    section: Mapping[str, Any], identity: IdentityService, *, runnable: Collection[ResourceType] = ENGINE_TYPES
-) -> dict[str, BusSettings]:
+def read_buses(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
     """Read the section; asks the registry about role holders where the security of their bus is in force.
 
-    `runnable` are the destination types that aren't refused. Raises ConfigError with all problems; each names its
-    key path.
+    Raises ConfigError with all problems; each names its key path.
     """
-    reader = _Reader(identity, runnable)
+    reader = _Reader(identity)
     buses = {name: reader.bus(str(name), table) for name, table in section.items()}
     if reader.problems:
         raise ConfigError.of(tuple(reader.problems))
@@ -95,9 +90,8 @@ def _with_kept(table: Mapping[str, Any], kept: Mapping[str, Any] | None) -> Mapp
 class _Reader:
     """Reads one section and gathers the problems."""
 
-    def __init__(self, identity: IdentityService, runnable: Collection[ResourceType]) -> None:
+    def __init__(self, identity: IdentityService) -> None:
         self._identity = identity
-        self._runnable = runnable
         self._assignments = AssignmentReader(identity)
         self.problems = self._assignments.problems
 
@@ -118,7 +112,6 @@ class _Reader:
         }
         foreign = self._foreign_buses(f"{path}.foreign_buses", name, table.get("foreign_buses") or {})
         reader.check(f"{path}.destinations", destinations, foreign)
-        self._refuse_not_run(f"{path}.destinations", destinations)
         # By default nobody but administration reads other people's failed messages: it inherits nothing.
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         self._check_exceptions(f"{path}.destinations", name, destinations)
@@ -204,11 +197,3 @@ class _Reader:
             inherits = table.get("inherit_defaults")
             prefixes[name] = Grants(ResourceType.TEMPORARY, roles, inherits is None or bool(inherits))
         return MappingProxyType(prefixes)
-
-    def _refuse_not_run(self, path: str, destinations: Mapping[str, DestinationSettings]) -> None:
-        allowed = ", ".join(sorted(self._runnable))
-        for name, each in destinations.items():
-            # What leads to another bus needs what runs foreign destinations.
-            kind = each.kind if each.owning_bus is None else ResourceType.FOREIGN_DESTINATION
-            if kind not in self._runnable:
-                self._assignments.problem(TYPE_NOT_RUN, f"{path}.{key(name)}.type", found=f"'{kind}'", allowed=allowed)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, final
 
 from connector.errors import IdentityMismatch, MessagingError, Reason, RequestFailed
 from connector.spi import Body, ConnectionManager, Lease, Message, PropertyValue
 from connector_bus.adapter.managed import BusManagedConnection
+from connector_bus.adapter.subscription import BusSubscription
 from connector_bus.engine.delivery_unit import outside_of_units
 from connector_bus.engine.failure import is_fault
+from connector_bus.engine.forward_path import way_back
+from connector_bus.engine.topics import Terms
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
 
@@ -64,9 +67,12 @@ class BusConnection:
         priority: int | None = None,
         time_to_live: float | None = None,
         group: str | None = None,
+        topic: str | None = None,
         delay: float | None = None,
         persistent: bool | None = None,
         reliability: str | None = None,
+        forward_path: Sequence[str] | None = None,
+        reverse_path: Sequence[str] | None = None,
     ) -> str:
         """Send a message; when this returns it is kept as its reliability says, and it answers the message's id.
 
@@ -82,15 +88,20 @@ class BusConnection:
             priority: 0 to 9; 4 is normal.
             time_to_live: Seconds until it may be dropped; None for never.
             group: The group within which order is kept.
+            topic: What it is about; a topic space delivers by it. The root, "/", unless given.
             delay: Seconds before which nobody can receive or browse it, 0 to ten years; it outlives a restart.
             persistent: False for express, unless `reliability` says otherwise.
             reliability: best-effort, express, reliable or assured; that of the destination unless given.
+            forward_path: Where it goes on from there, destination after destination; the sender role is asked for at
+                each, up to a mediated one in this call.
+            reverse_path: Which destinations a reply passes before it comes to `reply_to`.
 
         Raises:
-            AccessDenied: CF-BUS-020, not a sender there.
+            AccessDenied: CF-BUS-020 or -124, not a sender there, or further on the path: nothing is stored then; -120,
+                not of the topic; -123, not of a temporary prefix.
             NameNotFound: CF-BUS-030, with a suggestion.
-            MessagingError: CF-BUS-031 to -033, -035, -039, -172, -174, -175 (unfit), -037 (delivery over), -052, -053
-                (store), -173 (full: `retryable` is true).
+            MessagingError: CF-BUS-031 to -033, -035, -039, -172, -174, -175, -184 (unfit), -037 (delivery over), -052,
+                -053 (store), -173 (full: `retryable` is true).
         """
         physical = self._physical()
         message = body if isinstance(body, Message) else Message(body)
@@ -100,15 +111,31 @@ class BusConnection:
             "correlation_id": correlation_id,
             "priority": priority,
             "group": group,
+            "topic": topic,
             "expires_at": self._expiry(physical, time_to_live),
             "deliver_at": self._due(physical, delay),
             "persistent": persistent,
+            "forward_path": None if forward_path is None else tuple(forward_path),
+            "reverse_path": None if reverse_path is None else tuple(reverse_path),
         }
         message = message.replace(**{name: value for name, value in given.items() if value is not None})
         if reliability is not None and reliability not in list(Reliability):
             raise MessagingError(RELIABILITY_UNFIT, found=repr(reliability), allowed=", ".join(Reliability))
         kept = None if reliability is None else Reliability(reliability)
         return physical.bus.engine.send(physical.subject, destination, message, kept)
+
+    def reply(self, request: Message, body: Body | Message = None) -> str | None:
+        """Answer a request: along its reverse path to its `reply_to`, with its id as correlation id.
+
+        Answers the reply's id; None where the request wants no reply. Blocks and raises as `send` does.
+        """
+        back = way_back(request)
+        if back is None:
+            return None
+        message = body if isinstance(body, Message) else Message(body)
+        return self.send(
+            back[0], message, correlation_id=message.correlation_id or request.message_id, forward_path=back[1]
+        )
 
     def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         """Take the next message; None if none came within `timeout` seconds (None: wait without limit).
@@ -172,6 +199,64 @@ class BusConnection:
                 fault_text=fault["text"],
             )
         return reply
+
+    def subscribe(
+        self,
+        topic_space: str,
+        topic: str = "#",
+        *,
+        name: str | None = None,
+        durable: bool = False,
+        shared: bool = False,
+        selector: str | None = None,
+    ) -> BusSubscription:
+        """Get what is published to a topic space from now on. Blocks for the disk where it is durable.
+
+        Args:
+            topic_space: Where; an alias of one or a temporary topic of this connection as well.
+            topic: The topics: `*` stands for one level, `#` for any number of them.
+            name: The name of a durable or shared one, unique on the bus.
+            durable: Whether it gathers messages while nobody uses it, until `unsubscribe`; only for its maker.
+            shared: Whether several consumers of its maker may use it at once; each message goes to one of them.
+            selector: Which messages; the others are never put there.
+
+        Raises:
+            AccessDenied: CF-BUS-021, not a receiver there; -121, not of the topic, where it is no pattern; -125, on
+                another bus; -186, somebody else's subscription; -192, another connection's temporary topic.
+            NameNotFound: CF-BUS-030, with a suggestion.
+            MessagingError: CF-BUS-170 or -183 (unfit), -185 (no topic space), -188 (without a name), -189 (there
+                already, but another one), -190 (in use), -052, -053 (store).
+        """
+        physical = self._physical()
+        opened = physical.subscribe(topic_space, Terms(topic, name, durable, shared, selector))
+        return BusSubscription(physical.bus.engine, opened, self._physical)
+
+    def unsubscribe(self, name: str) -> None:
+        """Delete a durable subscription with all that waits on it. Blocks for the disk.
+
+        Raises NameNotFound CF-BUS-191, AccessDenied CF-BUS-187 for anybody but its maker, MessagingError CF-BUS-190
+        while it is in use.
+        """
+        physical = self._physical()
+        physical.bus.engine.topics.delete(name, physical.subject)
+
+    def create_temporary_queue(self, prefix: str = "") -> str:
+        """Make a queue that only this connection receives from, and that ends with it; answers its name.
+
+        Others send to it who hold the sender role on the prefix. Raises AccessDenied CF-BUS-122 without the creator
+        role on the prefix.
+        """
+        return self._physical().new_temporary(prefix, is_topic_space=False)
+
+    def create_temporary_topic(self, prefix: str = "") -> str:
+        """Make a topic space that only this connection subscribes to; see `create_temporary_queue`."""
+        return self._physical().new_temporary(prefix, is_topic_space=True)
+
+    def delete_temporary(self, name: str) -> None:
+        """End a temporary queue or topic of this connection before the connection. Raises NameNotFound CF-BUS-030."""
+        physical = self._physical()
+        if not physical.drop_temporary(name):
+            raise physical.bus.engine.destinations.unknown(name)
 
     @property
     def closed(self) -> bool:

@@ -24,6 +24,7 @@ from connector_bus.adapter.bus import Bus
 from connector_bus.engine.consumer import REFUSAL_PAUSE, Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.engine import MESSAGE_GONE
+from connector_bus.engine.forward_path import way_back
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import BusParticipant
 from connector_bus.store.record import StoredMessage
@@ -135,12 +136,14 @@ class Delivery(Work):
         """Send the reply, where one is given and wanted, as what the handler's work runs as: the execution subject,
         unless run-as is set.
         """
-        if reply is None or request.reply_to is None:
+        back = way_back(request)
+        if reply is None or back is None:
             return
         subject = self._factory.run_as() or self._bus.context.identity.current_subject() or Subject.unauthenticated()
         answer = reply if isinstance(reply, Message) else Message(reply)
         correlation = answer.correlation_id or request.message_id
-        self._bus.engine.send(subject, request.reply_to, answer.replace(correlation_id=correlation))
+        answer = answer.replace(correlation_id=correlation, forward_path=(*answer.forward_path, *back[1]))
+        self._bus.engine.send(subject, back[0], answer)
 
     def _failed(self, error: BaseException) -> None:
         if self._consumer.is_stopped:

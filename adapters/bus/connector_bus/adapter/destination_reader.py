@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from connector.errors import MessagingError, Reason
 from connector_bus.adapter.assignment_reader import AssignmentReader
+from connector_bus.adapter.port_reader import read_port
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import (
     TOPIC_ROLES,
@@ -26,9 +27,11 @@ from connector_bus.settings import (
     LINK_PREFIX,
     MAX_MESSAGE_SIZE,
     SEND_TIMEOUT,
+    SUBSCRIPTION_PREFIX,
     TEMPORARY_PREFIX,
     DestinationSettings,
     MediationSettings,
+    PortSettings,
 )
 
 TYPE_UNKNOWN = Reason("CF-BUS-001", "the destination type {found}", "{allowed}")
@@ -36,7 +39,7 @@ MEDIATION_MALFORMED = Reason("CF-BUS-008", "{found}", '"module:function", or a t
 NAME_RESERVED = Reason(
     "CF-BUS-009",
     "the destination name {found}",
-    f"a name that begins neither with {TEMPORARY_PREFIX} nor with {LINK_PREFIX}",
+    f"a name that begins with none of {TEMPORARY_PREFIX}, {SUBSCRIPTION_PREFIX} and {LINK_PREFIX}",
 )
 TARGET_MISSING = Reason("CF-BUS-101", "a destination of type {kind} without {key}", "{key}, which says what it is for")
 ALIAS_ASTRAY = Reason("CF-BUS-102", "an alias that leads nowhere: {fault}", "a target that is there")
@@ -63,6 +66,7 @@ _OWNERS: Final[Mapping[str, tuple[ResourceType, ...]]] = {
     "check": (ResourceType.ALIAS,),
     "topics": (ResourceType.TOPIC_SPACE,),
     "topic_checks": (ResourceType.TOPIC_SPACE,),
+    "port": (ResourceType.PORT,),
 }
 
 
@@ -81,7 +85,7 @@ class DestinationReader:
 
     def destination(self, path: str, name: str, table: Mapping[str, Any]) -> DestinationSettings:
         """Read one; what is wrong with it is noted, and something fit is answered in its place."""
-        if name.startswith((TEMPORARY_PREFIX, LINK_PREFIX)):
+        if name.startswith((TEMPORARY_PREFIX, SUBSCRIPTION_PREFIX, LINK_PREFIX)):
             self._reader.problem(NAME_RESERVED, path, found=name)
         grants = self.grants(path, name, table)
         return DestinationSettings(
@@ -99,7 +103,11 @@ class DestinationReader:
             send_timeout=float(SEND_TIMEOUT if (pause := table.get("send_timeout")) is None else pause),
             max_message_size=int(MAX_MESSAGE_SIZE if (size := table.get("max_message_size")) is None else size),
             exception_destination=table.get("exception_destination") or None,
+            port=self._port(path, table) if grants.kind is ResourceType.PORT else None,
         )
+
+    def _port(self, path: str, table: Mapping[str, Any]) -> PortSettings | None:
+        return read_port(f"{path}.port", table.get("port"), self._reader.problem)
 
     def _reliability(self, path: str, table: Mapping[str, Any]) -> Reliability:
         written = table.get("reliability") or Reliability.ASSURED

@@ -7,6 +7,7 @@ work shows its progress, may be interrupted, and goes on where it was; each mess
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from connector.spi import UNAUTHENTICATED, Message
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.definition import ROOT
 from connector_bus.store.record import StoredMessage
 
 MESSAGE_UNKNOWN = Reason(
@@ -66,16 +68,22 @@ def replay(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
         where = to or message.properties.get("exception_destination")
         if not isinstance(where, str):
             raise MessagingError(NO_PLACE, message=message.message_id)
+        # What failed at a subscription goes back to it, and to no other that has had it.
+        subscription = bus.engine.topics.find(where)
+        name = where if subscription is None else subscription.record.space
         # Going on is sending: the identity in the message is asked, as at each destination on its way (BUS-8).
-        route = bus.engine.require_sender(bus.access.subject_of(message.identity), where)
+        route = bus.engine.require_sender(bus.access.subject_of(message.identity), name, message.topic or ROOT)
         own = {name: value for name, value in message.properties.items() if not name.startswith(PREFIX)}
         fresh = bus.engine.accept(
-            message.replace(properties=MappingProxyType(own), destination=where),
-            where,
+            message.replace(properties=MappingProxyType(own), destination=name),
+            name,
             message.identity or UNAUTHENTICATED,
             message_id=message.message_id,
             timestamp=message.timestamp,
+            mediated=None if subscription is None else True,
         )
+        if subscription is not None:
+            fresh = replace(fresh, place=subscription.place)
         bus.engine.commit(bus.engine.fan_out(route, fresh), ((destination.queue, entry),))
 
     return _worked_off(arguments, bus, give_back)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 
 #: Seconds that the batch under way gets when a link is stopped.
@@ -36,3 +37,20 @@ def stop(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
     """
     bus.links.sender(str(arguments.get("link"))).stop(STOP_GRACE)
     return link(arguments, bus)
+
+
+def route(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
+    """Where a message of a user (argument user; nobody without it) to a destination would go: on each bus that can be
+    reached whether the destination is there, whom it would be from, and whether they may send (BUS-15).
+
+    Blocks for the registry and the other buses. Raises AuthenticationFailed for a user who is not known.
+    """
+    user, name = arguments.get("user"), str(arguments.get("destination"))
+    subject = Subject.unauthenticated() if user is None else bus.context.identity.assert_user(str(user))
+    stages = bus.links.explorer.explore(subject, bus.access.identity_of(subject), name, arrived=False)
+    return {
+        "bus": bus.name,
+        "destination": name,
+        "arrives": all(each.exists and each.allowed for each in stages),
+        "stages": [each.to_dict() for each in stages],
+    }

@@ -13,6 +13,7 @@ from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.ways_out import WaysOut
 from connector_bus.links.contract import LinkEntrance, LinkTransport
+from connector_bus.links.exploration import RouteExplorer
 from connector_bus.links.in_process import InProcessTransport
 from connector_bus.links.local import LocalTransport
 from connector_bus.links.local_listener import LocalListener
@@ -54,7 +55,10 @@ class BusLinks:
         self._engine = engine
         self._context = context
         self._find = find
-        self.receiver = LinkReceiver(engine, failures, server, context.identity, context.authentication_data)
+        self.explorer = RouteExplorer(engine, lambda bus, question: self.sender(bus).explore(question))
+        self.receiver = LinkReceiver(
+            engine, failures, server, context.identity, context.authentication_data, self.explorer
+        )
         self._lock = threading.Lock()
         self._senders: dict[str, LinkSender] = {}
         path = engine.settings.link_socket

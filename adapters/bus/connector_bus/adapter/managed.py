@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
+from collections.abc import Callable
 from typing import final
 
 from connector.spi import UNAUTHENTICATED, ConnectionDescription, IdentityAssertion, ManagedConnection, Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.engine import new_connection_id
-from connector_bus.settings import REPLY_PREFIX
+from connector_bus.engine.subscription import OpenSubscription
+from connector_bus.engine.topics import Terms
+from connector_bus.policy.roles import Role
+from connector_bus.settings import REPLY_PREFIX, TEMPORARY_PREFIX
 
 
 @final
@@ -20,7 +24,8 @@ class BusManagedConnection(ManagedConnection):
         bus: The bus.
         subject: Whom it acts for: all checks and the identity in its messages are this subject's.
 
-    Mutable state: `subject`, changed by `switch_identity` and `cleanup`; `_reply_queues`; `_alive`.
+    Mutable state: `subject`, changed by `switch_identity` and `cleanup`; `_reply_queues`, `_temporary`
+    (with what ends the role that each gives) and `_subscriptions`; `_alive`.
     """
 
     def __init__(self, bus: Bus, system: Subject) -> None:
@@ -30,6 +35,8 @@ class BusManagedConnection(ManagedConnection):
         self._id = new_connection_id()
         self._numbers = itertools.count(1)
         self._reply_queues: set[str] = set()
+        self._temporary: dict[str, Callable[[], None]] = {}
+        self._subscriptions: list[OpenSubscription] = []
         self._alive = True
 
     def switch_identity(self, asserted: IdentityAssertion) -> None:
@@ -40,10 +47,18 @@ class BusManagedConnection(ManagedConnection):
         self.subject = self.bus.sign_on.asserted(self._system, asserted)
 
     def cleanup(self) -> None:
-        """Act for the user signed on again; reply queues go, and late replies with them. Does not block."""
+        """Act for the user signed on again; what is temporary goes, and late replies with it.
+
+        Subscriptions are used no more. May block for the database of a store that several engines share.
+        """
         self.subject = self._system
         for name in list(self._reply_queues):
             self.drop_reply_queue(name)
+        for name in list(self._temporary):
+            self.drop_temporary(name)
+        opened, self._subscriptions = self._subscriptions, []
+        for each in opened:
+            each.close()
 
     def destroy(self) -> None:
         """The end. Harmless when called twice."""
@@ -70,6 +85,35 @@ class BusManagedConnection(ManagedConnection):
         """Take a reply queue away; what comes later is discarded and counted."""
         self._reply_queues.discard(name)
         self.bus.engine.discarded(self.bus.engine.destinations.remove_reply_queue(name))
+
+    def new_temporary(self, prefix: str, *, is_topic_space: bool) -> str:
+        """Make a temporary queue or topic (BUS-7). May block for the registry. Raises AccessDenied CF-BUS-122."""
+        engine, access = self.bus.engine, self.bus.access
+        access.require_prefix(self.subject, Role.CREATOR, prefix)
+        name = f"{TEMPORARY_PREFIX}{'topic' if is_topic_space else 'queue'}.{self._id}.{next(self._numbers)}"
+        self._temporary[name] = access.temporary_made(prefix, self.subject)
+        engine.destinations.add_temporary(name, self, prefix=prefix, is_topic_space=is_topic_space)
+        if is_topic_space:
+            engine.topics.attach(name)
+        return name
+
+    def drop_temporary(self, name: str) -> bool:
+        """Take one away; what comes later is discarded and counted. False where it isn't (any more) one of these."""
+        ended = self._temporary.pop(name, None)
+        if ended is None:
+            return False
+        engine = self.bus.engine
+        engine.topics.temporary_gone(name)
+        engine.discarded(engine.destinations.remove_reply_queue(name))
+        ended()
+        return True
+
+    def subscribe(self, topic_space: str, terms: Terms) -> OpenSubscription:
+        """Subscribe; it ends with this connection's use. See `Topics.open`."""
+        opened = self.bus.engine.topics.open(self.subject, topic_space, terms, self)
+        self._subscriptions = [each for each in self._subscriptions if not each.closed]
+        self._subscriptions.append(opened)
+        return opened
 
     def _user(self) -> str | None:
         caller = self.subject.caller

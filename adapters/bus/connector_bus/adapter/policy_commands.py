@@ -17,7 +17,7 @@ from connector_bus.policy.explanation import explain as explain_place
 from connector_bus.policy.explanation import explain_foreign
 from connector_bus.policy.holders import Holder, HolderKind, parse_holder
 from connector_bus.policy.place import DEFAULT_RESOURCE, Assignment, Place
-from connector_bus.policy.roles import DESTINATION_TYPES, ResourceType, Role
+from connector_bus.policy.roles import ResourceType, Role
 
 ARGUMENT_UNFIT = Reason("CF-BUS-061", "the argument {argument} is {found}", "Give {allowed}.")
 
@@ -75,7 +75,7 @@ def aliases_made(before: PolicyDefinition, after: PolicyDefinition) -> Iterator[
 def _proposed(arguments: Mapping[str, Any], definition: PolicyDefinition, bus: Bus) -> PolicyDefinition:
     proposed = arguments.get("proposed")
     if proposed is not None:
-        settings = read_buses({bus.name: proposed}, bus.context.identity, runnable=DESTINATION_TYPES)
+        settings = read_buses({bus.name: proposed}, bus.context.identity)
         definition = policy_definition(settings[bus.name], bus.context.identity)
     return changed(definition, [_change(each, definition, bus) for each in arguments.get("changes") or ()])
 

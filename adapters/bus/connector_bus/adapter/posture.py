@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from connector.errors import Reason
-from connector.spi import PostureFinding
+from connector.spi import UNAUTHENTICATED, PostureFinding, Subject
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
@@ -39,6 +40,32 @@ TOPIC_ROLES_IDLE = Reason(
     "Take them away, or set topic_checks = true.",
 )
 
+NO_WAY_THERE = Reason(
+    "CF-BUS-250",
+    "bus {bus} knows bus {foreign_bus} and has no link to it: what is sent there is refused",
+    "Give the foreign bus a link, or `via`, the bus that passes messages on to it.",
+)
+LINK_OPEN = Reason(
+    "CF-BUS-251",
+    "the link of bus {bus} with bus {foreign_bus} has no authentication alias: it believes no identity",
+    "Give both ends an alias, with the same user.",
+)
+OUTBOUND_OPEN = Reason(
+    "CF-BUS-252",
+    "bus {bus} is not secured, and all that it sends to bus {foreign_bus} goes as {user}, whoever has sent it",
+    "Secure the bus, or take outbound_user away.",
+)
+PASSWORD_OPEN = Reason(
+    "CF-BUS-253",
+    "port {port} of bus {bus} signs on at {host} without TLS: its password can be read on the way",
+    "Use https.",
+)
+FOREIGN_MISSING = Reason(
+    "CF-BUS-254",
+    "{destination} on bus {bus} stands for {target} on bus {foreign_bus}, which is not there",
+    "Define it there, or correct the target.",
+)
+
 
 def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
     """All findings; blocks for the registry where a bus is secured."""
@@ -51,6 +78,9 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
         else:
             yield from _vanished(bus, place)
         yield from _idle(bus.access.policy.definition, place)
+        yield from _links(bus, place)
+        yield from _ports(bus, place)
+        yield from _missing_abroad(bus, place)
 
 
 def _vanished(bus: Bus, place: str) -> Iterator[PostureFinding]:
@@ -84,3 +114,41 @@ def _idle(definition: PolicyDefinition, place: str) -> Iterator[PostureFinding]:
         if not tree.checked and any(holders for each in tree.topics.values() for holders in each.roles.values()):
             details = {"space": name, "bus": definition.bus}
             yield PostureFinding("warning", TOPIC_ROLES_IDLE, f"{where}.topics", details)
+
+
+def _links(bus: Bus, place: str) -> Iterator[PostureFinding]:
+    """Ways to other buses that lead nowhere, or that nobody guards."""
+    for name, way in bus.settings.ways.items():
+        where, details = f"{place}.foreign_buses.{key(name)}", {"bus": bus.name, "foreign_bus": name}
+        if way.link is None:
+            if way.via is None:
+                yield PostureFinding("warning", NO_WAY_THERE, where, details)
+            continue
+        if way.link.alias is None:
+            yield PostureFinding("warning", LINK_OPEN, f"{where}.link.alias", details)
+        if way.link.outbound_user is not None and not bus.access.active:
+            user = {**details, "user": way.link.outbound_user}
+            yield PostureFinding("warning", OUTBOUND_OPEN, f"{where}.link.outbound_user", user)
+
+
+def _ports(bus: Bus, place: str) -> Iterator[PostureFinding]:
+    for name, each in bus.settings.destinations.items():
+        if each.port is None or each.port.alias is None:
+            continue
+        parts = urlsplit(each.port.url)
+        if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            details = {"port": name, "bus": bus.name, "host": parts.hostname}
+            yield PostureFinding("warning", PASSWORD_OPEN, f"{place}.destinations.{key(name)}.port.url", details)
+
+
+def _missing_abroad(bus: Bus, place: str) -> Iterator[PostureFinding]:
+    """Foreign destinations that stand for nothing, as far as the other buses can be reached (BUS-15)."""
+    nobody = Subject.unauthenticated()
+    for name, each in bus.settings.destinations.items():
+        if each.foreign is None:
+            continue
+        last = bus.links.explorer.explore(nobody, UNAUTHENTICATED, name, arrived=False)[-1]
+        if last.bus == each.foreign.bus and last.exists is False:
+            target = {"target": each.foreign.destination, "foreign_bus": each.foreign.bus}
+            details = {"destination": name, "bus": bus.name, **target}
+            yield PostureFinding("warning", FOREIGN_MISSING, f"{place}.destinations.{key(name)}", details)

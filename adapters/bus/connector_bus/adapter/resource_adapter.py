@@ -27,6 +27,8 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.engine.topic_pattern import parse_pattern
+from connector_bus.engine.topics import Terms
 from connector_bus.links.contract import LinkEntrance
 from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import BusSettings
@@ -155,13 +157,15 @@ class BusResourceAdapter(ResourceAdapter):
         return BusManagedConnectionFactory(resource, self._bus(properties))
 
     def validate_activation(self, spec: ActivationSpec) -> None:
-        """Check that its bus is there and its selector fit.
+        """Check that its bus is there, and its selector and topic fit.
 
-        Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170.
+        Raises NameNotFound CF-BUS-016, MessagingError CF-BUS-170 or -183.
         """
         self._bus(spec.properties)
-        if text := spec.properties.get("selector"):
-            parse_selector(str(text))
+        terms = _terms(spec)
+        parse_pattern(terms.topic)
+        if terms.selector is not None:
+            parse_selector(terms.selector)
 
     def naming_reference(
         self, kind: NamingKind, resource: str, properties: Mapping[str, Any]
@@ -171,16 +175,15 @@ class BusResourceAdapter(ResourceAdapter):
         return NamingReference(kind, "amqp", {key: properties[key] for key in told if key in properties})
 
     def activate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
-        """Begin to deliver messages of a queue to a handler, under the identities in the messages.
+        """Begin to deliver messages of a queue or a subscription to a handler, under the identities in the messages.
 
         Blocks for the registry. Raises SignOnError CF-BUS-010, LoginRefused CF-BUS-011, AccessDenied CF-BUS-012 or
         -021, NameNotFound CF-BUS-016 or -030, MessagingError CF-BUS-170 or -171 (CHAIN-6).
         """
-        destination, text = str(spec.properties.get("destination")), spec.properties.get("selector")
-        selector = parse_selector(str(text)) if text else None
+        destination = str(spec.properties.get("destination"))
         with self._lock:
             before = self._leaving.get((endpoint_factory, spec))
-        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, selector, before)
+        activation = Activation(self._bus(spec.properties), destination, endpoint_factory, _terms(spec), before)
         activation.start()
         with self._lock:
             self._leaving.pop((endpoint_factory, spec), None)
@@ -219,6 +222,19 @@ class BusResourceAdapter(ResourceAdapter):
 
     def __repr__(self) -> str:
         return f"<BusResourceAdapter with buses {', '.join(sorted(self._buses)) or 'none'}>"
+
+
+def _terms(spec: ActivationSpec) -> Terms:
+    """What an activation says of a subscription; for a queue only the selector counts."""
+    given = spec.properties
+    name, selector = given.get("subscription"), given.get("selector")
+    return Terms(
+        topic=str(given.get("topic") or "#"),
+        name=str(name) if name else None,
+        durable=bool(given.get("durable")),
+        shared=bool(given.get("shared")),
+        selector=str(selector) if selector else None,
+    )
 
 
 def _warn(settings: BusSettings, *, admin_security: bool) -> None:

@@ -20,6 +20,7 @@ from connector_bus.engine.destination import Destination
 from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import Role
 from connector_bus.reliability import Reliability
 from connector_bus.settings import REPLY_PREFIX
@@ -110,7 +111,7 @@ class BusSide:
     def admit(self, name: str, message: Message) -> tuple[StoredMessage, ...]:
         """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
         engine, identity = self.bus.engine, self.bus.access.identity_of(self.subject)
-        route = engine.require_sender(self.subject, name)
+        route = engine.require_sender(self.subject, name, message.topic or ROOT)
         reliability = None if message.persistent else Reliability.EXPRESS
         stored = engine.accept(message, name, identity, message_id=message.message_id, reliability=reliability)
         return engine.fan_out(route, stored)
@@ -197,7 +198,7 @@ class BusSide:
 
     def failed(self, queue: MessageQueue, entry: Entry, error: ConnectorError, *, permanent: bool) -> None:
         """Book a failed delivery, on another thread: again, or to the exception destination. It logs its own errors."""
-        settings = self.bus.engine.destinations.durable.get(queue.name)
+        settings = self.bus.engine.destinations.find(queue.name)
         limit = settings.settings.max_redeliveries if settings is not None and settings.settings is not None else 0
         book = functools.partial(self.bus.failures.failed, queue, entry, error, limit=limit, permanent=permanent)
         self._executor.submit(book)

@@ -125,6 +125,7 @@ def _read(wire: Any, data: bytes, now: float) -> Message:
         priority=min(int(wire.priority), 9),
         persistent=bool(wire.durable),
         group=wire.group_id or None,
+        topic=wire.subject or None,
         deliver_at=_due(wire.annotations or {}, now),
     )
 
@@ -173,6 +174,7 @@ def _written(stored: StoredMessage) -> Any:
     wire.address = header.destination
     wire.reply_to = header.reply_to
     wire.group_id = header.group
+    wire.subject = header.topic
     wire.creation_time = header.timestamp or 0
     wire.expiry_time = header.expires_at or 0
     wire.properties = dict(header.properties) or None

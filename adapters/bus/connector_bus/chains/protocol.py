@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("connector_bus.chains")
 
-#: Seconds that a client has for reading our last words, when what it sends is of no interest any more.
+#: Seconds that a client has for reading our last words, and for ending what was ended from our side.
 LINGER: Final = 2.0
 #: Seconds that a wrong password waits for its answer: somebody who guesses is slowed down, nobody else is.
 REFUSAL_DELAY: Final = 1.0
@@ -201,11 +201,11 @@ class ClientProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         engine = self._engine
-        if engine is None or self._transport is None:
+        if engine is None or self._transport is None or self._ending:
             return
-        if self._peer is not None and self._peer.closing and self._last_words is None:
-            self._last_words = self._loop.call_later(LINGER, self._transport.close)
-        if self._paused or self._ending:
+        if self._peer is not None and self._peer.closing:
+            self._linger()
+        if self._paused:
             return
         data, over = engine.output()
         self._write(data)
@@ -240,7 +240,7 @@ class ClientProtocol(asyncio.Protocol):
 
     def _on_time(self) -> None:
         self._ticking = None
-        if self._engine is not None:
+        if self._engine is not None and not self._ending:
             self._tick()
             self._engine.tell()
             self._flush()
@@ -261,9 +261,14 @@ class ClientProtocol(asyncio.Protocol):
             self._peer.end()
         if transport.can_write_eof():
             transport.write_eof()
-            self._timers.append(self._loop.call_later(LINGER, transport.close))
+            self._linger()
         else:
             transport.close()
+
+    def _linger(self) -> None:
+        """Close in a while, whatever the client does."""
+        if self._last_words is None and self._transport is not None:
+            self._last_words = self._loop.call_later(LINGER, self._transport.close)
 
 
 def _common_name(secured: ssl.SSLObject | None) -> str | None:

@@ -98,14 +98,15 @@ class Unit:
         self._claims: list[Claimed] = []
         self._size = 0
 
-    def send(self, stored: Sequence[StoredMessage], size: int) -> bool:
-        """Have a message sent with it, to all that are to have it; its `size` in memory is counted here from now on.
+    def send(self, sends: Sequence[StoredMessage], size: int) -> bool:
+        """Have a message sent with it, to each of its places; `size` bytes that it takes in memory are its own from
+        now on.
 
         False where there is no memory for it.
         """
         if not self._side.memory.take(OVERHEAD):
             return False
-        self._sends += stored
+        self._sends.extend(sends)
         self._size += size + OVERHEAD
         return True
 

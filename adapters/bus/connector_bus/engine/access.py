@@ -147,6 +147,11 @@ class AccessControl:
         return self._policy
 
     @property
+    def realm(self) -> str:
+        """The registry's realm."""
+        return self._identity.realm
+
+    @property
     def version(self) -> int:
         """Which policy is in force, counted from 1 at the start."""
         return self._version
@@ -273,6 +278,14 @@ class AccessControl:
         details: dict[str, object] = {"role": str(Role.SENDER), "foreign_bus": foreign_bus, "destination": destination}
         place = f"{policy.bus}/{foreign_bus}:{destination}"
         self._refuse(policy, subject, "bus.send", place, NOT_FOREIGN_SENDER, explanation, details)
+
+    def require_owner(self, subject: Subject, owner: Principal, subscription: str, reason: Reason) -> None:
+        """Pass if the subject is who made a subscription. Raises AccessDenied with the reason, audited."""
+        if self.identity_of(subject) == owner:
+            return
+        user, bus = str(subject.caller or UNAUTHENTICATED), self._policy.bus
+        self._audit.record(AuditEvent("bus.subscribe", user, f"{bus}/{subscription}", Outcome.DENIED, reason.code))
+        raise AccessDenied(reason, user=user, subscription=subscription, bus=bus)
 
     def connected(self, subject: Subject) -> None:
         """Write the audit line of a connection that was let in."""

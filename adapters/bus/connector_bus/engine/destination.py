@@ -16,7 +16,7 @@ from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.route import Hop, Route, resolve
 from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.roles import ResourceType
-from connector_bus.settings import REPLY_PREFIX, TEMPORARY_PREFIX, DestinationSettings
+from connector_bus.settings import MEMORY_SUBSCRIPTION, REPLY_PREFIX, TEMPORARY_PREFIX, DestinationSettings
 
 DESTINATION_UNKNOWN = Reason(
     "CF-BUS-030",
@@ -28,6 +28,8 @@ ExpiryListener = Callable[[list[Entry]], None]
 
 #: Those that messages rest on; all others only lead somewhere.
 QUEUE_TYPES: Final = frozenset({ResourceType.QUEUE, ResourceType.PORT})
+#: Those, and those before which messages may wait for their mediations.
+RESTING_TYPES: Final = QUEUE_TYPES | {ResourceType.TOPIC_SPACE}
 
 
 @final
@@ -41,9 +43,11 @@ class Destination:
         owner: The connection that alone may consume from it; None for a durable one.
         queue: What consumers take from.
         unmediated: What the mediations take from; None without mediations.
+        prefix: Of a temporary one that was made with a prefix; None for all else.
+        is_topic_space: Whether what is sent to it is published; then nothing is ever on its queue.
     """
 
-    __slots__ = ("name", "owner", "queue", "resource", "settings", "unmediated")
+    __slots__ = ("is_topic_space", "name", "owner", "prefix", "queue", "resource", "settings", "unmediated")
 
     def __init__(
         self,
@@ -52,6 +56,9 @@ class Destination:
         owner: object,
         queue: MessageQueue,
         unmediated: MessageQueue | None = None,
+        *,
+        prefix: str | None = None,
+        is_topic_space: bool = False,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -59,6 +66,8 @@ class Destination:
         self.resource = REPLY_PREFIX if settings is None else name
         self.queue = queue
         self.unmediated = unmediated
+        self.prefix = prefix
+        self.is_topic_space = is_topic_space
 
     @property
     def is_temporary(self) -> bool:
@@ -88,8 +97,9 @@ class DestinationTable:
         feeder: Makes the durable queues where the store is shared with other engines.
         headers: What the store holds of a destination, without bodies; may block.
 
-    Mutable state: `_temporary`, `durable`, `_known` (the settings of all types) and `_routes` (what `route` has found;
-    a cache), changed under `_lock` by replacing them, except for `_routes`. A durable destination stays as configured.
+    Mutable state: `durable`, `_known` (the settings of all types) and `_routes` (what `route` has found; a cache),
+    changed under `_lock` by replacing them, except for `_routes`; `_temporary` and `_subscriptions`, changed under
+    `_lock`. A durable destination stays as configured.
     """
 
     def __init__(
@@ -110,10 +120,11 @@ class DestinationTable:
         self._routes: dict[str, Route] = {}
         self.ways = WaysOut(bus)
         self.durable = {
-            name: self._make_durable(each, feeder) for name, each in self._known.items() if each.kind in QUEUE_TYPES
+            name: self._make_durable(each, feeder) for name, each in self._known.items() if each.kind in RESTING_TYPES
         }
         self._lock = threading.Lock()
         self._temporary: dict[str, Destination] = {}
+        self._subscriptions: dict[str, Destination] = {}
 
     def make(self, settings: DestinationSettings) -> Destination:
         """Make a durable destination that nobody can find yet."""
@@ -134,6 +145,8 @@ class DestinationTable:
         found = self._routes.get(name)
         if found is not None:
             return found
+        if name.startswith(MEMORY_SUBSCRIPTION):
+            raise self.unknown(name)  # what is on a subscription was published: nobody sends there
         with self._lock:
             known, routes = self._known, self._routes
         if name not in known and self.find(name) is None and (address := self.ways.address(name)) is not None:
@@ -142,7 +155,7 @@ class DestinationTable:
             return Route(hops, ResourceType.FOREIGN_DESTINATION, address.destination, address.bus)
         route = resolve(self._bus, known, name)
         if route is None:
-            raise self._unknown(name)
+            raise self.unknown(name)
         if route.kind is not ResourceType.TEMPORARY:  # those are too many to keep, and lead nowhere else
             routes[name] = route
         return route
@@ -168,32 +181,69 @@ class DestinationTable:
             exclusive = mediated is False
             return feeder.queue(settings.name, self._on_expired, mediated=mediated, exclusive=exclusive)
 
+        publishes = settings.kind is ResourceType.TOPIC_SPACE
         if not settings.mediations:
-            return Destination(settings.name, settings, None, make(mediated=None))
-        return Destination(settings.name, settings, None, make(mediated=True), make(mediated=False))
+            return Destination(settings.name, settings, None, make(mediated=None), is_topic_space=publishes)
+        sides = (make(mediated=True), make(mediated=False))
+        return Destination(settings.name, settings, None, *sides, is_topic_space=publishes)
 
     def find(self, name: str) -> Destination | None:
-        """The destination, or None; None is also the answer for a reply queue that is gone."""
-        return self.durable.get(name) or self._temporary.get(name)
+        """What messages of a name rest on, or None; None is also the answer for a temporary one that is gone.
+
+        The queues of subscriptions are found here as well: never by a name that somebody sends to, see `route`.
+        """
+        return self.durable.get(name) or self._temporary.get(name) or self._subscriptions.get(name)
+
+    def temporary(self, name: str) -> Destination | None:
+        """A temporary destination that lives, or None."""
+        return self._temporary.get(name)
 
     def get(self, name: str) -> Destination:
         """The destination. Raises NameNotFound CF-BUS-030 with a suggestion."""
         found = self.find(name)
         if found is None:
-            raise self._unknown(name)
+            raise self.unknown(name)
         return found
 
-    def _unknown(self, name: str) -> NameNotFound:
+    def unknown(self, name: str) -> NameNotFound:
+        """The error for a name that there is nothing of, with a suggestion."""
         close = difflib.get_close_matches(name, self._known, n=1)
         suggestion = f" (did you mean {close[0]}?)" if close else ""
         return NameNotFound(DESTINATION_UNKNOWN, bus=self._bus, destination=name, suggestion=suggestion)
 
     def add_reply_queue(self, name: str, owner: object) -> Destination:
         """Make a reply queue that only `owner` may consume from."""
-        destination = Destination(name, None, owner, MessageQueue(name, self._clock, self._on_expired))
+        return self.add_temporary(name, owner)
+
+    def add_temporary(
+        self, name: str, owner: object, *, prefix: str | None = None, is_topic_space: bool = False
+    ) -> Destination:
+        """Make a temporary queue or topic that only `owner` may consume from; without a prefix a reply queue."""
+        queue = MessageQueue(name, self._clock, self._on_expired)
+        destination = Destination(name, None, owner, queue, prefix=prefix, is_topic_space=is_topic_space)
         with self._lock:
             self._temporary[name] = destination
         return destination
+
+    def add_subscription(self, settings: DestinationSettings, *, in_memory: bool) -> Destination:
+        """Make the queue of a subscription."""
+        if in_memory:
+            queue = MessageQueue(settings.name, self._clock, self._on_expired)
+            destination = Destination(settings.name, settings, None, queue)
+        else:
+            destination = self._make_durable(settings, self._feeder)
+        with self._lock:
+            self._subscriptions[settings.name] = destination
+        return destination
+
+    def remove_subscription(self, name: str) -> None:
+        """Take the queue of a subscription away, and end all waiting on it. Harmless when it is gone."""
+        with self._lock:
+            gone = self._subscriptions.pop(name, None)
+        if gone is not None:
+            gone.close()
+            if self._feeder is not None:
+                self._feeder.drop(gone.queue)
 
     def remove_reply_queue(self, name: str) -> int:
         """Take a reply queue away; answers how many messages are discarded with it. Harmless when it is gone."""
@@ -208,7 +258,8 @@ class DestinationTable:
         """End all waiting on all of them."""
         with self._lock:
             temporary, self._temporary = list(self._temporary.values()), {}
-        for destination in (*self.durable.values(), *temporary):
+            subscriptions = list(self._subscriptions.values())
+        for destination in (*self.durable.values(), *temporary, *subscriptions):
             destination.close()
 
 

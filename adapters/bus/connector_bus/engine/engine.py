@@ -27,20 +27,32 @@ from connector_bus.engine.access import AccessControl
 from connector_bus.engine.alarm import Alarm
 from connector_bus.engine.branches import Branch, PreparedBranches
 from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
-from connector_bus.engine.destination import QUEUE_TYPES, Destination, DestinationTable, is_reply_queue
+from connector_bus.engine.destination import (
+    QUEUE_TYPES,
+    RESTING_TYPES,
+    Destination,
+    DestinationTable,
+    is_reply_queue,
+)
 from connector_bus.engine.feeder import Feeder
-from connector_bus.engine.intake import Stamp, new_message_id, stamped
+from connector_bus.engine.forward_path import Arrival, follow
+from connector_bus.engine.intake import Stamp, check_paths, new_message_id, stamped
+from connector_bus.engine.interrupt import Interrupt
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.participant import Participants
 from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.rights import Right, RightsWatch
 from connector_bus.engine.rooms import Rooms
 from connector_bus.engine.route import Route
+from connector_bus.engine.topics import Topics
 from connector_bus.engine.unread import Unread
 from connector_bus.engine.ways_out import WaysOut
+from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
+from connector_bus.policy.topics import is_topic
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import Selector
-from connector_bus.settings import LINK_PREFIX, MAX_MESSAGE_SIZE, BusSettings, DestinationSettings
+from connector_bus.settings import LINK_PREFIX, MAX_MESSAGE_SIZE, SUBSCRIPTION_PREFIX, BusSettings, DestinationSettings
 from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, SharedStore
 from connector_bus.store.record import Passage, StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
@@ -68,6 +80,12 @@ NO_QUEUE = Reason(
     "Receive from a queue; subscribe to a topic space.",
 )
 
+TOPIC_UNFIT = Reason(
+    "CF-BUS-184",
+    "nothing can be published to the topic {topic} of {destination}",
+    'Give "/" for the root, or levels such as "sports/football", without wildcards.',
+)
+
 _LOG = logging.getLogger("connector_bus.engine")
 
 
@@ -87,6 +105,8 @@ class BusEngine:
     Attributes:
         settings, access, store, clock, alarm: As given.
         destinations: All destinations.
+        topics: The subscriptions of its topic spaces.
+        rights: Tells what is open that it may be so no more.
         branches: Prepared units that wait for the decision of their transaction.
         rooms: The places of destinations that have a limit.
         participants: The units of work that it takes part in.
@@ -118,6 +138,11 @@ class BusEngine:
         self.destinations = DestinationTable(
             settings.name, settings.destinations.values(), clock, self._expired, self._feeder, store.headers
         )
+        self.rights = RightsWatch(access)
+        self.topics = Topics(settings.name, self.destinations, store, shared, access, self.rights, clock)
+        for each in settings.destinations.values():
+            if each.kind is ResourceType.TOPIC_SPACE:
+                self.topics.attach(each.name)
         self.destinations.ways = WaysOut(settings.name, settings.ways)
         self.branches = PreparedBranches(store)
         self.participants = Participants(self, transactions)
@@ -151,6 +176,7 @@ class BusEngine:
         prepared unit removes stays out until its transaction is decided. From a shared store messages are claimed
         as they are wanted.
         """
+        self.topics.load()
         if self._feeder is not None:
             self._feeder.start()
         else:
@@ -161,9 +187,15 @@ class BusEngine:
         prepared = self.store.prepared()
         held = {line.sequence for unit in prepared for line in unit.removals}
         orphans: dict[str, int] = {}
+        left: list[int] = []  # a crash between the end of a subscription and the last publication
         for line in self.store.index():
-            if line.sequence not in held and not self._show_line(line):
+            if line.sequence in held or self._show_line(line):
+                continue
+            if line.destination.startswith(SUBSCRIPTION_PREFIX):
+                left.append(line.sequence)
+            else:
                 orphans[line.destination] = orphans.get(line.destination, 0) + 1
+        self.store.commit(StoreUnit(remove=tuple(left)))
         for unit in prepared:
             self.branches.found(unit.branch, self._branch(unit))
         for name, count in orphans.items():
@@ -180,7 +212,14 @@ class BusEngine:
                 if line.destination == settings.name and line.sequence not in held:
                     self._offer(destination.side(mediated=line.mediated), _entry_of(line), line.deliver_at)
         self.destinations.add(destination)
+        if destination.is_topic_space:
+            self.topics.attach(settings.name)
         return destination
+
+    def remove(self, name: str) -> None:
+        """Take a destination out, and end all waiting on it; what the store holds for it stays. Does not block."""
+        self.topics.detach(name)
+        self.destinations.remove(name)
 
     def stop(self) -> None:
         """End all waiting, write what was handed in, let go of the store. Claims end with the engine: no loss."""
@@ -197,11 +236,18 @@ class BusEngine:
         needless. Without one that of the destination counts; for a message that says it isn't persistent, express.
         Raises AccessDenied CF-BUS-020, NameNotFound CF-BUS-030, MessagingError, DestinationFull CF-BUS-173.
         """
-        route = self.require_sender(subject, name)
+        check_paths(message)
+        arrival = self.follow(subject, name, message)
         if reliability is None and not message.persistent:
             reliability = Reliability.EXPRESS
-        stored = self.accept(message, name, self.access.identity_of(subject), reliability=reliability)
-        sends = self.fan_out(route, stored)
+        stored = self.accept(
+            arrival.message,
+            arrival.name,
+            self.access.identity_of(subject),
+            hops=arrival.passed,
+            reliability=reliability,
+        )
+        sends = self.fan_out(arrival.route, stored)
         unit = self._collecting()
         if unit is not None:
             unit.enlist(sends=sends)
@@ -210,11 +256,12 @@ class BusEngine:
         assert stored.header.message_id is not None
         return stored.header.message_id
 
-    def require_sender(self, subject: Subject, name: str) -> Route:
+    def require_sender(self, subject: Subject, name: str, topic: str | None = None) -> Route:
         """Where a message for a name goes, if the subject may send there: on each hop that is checked (BUS-8, BUS-13).
 
-        May block for the registry where roles have unique names. Raises AccessDenied CF-BUS-020 or -124, NameNotFound
-        CF-BUS-030, MessagingError CF-BUS-180 or -206.
+        Of a topic space the topic is asked about as well, if one is given. May block for the registry where roles have
+        unique names. Raises AccessDenied CF-BUS-020, -120, -123 or -124, NameNotFound CF-BUS-030, MessagingError
+        CF-BUS-180, -184 or -206.
         """
         if name.startswith(LINK_PREFIX):
             raise MessagingError(LINK_QUEUE, destination=name, bus=self.name)
@@ -222,12 +269,37 @@ class BusEngine:
         if route.bus is not None and not self.destinations.is_alias(name):
             self.access.require_foreign(subject, route.bus, route.name)
         elif route.kind is ResourceType.TEMPORARY:
-            destination = self.destinations.find(name)
-            if destination is not None:  # what comes for one that is gone is discarded, whoever sends it
+            destination = self.destinations.temporary(name)
+            if destination is None:
+                return route  # what comes for one that is gone is discarded, whoever sends it
+            if destination.prefix is None:
                 self.access.require(subject, Role.SENDER, destination.resource)
+            else:
+                self.access.require_prefix(subject, Role.SENDER, destination.prefix)
+        elif route.kind is ResourceType.TOPIC_SPACE and topic is not None:
+            _require_topic(topic, name)
+            self.access.require(subject, Role.SENDER, name, topic)
         else:
             self.access.require(subject, Role.SENDER, name)
         return route
+
+    def follow(self, subject: Subject, name: str, message: Message) -> Arrival:
+        """How far a message gets along its path, with the sender role asked for at each destination (BUS-8).
+
+        Raises what `require_sender` raises, MessagingError CF-BUS-043 or -221.
+        """
+
+        def is_mediated(route: Route) -> bool:
+            found = self.destinations.find(route.name) if route.bus is None else None
+            return found is not None and found.unmediated is not None
+
+        return follow(
+            self.name,
+            name,
+            message,
+            lambda each: self.require_sender(subject, each, message.topic or ROOT),
+            is_mediated,
+        )
 
     def fan_out(self, route: Route, stored: StoredMessage) -> tuple[StoredMessage, ...]:
         """What has to be stored for a message that has been let in: where each copy of it rests next.
@@ -263,12 +335,16 @@ class BusEngine:
         MessagingError CF-BUS-180 and everything that `stamped` raises.
         """
         route = self.destinations.route(name)
-        find = self.destinations.get if route.kind in QUEUE_TYPES else self.destinations.find
+        find = self.destinations.get if route.kind in RESTING_TYPES else self.destinations.find
         destination = None if route.bus is not None else find(route.name)
         if mediated is None:
             mediated = destination is None or destination.unmediated is None
         time = self.clock.time() if timestamp is None else timestamp
         settings = None if destination is None else destination.settings
+        if destination is not None and destination.is_topic_space:
+            topic = message.topic or ROOT
+            _require_topic(topic, name)
+            message = message.replace(topic=topic)
         stamp = Stamp(
             next(self._sequences),
             message_id or new_message_id(),
@@ -305,6 +381,8 @@ class BusEngine:
         needed = Counter[str]()
         if limited:
             sends, needed = self.admit(sends, receipts, wait=wait)
+        else:
+            sends = self._spread(sends)
         try:
             unit = replace(self.store_unit(sends, receipts), received=tuple(received))
             if (
@@ -324,7 +402,12 @@ class BusEngine:
     def admit(
         self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], *, wait: bool
     ) -> tuple[Sequence[StoredMessage], Counter[str]]:
-        """Take places at destinations that have a limit; see `Rooms.admit`. What is dropped is counted here."""
+        """What is to be stored of messages: for what is published a copy for each subscription; and their places.
+
+        Places are taken at destinations that have a limit; see `Rooms.admit`. What is dropped is counted here. May
+        block for the registry, see `Topics.published`.
+        """
+        sends = self._spread(sends)
         if not self._limited:
             return sends, Counter()
         sends, needed, dropped = self.rooms.admit(sends, receipts, wait=wait)
@@ -336,6 +419,23 @@ class BusEngine:
     def has_limits(self) -> bool:
         """Whether any destination has a limit of depth."""
         return self._limited
+
+    def _spread(self, sends: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
+        """The same with a copy for each subscription, and for each link that the topic space is mapped on, in the place
+        of what is published.
+        """
+        abroad = [copy for stored in sends for copy in self._mapped(stored)]
+        published = self.topics.published(sends, self.next_sequence)
+        return [*published, *abroad] if abroad else published
+
+    def _mapped(self, stored: StoredMessage) -> Iterator[StoredMessage]:
+        """Copies of a publication for other buses. What came from one goes to no further one: with buses in a ring it
+        would never come to rest.
+        """
+        if stored.origin is not None or not stored.mediated or stored.passage is not None:
+            return
+        for bus, space in self.ways.mapped(stored.destination):
+            yield replace(self._towards(bus, space, stored), sequence=self.next_sequence())
 
     def drop(self, messages: int) -> None:
         """Count best-effort messages that were dropped."""
@@ -442,8 +542,29 @@ class BusEngine:
         Raises AccessDenied CF-BUS-021 or -023, NameNotFound CF-BUS-030, MessagingError.
         """
         destination = self.consumable(subject, name, consumer, Role.RECEIVER)
+        if destination.is_temporary or (timeout is not None and timeout <= 0):
+            return self.take(destination, timeout, selector)
+        # Whoever waits may lose the right meanwhile: then the wait ends with the refusal.
+        interrupt = Interrupt()
+        unwatch = self.rights.watch(Right(subject, Role.RECEIVER, name), interrupt.fire)
+        try:
+            return self.take(destination, timeout, selector, interrupt)
+        finally:
+            unwatch()
+
+    def take(
+        self,
+        destination: Destination,
+        timeout: float | None,
+        selector: Selector | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Message | None:
+        """Receive without a check: from what was checked when it was opened, such as a subscription. See `receive`.
+
+        Raises the error of the interrupt as well, when that comes first.
+        """
         queue = destination.queue
-        entry = queue.receive(timeout, selector)
+        entry = queue.receive(timeout, selector, interrupt)
         if entry is None:
             return None
         try:
@@ -490,6 +611,8 @@ class BusEngine:
             destination = self.destinations.get(name)
             if destination.owner is not consumer:
                 raise AccessDenied(REPLY_QUEUE_PRIVATE, destination=name, bus=self.name)
+            if destination.is_topic_space:
+                raise MessagingError(NO_QUEUE, destination=name, bus=self.name, kind=str(ResourceType.TOPIC_SPACE))
             return destination
         self.access.require(subject, role, name)
         if route.kind not in QUEUE_TYPES:
@@ -498,7 +621,7 @@ class BusEngine:
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
-        if self._feeder is not None and destination is not None and not destination.is_temporary:
+        if self._feeder is not None and not self._stays_in_memory(stored):
             self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
             return
         kept = stored if self._stays_in_memory(stored) else None
@@ -517,6 +640,10 @@ class BusEngine:
         )
         if not shown and is_reply_queue(stored.destination):
             self.discarded(1)
+        elif destination is None and stored.place is not None:
+            # The subscription has ended since it was published: nobody is to find it after a restart.
+            with contextlib.suppress(MessagingError):
+                self.store.submit(StoreUnit(remove=(stored.sequence,)))
 
     def _show_line(self, line: IndexLine) -> bool:
         destination = self.destinations.find(line.destination)
@@ -575,6 +702,11 @@ class BusEngine:
 
     def __repr__(self) -> str:
         return f"<BusEngine {self.name}>"
+
+
+def _require_topic(topic: str, name: str) -> None:
+    if not is_topic(topic):
+        raise MessagingError(TOPIC_UNFIT, topic=repr(topic), destination=name)
 
 
 def _entry_of(line: IndexLine) -> Entry:

@@ -13,6 +13,7 @@ from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.failure import FailureNote, exception_record, fault_message, is_fault
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.definition import ROOT
 from connector_bus.reliability import Reliability
 from connector_bus.settings import NO_EXCEPTION_DESTINATION
 from connector_bus.store.record import StoredMessage
@@ -172,7 +173,7 @@ class FailureHandling:
             return True
         access = self._engine.access
         try:
-            self._engine.require_sender(access.subject_of(stored.header.identity), reply_to)
+            self._engine.require_sender(access.subject_of(stored.header.identity), reply_to, ROOT)
         except ConnectorError as refusal:
             _LOG.warning("bus %s: no fault is sent to %s: %s", self._engine.name, reply_to, refusal.code)
             return False

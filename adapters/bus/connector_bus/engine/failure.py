@@ -69,6 +69,7 @@ def exception_record(
         "exception_destination": stored.destination,
         "exception_time": now,
         "exception_attempts": attempts,
+        **({} if stored.place is None else {"exception_topic_space": stored.header.destination}),
         "exception_identity": str(stored.header.identity or UNAUTHENTICATED),
         **more,
     }
@@ -83,7 +84,13 @@ def exception_record(
     )
     # Nor is it lost there with the engine, however little was to be done for it.
     return replace(
-        stored, sequence=sequence, header=header, mediated=True, reliability=Reliability.ASSURED, passage=None
+        stored,
+        sequence=sequence,
+        header=header,
+        mediated=True,
+        reliability=Reliability.ASSURED,
+        passage=None,
+        place=None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import final
 from connector.errors import MessagingError
 from connector.spi import Clock
 from connector_bus.engine.alarm import Alarm
+from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.shared_queue import SharedQueue
 from connector_bus.store.contract import SharedStore
@@ -29,8 +30,9 @@ class Feeder:
         clock: The time.
         alarm: For messages that are due later.
 
-    Safe to use from any thread. Mutable state: `_queues`, which only grows; `_asked`, the queues that are in the
-    line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the thread only.
+    Safe to use from any thread. Mutable state: `_queues`, replaced when one comes or goes; `_asked`, the queues that
+    are in the line already, changed under `_lock`; `_hungry`, those that could not be fed, and `_answered`, by the
+    thread only.
     """
 
     def __init__(self, bus: str, store: SharedStore, clock: Clock, alarm: Alarm) -> None:
@@ -61,8 +63,12 @@ class Feeder:
             polled=self.polled,
             later=self._alarm.call_later,
         )
-        self._queues.append(queue)
+        self._queues = [*self._queues, queue]
         return queue
+
+    def drop(self, queue: MessageQueue) -> None:
+        """A queue is gone: it is fed no more. Does not block."""
+        self._queues = [each for each in self._queues if each is not queue]
 
     def start(self) -> None:
         """Begin. Does not block."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Message, Principal, PropertyValue
+from connector_bus.engine.forward_path import HOP_LIMIT
 from connector_bus.reliability import Reliability
 from connector_bus.settings import MAX_MESSAGE_SIZE
 from connector_bus.store.content import Content
@@ -24,9 +25,15 @@ PROPERTY_UNFIT = Reason(
 HEADER_UNFIT = Reason(
     "CF-BUS-035",
     "a message with {name} of type {type} can't be sent",
-    "reply_to, correlation_id and group are text or None; expires_at and deliver_at are seconds since 1970 or None.",
+    "reply_to, correlation_id, group and topic are text or None; expires_at and deliver_at are seconds since 1970 or "
+    "None.",
 )
 PRIORITY_UNFIT = Reason("CF-BUS-033", "a message priority of {found} is not possible", "Give 0 to 9; 4 is normal.")
+PATH_UNFIT = Reason(
+    "CF-BUS-222",
+    "a message with such a {name} can't be sent",
+    "Give a tuple of names of destinations, {limit} at most.",
+)
 MESSAGE_TOO_LARGE = Reason(
     "CF-BUS-174",
     "a message of {size} bytes can't be sent to {destination}, which takes {limit} at most",
@@ -39,6 +46,7 @@ _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
         "reply_to": (str,),
         "correlation_id": (str,),
         "group": (str,),
+        "topic": (str,),
         "expires_at": (int, float),
         "deliver_at": (int, float),
     }
@@ -104,6 +112,17 @@ def stamped(message: Message, stamp: Stamp) -> StoredMessage:
     content = Content.encode(message.body)
     _check_size(content, stamp)
     return StoredMessage(stamp.sequence, header, content, stamp.mediated, stamp.hops, stamp.reliability)
+
+
+def check_paths(message: Message) -> None:
+    """Pass if the paths of a message are names, and not too many. Raises MessagingError CF-BUS-222."""
+    for name in ("forward_path", "reverse_path"):
+        path: Any = getattr(message, name)
+        if not path:
+            continue
+        fit = isinstance(path, tuple) and all(isinstance(each, str) and each for each in path)
+        if not fit or len(path) >= HOP_LIMIT:
+            raise MessagingError(PATH_UNFIT, name=name, limit=HOP_LIMIT - 1)
 
 
 def _check_size(body: object, stamp: Stamp) -> None:

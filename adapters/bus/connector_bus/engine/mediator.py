@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import final
 
-from connector.errors import AccessDenied, MessagingError, NameNotFound, Reason, WorkRejected
+from connector.errors import AccessDenied, MessagingError, NameNotFound, WorkRejected
 from connector.spi import UNAUTHENTICATED, Message, WorkEvent, WorkEventKind, WorkManager
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
+from connector_bus.engine.forward_path import HOP_LIMIT, PATH_ENDS, TOO_MANY_HOPS
 from connector_bus.engine.mediation import NO_ROUTE, Mediation, mediate
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import DestinationFull
 from connector_bus.store.record import StoredMessage
 
-TOO_MANY_HOPS = Reason(
-    "CF-BUS-043",
-    "a message was routed through more than {limit} destinations of bus {bus}",
-    "Look for mediations that send messages round in a circle.",
-)
-
-#: More destinations than this in the path of one message are taken for a circle.
-HOP_LIMIT = 32
-
 #: What trying again can't mend.
-_PERMANENT = frozenset({NO_ROUTE.code, TOO_MANY_HOPS.code})
+_PERMANENT = frozenset({NO_ROUTE.code, TOO_MANY_HOPS.code, PATH_ENDS.code})
 
 _LOG = logging.getLogger("connector_bus.engine")
 
@@ -134,10 +127,16 @@ class Mediator:
         identity = result.identity or UNAUTHENTICATED
         name = result.destination or self._name
         stays, created = self._is_here(name), result.message_id != header.message_id
+        if stays and result.forward_path:
+            # It was on its way, and stopped here to be mediated.
+            (name, *rest), stays = result.forward_path, False
+            result = result.replace(forward_path=tuple(rest))
+        passed = 0
         if not stays and stored.hops >= HOP_LIMIT:
             raise MessagingError(TOO_MANY_HOPS, bus=engine.name, limit=HOP_LIMIT)
         if not stays or created:
-            route = engine.require_sender(engine.access.subject_of(identity), name)
+            arrival = engine.follow(engine.access.subject_of(identity), name, result)
+            route, name, result, passed = arrival.route, arrival.name, arrival.message, arrival.passed
         else:
             route = engine.destinations.route(name)
         accepted = engine.accept(
@@ -147,10 +146,10 @@ class Mediator:
             message_id=result.message_id if keeps_id else None,
             timestamp=header.timestamp if keeps_id and not created else None,
             mediated=True if stays else None,
-            hops=stored.hops + (not stays),
+            hops=stored.hops + (not stays) + passed,
             reliability=None if created else stored.reliability,
         )
-        return engine.fan_out(route, accepted)
+        return engine.fan_out(route, replace(accepted, origin=stored.origin))
 
     def _is_here(self, name: str) -> bool:
         if name == self._name:

@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 from connector.errors import MessagingError, Reason
 from connector.spi import Clock, Message
+from connector_bus.engine.interrupt import Interrupt
 from connector_bus.engine.queue_state import Entry, Matches, QueueState, Taker
 from connector_bus.selector.selector import Selector
 
@@ -177,24 +178,47 @@ class MessageQueue:
             matches = Matches() if self._closed else self._state.match(self._clock.time())
         self._carry_out(matches)
 
-    def receive(self, timeout: float | None, selector: Selector | None = None) -> Entry | None:
+    def receive(
+        self, timeout: float | None, selector: Selector | None = None, interrupt: Interrupt | None = None
+    ) -> Entry | None:
         """Claim the next entry that matches; None if none came within `timeout` seconds (None: wait without limit).
 
         Blocks for up to `timeout`, with the first selector for the disk. Raises MessagingError CF-BUS-036 when the
-        queue closes meanwhile.
+        queue closes meanwhile, and the error of the interrupt when that comes first.
         """
+        if interrupt is None:
+            return self._receive(timeout, selector, None)
+        try:
+            entry = self._receive(timeout, selector, interrupt)
+        finally:
+            interrupt.attach(None)
+        if interrupt.error is not None:
+            if entry is not None:
+                self.release(entry)
+            raise interrupt.error
+        return entry
+
+    def _receive(self, timeout: float | None, selector: Selector | None, interrupt: Interrupt | None) -> Entry | None:
         waiter = _Waiter()
         if selector is not None:
             self.know_headers()
         self.want(waiter, selector=selector)
+        if interrupt is not None:
+            interrupt.attach(lambda: self._give_up(waiter))
         self.feed()
         if not waiter.arrived.wait(timeout) and self.withdraw(waiter):
             return None
         # Withdrawing came too late: the entry was matched to us and its hand-over is a matter of microseconds.
         waiter.arrived.wait()
-        if waiter.entry is None:
+        if waiter.entry is None and not waiter.given_up:
             self.want(waiter)  # refused: the queue has closed
         return waiter.entry
+
+    def _give_up(self, waiter: _Waiter) -> None:
+        """End the waiting of a `receive`, from another thread. Does not block."""
+        if self.withdraw(waiter):
+            waiter.given_up = True
+            waiter.arrived.set()
 
     @property
     def is_closed(self) -> bool:
@@ -253,9 +277,10 @@ class MessageQueue:
 class _Waiter:
     """A `receive` that waits."""
 
-    __slots__ = ("arrived", "entry")
+    __slots__ = ("arrived", "entry", "given_up")
 
     def __init__(self) -> None:
+        self.given_up = False
         self.arrived = threading.Event()
         self.entry: Entry | None = None
 

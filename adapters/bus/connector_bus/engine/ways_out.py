@@ -5,7 +5,7 @@ Pure: nothing here stores or sends anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import final
@@ -56,6 +56,12 @@ class WaysOut:
             return None if way is None else foreign_bus
         next_way = None if way.via is None else self.ways.get(way.via)
         return None if next_way is None or next_way.link is None else way.via
+
+    def mapped(self, topic_space: str) -> Iterator[tuple[str, str]]:
+        """The buses, and their topic spaces, that publications of a topic space go to as well."""
+        for name, way in self.ways.items():
+            if way.link is not None and topic_space in way.link.topic_spaces:
+                yield name, way.link.topic_spaces[topic_space]
 
     def leaving(self, message: Message, is_local: Callable[[str], bool]) -> Message:
         """A message whose addresses mean the same anywhere: those of this bus carry its name."""

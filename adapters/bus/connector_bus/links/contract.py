@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Transfer
 
 
@@ -28,6 +29,13 @@ class LinkSession(Protocol):
         Args:
             batch: The messages.
             forget: Earlier transfers that will not be sent again.
+        """
+        ...
+
+    def explore(self, question: Question) -> Sequence[Stage]:
+        """What the other bus, and those behind it, say of a message that would be sent (BUS-15).
+
+        Blocks. Raises ConnectorError where it can't be asked, or doesn't tell (CF-BUS-223).
         """
         ...
 

@@ -11,14 +11,16 @@ import json
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from connector.errors import ConnectionFailed, Reason
 from connector.spi import Message
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.transfer import Transfer
 from connector_bus.reliability import Reliability
 from connector_bus.store.content import Content, ContentKind
-from connector_bus.store.record import StoredMessage, header_of, to_row
+from connector_bus.store.record import StoredMessage, header_of, kind_of, principal_of, to_row
 
 FRAME_BROKEN = Reason(
     "CF-BUS-210",
@@ -83,6 +85,35 @@ def transfers_from_head(written: Any, bodies: bytes) -> list[Transfer]:
         # Raised out here: an error of what was read would quote it.
         raise ConnectionFailed(FRAME_BROKEN, fault="its messages can't be read")
     return read
+
+
+def question_to_head(question: Question) -> dict[str, Any]:
+    """A question as the head of a frame tells it."""
+    identity = question.identity
+    who = {"kind": kind_of(identity), "name": identity.name, "realm": identity.realm}
+    return {"bus": question.bus, "destination": question.destination, "identity": who, "hops": question.hops}
+
+
+def question_from_head(written: Any) -> Question:
+    """The question of a frame. Raises ConnectionFailed CF-BUS-210."""
+    question = None
+    with suppress(KeyError, TypeError, ValueError):
+        who = written["identity"]
+        identity = principal_of(str(who["kind"]), str(who["name"]), str(who["realm"]))
+        question = Question(str(written["bus"]), str(written["destination"]), identity, int(written["hops"]))
+    if question is None:
+        raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
+    return question
+
+
+def stages_from_head(written: Any) -> list[Stage]:
+    """The stages of a frame. Raises ConnectionFailed CF-BUS-210."""
+    stages = None
+    with suppress(KeyError, TypeError):
+        stages = [Stage.from_dict(each) for each in written]
+    if stages is None:
+        raise ConnectionFailed(FRAME_BROKEN, fault="its stages can't be read")
+    return stages
 
 
 def _to_dict(transfer: Transfer) -> dict[str, Any]:

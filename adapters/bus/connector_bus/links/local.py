@@ -12,7 +12,8 @@ from typing import Any, Final, final
 
 from connector.errors import ConnectionFailed, LoginRefused, Reason
 from connector_bus.links.contract import LinkSession
-from connector_bus.links.framing import read_frame, transfers_to_head, write_frame
+from connector_bus.links.exploration import Question, Stage
+from connector_bus.links.framing import question_to_head, read_frame, stages_from_head, transfers_to_head, write_frame
 from connector_bus.links.in_process import BUS_AWAY
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 
@@ -77,6 +78,10 @@ class LocalSession:
         written, bodies = transfers_to_head(batch)
         head = self._ask({"transfer": written, "forget": sorted(forget)}, bodies)
         return [Answer(Outcome(each["outcome"]), str(each["code"]), str(each["text"])) for each in head["answers"]]
+
+    def explore(self, question: Question) -> Sequence[Stage]:
+        """See the contract."""
+        return stages_from_head(self._ask({"explore": question_to_head(question)})["stages"])
 
     def close(self) -> None:
         """See the contract."""

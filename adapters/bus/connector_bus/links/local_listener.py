@@ -14,7 +14,7 @@ from typing import Any, final
 from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, MessagingError, Reason
 from connector.spi import Secret
 from connector_bus.links.contract import LinkEntrance, LinkSession
-from connector_bus.links.framing import FRAME_BROKEN, read_frame, transfers_from_head, write_frame
+from connector_bus.links.framing import FRAME_BROKEN, question_from_head, read_frame, transfers_from_head, write_frame
 from connector_bus.links.local import LOGIN_TIMEOUT, require_trusted
 from connector_bus.links.transfer import Login
 
@@ -126,6 +126,10 @@ class LocalListener:
         head, bodies = read_frame(connection)
         if "held" in head:
             write_frame(connection, {"held": sorted(session.held())})
+            return
+        if "explore" in head:
+            stages = session.explore(question_from_head(head["explore"]))
+            write_frame(connection, {"stages": [each.to_dict() for each in stages]})
             return
         answers = session.transfer(transfers_from_head(head.get("transfer"), bodies), _texts(head.get("forget")))
         told = [{"outcome": each.outcome, "code": each.code, "text": each.text} for each in answers]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 from connector.errors import (
@@ -27,9 +27,10 @@ from connector_bus.engine.destination import is_reply_queue
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.failure import FailureNote, exception_record, is_fault
-from connector_bus.engine.mediator import HOP_LIMIT, TOO_MANY_HOPS
+from connector_bus.engine.forward_path import HOP_LIMIT, TOO_MANY_HOPS, Arrival
 from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
+from connector_bus.links.exploration import NOT_TOLD, Question, RouteExplorer, Stage
 from connector_bus.links.identity import arriving_as
 from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
@@ -101,6 +102,7 @@ class LinkReceiver:
         server: This engine's own identity.
         identity: Who is who.
         authentication_data: User and password of an alias.
+        explorer: Tells where messages would go.
 
     Mutable state: `_lines`, which only grows, under `_lock`; each line under its own lock.
     """
@@ -112,7 +114,9 @@ class LinkReceiver:
         server: ServerPrincipal,
         identity: IdentityService,
         authentication_data: Callable[[str], AuthenticationData],
+        explorer: RouteExplorer,
     ) -> None:
+        self.explorer = explorer
         self._engine = engine
         self._failures = failures
         self._server = server
@@ -169,6 +173,20 @@ class LinkReceiver:
             raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
         return True
 
+    def explore(self, session: ReceiverSession, question: Question) -> Sequence[Stage]:
+        """Say what would become of a message; without the rules, which are this bus's own affair."""
+        engine = self._engine
+        if engine.access.active and not session.authenticated:
+            raise ConnectionFailed(NOT_TOLD, bus=engine.name, peer=session.peer)
+        identity = self._identity_here(session, question.identity)
+        name = question.destination if question.bus == engine.name else f"{question.destination}{AT}{question.bus}"
+        try:
+            subject = engine.access.subject_of(identity)
+        except ConnectorError as error:
+            return [Stage(engine.name, "arriving", name, str(identity), allowed=False, code=error.code)]
+        stages = self.explorer.explore(subject, identity, name, arrived=True, hops=question.hops)
+        return [replace(each, rule="") for each in stages]
+
     def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
         """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
         known = [each for each in transfers if each in seen]
@@ -199,15 +217,17 @@ class LinkReceiver:
         if fault:
             # Whoever is authenticated as an engine may say that a request has failed; to nobody but a requester.
             return Arrived(transfer, peer, self._server, is_fault=True)
-        identity = arriving_as(
+        return Arrived(transfer, peer, self._identity_here(session, came), is_fault=False)
+
+    def _identity_here(self, session: ReceiverSession, came: Principal) -> Principal:
+        return arriving_as(
             came,
-            self.link_with(peer).inbound_user,
-            secured=access.active,
+            self.link_with(session.peer).inbound_user,
+            secured=self._engine.access.active,
             authenticated=session.authenticated,
             realm=self._identity.realm,
             trusted_realms=self._identity.trusted_realms,
         )
-        return Arrived(transfer, peer, identity, is_fault=False)
 
     def _name(self, transfer: Transfer) -> str:
         here = transfer.bus == self._engine.name
@@ -224,19 +244,19 @@ class LinkReceiver:
         header = engine.ways.arriving(transfer.header).replace(body=transfer.content)
         name = self._name(transfer)
         if arrived.is_fault:
-            route = engine.destinations.route(name)
+            arrival = Arrival(engine.destinations.route(name), name, header.replace(forward_path=()), 0)
         else:
-            route = engine.require_sender(engine.access.subject_of(arrived.identity), name)
+            arrival = engine.follow(engine.access.subject_of(arrived.identity), name, header)
         accepted = engine.accept(
-            header,
-            name,
+            arrival.message,
+            arrival.name,
             arrived.identity,
             message_id=header.message_id,
             timestamp=header.timestamp,
-            hops=transfer.hops + 1,
+            hops=transfer.hops + 1 + arrival.passed,
             reliability=transfer.reliability,
         )
-        return engine.fan_out(route, accepted)
+        return engine.fan_out(arrival.route, replace(accepted, origin=arrived.peer))
 
     def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
         durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
@@ -343,6 +363,12 @@ class ReceiverSession:
                     break
                 self._line.seen.add(each.id)
         return answers
+
+    def explore(self, question: Question) -> Sequence[Stage]:
+        """See the contract."""
+        with self._line.lock:
+            self._require_present()
+        return self._receiver.explore(self, question)
 
     def close(self) -> None:
         """See the contract."""

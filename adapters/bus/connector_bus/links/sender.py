@@ -16,8 +16,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 from connector.errors import ConnectorError, MessagingError, WorkRejected
@@ -25,6 +25,7 @@ from connector.spi import UNAUTHENTICATED, AuthenticationData, WorkEvent, WorkEv
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
 from connector_bus.links.contract import LinkSession, LinkTransport
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.identity import leaving_as
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 from connector_bus.settings import LinkSettings, transmission_queue
@@ -149,6 +150,25 @@ class LinkSender:
         if session is not None:
             session.close()
 
+    def explore(self, question: Question) -> Sequence[Stage]:
+        """Ask the other side what would become of a message, over a session of its own. Blocks.
+
+        Raises ConnectorError where it can't be asked.
+        """
+        with self._lock:
+            settings, transport = self._settings, self._transport
+        leaving = replace(question, identity=leaving_as(question.identity, settings.outbound_user, self._realm))
+        session = transport.open(self._login(settings, f"{self._name}?"))  # another engine's name: it ends no session
+        try:
+            return session.explore(leaving)
+        finally:
+            session.close()
+
+    def _login(self, settings: LinkSettings, engine: str) -> Login:
+        data = None if settings.alias is None else self._authentication_data(settings.alias)
+        user, password = (None, None) if data is None else (data.user, data.password)
+        return Login(self._engine.name, engine, self.to, user, password)
+
     def _take(self, consumer: Consumer, taken: Taken) -> None:
         with self._lock:
             self._waiting.append(taken)
@@ -270,9 +290,7 @@ class LinkSender:
     def _open(self, settings: LinkSettings) -> LinkSession:
         """The session, made if there is none. Blocks. Raises ConnectionFailed, LoginRefused, AuthDataError."""
         if self._session is None:
-            data = None if settings.alias is None else self._authentication_data(settings.alias)
-            user, password = (None, None) if data is None else (data.user, data.password)
-            session = self._transport.open(Login(self._engine.name, self._name, self.to, user, password))
+            session = self._transport.open(self._login(settings, self._name))
             held = session.held()
             self._to_forget |= held - self._unsent(held)
             self._session = session

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from connector.spi import Message
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.subscription import StoredSubscription
 from connector_bus.store.unit import StoreUnit
 
 
@@ -93,6 +94,18 @@ class MessageStore(Protocol):
         """One message, or None if it is gone."""
         ...
 
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """All subscriptions that it keeps, the oldest first."""
+        ...
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """Keep a subscription; one of the same place is replaced. Raises like a write."""
+        ...
+
+    def unsubscribe(self, place: str) -> None:
+        """Forget a subscription and remove what rests on it. Harmless for one that is gone. Raises like a write."""
+        ...
+
     def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
         """The messages of a destination by their sequence, without their bodies, which are not read."""
         ...
@@ -128,6 +141,11 @@ class SharedStore(MessageStore, Protocol):
     """
 
     @property
+    def engine_name(self) -> str:
+        """This engine's name: no other that is at work has it."""
+        ...
+
+    @property
     def epoch(self) -> int:
         """This engine's present epoch."""
         ...
@@ -154,6 +172,10 @@ class SharedStore(MessageStore, Protocol):
             only: Only those with these sequences: for selectors and administration.
             now: Only what is due by then, in seconds since 1970.
         """
+        ...
+
+    def subscriptions_version(self) -> int:
+        """A number that grows with each change of the subscriptions, whichever engine makes it."""
         ...
 
     def tell(self, destination: str) -> None:

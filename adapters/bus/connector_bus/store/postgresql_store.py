@@ -47,8 +47,18 @@ from connector_bus.store.listener import Listener
 from connector_bus.store.membership import Membership
 from connector_bus.store.record import StoredMessage, from_row, header_of
 from connector_bus.store.shared_changes import apply, array_of, hold, notify
-from connector_bus.store.shared_schema import ARRIVING, LEAVING, SHARED, link_transfers, messages, prepared
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.shared_schema import (
+    ARRIVING,
+    LEAVING,
+    SHARED,
+    link_transfers,
+    messages,
+    prepared,
+    subscription_changes,
+    subscriptions,
+)
+from connector_bus.store.subscription import StoredSubscription, subscription_of
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 from connector_bus.store.writer import OUTCOME_UNKNOWN, STORE_FAILED, GroupWriter, StoreUncertain
 
 STORE_UNREACHABLE = Reason(
@@ -141,6 +151,11 @@ class PostgresqlStore:
             self._pool.dispose()
             raise
         self._writer = GroupWriter(self._write, place.namespace)
+
+    @property
+    def engine_name(self) -> str:
+        """See the contract."""
+        return self._owner
 
     @property
     def epoch(self) -> int:
@@ -276,6 +291,25 @@ class PostgresqlStore:
                 .returning(*line_of(messages), messages.c.claimed_by)
             ).all()
         return sorted((IndexLine(*row) for row in rows), key=lambda line: (-line.priority, line.sequence))
+
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(select(subscriptions).order_by(subscriptions.c.made_at)).mappings().all()
+        return [subscription_of(dict(row)) for row in rows]
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(made=record))
+
+    def unsubscribe(self, place: str) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(deleted=place))
+
+    def subscriptions_version(self) -> int:
+        """See the contract."""
+        with self._read() as connection:
+            return int(connection.scalar(select(func.coalesce(func.max(subscription_changes.c.number), 0))) or 0)
 
     def tell(self, destination: str) -> None:
         """See the contract."""

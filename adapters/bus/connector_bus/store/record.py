@@ -47,6 +47,8 @@ class StoredMessage:
         hops: How many destinations it has passed; bounds routing in circles.
         reliability: How much is done for it.
         passage: Where it is bound for, on a transmission queue; None on all others.
+        origin: The bus that it came from over a link; None for what was sent on this one.
+        place: The queue of the subscription that it rests on; None where it rests on its destination.
     """
 
     sequence: int
@@ -56,6 +58,8 @@ class StoredMessage:
     hops: int = 0
     reliability: Reliability = Reliability.ASSURED
     passage: Passage | None = None
+    place: str | None = None
+    origin: str | None = None
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""
@@ -63,7 +67,9 @@ class StoredMessage:
 
     @property
     def destination(self) -> str:
-        """Where it is."""
+        """Where it rests: the queue of a subscription, or its destination."""
+        if self.place is not None:
+            return self.place
         destination = self.header.destination
         assert destination is not None, "a stored message always has a destination"
         return destination
@@ -77,7 +83,7 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "sequence": stored.sequence,
         "destination": stored.destination,
         "message_id": header.message_id,
-        "identity_kind": _kind_of(identity),
+        "identity_kind": kind_of(identity),
         "identity_name": identity.name,
         "identity_realm": identity.realm,
         "reply_to": header.reply_to,
@@ -91,6 +97,8 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "hops": stored.hops,
         "deliver_at": header.deliver_at,
         "reliability": stored.reliability.value,
+        "topic": header.topic,
+        "space": None if stored.place is None else header.destination,
         "transfer": None if stored.passage is None else stored.passage.transfer,
         "routing": _routing_of(stored),
         "properties": json.dumps(dict(header.properties), ensure_ascii=False),
@@ -103,10 +111,13 @@ def from_row(row: Mapping[str, Any]) -> StoredMessage:
     """The message of a row."""
     content = Content(ContentKind(row["content_kind"]), row["content"])
     reliability = Reliability(row["reliability"])
+    place = None if row["space"] is None else row["destination"]
     routing = json.loads(row["routing"] or "{}")
     passage = None if row["transfer"] is None else Passage(row["transfer"], routing["bus"], routing["destination"])
     header, mediated = header_of(row), bool(row["mediated"])
-    return StoredMessage(row["sequence"], header, content, mediated, row["hops"], reliability, passage)
+    return StoredMessage(
+        row["sequence"], header, content, mediated, row["hops"], reliability, passage, place, routing.get("origin")
+    )
 
 
 def header_of(row: Mapping[str, Any]) -> Message:
@@ -114,11 +125,11 @@ def header_of(row: Mapping[str, Any]) -> Message:
     routing = json.loads(row["routing"] or "{}")
     return Message(
         properties=MappingProxyType(json.loads(row["properties"])),
-        destination=row["destination"],
+        destination=row["destination"] if row["space"] is None else row["space"],
         reply_to=row["reply_to"],
         correlation_id=row["correlation_id"],
         message_id=row["message_id"],
-        identity=_principal(row["identity_kind"], row["identity_name"], row["identity_realm"]),
+        identity=principal_of(row["identity_kind"], row["identity_name"], row["identity_realm"]),
         timestamp=row["accepted_at"],
         expires_at=row["expires_at"],
         priority=row["priority"],
@@ -128,6 +139,7 @@ def header_of(row: Mapping[str, Any]) -> Message:
         persistent=Reliability(row["reliability"]).is_persistent,
         forward_path=tuple(routing.get("forward", ())),
         reverse_path=tuple(routing.get("reverse", ())),
+        topic=row["topic"],
     )
 
 
@@ -138,18 +150,22 @@ def _routing_of(stored: StoredMessage) -> str | None:
         routing["forward"] = stored.header.forward_path
     if stored.header.reverse_path:
         routing["reverse"] = stored.header.reverse_path
+    if stored.origin is not None:
+        routing["origin"] = stored.origin
     if stored.passage is not None:
         routing |= {"bus": stored.passage.bus, "destination": stored.passage.destination}
     return json.dumps(routing, ensure_ascii=False) if routing else None
 
 
-def _kind_of(identity: Principal) -> str:
+def kind_of(identity: Principal) -> str:
+    """What kind of principal it is, as stores and links write it."""
     if isinstance(identity, ServerPrincipal):
         return "server"
     return "unauthenticated" if isinstance(identity, UnauthenticatedPrincipal) else "user"
 
 
-def _principal(kind: str, name: str, realm: str) -> Principal:
+def principal_of(kind: str, name: str, realm: str) -> Principal:
+    """The principal that is written so."""
     if kind == "server":
         return ServerPrincipal(name, realm)
     return UserPrincipal(name, realm) if kind == "user" else UNAUTHENTICATED

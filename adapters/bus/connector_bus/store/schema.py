@@ -70,6 +70,8 @@ messages = Table(
     Column("reliability", String, nullable=False, server_default="assured"),
     Column("transfer", String),
     Column("routing", Text),
+    Column("topic", String),
+    Column("space", String),
     Column("properties", Text, nullable=False),
     Column("content_kind", String, nullable=False),
     Column("content", LargeBinary, nullable=False),
@@ -78,6 +80,27 @@ messages = Table(
 #: The columns that the first versions don't have.
 _SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
 _SINCE_LINKS: Final = (messages.c.transfer, messages.c.routing)
+#: And those that came with topic spaces: what rests on a subscription says which topic space it was published to.
+_SINCE_TOPICS: Final = (messages.c.topic, messages.c.space)
+
+#: One line for each subscription; those that aren't durable are here only in a store that several engines share.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("place", String, primary_key=True),
+    Column("space", String, nullable=False),
+    Column("through", String, nullable=False),
+    Column("name", String),
+    Column("pattern", String, nullable=False),
+    Column("selector", Text),
+    Column("owner_kind", String, nullable=False),
+    Column("owner_name", String, nullable=False),
+    Column("owner_realm", String, nullable=False),
+    Column("durable", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("engine", String),
+    Column("made_at", Float, nullable=False),
+)
 
 #: What came over links, until the other side says that it will not send it again: written with its message, so that
 #: whatever happens to either side nothing comes twice.
@@ -114,6 +137,12 @@ def add_links(connection: Connection) -> None:
     """What a message on a link's queue is bound for, paths, and what came over links: at once, as above."""
     _add(connection, _SINCE_LINKS)
     link_transfers.create(connection)
+
+
+def add_topics(connection: Connection) -> None:
+    """The topics of messages, where they were published, and the subscriptions."""
+    _add(connection, _SINCE_TOPICS)
+    subscriptions.create(connection)
 
 
 def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
@@ -170,7 +199,12 @@ class Schema:
 
 
 #: The store in a file.
-EMBEDDED: Final = Schema(metadata, 4, MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links}), (messages,))
+EMBEDDED: Final = Schema(
+    metadata,
+    5,
+    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics}),
+    (messages,),
+)
 
 
 def _require(tables: set[str], place: str, required: Iterable[Table]) -> None:

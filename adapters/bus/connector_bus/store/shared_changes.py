@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql import text
 
 from connector.errors import MessagingError, Reason
@@ -19,8 +20,11 @@ from connector_bus.store.shared_schema import (
     message_sequence,
     messages,
     prepared,
+    subscription_changes,
+    subscriptions,
 )
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.subscription import subscription_row
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 
 FENCED = Reason(
     "CF-BUS-080",
@@ -39,6 +43,8 @@ _INSERT = insert(messages)
 _PREPARED = insert(prepared)
 _RECEIVED = insert(link_transfers)
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+_NEXT_CHANGE = update(subscription_changes).values(number=subscription_changes.c.number + 1)
 
 #: PostgreSQL refuses longer payloads; a destination with such a name is told as "anywhere".
 _PAYLOAD_LIMIT = 7000
@@ -73,7 +79,9 @@ def apply(connection: Connection, changes: Sequence[Change], *, owner: str, epoc
     _arrive(connection, arrivals, None)
     notify(connection, channel, {stored.destination for stored in arrivals})
     for change in changes:
-        if isinstance(change, Preparation):
+        if isinstance(change, SubscriptionChange):
+            _subscribe(connection, change)
+        elif isinstance(change, Preparation):
             _prepare(connection, change, owner)
         elif isinstance(change, Resolution):
             _resolve(connection, change, epoch, channel)
@@ -159,6 +167,17 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
             )
             if claimed_by is None:
                 notify(connection, channel, set(told))
+
+
+def _subscribe(connection: Connection, change: SubscriptionChange) -> None:
+    if change.made is not None:
+        row = subscription_row(change.made)
+        connection.execute(upsert(subscriptions).values(row).on_conflict_do_update(index_elements=["place"], set_=row))
+    if change.deleted is not None:
+        connection.execute(delete(subscriptions).where(subscriptions.c.place == change.deleted))
+        connection.execute(delete(messages).where(messages.c.destination == change.deleted))
+    if not connection.execute(_NEXT_CHANGE).rowcount:
+        connection.execute(insert(subscription_changes).values(number=1))
 
 
 def array_of(numbers: Sequence[int]) -> Any:

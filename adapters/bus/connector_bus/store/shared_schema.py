@@ -45,6 +45,13 @@ prepared.append_column(Column("owner", String, nullable=False))
 prepared.append_column(Column("claim", BigInteger, nullable=False))
 
 link_transfers = schema.link_transfers.to_metadata(metadata)
+subscriptions = schema.subscriptions.to_metadata(metadata)
+#: Counts the changes of subscriptions: engines compare it before they publish.
+subscription_changes = Table(
+    "subscription_changes",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+)
 
 engines = Table(
     "engines",
@@ -60,4 +67,11 @@ def _to_version_2(connection: Connection) -> None:
     _DUE.create(connection)
 
 
-SHARED: Final = schema.Schema(metadata, 3, MappingProxyType({2: _to_version_2, 3: schema.add_links}), (messages,))
+def _to_version_4(connection: Connection) -> None:
+    schema.add_topics(connection)
+    subscription_changes.create(connection)
+
+
+SHARED: Final = schema.Schema(
+    metadata, 4, MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4}), (messages,)
+)

@@ -7,8 +7,9 @@ from sqlite3 import Connection
 from typing import Any
 
 from connector_bus.store.record import to_row
-from connector_bus.store.schema import link_transfers, messages, prepared
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.schema import link_transfers, messages, prepared, subscriptions
+from connector_bus.store.subscription import subscription_row
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 
 
 def _insert(table: Any) -> str:
@@ -18,6 +19,8 @@ def _insert(table: Any) -> str:
 
 
 _INSERT = _insert(messages)
+_SUBSCRIBE = _insert(subscriptions).replace("INSERT", "INSERT OR REPLACE", 1)
+_UNSUBSCRIBE = ("DELETE FROM subscriptions WHERE place = ?", "DELETE FROM messages WHERE destination = ?")
 _PREPARE = _insert(prepared)
 _RECEIVED = _insert(link_transfers)
 _FORGET = "DELETE FROM link_transfers WHERE link = ? AND transfer = ?"
@@ -51,6 +54,16 @@ def apply(connection: Connection, changes: Sequence[Change]) -> None:
         if isinstance(change, Resolution):
             connection.execute(_REMOVE_OF_BRANCH, (change.branch, not change.commit))
             connection.execute(_DECIDED, (change.branch,))
+        elif isinstance(change, SubscriptionChange):
+            _subscribe(connection, change)
+
+
+def _subscribe(connection: Connection, change: SubscriptionChange) -> None:
+    if change.made is not None:
+        connection.execute(_SUBSCRIBE, subscription_row(change.made))
+    if change.deleted is not None:
+        for statement in _UNSUBSCRIBE:
+            connection.execute(statement, (change.deleted,))
 
 
 def _held(preparation: Preparation) -> Iterator[dict[str, object]]:

@@ -22,9 +22,10 @@ from connector_bus.store.contract import IndexLine, PreparedUnit
 from connector_bus.store.index_line import headers_on, line_of, prepared_units, transfers_on, transfers_over
 from connector_bus.store.recent import RecentMessages
 from connector_bus.store.record import StoredMessage, from_row, header_of
-from connector_bus.store.schema import EMBEDDED, link_transfers, messages, prepared
+from connector_bus.store.schema import EMBEDDED, link_transfers, messages, prepared, subscriptions
 from connector_bus.store.sqlite_changes import apply
-from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit
+from connector_bus.store.subscription import StoredSubscription, subscription_of
+from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
 from connector_bus.store.writer import STORE_FAILED, GroupWriter
 
 STORE_TORN = Reason(
@@ -113,6 +114,20 @@ class SqliteStore:
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def subscriptions(self) -> Sequence[StoredSubscription]:
+        """See the contract."""
+        with self._read() as connection:
+            rows = connection.execute(select(subscriptions).order_by(subscriptions.c.made_at)).mappings().all()
+        return [subscription_of(dict(row)) for row in rows]
+
+    def subscribe(self, record: StoredSubscription) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(made=record))
+
+    def unsubscribe(self, place: str) -> None:
+        """See the contract."""
+        self._writer.commit(SubscriptionChange(deleted=place))
 
     def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
         """See the contract."""

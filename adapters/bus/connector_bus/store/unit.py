@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.subscription import StoredSubscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +64,17 @@ class Resolution:
     commit: bool
 
 
-Change: TypeAlias = StoreUnit | Preparation | Resolution
+@dataclass(frozen=True, slots=True)
+class SubscriptionChange:
+    """A subscription comes or goes; with one that goes, what rests on it.
+
+    Attributes:
+        made: The one that comes; it replaces one of the same place.
+        deleted: The place of the one that goes.
+    """
+
+    made: StoredSubscription | None = None
+    deleted: str | None = None
+
+
+Change: TypeAlias = StoreUnit | Preparation | Resolution | SubscriptionChange

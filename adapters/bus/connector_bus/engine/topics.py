@@ -1,0 +1,453 @@
+"""The topic spaces of one bus: their subscriptions, and the copies of what is published to them (BUS-1, BUS-6).
+
+Theory of operation
+-------------------
+A subscription is a queue of its own. What is published is copied to the queue of each subscription that matches its
+topic, whose selector takes it, and whose subscriber may have it; from then on it is a message like any other: stored,
+received, expired, failed and settled by itself. The copies of one publication share its body in memory; in the store
+each has a row with it. The queue of a subscription that isn't durable is in memory only, except in a store that
+several engines share, where all of them have to know of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, final
+
+from connector.errors import AccessDenied, AuthenticationFailed, MessagingError, NameNotFound, Reason
+from connector.spi import Clock, Principal, Subject, identity_outage
+from connector_bus.engine.access import AccessControl
+from connector_bus.engine.audience import Audience
+from connector_bus.engine.destination import Destination, DestinationTable
+from connector_bus.engine.rights import Right, RightsWatch
+from connector_bus.engine.subscription import OpenSubscription, Subscription
+from connector_bus.engine.topic_pattern import TopicPattern, parse_pattern
+from connector_bus.policy.definition import ROOT
+from connector_bus.policy.roles import ResourceType, Role
+from connector_bus.selector.selector import parse_selector
+from connector_bus.settings import MEMORY_SUBSCRIPTION, SUBSCRIPTION_PREFIX, DestinationSettings
+from connector_bus.store.contract import MessageStore, SharedStore
+from connector_bus.store.record import StoredMessage
+from connector_bus.store.subscription import StoredSubscription
+
+NO_TOPIC_SPACE = Reason(
+    "CF-BUS-185",
+    "nothing can be subscribed to at {destination} on bus {bus}: it is of type {kind}",
+    "Subscribe to a topic space; receive from a queue.",
+)
+NOT_THE_OWNER = Reason(
+    "CF-BUS-186",
+    "{user} may not use subscription {subscription} on bus {bus}: somebody else made it",
+    "Only the user who made a subscription uses it; choose another name.",
+)
+NOT_THE_DELETER = Reason(
+    "CF-BUS-187",
+    "{user} may not delete subscription {subscription} on bus {bus}: somebody else made it",
+    "Have the user who made it, or an operator, delete it.",
+)
+NAME_NEEDED = Reason(
+    "CF-BUS-188",
+    "a durable or shared subscription of {destination} on bus {bus} needs a name, and no temporary topic has one",
+    "Give it a name of its own on the bus.",
+)
+OTHER_TERMS = Reason(
+    "CF-BUS-189",
+    "subscription {subscription} on bus {bus} is there already, with another {differs}",
+    "Use it as it was made, delete it first, or choose another name.",
+)
+IN_USE = Reason(
+    "CF-BUS-190",
+    "subscription {subscription} on bus {bus} is in use",
+    "Close its consumer first; several consumers need a shared one.",
+)
+SUBSCRIPTION_UNKNOWN = Reason(
+    "CF-BUS-191",
+    "bus {bus} has no subscription {subscription}",
+    "See `connector bus subscriptions list {bus}`.",
+)
+TEMPORARY_PRIVATE = Reason(
+    "CF-BUS-192",
+    "{destination} on bus {bus} is the temporary topic of another connection",
+    "Only the connection that made a temporary topic subscribes to it.",
+)
+
+#: What two uses of one name have to agree in.
+_TERMS: Final = ("space", "pattern", "selector", "durable", "shared")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Terms:
+    """What somebody wants to subscribe to.
+
+    Attributes:
+        topic: The topics, as a pattern.
+        name: The name of the subscription, unique on the bus; None for one of the consumer's own.
+        durable: Whether it outlives its consumers.
+        shared: Whether several consumers may share it.
+        selector: Which messages; None for all.
+    """
+
+    topic: str = "#"
+    name: str | None = None
+    durable: bool = False
+    shared: bool = False
+    selector: str | None = None
+
+
+@final
+class Topics:
+    """All subscriptions of one bus. Safe to use from any thread.
+
+    Args:
+        bus: The bus, for errors.
+        destinations: Its destinations, which get the queues of the subscriptions.
+        store: Where the durable ones are kept.
+        shared: The same store, where other engines work on it as well; else None.
+        access: The role checks.
+        rights: Tells when a right is lost.
+        clock: The time.
+
+    Mutable state: `_spaces`, `_by_place`, `_by_name` and `_version` (of the subscriptions in a shared store), changed
+    under `_lock`; whoever makes or deletes one holds `_changing` as well, while it blocks.
+    """
+
+    def __init__(
+        self,
+        bus: str,
+        destinations: DestinationTable,
+        store: MessageStore,
+        shared: SharedStore | None,
+        access: AccessControl,
+        rights: RightsWatch,
+        clock: Clock,
+    ) -> None:
+        self._bus = bus
+        self._destinations = destinations
+        self._store = store
+        self._shared = shared
+        self._access = access
+        self._rights = rights
+        self._clock = clock
+        self._changing = threading.RLock()
+        self._lock = threading.Lock()
+        self._spaces: dict[str, Audience] = {}
+        self._by_place: dict[str, Subscription] = {}
+        self._by_name: dict[str, Subscription] = {}
+        self._version = -1
+        access.subscribe(self.forget)
+
+    def load(self) -> None:
+        """Take up the subscriptions that the store keeps. Blocks for the disk; once, before any use."""
+        if self._shared is not None:
+            for record in self._store.subscriptions():
+                if record.engine == self._shared.engine_name:  # an earlier run of this engine has left it
+                    self._store.unsubscribe(record.place)
+            self._refresh()
+            return
+        for record in self._store.subscriptions():
+            self._add(Subscription(record, self._make(record)))
+
+    def attach(self, name: str) -> None:
+        """There is a topic space of this name from now on, with the subscriptions that are known. Does not block."""
+        audience = Audience(self._clock, self._admitted)
+        with self._lock:
+            mine = [each for each in self._by_place.values() if each.record.space == name]
+            for each in mine:
+                each.destination.settings = self._settings(each.record)
+                audience.add(each)
+            self._spaces = {**self._spaces, name: audience}
+
+    def detach(self, name: str) -> None:
+        """It is gone: nothing is published any more. Its subscriptions stay, with what they hold. Does not block."""
+        with self._lock:
+            self._spaces = {key: each for key, each in self._spaces.items() if key != name}
+
+    def forget(self) -> None:
+        """Rights may have changed. Does not block."""
+        for audience in list(self._spaces.values()):
+            audience.forget()
+
+    def published(self, sends: Sequence[StoredMessage], number: Callable[[], int]) -> Sequence[StoredMessage]:
+        """What has to be stored, with a copy for each subscription in the place of what is published.
+
+        May block for the registry, in a shared store for the database. Raises AuthenticationFailed where the registry
+        can't be asked about a subscriber: who may have a message is never guessed.
+        """
+        spaces = self._spaces
+        if not spaces or not any(_is_publication(stored, spaces) for stored in sends):
+            return sends
+        if self._shared is not None:
+            self._refresh()
+            spaces = self._spaces
+        return [
+            copy
+            for stored in sends
+            for copy in (self._copies(stored, spaces, number) if _is_publication(stored, spaces) else (stored,))
+        ]
+
+    def open(self, subject: Subject, asked: str, terms: Terms, consumer: object = None) -> OpenSubscription:
+        """Subscribe, or use a subscription that is there. Blocks for the disk where it is durable, and the registry.
+
+        Args:
+            subject: Who.
+            asked: The topic space, or an alias of it; or a temporary topic.
+            terms: What is wanted.
+            consumer: The connection, where a temporary topic is asked for.
+
+        Raises AccessDenied CF-BUS-021, -121, -125, -186 or -192, NameNotFound CF-BUS-030, MessagingError CF-BUS-170 or
+        -183 (unfit), -185, -188, -189, -190.
+        """
+        pattern = parse_pattern(terms.topic)
+        selector = None if terms.selector is None else parse_selector(terms.selector).text
+        space, right = self._admit(subject, asked, pattern, consumer)
+        is_named = terms.durable or terms.shared
+        if is_named and (not terms.name or right is None):
+            raise MessagingError(NAME_NEEDED, destination=asked, bus=self._bus)
+        with self._changing:
+            found = self._by_name.get(terms.name) if is_named and terms.name else None
+            if found is not None:
+                self._join(found, subject, space, pattern, selector, terms)
+                subscription = found
+            else:
+                subscription = self._made(subject, space, asked, pattern, selector, terms, is_local=right is None)
+            subscription.consumers += 1
+        opened = OpenSubscription(subscription, lambda: self._leave(subscription, unwatch))
+        unwatch = (lambda: None) if right is None else self._rights.watch(right, opened.lost)
+        return opened
+
+    def delete(self, name: str, subject: Subject | None = None) -> None:
+        """End a durable subscription, with what it holds. Blocks for the disk.
+
+        Args:
+            name: Its name.
+            subject: Who does it; None for administration.
+
+        Raises NameNotFound CF-BUS-191, AccessDenied CF-BUS-187, MessagingError CF-BUS-190.
+        """
+        with self._changing:
+            subscription = self.named(name)
+            if subject is not None:
+                self._access.require_owner(subject, subscription.record.owner, name, NOT_THE_DELETER)
+            if subscription.consumers:
+                raise MessagingError(IN_USE, subscription=name, bus=self._bus)
+            self._end(subscription)
+
+    def named(self, name: str) -> Subscription:
+        """The subscription of a name. Raises NameNotFound CF-BUS-191."""
+        if self._shared is not None:
+            self._refresh()
+        found = self._by_name.get(name)
+        if found is None:
+            raise NameNotFound(SUBSCRIPTION_UNKNOWN, subscription=name, bus=self._bus)
+        return found
+
+    def find(self, place: str) -> Subscription | None:
+        """The subscription whose queue has a name, or None. Does not block."""
+        return self._by_place.get(place)
+
+    def all(self) -> list[Subscription]:
+        """All subscriptions, by topic space and name."""
+        if self._shared is not None:
+            self._refresh()
+        with self._lock:
+            present = list(self._by_place.values())
+        return sorted(present, key=lambda each: (each.record.space, each.record.name or "", each.place))
+
+    def temporary_gone(self, space: str) -> None:
+        """A temporary topic is gone, and its subscriptions with it. Does not block."""
+        self.detach(space)
+        with self._lock:
+            gone = [each for each in self._by_place.values() if each.record.space == space]
+        for each in gone:
+            self._drop(each)
+
+    def _admit(self, subject: Subject, asked: str, pattern: TopicPattern, consumer: object) -> tuple[str, Right | None]:
+        """The topic space, and the right that is needed as long as it is open; None for one's own temporary topic."""
+        route = self._destinations.route(asked)
+        if route.kind is ResourceType.TEMPORARY:
+            destination = self._destinations.temporary(asked)
+            if destination is None or not destination.is_topic_space:
+                kind = ResourceType.QUEUE if destination is not None else ResourceType.TEMPORARY
+                raise MessagingError(NO_TOPIC_SPACE, destination=asked, bus=self._bus, kind=str(kind))
+            if destination.owner is not consumer:
+                raise AccessDenied(TEMPORARY_PRIVATE, destination=asked, bus=self._bus)
+            return asked, None
+        # Of a pattern the topics are asked about message by message (BUS-6).
+        right = Right(subject, Role.RECEIVER, asked, None if pattern.is_wildcard else pattern.text)
+        self._access.require(subject, Role.RECEIVER, asked)
+        if route.kind is not ResourceType.TOPIC_SPACE:
+            raise MessagingError(NO_TOPIC_SPACE, destination=asked, bus=self._bus, kind=str(route.kind))
+        if right.topic is not None:
+            self._access.require_topic(subject, Role.RECEIVER, asked, right.topic)
+        return route.name, right
+
+    def _join(
+        self,
+        found: Subscription,
+        subject: Subject,
+        space: str,
+        pattern: TopicPattern,
+        selector: str | None,
+        terms: Terms,
+    ) -> None:
+        record = found.record
+        assert record.name is not None
+        self._access.require_owner(subject, record.owner, record.name, NOT_THE_OWNER)
+        wanted = (space, pattern.text, selector, terms.durable, terms.shared)
+        for term, value in zip(_TERMS, wanted, strict=True):
+            if getattr(record, term) != value:
+                raise MessagingError(OTHER_TERMS, subscription=record.name, bus=self._bus, differs=term)
+        if found.consumers and not record.shared:
+            raise MessagingError(IN_USE, subscription=record.name, bus=self._bus)
+
+    def _made(
+        self,
+        subject: Subject,
+        space: str,
+        asked: str,
+        pattern: TopicPattern,
+        selector: str | None,
+        terms: Terms,
+        *,
+        is_local: bool,
+    ) -> Subscription:
+        in_memory = is_local or (self._shared is None and not terms.durable)
+        if in_memory:
+            place = f"{MEMORY_SUBSCRIPTION}{uuid.uuid4().hex}"
+        else:
+            place = f"{SUBSCRIPTION_PREFIX}{terms.name if terms.durable else uuid.uuid4().hex}"
+        record = StoredSubscription(
+            place=place,
+            space=space,
+            through=asked,
+            name=terms.name,
+            pattern=pattern.text,
+            selector=selector,
+            owner=self._access.identity_of(subject),
+            durable=terms.durable,
+            shared=terms.shared,
+            engine=None if self._shared is None or terms.durable or is_local else self._shared.engine_name,
+            made_at=self._clock.time(),
+        )
+        if not in_memory:
+            self._store.subscribe(record)
+        subscription = Subscription(record, self._make(record), None if terms.durable else subject)
+        self._add(subscription)
+        return subscription
+
+    def _leave(self, subscription: Subscription, unwatch: Callable[[], None]) -> None:
+        unwatch()
+        with self._changing:
+            subscription.consumers -= 1
+            if subscription.record.durable or subscription.consumers or subscription.place not in self._by_place:
+                return
+            self._end(subscription)
+
+    def _end(self, subscription: Subscription) -> None:
+        """Under `_changing`. First nothing more arrives, then what is there goes."""
+        self._drop(subscription)
+        if not subscription.place.startswith(MEMORY_SUBSCRIPTION):
+            self._store.unsubscribe(subscription.place)
+
+    def _make(self, record: StoredSubscription) -> Destination:
+        in_memory = record.place.startswith(MEMORY_SUBSCRIPTION)
+        return self._destinations.add_subscription(self._settings(record), in_memory=in_memory)
+
+    def _settings(self, record: StoredSubscription) -> DestinationSettings:
+        """Its queue is run as its topic space says."""
+        space = self._destinations.find(record.space)
+        settings = None if space is None else space.settings
+        if settings is None:
+            return DestinationSettings(record.place)
+        return dataclasses.replace(settings, name=record.place, kind=ResourceType.QUEUE, mediations=())
+
+    def _add(self, subscription: Subscription) -> None:
+        record = subscription.record
+        with self._lock:
+            self._by_place[record.place] = subscription
+            if record.name is not None and (record.durable or record.shared):
+                self._by_name[record.name] = subscription
+            audience = self._spaces.get(record.space)
+            if audience is not None:
+                audience.add(subscription)
+
+    def _drop(self, subscription: Subscription) -> None:
+        record = subscription.record
+        with self._lock:
+            self._by_place.pop(record.place, None)
+            if record.name is not None and self._by_name.get(record.name) is subscription:
+                del self._by_name[record.name]
+            audience = self._spaces.get(record.space)
+            if audience is not None:
+                audience.remove(subscription)
+        self._destinations.remove_subscription(record.place)
+
+    def _refresh(self) -> None:
+        """Other engines make and delete subscriptions as well. Blocks for the database."""
+        assert self._shared is not None
+        if self._shared.subscriptions_version() == self._version:
+            return
+        with self._changing:
+            version = self._shared.subscriptions_version()
+            stored = {record.place: record for record in self._store.subscriptions()}
+            for place, each in list(self._by_place.items()):
+                if place not in stored and not place.startswith(MEMORY_SUBSCRIPTION):
+                    self._drop(each)
+            for place, record in stored.items():
+                if place not in self._by_place:
+                    self._add(Subscription(record, self._make(record)))
+            self._version = version
+
+    def _copies(
+        self, stored: StoredMessage, spaces: dict[str, Audience], number: Callable[[], int]
+    ) -> Iterator[StoredMessage]:
+        header = stored.header
+        for each in spaces[stored.destination].of(header.topic or ROOT):
+            if each.selector is None or each.selector.matches(header):
+                yield dataclasses.replace(stored, sequence=number(), place=each.place)
+
+    def _admitted(self, subscriptions: Iterable[Subscription], topic: str) -> Iterator[Subscription]:
+        """Those whose subscribers may have a message of a topic: each subscriber is looked up once."""
+        access, owners = self._access, dict[Principal, Subject | None]()
+        for each in subscriptions:
+            record = each.record
+            if not access.active or (record.place.startswith(MEMORY_SUBSCRIPTION) and self._is_temporary(record.space)):
+                yield each
+                continue
+            if each.subject is not None:
+                subject = self._present(each.subject)
+            else:
+                if record.owner not in owners:
+                    owners[record.owner] = self._owner(record.owner)
+                subject = owners[record.owner]
+            if subject is not None and access.allows(subject, Role.RECEIVER, record.through, topic):
+                yield each
+
+    def _is_temporary(self, space: str) -> bool:
+        return self._destinations.temporary(space) is not None
+
+    def _present(self, subject: Subject) -> Subject | None:
+        try:
+            return self._rights.present(subject)
+        except AuthenticationFailed as error:
+            if identity_outage(error) is not None:
+                raise
+            return None
+
+    def _owner(self, owner: Principal) -> Subject | None:
+        try:
+            return self._access.subject_of(owner)
+        except AuthenticationFailed as error:
+            if identity_outage(error) is not None:
+                raise
+            return None  # the user has vanished
+
+    def __repr__(self) -> str:
+        return f"<Topics of {self._bus}, {len(self._by_place)} subscription(s)>"
+
+
+def _is_publication(stored: StoredMessage, spaces: dict[str, Audience]) -> bool:
+    return stored.place is None and stored.mediated and stored.destination in spaces

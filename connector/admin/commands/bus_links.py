@@ -1,0 +1,95 @@
+"""`connector bus links`: the links to other buses, and where messages would go by them (BUS-12, BUS-15)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from connector.admin.exit_codes import ExitCode
+from connector.admin.output import print_json, print_line, print_result, print_table
+from connector.admin.route import Route
+from connector.admin.settings import AdminGroup, settings_of
+
+
+@click.group(cls=AdminGroup)
+def links() -> None:
+    """List, show, start and stop the links to other buses, and follow routes. Role: monitor; start, stop: operator."""
+
+
+@links.command(name="list")
+@click.argument("bus")
+@click.pass_context
+def list_all(context: click.Context, bus: str) -> None:
+    """List them: their states, and how many messages wait, were sent, were refused on the other side."""
+    found = Route.of(context).call("bus.links.list", {"bus": bus})
+    if settings_of(context).json:
+        print_json(found)
+        return
+    columns = ("link", "state", "waiting", "sent", "refused", "code")
+    print_table(columns, found["links"], empty=f"Bus {bus} has no links.")
+
+
+@links.command()
+@click.argument("bus")
+@click.argument("link")
+@click.pass_context
+def show(context: click.Context, bus: str, link: str) -> None:
+    """Show the link to the bus LINK."""
+    found = Route.of(context).call("bus.links.show", {"bus": bus, "link": link})
+    if settings_of(context).json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if value not in (None, {}):
+            print_line(f"{name}: {value}")
+
+
+@links.command()
+@click.argument("bus")
+@click.argument("link")
+@click.pass_context
+def start(context: click.Context, bus: str, link: str) -> None:
+    """Have the link to LINK send, or try at once where it waits after a failure."""
+    _change(context, "start", bus, link, "started")
+
+
+@links.command()
+@click.argument("bus")
+@click.argument("link")
+@click.pass_context
+def stop(context: click.Context, bus: str, link: str) -> None:
+    """Have the link to LINK send nothing until it, or the container, is started; messages wait on its queue."""
+    _change(context, "stop", bus, link, "stopped")
+
+
+@links.command(name="route")
+@click.argument("bus")
+@click.argument("destination")
+@click.option("--as", "user", metavar="USER", help="Whom the message would be from; nobody unless given.")
+@click.pass_context
+def show_route(context: click.Context, bus: str, destination: str, user: str | None) -> None:
+    """Follow a message to DESTINATION over all links that can be reached, without sending one.
+
+    Each bus is shown with whether the destination is there, whom the message would be from, and whether they may send.
+    The exit code is 1 where it would not arrive.
+    """
+    found = Route.of(context).call("bus.links.route", {"bus": bus, "destination": destination, "user": user}, wait=60.0)
+    if settings_of(context).json:
+        print_json(found)
+    else:
+        columns = ("bus", "stage", "place", "identity", "exists", "allowed", "code")
+        print_table(columns, [_told(each) for each in found["stages"]], empty="")
+        print_line("It would arrive." if found["arrives"] else "It would not arrive.")
+    if not found["arrives"]:
+        context.exit(ExitCode.REFUSED)
+
+
+def _change(context: click.Context, command: str, bus: str, link: str, done: str) -> None:
+    found = Route.of(context).call(f"bus.links.{command}", {"bus": bus, "link": link})
+    print_result(found, as_json=settings_of(context).json, for_people=f"The link of {bus} to {link} is {done}.")
+
+
+def _told(stage: dict[str, Any]) -> dict[str, Any]:
+    words = {True: "yes", False: "no", None: "?"}
+    return {**stage, "exists": words[stage["exists"]], "allowed": words[stage["allowed"]]}

@@ -1,0 +1,71 @@
+"""One end of a link in a process of its own, to be killed; run by tests/bus/test_link_kills.py, not a test itself.
+
+    python kill_a_link.py britain|france FOLDER SOCKETS RUN
+
+Prints `ready`. Britain then sends to France as fast as it can, and prints the body of each message once it is
+acknowledged; when its input ends it sends no more, waits until its queue is empty, and prints `drained`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+from support_bus import FakeContext, FakeIdentity, FakeWorkManager, MemoryAudit, World
+from support_links import ALIASES, at_a_socket
+
+from connector.spi import AuthenticationData, Secret, SystemClock
+from connector_bus import BusResourceAdapter
+from connector_bus.settings import transmission_queue
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main(bus: str, folder: Path, sockets: Path, run: str) -> None:
+    identity = FakeIdentity()
+    works = FakeWorkManager(identity, threaded=True)
+    sections = {"buses": {bus: at_a_socket(bus, sockets)}}
+    context = FakeContext(works, identity, folder, sections, MemoryAudit(), SystemClock(), f"of-{bus}")
+    context.aliases["link"] = AuthenticationData("link", *_login())
+    adapter = BusResourceAdapter()
+    adapter.start(context)
+    world = World(adapter, context)
+    say("ready")
+    ended = threading.Event()
+
+    def wait_for_the_end() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    if bus == "britain":
+        send(world, run, ended)
+    ended.wait()
+    world.stop()
+    say("stopped")
+
+
+def _login() -> tuple[str, Secret]:
+    user, password = ALIASES["link"]
+    return user, Secret(password)
+
+
+def send(world: World, run: str, ended: threading.Event) -> None:
+    number = 0
+    with world.connect("alice", bus="britain") as connection:
+        while not ended.is_set():
+            body = f"{run}-{number}"
+            connection.send("forecasts@france", body)
+            say(body)
+            number += 1
+    queue = world.adapter._buses["britain"].engine.destinations.get(transmission_queue("france")).queue
+    while sum(queue.counts()):
+        threading.Event().wait(0.01)  # no test: nobody tells a process that its queue is empty
+    say("drained")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
