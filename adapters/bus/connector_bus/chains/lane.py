@@ -82,7 +82,7 @@ class Lane:
         """Give no more credit."""
         self._producer.stop()
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
         self._show()
         self._producer.close()

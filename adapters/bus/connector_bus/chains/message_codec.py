@@ -65,8 +65,8 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
     """The same of a message that was read by hand; None where a field is of a type that the library knows better."""
     fields = read.properties
     fields += [None] * (11 - len(fields))
-    message_id, claimed, address, _, reply_to, correlation_id, _, _, expiry, _, group = fields[:11]
-    texts = (address, reply_to, group)
+    message_id, claimed, address, subject, reply_to, correlation_id, _, _, expiry, _, group = fields[:11]
+    texts = (address, subject, reply_to, group)
     if not all(text is None or isinstance(text, str) for text in texts) or not isinstance(claimed, bytes | None):
         return None
     if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(expiry, int | None):
@@ -87,6 +87,7 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
         read.durable,
         0,
         str(group) if group else None,
+        topic=str(subject) if subject else None,
     )
 
 
