@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from connector.errors import ConfigError
 from connector_amqp.dialling import LONGEST_PAUSE, round_pause
+from connector_amqp.library import load_proton
 from connector_amqp.settings import Endpoint, read_broker
 
 
@@ -40,3 +43,9 @@ def test_pauses_between_rounds_grow_up_to_a_limit() -> None:
     pauses = [round_pause(rounds) for rounds in range(1, 40)]
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (0.2, LONGEST_PAUSE)
+
+
+def test_without_the_library_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "proton", None)
+    with pytest.raises(ConfigError, match=r"CF-AMQP-001.*connector-framework\[amqp\]"):
+        load_proton()

@@ -132,8 +132,8 @@ class Wire(asyncio.Protocol):
     def has_link_control(self) -> bool:
         """Whether the broker does what it says of draining, browsing and selecting.
 
-        RabbitMQ's plugin for AMQP 1.0, in its versions 3, doesn't: a queue that is asked to drain while it is empty ends
-        the session; distribution mode and filter of a source are echoed as if they were heeded, and everything is given.
+        RabbitMQ's plugin for AMQP 1.0, in its versions 3, doesn't: a queue that is asked to drain while it is empty
+        ends the session; distribution mode and filter are echoed as if they were heeded, and everything is given.
         """
         known = self.peer_properties
         return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))
