@@ -121,3 +121,74 @@ def wire(
             yield running
         finally:
             running.close()
+
+
+class Coordinator:
+    """A client's transactions, in terms of the protocol."""
+
+    def __init__(self, client: Any) -> None:
+        from proton import Terminus, symbol
+        from proton.reactor import SenderOption
+
+        class AtCoordinator(SenderOption):
+            def apply(self, link: Any) -> None:
+                link.target.type = Terminus.COORDINATOR
+                link.target.capabilities.put_object(symbol("amqp:local-transactions"))
+
+        self._client = client
+        self.sender = client.create_sender(None, name="coordinator", options=AtCoordinator())
+
+    def declare(self) -> bytes:
+        delivery = self.ask("declare", None)
+        assert delivery.remote_state == 0x33, delivery.remote.condition
+        return bytes(delivery.remote.data[0])
+
+    def discharge(self, unit: bytes, *, fail: bool = False) -> str | None:
+        """None where it went well, else the condition."""
+        delivery = self.ask("discharge", unit, fail)
+        if delivery.remote_state == delivery.ACCEPTED:
+            return None
+        return str(delivery.remote.condition.name)
+
+    def ask(self, what: str, *fields: Any) -> Any:
+        from proton import Described, Message, symbol
+
+        return self._settled(self.sender.link.send(Message(body=Described(symbol(f"amqp:{what}:list"), [*fields]))))
+
+    def send(self, sender: Any, message: Any, unit: bytes) -> Any:
+        delivery = sender.link.send(message)
+        delivery.local.data = [unit]
+        delivery.update(0x34)
+        return self._settled(delivery)
+
+    def settle(self, receiver: Any, unit: bytes, outcome: int = 0x24, *, finally_: bool = True) -> Any:
+        """Say within the transaction what is to become of the message that was received last."""
+        from proton import Described, ulong
+
+        delivery = receiver.fetcher.unsettled.pop()
+        delivery.local.data = [unit, Described(ulong(outcome), [])]
+        delivery.update(0x34)
+        if finally_:
+            delivery.settle()
+        transport = self._client.conn.transport
+        self._client.wait(lambda: transport.pending() == 0, timeout=10)
+        return delivery
+
+    def _settled(self, delivery: Any) -> Any:
+        self._client.wait(lambda: delivery.settled, timeout=10)
+        return delivery
+
+
+def receive(client: Any, address: str, **options: Any) -> Any:
+    """The next message of a destination, accepted."""
+    receiver = client.create_receiver(address, credit=1, **options)
+    message = receiver.receive(timeout=10)
+    receiver.accept()
+    receiver.close()
+    return message
+
+
+def is_empty(running: Wire, destination: str) -> bool:
+    """Whether there is nothing there to be taken."""
+    counts: tuple[int, int] = running.bus.engine.destinations.get(destination).queue.counts()
+    return counts[0] == 0

@@ -52,6 +52,15 @@ XID_WRONG = Reason(
     "Give text of 1 to {longest} characters.",
 )
 
+ABANDONED = Reason(
+    "CF-TX-044",
+    "the imported transaction {xid!r} can't be {what}: it was rolled back here, since its time was over or an operator"
+    " decided so.",
+    "Roll it back where its superior is; nothing of it is there.",
+)
+
+#: How many rolled back ones are kept whose superior has not spoken since; then the oldest go.
+_MOST_ABANDONED: Final = 10_000
 #: Characters that an identifier may have: enough for XA's format, global and branch parts in hexadecimal.
 _LONGEST: Final = 300
 
@@ -84,6 +93,7 @@ class ImportedTransactions:
         # The mutable state, under the lock, which is not held while anything is run or ended.
         self._lock = threading.Lock()
         self._imported: dict[str, _Imported] = {}
+        self._abandoned: dict[str, None] = {}  # rolled back without their superior, the oldest first
 
     @contextmanager
     def around(self, context: TransactionContext) -> Iterator[None]:
@@ -142,22 +152,26 @@ class ImportedTransactions:
         Blocks for the resources. A unit that is no imported one's is left alone.
         """
         with self._lock:
-            found = next((one for one in self._imported.values() if one.unit is unit), None)
-            if found is None or found.busy is not None or unit.state is not UnitState.ACTIVE:
+            xid = next((xid for xid, one in self._imported.items() if one.unit is unit), "")
+            if not xid or self._imported[xid].busy is not None or unit.state is not UnitState.ACTIVE:
                 return False
-            found.busy = "it is being ended"
+            self._imported[xid].busy = "it is being ended"
         try:
             unit.rollback()
-        except TransactionError as error:
-            _log.error("the rollback of unit %s: %s", unit.id, error.code)
         finally:
-            found.busy = None
+            with self._lock:
+                del self._imported[xid]
+                self._abandoned[xid] = None
+                if len(self._abandoned) > _MOST_ABANDONED:
+                    del self._abandoned[next(iter(self._abandoned))]
         return True
 
     def _claimed_for_work(self, xid: str, timeout: float | None) -> _Imported:
         with self._lock:
             imported = self._imported.get(xid)
             if imported is None:
+                if xid in self._abandoned:
+                    raise _disallowed(xid, "it was rolled back, since its time was over or an operator decided so")
                 if xid in self.in_doubt():
                     raise _disallowed(xid, "it was prepared before a restart")
                 unit = self._transactions.new_unit(
@@ -176,6 +190,9 @@ class ImportedTransactions:
         """Claims a transaction for its end, and forgets it where it has ended."""
         with self._lock:
             imported = self._imported.get(xid)
+            if imported is None and xid in self._abandoned:
+                del self._abandoned[xid]
+                raise TransactionError(ABANDONED, xid=xid, what=what)
             if imported is None:
                 raise TransactionError(XID_UNKNOWN, xid=xid, what=what)
             if imported.busy is not None:
@@ -192,13 +209,14 @@ class ImportedTransactions:
     def _end(self, xid: str, *, commit: bool, one_phase: bool = False) -> None:
         what = "committed" if commit else "rolled back"
         with self._lock:
-            here = xid in self._imported
+            if not commit and xid in self._abandoned:
+                del self._abandoned[xid]
+                return  # that is what its superior wants
+            here = xid in self._imported or xid in self._abandoned
         if not here:
             self._end_of_a_former_run(xid, what, commit=commit)
             return
         with self._ending(xid, what) as unit:
-            if unit.state is UnitState.ROLLED_BACK and not commit:
-                return  # it was abandoned: that is what its superior wants
             prepared = unit.state is UnitState.PREPARED
             if prepared and not one_phase:
                 unit.finish_prepared(commit=commit)

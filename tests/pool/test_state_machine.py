@@ -295,15 +295,26 @@ class PoolMachine(RuleBasedStateMachine):
     # --- the model's bookkeeping -------------------------------------------------------------------------------
 
     def looked(self, waiter: Waiter[None]) -> None:
+        granted = isinstance(waiter.grant, Entry)
         grant, woken = self.state.resume(waiter, self.now)
         if grant is None:
             if not self.state.closed:
                 self.asleep.append(waiter)
         elif not isinstance(grant, LoginRefused):
-            self.received(waiter.plan, grant)
+            self.received(waiter.plan, grant, granted=granted)
         self.woke(woken)
 
-    def received(self, plan: SignOnPlan, found: Found) -> None:
+    def may_serve(self, entry: Entry, plan: SignOnPlan) -> bool:
+        """Whether an entry's credential is new enough for a plan, or nothing newer is to be had now."""
+        return (
+            entry.version >= plan.version
+            or self.state.versions.old_ones_serve
+            or bool(self.state.refusals.blocks(plan, self.now))
+            or self.state._is_on_trial(plan)
+        )
+
+    def received(self, plan: SignOnPlan, found: Found, *, granted: bool = False) -> None:
+        """Somebody has got something; `granted`: it was decided earlier, when its waiter was woken."""
         if isinstance(found, Refusal):
             assert found.version == plan.version, "a credential is refused that was not tried"
         elif isinstance(found, Entry):
@@ -311,12 +322,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert found.doomed is None, "a doomed connection is lent"
             if found.check is not Check.REAUTHENTICATE:
                 assert found.physical.user == plan.user, "a connection is lent to a foreign identity"
-                assert (
-                    found.version >= plan.version
-                    or self.state.versions.old_ones_serve
-                    or self.state.refusals.blocks(plan, self.now)
-                    or self.state._is_on_trial(plan)
-                ), "a connection is lent with a superseded credential"
+                assert granted or self.may_serve(found, plan), "a connection is lent with a superseded credential"
             self.lent.append((found, plan))
         else:
             if found.victim is not None and found.victim not in self.gone:  # `woke` has noted those of grants
@@ -351,6 +357,8 @@ class PoolMachine(RuleBasedStateMachine):
     def woke(self, woken: list[Waiter[None]]) -> None:
         for waiter in woken:
             self.asleep.remove(waiter)  # ValueError: woken twice
+            if isinstance(waiter.grant, Entry) and waiter.grant.check is not Check.REAUTHENTICATE:
+                assert self.may_serve(waiter.grant, waiter.plan), "a superseded credential is granted"
             self.awake.append(waiter)
 
     def granted(self, kind: type[Any]) -> list[Any]:

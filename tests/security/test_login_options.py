@@ -52,7 +52,9 @@ def test_a_module_depends_on_what_its_options_leave(of: Any, narrowed: set[Depen
 
 
 @pytest.mark.parametrize(
-    "narrowed", [{Dependency.REQUEST}, {CALLER, Dependency.TIME}, set(), ["caller"], None], ids=str
+    "narrowed",
+    [{Dependency.REQUEST}, {CALLER, Dependency.TIME}, set(), ["caller"], None],
+    ids=["no dependency of modules", "one that is", "nothing", "a text", "None"],
 )
 def test_a_narrowing_that_is_none_makes_it_asked_every_time(narrowed: Any) -> None:
     assert chain({"narrowed": narrowed or ()}).depends_on == EVERY_TIME

@@ -12,6 +12,7 @@ from support_transactions import FakeParticipant, FakeResource, Refusal, refuse,
 
 from connector.errors import TransactionError, WorkCompletedWithError
 from connector.spi import TransactionContext, Vote, WorkErrorCode
+from connector.transactions import imported
 from connector.transactions.service import Transactions
 
 
@@ -239,7 +240,9 @@ def test_over_its_time_it_is_rolled_back_between_two_works_and_its_superior_hear
     assert transactions.running == ()
     with pytest.raises(WorkCompletedWithError, match="rolled back"):  # not begun anew: half of it is gone
         work(transactions, "x1", bank, timeout=30)
-    with pytest.raises(TransactionError, match="CF-TX-001"):
+    with pytest.raises(TransactionError, match="CF-TX-044"):
+        transactions.terminator.prepare("x1")
+    with pytest.raises(TransactionError, match="CF-TX-041"):  # its superior has heard of it
         transactions.terminator.prepare("x1")
     transactions.close()
 
@@ -291,8 +294,24 @@ def test_an_operator_rolls_back_one_whose_superior_is_silent(transactions: Trans
         transactions.decide(unit.id, commit=True)
     transactions.decide(unit.id, commit=False)
     assert bank.calls == ["rollback"]
-    with pytest.raises(TransactionError, match="CF-TX-001"):
-        transactions.terminator.prepare("x1")
+    with pytest.raises(TransactionError, match="CF-TX-044"):
+        transactions.terminator.commit("x1", one_phase=True)
+
+
+def test_of_rolled_back_ones_whose_superior_never_speaks_the_oldest_are_forgotten(
+    transactions: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "_MOST_ABANDONED", 2)
+    for number in range(3):
+        work(transactions, f"x{number}")
+        (unit,) = transactions.running
+        transactions.decide(unit.id, commit=False)
+    codes = []
+    for number in range(3):
+        with pytest.raises(TransactionError) as caught:
+            transactions.terminator.prepare(f"x{number}")
+        codes.append(caught.value.code)
+    assert codes == ["CF-TX-041", "CF-TX-044", "CF-TX-044"]
 
 
 def test_an_operator_ends_no_unit_that_is_worked_in(transactions: Transactions) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire, receive, require_proton, wire
 
 pytestmark = pytest.mark.amqp
 
@@ -20,14 +20,6 @@ from proton.utils import LinkDetached, SendException  # noqa: E402
 def running(tmp_path: Path) -> Iterator[Wire]:
     with wire(tmp_path) as started:
         yield started
-
-
-def receive(client: Any, address: str, **options: Any) -> Any:
-    receiver = client.create_receiver(address, credit=1, **options)
-    message = receiver.receive(timeout=10)
-    receiver.accept()
-    receiver.close()
-    return message
 
 
 @pytest.mark.parametrize("body", ["Sunny", b"\x00\xff", {"location": "UK", "n": 1}, ["a", 2.5, None], 7, True, None])

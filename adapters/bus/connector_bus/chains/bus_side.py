@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Any, final
+from typing import Any, Final, final
 
 from connector.errors import ConnectorError
-from connector.spi import Message, Subject
+from connector.spi import Message, Subject, UserPrincipal
 from connector_bus.adapter.bus import Bus
+from connector_bus.chains.conditions import Refusal
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
+from connector_bus.chains.settings import ChainSettings
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.engine import new_connection_id
@@ -18,10 +22,15 @@ from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import Role
+from connector_bus.reliability import Reliability
 from connector_bus.settings import REPLY_PREFIX
 from connector_bus.store.record import StoredMessage
 
 Done = Callable[[BaseException | None], None]
+_HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
+_MEMORY: Final = object()
+#: Bytes that wait for one client to read them, from which on it gets no more messages.
+HIGH_WATER: Final = 1024 * 1024
 
 
 @final
@@ -33,18 +42,32 @@ class BusSide:
         subject: Who is signed on: all checks and the identity in its messages are this subject's.
         inbox: Where what other threads have done is heard of.
         executor: Where what blocks is done.
+        chain: What the client may.
+        memory: What all clients of the chain hold in memory.
 
-    Mutable state: `_reply_queues`.
+    Attributes:
+        refuse: Ends a link and says why; set by the peer.
+        outgoing: Bytes that wait for the client to read them, by the last count.
+
+    Mutable state: `subject`, `refuse`, `outgoing`, `_reply_queues`; `_waiting`, what is handed in until the loop has
+    its next turn.
     """
 
-    def __init__(self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor) -> None:
+    def __init__(
+        self, bus: Bus, subject: Subject, inbox: Inbox, executor: Executor, chain: ChainSettings, memory: Memory
+    ) -> None:
         self.bus = bus
         self.subject = subject
+        self.chain = chain
+        self.memory = memory
+        self.refuse: Callable[[Any, Refusal], None] = lambda _link, _refusal: None
+        self.outgoing = 0
         self._inbox = inbox
         self._executor = executor
         self._id = new_connection_id()
         self._count = 0
         self._reply_queues: set[str] = set()
+        self._waiting: list[_HandedIn] = []
 
     @property
     def user(self) -> str | None:
@@ -55,6 +78,27 @@ class BusSide:
     def now(self) -> float:
         """Seconds since 1970."""
         return self.bus.context.clock.time()
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the client to read it that it gets no more."""
+        return self.outgoing > HIGH_WATER
+
+    def sent(self, size: int) -> None:
+        """So many bytes more wait for the client."""
+        self.outgoing += size
+
+    def known_now(self) -> Subject:
+        """Who is signed on, with the groups of now. Blocks for the registry; raises what that raises."""
+        caller = self.subject.caller
+        identity = self.bus.context.identity
+        if not self.bus.access.active or not isinstance(caller, UserPrincipal) or caller.realm != identity.realm:
+            return self.subject
+        return identity.assert_user(caller.name)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have something done on the loop in so many seconds, unless it is cancelled."""
+        return self._inbox.later(seconds, call)
 
     def may_send(self, name: str) -> None:
         """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
@@ -68,10 +112,61 @@ class BusSide:
         """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
         engine, identity = self.bus.engine, self.bus.access.identity_of(self.subject)
         route = engine.require_sender(self.subject, name, message.topic or ROOT)
-        return engine.fan_out(route, engine.accept(message, name, identity, message_id=message.message_id))
+        reliability = None if message.persistent else Reliability.EXPRESS
+        stored = engine.accept(message, name, identity, message_id=message.message_id, reliability=reliability)
+        return engine.fan_out(route, stored)
 
     def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
-        """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards."""
+        """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards.
+
+        What is handed in during one turn of the loop goes to the store together: that makes the difference between one
+        transaction's cost for each message and one for what a client sends at once.
+        """
+        self._waiting.append((sends, receipts, done))
+        if len(self._waiting) == 1:
+            self._inbox.put(self._commit_waiting)
+
+    def _commit_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        engine = self.bus.engine
+        groups: dict[object, list[_HandedIn]] = {}
+        if len(waiting) > 1 and not engine.has_limits:  # where a place has to be had, each is told for itself
+            for each in waiting:
+                groups.setdefault(self._kind(each), []).append(each)
+            waiting = groups.pop(None, [])
+        for sends, receipts, done in waiting:
+            self._commit(sends, receipts, done)
+        for group in groups.values():
+            self._commit_all(group)
+
+    def _kind(self, handed_in: _HandedIn) -> object:
+        """What can be one unit: what only lives in memory; and what is of one claim; None for what is best alone."""
+        sends, receipts, _ = handed_in
+        if not sends and len(receipts) == 1:
+            entry = receipts[0][1]
+            return _MEMORY if entry.in_memory else entry.claim
+        try:
+            unit = self.bus.engine.store_unit(sends, receipts)
+        except ConnectorError:
+            return None
+        return _MEMORY if unit.is_empty else unit.claim
+
+    def _commit_all(self, group: Sequence[_HandedIn]) -> None:
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                for each in group:
+                    each[2](None)
+            elif len(group) == 1:
+                group[0][2](error)
+            else:  # each fails for its own reasons only
+                for each in group:
+                    self._commit(*each)
+
+        sends = [stored for each in group for stored in each[0]]
+        receipts = [receipt for each in group for receipt in each[1]]
+        self._commit(sends, receipts, done)
+
+    def _commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
         engine = self.bus.engine
         try:
             # Nobody waits for a place on the loop: a client is refused at once, and may send again.

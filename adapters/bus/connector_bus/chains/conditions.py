@@ -16,6 +16,7 @@ INVALID_FIELD: Final = "amqp:invalid-field"
 DECODE_ERROR: Final = "amqp:decode-error"
 INTERNAL_ERROR: Final = "amqp:internal-error"
 RESOURCE_LIMIT: Final = "amqp:resource-limit-exceeded"
+REDIRECT: Final = "amqp:connection:redirect"
 FORCED: Final = "amqp:connection:forced"
 
 

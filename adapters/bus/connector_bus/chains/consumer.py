@@ -8,18 +8,30 @@ released            it goes back to its place, as if it had never been out
 modified, failed    a failed delivery: again, up to the limit, then the exception destination
 rejected            to the exception destination at once
 nothing, and goes   back to its place
+any, in a unit      the same, when the transaction commits
 ==================  ==========================================================================
+
+A client that doesn't read, or not fast enough, gets no more than its connection holds: what is handed to it then goes
+back to its place at once, and is wished for again when there is room.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
-from connector_bus.chains.bus_side import BusSide
-from connector_bus.chains.message_codec import encoded
+from connector_bus.chains.bus_side import HIGH_WATER, BusSide
+from connector_bus.chains.conditions import Refusal, refusal_of
+from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
+from connector_bus.chains.message_codec import encoded, encoded_unread
+from connector_bus.chains.units import Units, carry_out
+from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
+from connector_bus.policy.roles import Role
+from connector_bus.selector.selector import Selector
+from connector_bus.store.amqp_content import load_proton
 
 FAILED_BY_CLIENT = Reason(
     "CF-BUS-155",
@@ -27,8 +39,10 @@ FAILED_BY_CLIENT = Reason(
     "Look into the client; the message is delivered again, or stands in the exception destination.",
 )
 
-#: How many messages are out at a client at once, whatever credit it gives: it may never read them.
-WINDOW: Final = 1000
+#: How large messages are taken to be until some have gone out, in bytes.
+_FIRST_SIZE: Final = 1024
+#: Wishes of one link at once: each takes memory, as long as nothing comes as well; what is served is wished for anew.
+_WISHES: Final = 100
 
 
 @final
@@ -38,73 +52,185 @@ class ConsumerLink:
     Args:
         link: The library's link, open.
         side: The bus.
+        units: The connection's transactions.
         destination: Where from.
         presettled: Whether the client wants no acknowledgement: a message is removed before it is sent.
+        selector: Which messages; None for all.
         temporary: The temporary queue that was made for it, or None.
 
-    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_tags`, `_closed`.
+    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
+    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
+    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it was
+    asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
-        self, link: Any, side: BusSide, destination: Destination, *, presettled: bool, temporary: str | None = None
+        self,
+        link: Any,
+        side: BusSide,
+        units: Units,
+        destination: Destination,
+        *,
+        presettled: bool,
+        selector: Selector | None = None,
+        temporary: str | None = None,
     ) -> None:
-        self._link = link
+        self.link = link
         self._side = side
-        self._destination = destination
+        self._units = units
+        self._name = destination.name
         self._queue = destination.queue
         self._presettled = presettled
+        self._selector = selector
         self.temporary = temporary
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
+        self._in_units: dict[str, _Claim] = {}
+        self._credit = 0
+        self._accepted: list[tuple[Entry, Any]] = []
+        self._arrived: deque[tuple[_Wish, Entry]] = deque()
+        self._turning = False
         self._tags = 0
+        self._size = _FIRST_SIZE
+        self._ready = selector is None
+        self._stopped = False
         self._closed = False
 
     def start(self) -> None:
-        """Nothing is sent before the client gives credit."""
+        """Nothing is sent before the client gives credit; for a selector the queue has to know its headers first."""
+        if not self._ready:
+            self._side.apart(self._queue.know_headers, self._know)
+
+    def _know(self, _: Any, error: BaseException | None) -> None:
+        if self._closed:
+            return
+        if error is not None:
+            self._side.refuse(self.link, refusal_of(error))
+            return
+        self._ready = True
+        self.on_flow()
 
     def on_flow(self) -> None:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
-        wanted = max(0, min(self._link.credit, WINDOW - len(self._out)))
+        if not self._ready or self._closed:
+            return
+        self._fill()
+        if self.link.drain_mode:
+            if self._queue.is_shared:
+                self._side.apart(self._queue.feed, lambda _result, _error: self._drained())
+            else:
+                # What was there has been taken by the wishes, and comes through the inbox before this call.
+                self._side.call_soon(self._drained)
+
+    def _fill(self) -> None:
+        out = len(self._out) + len(self._in_units)
+        room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
+        self._credit = self.link.credit
+        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
+        wanted = 0 if self._stopped else wanted
         while len(self._wishes) > wanted:
             if not self._withdraw(next(iter(self._wishes))):
                 break
-        while len(self._wishes) < wanted and not self._closed:
-            wish = _Wish(self)
-            self._wishes.add(wish)
-            try:
-                self._queue.want(wish)
-            except MessagingError:  # the queue has closed: there is nothing to receive any more
-                self._wishes.discard(wish)
-                break
-        if self._link.drain_mode:
-            # What was there has been taken by the wishes already, and comes through the inbox before this call.
-            self._side.call_soon(self._drained)
+        missing = wanted - len(self._wishes)
+        if missing <= 0:
+            return
+        wishes = [_Wish(self) for _ in range(missing)]
+        self._wishes.update(wishes)
+        try:
+            self._queue.want_all(wishes, selector=self._selector)
+        except MessagingError:  # the queue has closed: there is nothing to receive any more
+            self._wishes.difference_update(wishes)
+
+    def _have_turn(self) -> None:
+        """From any thread: something is to be done in the loop's next turn."""
+        if not self._turning:
+            self._turning = True
+            self._side.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """What has gathered since the last one: what was accepted is removed, what arrived is sent, more is wished."""
+        self._turning = False
+        self._remove_accepted()
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._taken(*arrived.popleft())
+        if self._ready and not self._closed:
+            self._fill()
+
+    def _remove_accepted(self) -> None:
+        accepted, self._accepted = self._accepted, []
+        if not accepted:
+            return
+        self._queue.remove_all([entry for entry, _ in accepted])
+        if not self._closed:
+            for _, delivery in accepted:
+                delivery.settle()
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
         if not delivery.updated:
             return
+        state = delivery.remote_state
+        if state == TRANSACTIONAL:
+            self._transacted(delivery)
+            return
         held = self._out.pop(delivery.tag, None)
         if held is None:
-            delivery.settle()
+            claim = self._in_units.get(delivery.tag)
+            if claim is None:
+                delivery.settle()
+            elif delivery.settled:
+                claim.settled = True
             return
         entry, _ = held
-        state = delivery.remote_state
-        if state == delivery.ACCEPTED:
+        if state == ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+            self._accepted.append((entry, delivery))
+        elif state == ACCEPTED:
             self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
         else:
-            if state == delivery.REJECTED:
-                self._fail(entry, "rejected", permanent=True)
-            elif state == delivery.MODIFIED and (delivery.remote.failed or delivery.remote.undeliverable):
-                self._fail(entry, "could not process", permanent=False)
-            else:
-                self._queue.release(entry)
+            remote = delivery.remote
+            outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
+            carry_out(outcome, self._side, (self._queue, entry), _failure)
             delivery.settle()
-        self.on_flow()
+        self._have_turn()
+
+    def _transacted(self, delivery: Any) -> None:
+        tag, state = delivery.tag, transactional_of(delivery.remote.data)
+        claim = self._in_units.get(tag)
+        if claim is not None:
+            claim.settled = claim.settled or delivery.settled
+            return
+        held = self._out.pop(tag, None)
+        unit = None if state is None else self._units.get(state.unit)
+        if held is None:
+            delivery.settle()
+        elif state is None or unit is None:
+            self._out[tag] = held
+            refusal = self._units.unknown(b"" if state is None else state.unit)
+            self._side.refuse(self.link, refusal)
+        else:
+            claim = _Claim(self, held[0], delivery, tag, state.outcome)
+            self._in_units[tag] = claim
+            unit.claim(claim)
+
+    def recheck(self) -> None:
+        """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
+        self._side.consumable(self._name, Role.RECEIVER)
+
+    def stop(self) -> None:
+        """Send nothing any more; what is out may still be settled."""
+        self._stopped = True
+        self._fill()
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are not settled."""
+        return len(self._out)
 
     def close(self) -> None:
-        """The link is gone: what is not settled goes back to its place."""
+        """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = True
+        self._remove_accepted()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
@@ -121,15 +247,19 @@ class ConsumerLink:
     def _taken(self, wish: _Wish, entry: Entry) -> None:
         """On the loop: a wish has been served."""
         self._wishes.discard(wish)
-        if self._closed or self._link.credit <= 0:
+        if self._closed or self._stopped or self._credit <= 0 or self._side.congested:
             self._queue.release(entry)
             return
         try:
-            stored = self._side.bus.engine.fetch(self._queue.name, entry)
-            data = encoded(stored, entry.attempts, self._side.now())
+            if entry.unread is not None:
+                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            else:
+                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
             return
+        self._size = max(1, (7 * self._size + len(data)) // 8)
         if not self._presettled:
             self._send(data, entry)
             return
@@ -139,37 +269,43 @@ class ConsumerLink:
                 self._queue.release(entry)
             elif not self._closed:
                 self._send(data, None)
+                self._have_turn()
 
         self._side.commit((), ((self._queue, entry),), removed)
 
     def _send(self, data: bytes, entry: Entry | None) -> None:
+        self._credit -= 1
         self._tags += 1
         tag = str(self._tags)
-        delivery = self._link.delivery(tag)
-        self._link.stream(data)
-        self._link.advance()
+        delivery = self.link.delivery(tag)
+        self.link.stream(data)
+        self.link.advance()
+        self._side.sent(len(data))
         if entry is None:
             delivery.settle()
         else:
             self._out[tag] = (entry, delivery)
-
-    def _fail(self, entry: Entry, how: str, *, permanent: bool) -> None:
-        error = MessagingError(FAILED_BY_CLIENT, how=how)
-        self._side.failed(self._queue, entry, error, permanent=permanent)
 
     def _settle(self, delivery: Any) -> None:
         if not self._closed:
             delivery.settle()
 
     def _drained(self) -> None:
-        if self._closed:
-            return
+        if self._closed or not self.link.drain_mode or self._side.congested:
+            return  # with room again, `on_flow` comes once more
+        served = not self._wishes
         for wish in list(self._wishes):
             self._withdraw(wish)
         if self._wishes:  # served at this very moment: they are in the inbox behind us
             self._side.call_soon(self._drained)
             return
-        self._link.drained()
+        if served:  # there may be more
+            self._fill()
+            if self._wishes:
+                self._side.call_soon(self._drained)
+                return
+        self.link.drained()
+        self._credit = 0
 
 
 @final
@@ -184,4 +320,72 @@ class _Wish:
     def take(self, entry: Entry) -> None:
         """Here is one: on the loop it goes to the client."""
         consumer = self._consumer
-        consumer._side.call_soon(lambda: consumer._taken(self, entry))
+        consumer._arrived.append((self, entry))
+        consumer._have_turn()
+
+
+@final
+class _Claim:
+    """A delivery whose outcome waits for a transaction; outlives its link.
+
+    Mutable state: `settled`, whether the client has.
+    """
+
+    __slots__ = ("_consumer", "_delivery", "_entry", "_tag", "outcome", "settled")
+
+    def __init__(self, consumer: ConsumerLink, entry: Entry, delivery: Any, tag: str, outcome: Outcome) -> None:
+        self._consumer = consumer
+        self._entry = entry
+        self._delivery = delivery
+        self._tag = tag
+        self.outcome = outcome
+        self.settled = bool(delivery.settled)
+
+    @property
+    def receipt(self) -> Receipt:
+        """Which message it is, and of which queue."""
+        return self._consumer._queue, self._entry
+
+    def recheck(self) -> None:
+        """Raise AccessDenied where the user may not receive it any more."""
+        if self._consumer.temporary is None:
+            self._consumer.recheck()
+
+    def committed(self) -> None:
+        """It has become what the client said."""
+        consumer = self._forgotten()
+        if self.outcome.code != ACCEPTED:
+            carry_out(self.outcome, consumer._side, self.receipt, _failure)
+        if not consumer._closed:
+            self._delivery.update(self.outcome.code or ACCEPTED)
+            self._delivery.settle()
+            consumer._fill()
+
+    def undone(self, error: ConnectorError | None) -> None:
+        """Where the client still has it, it may say again what is to become of it; else it goes back, or has failed."""
+        consumer = self._forgotten()
+        if not self.settled and not consumer._closed:
+            consumer._out[self._tag] = (self._entry, self._delivery)
+            return
+        if error is None:
+            consumer._queue.release(self._entry)
+        else:
+            consumer._side.failed(consumer._queue, self._entry, error, permanent=False)
+        if not consumer._closed:
+            self._delivery.settle()
+            consumer._fill()
+
+    def _forgotten(self) -> ConsumerLink:
+        self._consumer._in_units.pop(self._tag, None)
+        return self._consumer
+
+
+def _failure(how: str) -> ConnectorError:
+    return MessagingError(FAILED_BY_CLIENT, how=how)
+
+
+def reject(delivery: Any, refusal: Refusal) -> None:
+    """Refuse one message of a client, and say why."""
+    delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
+    delivery.update(delivery.REJECTED)
+    delivery.settle()

@@ -15,6 +15,7 @@ from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.admission import Admission
+from connector_bus.chains.memory import Memory
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.store.amqp_content import load_proton
@@ -123,13 +124,14 @@ class ChainListeners:
 
     async def _listen(self, chain: ChainSettings) -> None:
         admission = Admission(chain, self._buses, self._identity)
+        memory = Memory(chain.max_memory)
 
         def client() -> asyncio.BaseProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
-                idle_timeout=chain.idle_timeout,
-                login_timeout=chain.login_timeout,
+                chain=chain,
+                memory=memory,
                 executor=self._executor,
                 gone=self._gone,
             )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Message, PropertyValue
+from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
+from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
+from connector_bus.engine.unread import Unread
 from connector_bus.store.amqp_content import (
     MALFORMED,
     header_section,
@@ -22,6 +28,11 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+_NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
+#: Where clients say when, or after how long, a message may be shown; both in milliseconds.
+DELIVERY_TIME: Final = "x-opt-delivery-time"
+DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
     """A client's message as the engine takes it; its body is kept as bytes. Pure but for the library.
@@ -31,8 +42,12 @@ def decoded(data: bytes, user: str | None, now: float) -> Message:
         user: Who is signed on; None for nobody. A user-id in the message must be the same (BUS-8).
         now: Seconds since 1970, for what is only good for so long.
 
-    Raises MessagingError CF-BUS-151 for what is no message, AccessDenied CF-BUS-152 for a forged sender.
+    Raises MessagingError CF-BUS-151 for what is no message, CF-BUS-172 for a delay that is too long, AccessDenied
+    CF-BUS-152 for a forged sender.
     """
+    quick = quick_read(data)
+    if quick is not None and (message := _quick(quick, data, user, now)) is not None:
+        return message
     wire = load_proton().Message()
     try:
         wire.decode(data)
@@ -45,6 +60,51 @@ def decoded(data: bytes, user: str | None, now: float) -> Message:
     if claimed and claimed != (user or "").encode():
         raise AccessDenied(FORGED, user=user or "nobody")
     return message
+
+
+def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Message | None:
+    """The same of a message that was read by hand; None where a field is of a type that the library knows better."""
+    fields = read.properties
+    fields += [None] * (11 - len(fields))
+    message_id, claimed, address, subject, reply_to, correlation_id, _, _, expiry, _, group = fields[:11]
+    texts = (address, subject, reply_to, group)
+    if not all(text is None or isinstance(text, str) for text in texts) or not isinstance(claimed, bytes | None):
+        return None
+    if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(expiry, int | None):
+        return None
+    if claimed and claimed != (user or "").encode():
+        raise AccessDenied(FORGED, user=user or "nobody")
+    return Message(
+        body=Content(ContentKind.AMQP, data[read.bare :]),
+        properties=_NONE,
+        destination=str(address) if address else None,
+        reply_to=str(reply_to) if reply_to else None,
+        correlation_id=_text(correlation_id),
+        message_id=_text(message_id),
+        expires_at=now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
+        priority=min(read.priority, 9),
+        persistent=read.durable,
+        group=str(group) if group else None,
+        topic=str(subject) if subject else None,
+    )
+
+
+def quick_sender(read: QuickMessage, user: bytes, now: float) -> tuple[float | None, str | None]:
+    """Check who a message that was read by hand says it is from; answers when it expires, and its group.
+
+    Raises AccessDenied CF-BUS-152 for a forged sender, TypeError for what the library has to read.
+    """
+    fields = read.properties
+    count = len(fields)
+    if count > 1 and fields[1] and fields[1] != user:
+        raise AccessDenied(FORGED, user=user.decode() or "nobody")
+    expiry = fields[8] if count > 8 else None
+    group = fields[10] if count > 10 else None
+    if (expiry is not None and type(expiry) is not int) or not isinstance(group, str | None):
+        raise TypeError
+    if read.ttl:
+        return now + read.ttl / 1000, group or None
+    return (expiry / 1000 if expiry else None), group or None
 
 
 def _read(wire: Any, data: bytes, now: float) -> Message:
@@ -65,17 +125,45 @@ def _read(wire: Any, data: bytes, now: float) -> Message:
         persistent=bool(wire.durable),
         group=wire.group_id or None,
         topic=wire.subject or None,
+        deliver_at=_due(wire.annotations or {}, now),
     )
 
 
+def _due(annotations: Mapping[Any, Any], now: float) -> float | None:
+    """Before when a message is not to be shown; None where it may be at once."""
+    time, delay = annotations.get(DELIVERY_TIME), annotations.get(DELIVERY_DELAY)
+    due = None
+    if isinstance(time, int) and not isinstance(time, bool):
+        due = time / 1000
+    elif isinstance(delay, int) and not isinstance(delay, bool):
+        due = now + delay / 1000
+    if due is not None and due - now > LONGEST_DELAY:
+        raise MessagingError(DELAY_UNFIT, found=f"{due - now:g}")
+    return due if due is not None and due > now else None
+
+
 def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
-    """A message for a client: a header of this hop, and the bare message, the sender's own where it came by wire."""
+    """A message for a client: a header of this hop, who sent it, and the bare message, which is the sender's own where
+    it came by wire.
+    """
     header = stored.header
     ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
     hop = header_section(durable=header.persistent, priority=header.priority, ttl=ttl, delivery_count=delivery_count)
+    hop += sender_section(header.identity)
     if stored.content.kind is ContentKind.AMQP:
         return hop + stored.content.data
     return hop + without_hop_sections(bytes(_written(stored).encode()))
+
+
+def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
+    """The same of one that nobody has looked into."""
+    expires = unread.expires_at
+    ttl = None if expires is None else max(0, round((expires - now) * 1000))
+    return (
+        header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
+        + unread.sender
+        + unread.bare
+    )
 
 
 def _written(stored: StoredMessage) -> Any:

@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
 
-from connector.errors import ConnectorError, MessagingError, Reason
+from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
 from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.browser import BrowserLink
 from connector_bus.chains.bus_side import BusSide
-from connector_bus.chains.conditions import NOT_ALLOWED, NOT_IMPLEMENTED, RESOURCE_LIMIT, Refusal, refusal_of
+from connector_bus.chains.conditions import NOT_ALLOWED, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
+from connector_bus.chains.coordinator import CoordinatorLink
+from connector_bus.chains.lane import Lane
+from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
+from connector_bus.chains.units import Units
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.store.amqp_content import load_proton
@@ -26,8 +30,8 @@ NO_SOURCE = Reason(
     "CF-BUS-156", "a receiving link names no source", "Give the destination's name as the source address."
 )
 
-#: Links of one connection.
-MAX_LINKS: Final = 1000
+#: The codes of the registry that say that there is no such user; anything else is an outage.
+_GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
@@ -35,6 +39,12 @@ class Link(Protocol):
     """What sender, receiver and browser have in common."""
 
     temporary: str | None
+    link: Any
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are on their way, and not settled."""
+        ...
 
     def start(self) -> None:
         """The link has been opened."""
@@ -45,6 +55,12 @@ class Link(Protocol):
     def on_delivery(self, delivery: Any) -> None:
         """Something came of a delivery."""
 
+    def recheck(self) -> None:
+        """Raise ConnectorError where the user may not have it any more."""
+
+    def stop(self) -> None:
+        """Begin nothing new: the server stops."""
+
     def close(self) -> None:
         """The link is over."""
 
@@ -54,30 +70,35 @@ class Peer:
     """One client. For the chain's loop only.
 
     Args:
-        connection: The library's connection.
         subject: Who is signed on.
         admit: Chooses the bus for a host name; raises ConnectorError.
         make_side: Makes the way to that bus.
 
-    Mutable state: `_side`, set when the connection is open, `_refused` when it was not; `_links` by their place in the
-    library.
+    Attributes:
+        closing: Whether it was ended from our side.
+
+    Mutable state: `_side` and `_units`, set when the connection is open; `_links` by their place in the library;
+    `closing`; `_checking`, and `_again` where rights have changed meanwhile.
     """
 
     def __init__(
         self,
-        connection: Any,
         subject: Subject,
         admit: Callable[[str | None, Subject], Bus],
         make_side: Callable[[Bus, Subject], BusSide],
     ) -> None:
-        self._connection = connection
+        self._connection: Any = None
         self._subject = subject
         self._admit = admit
         self._make_side = make_side
         self._side: BusSide | None = None
-        self._refused = False
+        self._units: Units | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self.closing = False
+        self._checking = self._again = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
+        self._made: dict[Any, Link] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "PN_CONNECTION_REMOTE_OPEN": self._open,
             "PN_CONNECTION_REMOTE_CLOSE": self._close,
@@ -86,9 +107,11 @@ class Peer:
             "PN_LINK_REMOTE_OPEN": self._attach,
             "PN_LINK_REMOTE_CLOSE": self._detach,
             "PN_LINK_REMOTE_DETACH": self._detach,
-            "PN_LINK_FLOW": self._flow,
-            "PN_DELIVERY": self._delivery,
         }
+
+    def begin(self, connection: Any) -> None:
+        """Whose connection it is: the library's."""
+        self._connection = connection
 
     @property
     def is_open(self) -> bool:
@@ -101,13 +124,85 @@ class Peer:
         if handler is not None:
             handler(event)
 
+    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
+        """Something came of a delivery on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_delivery(delivery)
+
+    def on_flow(self, link: Any) -> None:
+        """Credit has changed on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_flow()
+
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
-        links, self._links = list(self._links.values()), {}
+        self._unsubscribe()
+        links, self._links, self._made = list(self._links.values()), {}, {}
         for _, link in links:
             link.close()
+        if self._units is not None:
+            self._units.close()
         if self._side is not None:
             self._side.close()
+
+    def resume(self) -> None:
+        """There is room again for what the client is to be sent."""
+        for _, link in list(self._links.values()):
+            link.on_flow()
+
+    def stop(self) -> None:
+        """The server stops: nothing new begins, what is under way may end."""
+        for _, link in list(self._links.values()):
+            link.stop()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are on their way, and not settled."""
+        return sum(link.in_flight for _, link in self._links.values())
+
+    # --- rights that change -------------------------------------------------------------------------------------------
+
+    def recheck(self) -> None:
+        """Rights may have changed: ask who the user is now, then whether everything open may stay so."""
+        side = self._side
+        if side is None or self.closing:
+            return
+        if self._checking:
+            self._again = True
+            return
+        self._checking = True
+        side.apart(side.known_now, self._rechecked)
+
+    def _rechecked(self, subject: Subject | None, error: BaseException | None) -> None:
+        side, self._checking = self._side, False
+        if side is None or self.closing:
+            return
+        if isinstance(error, AuthenticationFailed) and error.code in _GONE:
+            self._end_connection(refusal_of(error))
+            return
+        if subject is not None:  # else nobody can say: what is known of the user stays
+            side.subject = self._subject = subject
+        try:
+            self._admit(self._connection.remote_hostname, self._subject)
+        except ConnectorError as denial:
+            self._end_connection(refusal_of(denial))
+            return
+        for made in [found for _, found in self._links.values()]:
+            try:
+                made.recheck()
+            except ConnectorError as denial:
+                self._drop(made.link, refusal_of(denial))
+        if self._again:
+            self._again = False
+            self.recheck()
+
+    def _end_connection(self, refusal: Refusal) -> None:
+        self.closing = True
+        for _, link in list(self._links.values()):
+            link.stop()
+        self._refuse(self._connection, refusal)
 
     # --- connection and sessions --------------------------------------------------------------------------------------
 
@@ -120,11 +215,14 @@ class Peer:
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
             connection.open()
-            self._refused = True
+            self.closing = True
             self._refuse(connection, refusal_of(error))
             return
-        self._side = self._make_side(bus, self._subject)
-        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY"])
+        side = self._side = self._make_side(bus, self._subject)
+        side.refuse = self._drop
+        self._units = Units(side)
+        self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
+        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY"])
         connection.properties = proton.PropertyDict({"product": "connector-framework", "bus": bus.name})
         connection.open()
 
@@ -137,35 +235,44 @@ class Peer:
     def _close_session(self, event: Any) -> None:
         ended = event.session._impl
         for key in [key for key, (session, _) in self._links.items() if session == ended]:
-            self._links.pop(key)[1].close()
+            self._made.pop(key, None)
+            self._ended(self._links.pop(key)[1])
         event.session.close()
+        event.session.free()
 
     # --- links --------------------------------------------------------------------------------------------------------
 
     def _attach(self, event: Any) -> None:
-        link = event.link
-        if self._side is None:  # proton tells of links that come before the open has been answered
-            if not self._refused:  # else the close is on its way, and what it says is not to come second
-                self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+        link = LeanLink(event.link)
+        if self.closing:  # the close is on its way, and what it says is not to come second
             return
-        if len(self._links) >= MAX_LINKS:
-            self._refuse_link(link, Refusal(RESOURCE_LIMIT, f"A connection has at most {MAX_LINKS} links."))
+        if self._side is None or self._units is None:  # proton tells of links before the open has been answered
+            self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+            return
+        limit = self._side.chain.max_links
+        if len(self._links) >= limit:
+            self._refuse_link(link, Refusal(RESOURCE_LIMIT, f"A connection has at most {limit} links."))
             return
         try:
-            made = self._receiving(link, self._side) if link.is_sender else self._sending(link, self._side)
+            attach = self._receiving if link.is_sender else self._sending
+            made = attach(link, self._side, self._units)
         except ConnectorError as error:
             self._refuse_link(link, refusal_of(error))
             return
-        if made is not None:
-            self._links[link._impl] = (link.session._impl, made)
-            made.start()
+        if isinstance(made, ProducerLink) and made.name is not None:
+            made = Lane(link, made, self._side, made.name)
+        self._links[link._impl] = (link.session._impl, made)
+        self._made[link._impl] = made
+        made.start()
 
-    def _sending(self, link: Any, side: BusSide) -> Link | None:
+    def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to send: our side of the link is the receiver."""
         wanted = link.remote_target
         if wanted.type == wanted.COORDINATOR:
-            self._refuse_link(link, Refusal(NOT_IMPLEMENTED, "Transactions over the wire are not offered yet."))
-            return None
+            link.source.copy(link.remote_source)
+            link.target.copy(wanted)
+            link.open()
+            return CoordinatorLink(link, units)
         name, temporary = wanted.address or None, None
         if wanted.dynamic:
             name = temporary = side.new_reply_queue()
@@ -178,25 +285,22 @@ class Peer:
         link.rcv_settle_mode = link.remote_rcv_settle_mode
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.open()
-        return ProducerLink(link, side, name, temporary)
+        return ProducerLink(link, side, units, name, temporary)
 
-    def _receiving(self, link: Any, side: BusSide) -> Link | None:
+    def _receiving(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to receive, or to look."""
         wanted = link.remote_source
         browses = wanted.distribution_mode == wanted.DIST_MODE_COPY
-        selector, unknown = _selector_of(wanted)
+        selector, applied = _selector_of(wanted)
         temporary = side.new_reply_queue() if wanted.dynamic else None
         name = temporary or wanted.address
         if not name:
             raise MessagingError(NO_SOURCE)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        if selector is not None and not browses:
-            text = "A selector on a link that takes messages is not offered yet; browse with it."
-            self._refuse_link(link, Refusal(NOT_IMPLEMENTED, text))
-            return None
         link.source.copy(wanted)
-        if unknown:  # only what is applied is echoed
-            link.source.filter.clear()
+        link.source.filter.clear()
+        if applied:  # only what is applied is echoed
+            link.source.filter.put_object(applied)
         if temporary is not None:
             link.source.dynamic, link.source.address = True, temporary
         link.target.copy(link.remote_target)
@@ -205,27 +309,31 @@ class Peer:
         link.open()
         if browses:
             return BrowserLink(link, side, destination, selector)
-        return ConsumerLink(link, side, destination, presettled=presettled, temporary=temporary)
+        return ConsumerLink(
+            link, side, units, destination, presettled=presettled, selector=selector, temporary=temporary
+        )
 
     def _detach(self, event: Any) -> None:
         link = event.link
         _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
-            made.close()
-            if made.temporary is not None and self._side is not None:
-                self._side.drop_reply_queue(made.temporary)
+            self._ended(made)
         link.close()
         link.free()  # else the session keeps it for as long as it lasts
 
-    def _flow(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
+    def _drop(self, link: Any, refusal: Refusal) -> None:
+        """End a link from our side, and say why; the connection goes on."""
+        _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
-            made.on_flow()
+            self._ended(made)
+            self._refuse(link, refusal)
 
-    def _delivery(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
-        if made is not None:
-            made.on_delivery(event.delivery)
+    def _ended(self, made: Link) -> None:
+        made.close()
+        if made.temporary is not None and self._side is not None:
+            self._side.drop_reply_queue(made.temporary)
 
     def _refuse_link(self, link: Any, refusal: Refusal) -> None:
         """Attach without a terminus and detach with the reason, both at once: else clients wait for the second."""
@@ -239,21 +347,17 @@ class Peer:
         endpoint.close()
 
 
-def _selector_of(source: Any) -> tuple[Selector | None, bool]:
-    """The selector among a source's filters, and whether there are others. Raises MessagingError CF-BUS-170."""
+def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:
+    """The selector among a source's filters, and the filters that are applied. Raises MessagingError CF-BUS-170."""
     data = source.filter
     data.rewind()
-    if not data.next():
-        return None, False
-    filters = data.get_object()
-    if not isinstance(filters, dict):
-        return None, True
-    selector, unknown = None, False
-    for value in filters.values():
+    filters = data.get_object() if data.next() else None
+    selector, applied = None, {}
+    for name, value in (filters if isinstance(filters, dict) else {}).items():
         descriptor = getattr(value, "descriptor", None)
         text = getattr(value, "value", None)
         known = isinstance(text, str) and (descriptor in _SELECTORS or str(descriptor) in _SELECTORS)
         if known:
             selector = parse_selector(str(text))
-        unknown = unknown or not known
-    return selector, unknown
+            applied[name] = value
+    return selector, applied

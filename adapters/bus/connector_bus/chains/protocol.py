@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.spi import Subject
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.bus_side import BusSide
+from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.memory import Memory
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.settings import ChainSettings
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
 
 _LOG = logging.getLogger("connector_bus.chains")
 
-#: Seconds that a client has for reading our last words, when what it sends is of no interest any more.
+#: Seconds that a client has for reading our last words, and for ending what was ended from our side.
 LINGER: Final = 2.0
 #: Seconds that a wrong password waits for its answer: somebody who guesses is slowed down, nobody else is.
 REFUSAL_DELAY: Final = 1.0
@@ -38,8 +40,8 @@ class ClientProtocol(asyncio.Protocol):
     Args:
         admission: Who gets in.
         container: Our name to the client.
-        idle_timeout: Seconds after which a silent client is taken for dead.
-        login_timeout: Seconds until a client must have opened its connection.
+        chain: What clients may.
+        memory: What all clients of the chain hold in memory.
         executor: Where the registry is asked, and whatever else blocks.
         gone: Told when the connection has ended.
 
@@ -51,15 +53,15 @@ class ClientProtocol(asyncio.Protocol):
         admission: Admission,
         container: str,
         *,
-        idle_timeout: float,
-        login_timeout: float,
+        chain: ChainSettings,
+        memory: Memory,
         executor: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
         self._container = container
-        self._idle_timeout = idle_timeout
-        self._login_timeout = login_timeout
+        self._chain = chain
+        self._memory = memory
         self._executor = executor
         self._gone = gone
         self._loop = asyncio.get_running_loop()
@@ -69,9 +71,13 @@ class ClientProtocol(asyncio.Protocol):
         self._sasl: SaslServer | None = None
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
+        self._bus_side: BusSide | None = None
+        self._last_words: asyncio.TimerHandle | None = None
         self._paused = False
         self._ending = False
         self._timers: list[asyncio.TimerHandle] = []
+        self._ticking: asyncio.TimerHandle | None = None
+        self._was_open = False
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -82,7 +88,7 @@ class ClientProtocol(asyncio.Protocol):
         external = _common_name(transport.get_extra_info("ssl_object"))
         bare = self._admission.takes_nobody()
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
-        self._timers.append(self._loop.call_later(self._login_timeout, self._too_late))
+        self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -100,8 +106,10 @@ class ClientProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over; what was out at the client goes back."""
-        for timer in self._timers:
+        for timer in (*self._timers, *((self._ticking,) if self._ticking is not None else ())):
             timer.cancel()
+        if self._last_words is not None:
+            self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
         if self._engine is not None:
@@ -165,23 +173,20 @@ class ClientProtocol(asyncio.Protocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        engine = EngineRoom(self._container, self._idle_timeout, self._on_event)
-        self._engine = engine
-        self._peer = Peer(engine.connection, self._subject, self._admission.bus_for, self._side)
+        self._peer = peer = Peer(self._subject, self._admission.bus_for, self._side)
+        self._engine = engine = EngineRoom(self._container, self._chain, peer)
+        peer.begin(engine.connection)
         self._feed(rest)
 
     def _side(self, bus: Bus, subject: Subject) -> BusSide:
-        return BusSide(bus, subject, self._inbox, self._executor)
+        self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._memory)
+        return self._bus_side
 
     def _too_late(self) -> None:
         if self._peer is None or not self._peer.is_open:
             self.close("No connection was opened in time.")
 
     # --- AMQP ---------------------------------------------------------------------------------------------------------
-
-    def _on_event(self, name: str, event: Any) -> None:
-        assert self._peer is not None
-        self._peer.on_event(name, event)
 
     def _feed(self, data: bytes) -> None:
         engine = self._engine
@@ -196,29 +201,46 @@ class ClientProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         engine = self._engine
-        if engine is None or self._transport is None or self._paused or self._ending:
+        if engine is None or self._transport is None or self._ending:
+            return
+        if self._peer is not None and self._peer.closing:
+            self._linger()
+        if self._paused:
             return
         data, over = engine.output()
         self._write(data)
         if over:
             self._end_writing()
-        else:
-            self._tick()
+            return
+        if self._ticking is None or self._was_open != (self._peer is not None and self._peer.is_open):
+            self._tick()  # what the client wants of idleness is known once it is open
+        self._count()
+
+    def _count(self) -> None:
+        """What waits for the client is counted anew where that matters; with room again it goes on."""
+        side, engine, peer = self._bus_side, self._engine, self._peer
+        if side is None or engine is None or peer is None or self._transport is None:
+            return
+        congested = side.congested
+        if side.outgoing > HIGH_WATER // 2:
+            side.outgoing = engine.backlog() + self._transport.get_write_buffer_size()
+        if congested and not side.congested:
+            side.call_soon(peer.resume)
 
     def _tick(self) -> None:
-        engine = self._engine
-        if engine is None:
+        engine, peer = self._engine, self._peer
+        if engine is None or peer is None:
             return
+        self._was_open = peer.is_open
         now = time.monotonic()
         due = engine.tick(now)
-        for timer in self._timers[1:]:
-            timer.cancel()
-        del self._timers[1:]
-        if due:
-            self._timers.append(self._loop.call_later(max(0.01, due - now), self._on_time))
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._ticking = self._loop.call_later(max(0.01, due - now), self._on_time) if due else None
 
     def _on_time(self) -> None:
-        if self._engine is not None:
+        self._ticking = None
+        if self._engine is not None and not self._ending:
             self._tick()
             self._engine.tell()
             self._flush()
@@ -239,9 +261,14 @@ class ClientProtocol(asyncio.Protocol):
             self._peer.end()
         if transport.can_write_eof():
             transport.write_eof()
-            self._timers.append(self._loop.call_later(LINGER, transport.close))
+            self._linger()
         else:
             transport.close()
+
+    def _linger(self) -> None:
+        """Close in a while, whatever the client does."""
+        if self._last_words is None and self._transport is not None:
+            self._last_words = self._loop.call_later(LINGER, self._transport.close)
 
 
 def _common_name(secured: ssl.SSLObject | None) -> str | None:

@@ -26,6 +26,14 @@ class ChainSettings:
         idle_timeout: Seconds after which a silent client is taken for dead.
         login_timeout: Seconds that a client may take until it has said who it is and opened its connection.
         max_connections: How many clients at once.
+        max_user_connections: How many of them may be one user's.
+        max_address_connections: How many of them may come from one address.
+        max_frame_size: Bytes of the largest frame that a client may send.
+        max_sessions: Sessions of one connection.
+        max_links: Links of one connection.
+        max_in_flight: Messages that one link has out, and not settled.
+        max_memory: Bytes of clients' messages that are held in memory until they are stored, over all clients.
+        transaction_timeout: Seconds after which a transaction that is still open is rolled back.
     """
 
     name: str
@@ -38,6 +46,14 @@ class ChainSettings:
     idle_timeout: float = 60.0
     login_timeout: float = 10.0
     max_connections: int = 1000
+    max_user_connections: int = 1000
+    max_address_connections: int = 1000
+    max_frame_size: int = 65536
+    max_sessions: int = 255
+    max_links: int = 1000
+    max_in_flight: int = 1000
+    max_memory: int = 256 * 1024 * 1024
+    transaction_timeout: float = 300.0
 
     @property
     def is_secure(self) -> bool:
