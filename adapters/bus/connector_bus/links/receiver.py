@@ -194,7 +194,7 @@ class LinkReceiver:
             expected = self._authentication_data(link.alias).user
         except ConnectorError as error:
             raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
-        if login.user != expected or login.password is None:
+        if login.user is None or login.user != expected or login.password is None:
             raise LoginRefused(WRONG_USER, **place)
         try:
             self._identity.authenticate(login.user, login.password)
