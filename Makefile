@@ -2,6 +2,8 @@
 PYTHON ?= python3
 DB ?= postgresql
 OPERATIONS ?= 1000000
+# Processes that share the tests: each starts the servers of the rooms that it gets (0: all in one, for a debugger).
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -33,7 +35,7 @@ $(VENV)/.servers: tests/servers/install | $(VENV)/.installed-test
 
 test: $(VENV)/.installed-test $(VENV)/.servers  ## every test, with coverage by branch
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS); status=$$?; \
+	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status
 
 soak: $(VENV)/.installed-test  ## the pools under a million operations of hypothesis' programs (OPERATIONS=, SOAK_ARGS=--seed 7)

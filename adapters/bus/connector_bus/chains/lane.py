@@ -17,6 +17,7 @@ from connector.errors import AccessDenied, ConnectorError
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import decoded, quick_sender
 from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.unread import Unread
 
@@ -53,6 +54,7 @@ class Lane:
         self._lean = load_lean()
         self._lib = self._lean.lib
         self._user = (side.user or "").encode()
+        self._sender = sender_section(side.bus.access.identity_of(side.subject))
         self._deliveries: list[Any] = []
         self._messages: list[Unread] = []
         self._destination: Destination | None = None
@@ -143,6 +145,7 @@ class Lane:
         message = Unread(
             sequence,
             data[read.bare :],
+            self._sender,
             read.durable,
             min(read.priority, 9),
             expires,

@@ -10,6 +10,7 @@ from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Message, PropertyValue
 from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
 from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.unread import Unread
 from connector_bus.store.amqp_content import (
     MALFORMED,
@@ -142,10 +143,13 @@ def _due(annotations: Mapping[Any, Any], now: float) -> float | None:
 
 
 def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
-    """A message for a client: a header of this hop, and the bare message, the sender's own where it came by wire."""
+    """A message for a client: a header of this hop, who sent it, and the bare message, which is the sender's own where
+    it came by wire.
+    """
     header = stored.header
     ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
     hop = header_section(durable=header.persistent, priority=header.priority, ttl=ttl, delivery_count=delivery_count)
+    hop += sender_section(header.identity)
     if stored.content.kind is ContentKind.AMQP:
         return hop + stored.content.data
     return hop + without_hop_sections(bytes(_written(stored).encode()))
@@ -157,6 +161,7 @@ def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
     ttl = None if expires is None else max(0, round((expires - now) * 1000))
     return (
         header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
+        + unread.sender
         + unread.bare
     )
 
