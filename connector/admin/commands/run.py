@@ -55,7 +55,7 @@ def run(context: click.Context, configuration: Path | None) -> None:
         stop_signals() as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration) as container,
     ):
-        # What is there by now stays for good: a full collection need not look through it each time that messages pile up.
+        # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
         gc.collect()
         gc.freeze()
         _print_ready(container, administration, as_json=settings.json)
