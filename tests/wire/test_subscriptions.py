@@ -171,7 +171,7 @@ def test_nobody_else_uses_it_and_no_second_link_at_once(running: Wire) -> None:
 
 def test_another_topic_under_the_same_name_makes_it_anew(running: Wire) -> None:
     client = connect(running, "bob", "office")
-    receiver = client.create_receiver("news/a", name="daily", credit=5, options=Durable())
+    client.create_receiver("news/a", name="daily", credit=5, options=Durable())
     publish(running, "old", topic="a")
     client.close()
     again = connect(running, "bob", "office").create_receiver("news/b", name="daily", credit=5, options=Durable())
