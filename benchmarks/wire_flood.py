@@ -81,9 +81,9 @@ def flood(client: Sequence[str], target: Target, *, count: int, durable: bool, f
     """Messages a second, from the first that is sent to the last that is received and acknowledged."""
     address = target.addresses["durable" if durable else "transient"]
     words = [target.url, address, str(count), str(CREDIT), str(SIZE), "1" if durable else "0"]
-    used = cpu_seconds(target.pid)
     with _running([*client, "receive", *words], target) as receiver:
         _expect(receiver, "READY")
+        used = cpu_seconds(target.pid)
         with _running([*client, "send", *words], target) as sender:
             (began, sent), (_, received) = _done(sender), _done(receiver)
     if figures is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 import click
 
@@ -27,11 +28,61 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def bus_arguments(command: _Command) -> _Command:
-    """Give a command BUS, DESTINATION, `--as` and the password options."""
+    """Give a command BUS, DESTINATION, `--cf`, `--as` and the password options; `Place.of` reads the first three."""
     command = password_options(command)
     command = click.option("--as", "user", metavar="USER", help="The user to sign on to the bus as.")(command)
-    command = click.argument("destination")(command)
-    return click.argument("bus")(command)
+    command = click.option(
+        "--cf",
+        metavar="NAME",
+        help="A connection factory of the configuration, of a broker elsewhere for example; BUS is then left out.",
+    )(command)
+    command = click.argument("destination", required=False, metavar="DESTINATION")(command)
+    return click.argument("bus", required=False, metavar="BUS")(command)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command's messages are.
+
+    Attributes:
+        destination: The destination.
+        body: The body argument, or None.
+        bus: The bus, or None with a connection factory.
+        cf: The connection factory, or None with a bus.
+    """
+
+    destination: str
+    body: str | None
+    bus: str | None
+    cf: str | None
+
+    @classmethod
+    def of(cls, cf: str | None, *words: str | None) -> Place:
+        """Read BUS DESTINATION [BODY], or with `--cf` DESTINATION [BODY]. Raises click.UsageError."""
+        given = [word for word in words if word is not None]
+        needed = ("DESTINATION",) if cf is not None else ("BUS", "DESTINATION")
+        if len(given) < len(needed):
+            raise click.UsageError(f"Missing argument '{needed[len(given)]}'.")
+        rest = given[len(needed) :]
+        if len(given) > len(words) - (2 - len(needed)):
+            raise click.UsageError(f"Got unexpected extra argument ({given[-1]}): with --cf there is no BUS.")
+        return cls(given[len(needed) - 1], rest[0] if rest else None, None if cf is not None else given[0], cf)
+
+    def operation(self, verb: str) -> str:
+        """The operation that does it there."""
+        return f"bus.{verb}" if self.cf is None else f"connection.{verb}"
+
+    def arguments(self, login: Login | None, **others: Any) -> dict[str, Any]:
+        """The operation's arguments. A bus checks a login by itself; a connection factory's signs on with it."""
+        if self.cf is None:
+            return {"bus": self.bus, "destination": self.destination, **others}
+        signed_on = {} if login is None else {"user": login.user, "password": login.password.reveal()}
+        return {"reference": self.cf, "destination": self.destination, **signed_on, **others}
+
+    def login(self, login: Login | None) -> Login | None:
+        """The request's login: the bus's own; with a connection factory none, it goes with the arguments."""
+        return login if self.cf is None else None
 
 
 def timeout_option(default: float) -> Callable[[_Command], _Command]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import bus_arguments, bus_login, print_message
+from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message
 from connector.admin.output import print_json, print_line
 from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, settings_of
@@ -17,19 +17,21 @@ from connector.admin.settings import AdminCommand, settings_of
 @click.pass_context
 def browse(
     context: click.Context,
-    bus: str,
-    destination: str,
+    bus: str | None,
+    destination: str | None,
+    cf: str | None,
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
 ) -> None:
     """Look at the first hundred messages on DESTINATION of BUS; they stay there."""
+    place = Place.of(cf, bus, destination)
     login = bus_login(user, password_stdin, password_file)
-    messages = Route.of(context).call("bus.browse", {"bus": bus, "destination": destination}, login=login)
+    messages = Route.of(context).call(place.operation("browse"), place.arguments(login), login=place.login(login))
     if settings_of(context).json:
         print_json(messages)
         return
     for message in messages:
         print_message(message)
     if not messages:
-        print_line(f"No messages on {destination}.")
+        print_line(f"No messages on {place.destination}.")

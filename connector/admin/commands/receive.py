@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import bus_arguments, bus_login, print_message, timeout_option
+from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, timeout_option
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_json
 from connector.admin.route import Route
@@ -19,21 +19,23 @@ from connector.admin.settings import AdminCommand, settings_of
 @click.pass_context
 def receive(
     context: click.Context,
-    bus: str,
-    destination: str,
+    bus: str | None,
+    destination: str | None,
+    cf: str | None,
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
     timeout: float,
 ) -> None:
     """Take one message from DESTINATION of BUS. Without one within the timeout the exit code is 1."""
+    place = Place.of(cf, bus, destination)
     login = bus_login(user, password_stdin, password_file)
-    arguments = {"bus": bus, "destination": destination, "timeout": timeout}
-    message = Route.of(context).call("bus.receive", arguments, login=login, wait=timeout)
+    arguments = place.arguments(login, timeout=timeout)
+    message = Route.of(context).call(place.operation("receive"), arguments, login=place.login(login), wait=timeout)
     if settings_of(context).json:
         print_json(message)
     elif message is None:
-        click.echo(f"No message on {destination} within {timeout:g} s.", err=True)
+        click.echo(f"No message on {place.destination} within {timeout:g} s.", err=True)
     else:
         print_message(message)
     if message is None:

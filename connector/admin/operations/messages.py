@@ -1,4 +1,8 @@
-"""Operations on a bus, signed on as the caller: send, receive, browse, request. The bus checks its own roles."""
+"""Operations on messages: send, receive, browse, request.
+
+On a bus of this container signed on as the caller, where the bus checks its own roles; or by a connection factory of
+the configuration, signed on as it says or as the user given, for operators of this container.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,18 @@ import base64
 from contextlib import AbstractContextManager
 from typing import Any
 
+from connector.admin.access import Access
 from connector.admin.administered import AdministeredBus
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
+from connector.errors import ConfigError, Reason
 from connector.spi import Message
+
+NO_MESSAGES = Reason(
+    "CF-ADM-140",
+    "{reference} gives no connections that messages are sent over.",
+    "Name a connection factory of a bus or of an AMQP broker.",
+)
 
 #: The longest wait of one receive, in seconds: so often it is looked whether anybody still waits for the answer.
 SLICE = 0.5
@@ -18,6 +30,9 @@ BROWSE_LIMIT = 100
 
 
 def _connection(target: Target, request: Request) -> AbstractContextManager[AdministeredBus]:
+    reference = request.arguments.optional_text("reference")
+    if reference is not None:
+        return _borrowed(target, request, reference)
     bus = request.arguments.text("bus")
     login = request.login
     if login is None:
@@ -25,11 +40,27 @@ def _connection(target: Target, request: Request) -> AbstractContextManager[Admi
     return target.container.bus_connection(bus, login.user, login.password)
 
 
+def _borrowed(target: Target, request: Request, reference: str) -> AbstractContextManager[AdministeredBus]:
+    request.require(Access.OPERATOR)  # whatever the operation: an alias of the configuration's may step in here
+    factory, user = target.container.lookup(reference), request.arguments.optional_text("user")
+    if not hasattr(factory, "get_connection"):
+        raise ConfigError(NO_MESSAGES, reference=reference)
+    given = () if user is None else (user, request.arguments.password("password"))
+    connection = factory.get_connection(*given)
+    if not all(hasattr(connection, verb) for verb in ("send", "receive", "browse", "request")):
+        connection.close()
+        raise ConfigError(NO_MESSAGES, reference=reference)
+    borrowed: AbstractContextManager[AdministeredBus] = connection
+    return borrowed
+
+
 def send(target: Target, request: Request) -> dict[str, Any]:
     """Send one message; answers its id."""
     destination = request.arguments.text("destination")
     with _connection(target, request) as connection:
-        message_id = connection.send(destination, request.arguments.anything("body"))
+        topic = request.arguments.optional_text("topic")
+        about = {} if topic is None else {"topic": topic}
+        message_id = connection.send(destination, request.arguments.anything("body"), **about)
     return {"destination": destination, "message_id": None if message_id is None else str(message_id)}
 
 
@@ -84,6 +115,7 @@ def plain_message(message: Message) -> dict[str, Any]:
         "timestamp": message.timestamp,
         "reply_to": message.reply_to,
         "correlation_id": message.correlation_id,
+        "topic": message.topic,
         "delivery_count": message.delivery_count,
         "properties": dict(message.properties),
         "body": body,

@@ -66,6 +66,7 @@ _ROLE = (*_PLACE, "role", "holder")
 _HOLDER = ("bus", "holder")
 _RESOURCE = ("bus", "kind", "name")
 _MEDIATION = ("bus", "name", "handler")
+_FACTORY = ("reference", "destination")
 _EXCEPTIONS = ("bus", "destination")
 _SUBSCRIPTION = ("bus", "subscription")
 
@@ -143,6 +144,10 @@ _ALL = (
     Operation("bus.receive", Access.BUS, messages.receive, ("bus", "destination")),
     Operation("bus.browse", Access.BUS, messages.browse, ("bus", "destination")),
     Operation("bus.request", Access.BUS, messages.request, ("bus", "destination"), handlers=True),
+    Operation("connection.send", Access.OPERATOR, messages.send, _FACTORY),
+    Operation("connection.receive", Access.OPERATOR, messages.receive, _FACTORY),
+    Operation("connection.browse", Access.OPERATOR, messages.browse, _FACTORY),
+    Operation("connection.request", Access.OPERATOR, messages.request, _FACTORY, handlers=True),
 )
 
 #: All operations by name.

@@ -23,7 +23,7 @@ from connector_bus.engine.destination import Destination
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.subscription import OpenSubscription
-from connector_bus.engine.topics import OTHER_TERMS, Terms
+from connector_bus.engine.terms import OTHER_TERMS, Terms
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
@@ -32,10 +32,10 @@ from connector_bus.store.record import StoredMessage
 _LOG = logging.getLogger("connector_bus.chains")
 
 Done = Callable[[BaseException | None], None]
-#: Bytes that wait for one client to read them, from which on it gets no more messages.
-HIGH_WATER: Final = 1024 * 1024
 _HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
 _MEMORY: Final = object()
+#: Bytes that wait for one client to read them, from which on it gets no more messages.
+HIGH_WATER: Final = 1024 * 1024
 
 
 @final

@@ -17,6 +17,7 @@ from connector.errors import AccessDenied, ConnectorError
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import decoded, quick_sender
 from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.unread import Unread
 
@@ -53,6 +54,7 @@ class Lane:
         self._lean = load_lean()
         self._lib = self._lean.lib
         self._user = (side.user or "").encode()
+        self._sender = sender_section(side.bus.access.identity_of(side.subject))
         self._deliveries: list[Any] = []
         self._messages: list[Unread] = []
         self._destination: Destination | None = None
@@ -61,6 +63,19 @@ class Lane:
         self._at = name
         self._limit = 0
 
+    @property
+    def in_flight(self) -> int:
+        """How many messages are not stored yet."""
+        return self._producer.in_flight
+
+    def recheck(self) -> None:
+        """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
+        self._producer.recheck()
+
+    def stop(self) -> None:
+        """Give no more credit."""
+        self._producer.stop()
+
     def start(self) -> None:
         """The link has been opened."""
         self._producer.start()
@@ -68,19 +83,6 @@ class Lane:
     def on_flow(self) -> None:
         """Credit has changed."""
         self._producer.on_flow()
-
-    @property
-    def in_flight(self) -> int:
-        """How many messages are not accepted yet."""
-        return self._producer.in_flight + len(self._messages)
-
-    def recheck(self) -> None:
-        """Raise ConnectorError where the user may not send there any more."""
-        self._producer.recheck()
-
-    def stop(self) -> None:
-        """Give no more credit."""
-        self._producer.stop()
 
     def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
@@ -114,7 +116,7 @@ class Lane:
             self._producer.take(delivery, data)
             return
         self._collect(impl, data, read)
-        self._producer.taken()
+        self._producer.passed()
 
     def _look(self) -> None:
         """Once a turn: may the user send there, and is it a destination for the short way?"""
@@ -143,6 +145,7 @@ class Lane:
         message = Unread(
             sequence,
             data[read.bare :],
+            self._sender,
             read.durable,
             min(read.priority, 9),
             expires,

@@ -10,6 +10,7 @@ from connector.errors import AccessDenied, MessagingError, Reason
 from connector.spi import Message, PropertyValue
 from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
 from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.unread import Unread
 from connector_bus.store.amqp_content import (
     MALFORMED,
@@ -27,10 +28,10 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+_NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 #: Where clients say when, or after how long, a message may be shown; both in milliseconds.
 DELIVERY_TIME: Final = "x-opt-delivery-time"
 DELIVERY_DELAY: Final = "x-opt-delivery-delay"
-_NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
@@ -74,19 +75,16 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
     if claimed and claimed != (user or "").encode():
         raise AccessDenied(FORGED, user=user or "nobody")
     return Message(
-        Content(ContentKind.AMQP, data[read.bare :]),
-        _NONE,
-        str(address) if address else None,
-        str(reply_to) if reply_to else None,
-        _text(correlation_id),
-        _text(message_id),
-        None,
-        None,
-        now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
-        min(read.priority, 9),
-        read.durable,
-        0,
-        str(group) if group else None,
+        body=Content(ContentKind.AMQP, data[read.bare :]),
+        properties=_NONE,
+        destination=str(address) if address else None,
+        reply_to=str(reply_to) if reply_to else None,
+        correlation_id=_text(correlation_id),
+        message_id=_text(message_id),
+        expires_at=now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
+        priority=min(read.priority, 9),
+        persistent=read.durable,
+        group=str(group) if group else None,
         topic=str(subject) if subject else None,
     )
 
@@ -145,10 +143,13 @@ def _due(annotations: Mapping[Any, Any], now: float) -> float | None:
 
 
 def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
-    """A message for a client: a header of this hop, and the bare message, the sender's own where it came by wire."""
+    """A message for a client: a header of this hop, who sent it, and the bare message, which is the sender's own where
+    it came by wire.
+    """
     header = stored.header
     ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
     hop = header_section(durable=header.persistent, priority=header.priority, ttl=ttl, delivery_count=delivery_count)
+    hop += sender_section(header.identity)
     if stored.content.kind is ContentKind.AMQP:
         return hop + stored.content.data
     return hop + without_hop_sections(bytes(_written(stored).encode()))
@@ -160,6 +161,7 @@ def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
     ttl = None if expires is None else max(0, round((expires - now) * 1000))
     return (
         header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
+        + unread.sender
         + unread.bare
     )
 

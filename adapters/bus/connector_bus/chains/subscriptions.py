@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any, Final, final
 
 from connector_bus.engine.subscription import OpenSubscription
-from connector_bus.engine.topics import Terms
+from connector_bus.engine.terms import Terms
 
 #: What stands between the topic space and the topic in an address.
 SEPARATOR: Final = "/"

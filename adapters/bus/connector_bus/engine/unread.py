@@ -28,17 +28,30 @@ class Unread:
     Attributes:
         sequence: The engine's number for it.
         bare: The bare message.
+        sender: Who sent it, as clients on the wire are told.
         durable, priority, expires_at, group: What the client says of it, see `Message`.
         timestamp: When it was accepted, in seconds since 1970.
         destination: Where it is.
     """
 
-    __slots__ = ("_read", "bare", "destination", "durable", "expires_at", "group", "priority", "sequence", "timestamp")
+    __slots__ = (
+        "_read",
+        "bare",
+        "destination",
+        "durable",
+        "expires_at",
+        "group",
+        "priority",
+        "sender",
+        "sequence",
+        "timestamp",
+    )
 
     def __init__(
         self,
         sequence: int,
         bare: bytes,
+        sender: bytes,
         durable: bool,
         priority: int,
         expires_at: float | None,
@@ -49,6 +62,7 @@ class Unread:
     ) -> None:
         self.sequence = sequence
         self.bare = bare
+        self.sender = sender
         self.durable = durable
         self.priority = priority
         self.expires_at = expires_at

@@ -1,0 +1,122 @@
+"""The managed connection factory, and the connection factory that a look-up returns."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any, final
+
+from connector.spi import (
+    ConnectionManager,
+    ConnectionRequestInfo,
+    Explanation,
+    ManagedConnectionFactory,
+    PasswordCredential,
+    Secret,
+    Subject,
+)
+from connector_amqp.connection import AmqpConnection
+from connector_amqp.dialling import dial
+from connector_amqp.loop import LoopThread
+from connector_amqp.managed import AmqpManagedConnection
+from connector_amqp.settings import Broker
+from connector_amqp.wire import Wire
+
+_LOG = logging.getLogger("connector_amqp")
+
+
+@final
+class Dialler:
+    """Opens connections to brokers for whoever asks. Safe to use from any thread.
+
+    Args:
+        loop: The adapter's thread.
+        container: The container's name, by which brokers know us.
+        tls: The client's TLS context in force, by the configuration's name; asked for each connection.
+    """
+
+    def __init__(self, loop: LoopThread, container: str, tls: Callable[[str], ssl.SSLContext]) -> None:
+        self.loop = loop
+        self._container = container
+        self._tls = tls
+        # Mutable state: whose passwords were warned of already.
+        self._warned: set[str] = set()
+
+    def open(self, broker: Broker, credential: PasswordCredential | None, *, by_certificate: bool) -> Wire:
+        """An opened connection, signed on. Blocks for connecting.
+
+        Args:
+            broker: Where.
+            credential: User and password; None for nobody.
+            by_certificate: Whether nobody may be whom the certificate says.
+
+        Raises what `dial` raises, and what the TLS configuration raises.
+        """
+        context = None if broker.tls is None else self._tls(broker.tls)
+        if context is None and credential is not None and broker.resource not in self._warned:
+            self._warned.add(broker.resource)
+            if broker.allow_plain_passwords:
+                _LOG.warning("%s sends passwords to %s in plain text", broker.resource, broker)
+        external = by_certificate and broker.certificate_sign_on and credential is None
+        return self.loop.run(dial(broker, credential, external=external, container_id=self._container, tls=context))
+
+
+@final
+class AmqpManagedConnectionFactory(ManagedConnectionFactory):
+    """Makes connections to one broker. Safe to use from any thread."""
+
+    def __init__(self, broker: Broker, dialler: Dialler) -> None:
+        self._broker = broker
+        self._dialler = dialler
+
+    def create_connection_factory(self, manager: ConnectionManager) -> AmqpConnectionFactory:
+        """What a look-up of one reference returns."""
+        return AmqpConnectionFactory(manager)
+
+    def create_managed_connection(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AmqpManagedConnection:
+        """Connect and sign on with the subject's credential for this factory.
+
+        A null subject without one is whom the certificate says, where the resource signs on by certificate; else, like
+        an empty one, nobody (ANONYMOUS). Blocks for connecting.
+
+        Raises ConnectionFailed CF-AMQP-010, LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014, AccessDenied
+        CF-AMQP-024.
+        """
+        credential = None if subject is None else subject.password_credential(self)
+        by_certificate = subject is None or not subject.is_empty
+        wire = self._dialler.open(self._broker, credential, by_certificate=by_certificate)
+        user = None if credential is None else credential.user
+        return AmqpManagedConnection(self._dialler.loop, self._broker, wire, user)
+
+    def __repr__(self) -> str:
+        return f"<AmqpManagedConnectionFactory {self._broker.resource} to {self._broker}>"
+
+
+@final
+class AmqpConnectionFactory:
+    """Gives connections to a broker, signed on as its reference says. Safe to use from any thread."""
+
+    def __init__(self, manager: ConnectionManager) -> None:
+        self._manager = manager
+
+    def get_connection(self, user: str | None = None, password: Secret | str | None = None) -> AmqpConnection:
+        """Borrow a connection; close it or use it in a `with` block.
+
+        Blocks for up to the pool's connection timeout, plus connecting. User and password count with
+        `res_auth = "Application"` only. Raises SignOnError, LoginRefused, ConnectionFailed, AccessDenied, PoolTimeout,
+        PoolClosed, ScopeError.
+        """
+        if user is None and password is None:
+            return AmqpConnection(self._manager.allocate())
+        password = Secret(password) if isinstance(password, str) else password
+        return AmqpConnection(self._manager.allocate(ConnectionRequestInfo(user, password)))
+
+    def explain(self, caller: Any = None) -> Explanation:
+        """Where the sign-on for a caller comes from, step by step, without connecting (SIGN-8)."""
+        return self._manager.explain(caller=caller)
+
+    def __repr__(self) -> str:
+        return f"<AmqpConnectionFactory {self._manager.reference}>"

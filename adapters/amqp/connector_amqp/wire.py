@@ -1,0 +1,393 @@
+r"""One connection to a broker: its socket, the sign-on, the engine, and which link an event is for.
+
+::
+
+    connected --SASL--> signed on --open, open--> opened --...--> lost
+         \------------------ whatever goes wrong ---------------/
+
+`lost` is the end, for whatever reason; all who wait are told the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol, final
+
+from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignOnError
+from connector_amqp.engine import ClientEngine
+from connector_amqp.refusals import Condition, condition_of, lost, refused_open
+from connector_amqp.sasl import Identification, SaslClient, SaslFailure, SaslState
+
+LOGIN_REFUSED = Reason(
+    "CF-AMQP-012",
+    "{broker} refuses user {user} with its password.",
+    "Correct the password where it is kept, with `connector auth-data set` for an alias.",
+)
+NOT_OFFERED = Reason(
+    "CF-AMQP-013",
+    "{broker} takes nobody who signs on by {wanted}; it offers {offered}.",
+    "Give the reference or activation an alias, where the broker wants a user; or let the broker offer the other.",
+)
+PLAIN_TEXT = Reason(
+    "CF-AMQP-014",
+    "the password of {user} was not sent to {broker}: the connection is in plain text.",
+    "Name a TLS configuration with tls; or set allow_plain_passwords = true, where nobody can listen.",
+)
+NO_AMQP = Reason(
+    "CF-AMQP-015",
+    "{broker} does not answer as an AMQP 1.0 broker: {why}",
+    "See whether the endpoint is right, and whether it wants TLS.",
+)
+SYSTEM_TROUBLE = Reason(
+    "CF-AMQP-016", "{broker} can't tell now who {user} is: {why}", "Try again later; see the broker's log."
+)
+
+#: Said by a broker that opens the connection only to say why it closes it.
+_FAILED: Final = "amqp:connection-establishment-failed"
+#: Seconds that a broker may take to answer our close.
+CLOSE_TIMEOUT: Final = 1.0
+#: Enough for any credit that is given here: more than this a session does not take in at once.
+SESSION_CAPACITY: Final = 64 * 1024 * 1024
+
+
+class WireLink(Protocol):
+    """What a link is told. On the loop."""
+
+    def on_attached(self) -> None:
+        """The broker has answered the attach."""
+
+    def on_flow(self) -> None:
+        """Credit has changed."""
+
+    def on_delivery(self, delivery: Any) -> None:
+        """Something came of a delivery."""
+
+    def on_ended(self, condition: Condition | None) -> None:
+        """The broker has ended the link, or its session."""
+
+    def on_lost(self, error: ConnectorError) -> None:
+        """The connection is no more."""
+
+
+@final
+class Wire(asyncio.Protocol):
+    """One connection. For the adapter's loop only, but for `lost_because`, which any thread may read.
+
+    Args:
+        broker: The endpoint, as text, for errors.
+        who: Who we say that we are.
+        container_id: Our name to the broker.
+        virtual_host: What of the broker is meant.
+        idle_timeout: Seconds after which a silent broker is taken for dead.
+
+    Attributes:
+        broker: See above.
+        opened: Done when the broker has opened the connection, or with why it did not.
+        lost_because: Why it is no more; None while it stands.
+        seen: When something last came, in seconds of `time.monotonic`.
+        on_lost: Called once when it is lost.
+    """
+
+    def __init__(
+        self, broker: str, who: Identification, container_id: str, virtual_host: str | None, idle_timeout: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.broker = broker
+        self._who = who
+        self._names = (container_id, virtual_host, idle_timeout)
+        self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.lost_because: str | None = None
+        self.seen = time.monotonic()
+        self.on_lost: Callable[[ConnectorError], None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._sasl: SaslClient | None = SaslClient(who)
+        self._engine: ClientEngine | None = None
+        self._gone = self._loop.create_future()
+        self._links: dict[Any, tuple[Any, WireLink]] = {}  # by the library's pointers, with that of the session
+        self._pings: dict[Any, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._flushing = False
+        self._condition: Condition | None = None
+        self._numbers = 0
+
+    # --- what its users do --------------------------------------------------------------------------------------------
+
+    @property
+    def peer_properties(self) -> dict[str, Any]:
+        """What the broker says of itself."""
+        found = None if self._engine is None else self._engine.connection.remote_properties
+        return {str(name): value for name, value in (found or {}).items()}
+
+    @property
+    def offers_relay(self) -> bool:
+        """Whether the broker takes messages on a link without a target, each with its own."""
+        found = None if self._engine is None else self._engine.connection.remote_offered_capabilities
+        return any(str(name) == "ANONYMOUS-RELAY" for name in (found or ()))
+
+    @property
+    def has_link_control(self) -> bool:
+        """Whether the broker can be asked to say that there is nothing, and to show without giving.
+
+        RabbitMQ's plugin for AMQP 1.0, up to 3.13, answers both wrongly: a queue that is asked to drain while it is
+        empty ends the session, and what is to be looked at is given.
+        """
+        known = self.peer_properties
+        return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))
+
+    def error(self) -> ConnectorError:
+        """Why it is no more, as an error."""
+        return lost(self.broker, self.lost_because or "it was closed")
+
+    def new_session(self) -> Any:
+        """A session, opened. Raises ConnectionFailed CF-AMQP-023."""
+        if self._engine is None or self.lost_because is not None:
+            raise self.error()
+        session = self._engine.connection.session()
+        session.incoming_capacity = SESSION_CAPACITY
+        session.open()
+        return session
+
+    def new_name(self) -> str:
+        """A name that no other link of this connection has."""
+        self._numbers += 1
+        return f"{self._names[0]}.{self._numbers}"
+
+    def add(self, link: Any, handler: WireLink) -> None:
+        """Tell a link's events to this handler from now on."""
+        self._links[link._impl] = (link.session._impl, handler)
+
+    async def ping(self) -> None:
+        """One round trip: a session begins and ends. Raises ConnectionFailed CF-AMQP-023."""
+        session = self.new_session()
+        answered: asyncio.Future[None] = self._loop.create_future()
+        self._pings[session._impl] = answered
+        self.flush()
+        await answered
+
+    def flush(self) -> None:
+        """Write what the engine has to say, at the end of this turn of the loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    async def close(self) -> None:
+        """Say goodbye and end; waits at most a second. Harmless when called twice."""
+        if self.lost_because is None and self._engine is not None:
+            self._engine.connection.close()
+            self.flush()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await asyncio.shield(self._gone)
+        self._lose("it was closed")
+        if self._transport is not None:
+            self._transport.abort()
+
+    def abort(self, why: str) -> None:
+        """End without a word."""
+        self._lose(why)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- asyncio.Protocol ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the sign-on."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        assert self._sasl is not None
+        transport.write(self._sasl.start())
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        self.seen = time.monotonic()
+        if self._sasl is not None:
+            self._sign_on(self._sasl, data)
+        else:
+            self._feed(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        why = "the broker has closed it" if exc is None else str(exc) or type(exc).__name__
+        self._lose(why)
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The socket does not keep up: what is to be written waits in the engine."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """It goes on."""
+        self._paused = False
+        self.flush()
+
+    # --- sign-on ------------------------------------------------------------------------------------------------------
+
+    def _sign_on(self, sasl: SaslClient, data: bytes) -> None:
+        out = sasl.feed(data)
+        if out and self._transport is not None:
+            self._transport.write(out)
+        if sasl.state is SaslState.FAILED:
+            self._refuse(self._sign_on_error(sasl))
+        elif sasl.state is SaslState.AMQP:
+            self._sasl = None
+            self._engine = ClientEngine(*self._names, self._on_event)
+            self._engine.connection.open()
+            self._feed(sasl.rest)
+
+    def _sign_on_error(self, sasl: SaslClient) -> ConnectorError:
+        credential = self._who.credential
+        user = "nobody" if credential is None else credential.user
+        if sasl.failure is SaslFailure.REFUSED:
+            return LoginRefused(LOGIN_REFUSED, broker=self.broker, user=user)
+        if sasl.failure is SaslFailure.NOT_OFFERED:
+            wanted = "password" if credential else "certificate" if self._who.external else "no name"
+            return SignOnError(NOT_OFFERED, broker=self.broker, wanted=wanted, offered=sasl.reason)
+        if sasl.failure is SaslFailure.PLAIN_TEXT:
+            return SignOnError(PLAIN_TEXT, broker=self.broker, user=user)
+        if sasl.failure is SaslFailure.SYSTEM:
+            return ConnectionFailed(SYSTEM_TROUBLE, broker=self.broker, user=user, why=sasl.reason)
+        return ConnectionFailed(NO_AMQP, broker=self.broker, why=sasl.reason)
+
+    def _refuse(self, error: ConnectorError) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(error)
+        self.abort(error.text)
+
+    # --- AMQP ---------------------------------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        if self._engine is None:
+            return
+        try:
+            self._engine.feed(data)
+            self._engine.tell()
+        except ValueError as error:  # a name that is no text: the library reads it when it is asked for
+            self.abort(f"a frame that could not be read ({type(error).__name__})")
+            return
+        self.flush()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        engine, transport = self._engine, self._transport
+        if engine is None or transport is None or self._paused or self.lost_because is not None:
+            return
+        trouble = engine.trouble()
+        data, over = engine.output()
+        if data:
+            transport.write(data)
+        engine.tell()
+        if over:
+            condition = self._condition
+            self._lose(trouble or (f"{condition.name}: {condition.description}" if condition else "it has ended"))
+            transport.close()
+        else:
+            self._tick()
+
+    def _tick(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._engine is None:
+            return
+        now = time.monotonic()
+        due = self._engine.tick(now)
+        if due:
+            self._timer = self._loop.call_later(max(0.01, due - now), self._on_time)
+
+    def _on_time(self) -> None:
+        self._tick()
+        if self._engine is not None:
+            self._engine.tell()
+        self.flush()
+
+    def _lose(self, why: str) -> None:
+        if self.lost_because is not None:
+            return
+        self.lost_because = why
+        if self._timer is not None:
+            self._timer.cancel()
+        for answered in self._pings.values():
+            if not answered.done():
+                answered.set_exception(self.error())
+        self._pings.clear()
+        links, self._links = list(self._links.values()), {}
+        for _, handler in links:
+            handler.on_lost(self.error())
+        if not self.opened.done():
+            unasked = self._condition
+            error = None if unasked is None else refused_open(self.broker, self._user, unasked)
+            self.opened.set_exception(error or ConnectionFailed(NO_AMQP, broker=self.broker, why=why))
+        if self.on_lost is not None:
+            self.on_lost(self.error())
+        if self._engine is not None:
+            # Not now: this may be an event of the very engine that is to end.
+            self._loop.call_soon(self._engine.end)
+
+    @property
+    def _user(self) -> str | None:
+        return None if self._who.credential is None else self._who.credential.user
+
+    def _on_event(self, name: str, event: Any) -> None:
+        if self.lost_because is not None:
+            return
+        if name == "PN_CONNECTION_REMOTE_OPEN":
+            refused = self.peer_properties.get(_FAILED)
+            if not refused and not self.opened.done():
+                self.opened.set_result(None)
+        elif name == "PN_CONNECTION_REMOTE_CLOSE":
+            self._on_close(event.connection)
+        elif name == "PN_SESSION_REMOTE_OPEN":
+            if event.session._impl in self._pings:
+                event.session.close()  # not before: ended sessions have no number any more that an answer could name
+        elif name == "PN_SESSION_REMOTE_CLOSE":
+            self._on_session_end(event.session)
+        elif name.startswith("PN_LINK_") or name == "PN_DELIVERY":
+            self._on_link_event(name, event)
+
+    def _on_close(self, connection: Any) -> None:
+        self._condition = condition_of(connection.remote_condition) or self._condition
+        condition = self._condition
+        connection.close()
+        if not self.opened.done() and condition is not None:
+            self._refuse(refused_open(self.broker, self._user, condition))
+        else:
+            self.flush()
+
+    def _on_session_end(self, session: Any) -> None:
+        ended, condition = session._impl, condition_of(session.remote_condition)
+        answered = self._pings.pop(ended, None)
+        if answered is not None and not answered.done():
+            answered.set_result(None)
+        for key in [key for key, (owner, _) in self._links.items() if owner == ended]:
+            self._links.pop(key)[1].on_ended(condition)
+        session.close()
+        session.free()
+
+    def _on_link_event(self, name: str, event: Any) -> None:
+        link = event.link
+        _, handler = self._links.get(link._impl, (None, None))
+        if name in ("PN_LINK_REMOTE_CLOSE", "PN_LINK_REMOTE_DETACH"):
+            self._links.pop(link._impl, None)
+            condition = condition_of(link.remote_condition)
+            link.close()
+            session = link.session
+            link.free()
+            session.close()
+            if handler is not None:
+                handler.on_ended(condition)
+        elif handler is None:
+            return
+        elif name == "PN_LINK_REMOTE_OPEN":
+            handler.on_attached()
+        elif name == "PN_LINK_FLOW":
+            handler.on_flow()
+        elif name == "PN_DELIVERY":
+            handler.on_delivery(event.delivery)
+
+    def __repr__(self) -> str:
+        return f"<Wire to {self.broker}{'' if self.lost_because is None else ', lost'}>"

@@ -1,0 +1,296 @@
+"""Handlers that consume from a broker elsewhere: who calls them, what fails early, and what comes after a break."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import support_amqp_handlers
+from support_amqp import Client, break_all, client, inline
+from support_rabbitmq import DEAD, LETTERS, RabbitMQ, password_of
+from support_wire import Wire, require_proton, wire
+
+from connector import Secret
+from connector.errors import ConfigError
+from connector.security.vault import FileVault
+from connector.security.vault_key import generate_key
+
+pytestmark = pytest.mark.amqp
+
+DESCRIPTOR = """
+[application]
+handlers = ["support_amqp_handlers"]
+[activations."jms/in"]
+bind = "jms/in"
+max_redeliveries = 1
+"""
+
+
+@dataclass
+class Calls:
+    """What the handler was called with."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    seen: list[tuple[Any, str, int]] = field(default_factory=list)
+
+    def note(self, message: Any, context: Any) -> None:
+        with self.changed:
+            self.seen.append((message.body, str(context.caller_principal), context.delivery_count))
+            self.changed.notify_all()
+
+    def wait_for(self, count: int) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: len(self.seen) >= count, 20)
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    port: int,
+    behaviour: Callable[[Any, Any], Any],
+    *,
+    alias: tuple[str, str] | None = ("bob", "bob"),
+    destination: str = "requests",
+    realms: str = "",
+    **properties: Any,
+) -> Iterator[tuple[Client, Calls]]:
+    """A container whose handler consumes from the broker on that port, signed on as an alias."""
+    calls = Calls()
+
+    def handle(message: Any, context: Any) -> Any:
+        calls.note(message, context)
+        return behaviour(message, context)
+
+    given = {
+        "provider_endpoints": [f"127.0.0.1:{port}"],
+        "allow_plain_passwords": True,
+        "destination": destination,
+    } | properties
+    extra = (
+        '[auth_data]\nstore = "file"\npath = "auth-data.vault"\nkey = "file:vault.key"\n'
+        '[resources."jms/in"]\nadapter = "amqp"\nkind = "activation"\n'
+        + ("" if alias is None else 'component_alias = "consumer"\n')
+        + f"properties = {inline(given)}\n"
+        + '[applications]\nshop = "shop.toml"\n'
+        + realms
+    )
+    folder.mkdir(exist_ok=True)
+    (folder / "shop.toml").write_text(DESCRIPTOR)
+    _vault(folder, alias)
+    with support_amqp_handlers.behaving(handle), client(folder, port, extra) as running:
+        yield running, calls
+
+
+def _vault(folder: Path, alias: tuple[str, str] | None) -> FileVault:
+    if not (folder / "vault.key").exists():
+        generate_key(folder / "vault.key")
+    vault = FileVault(folder / "auth-data.vault", f"file:{folder / 'vault.key'}")
+    vault.put("unused", "nobody", Secret("unused"))
+    if alias is not None:
+        vault.put("consumer", alias[0], Secret(alias[1]))
+    return vault
+
+
+def state(shop: Client) -> dict[str, Any]:
+    """How the activation is."""
+    [activation] = shop.container.activations()
+    plain: dict[str, Any] = activation.to_dict()
+    return plain
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether it becomes true soon; asked again and again, for want of anybody who tells."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if condition():
+            return True
+        threading.Event().wait(0.02)
+    return False
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Wire]:
+    require_proton()
+    with wire(tmp_path) as running:
+        yield running
+
+
+def test_the_caller_is_whom_the_engine_names(bus: Wire, tmp_path: Path) -> None:
+    with serving(tmp_path / "shop", bus.port(), lambda *_: None) as (_, calls):
+        for user in ("alice", "bob"):
+            with bus.in_process(user) as connection:
+                connection.send("requests", user)
+        assert calls.wait_for(2)
+    assert calls.seen == [("alice", "alice@weather", 0), ("bob", "bob@weather", 0)]
+
+
+def test_a_client_can_not_name_another_caller(bus: Wire, tmp_path: Path) -> None:
+    from proton import Message as WireMessage
+    from proton import symbol
+
+    forged = {symbol("x-opt-connector-user"): "bob", symbol("x-opt-connector-realm"): "weather"}
+    with serving(tmp_path / "shop", bus.port(), lambda *_: None) as (_, calls):
+        sender = bus.connect("alice").create_sender("requests")
+        sender.send(WireMessage("forged", instructions=forged, annotations=dict(forged)))
+        assert calls.wait_for(1)
+    assert calls.seen == [("forged", "alice@weather", 0)]
+
+
+def test_a_reply_answers_the_request(bus: Wire, tmp_path: Path) -> None:
+    with serving(tmp_path / "shop", bus.port(), lambda message, _: {"twice": 2 * message.body}):
+        with bus.in_process("alice") as connection:
+            assert connection.request("requests", 21, timeout=20).body == {"twice": 42}
+
+
+def test_what_fails_comes_again_and_then_goes_to_the_exception_destination(bus: Wire, tmp_path: Path) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("no")
+
+    with serving(tmp_path / "shop", bus.port(), fail) as (_, calls):
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "bad")
+        assert calls.wait_for(2)
+        exceptions = bus.bus.engine.destinations.get("_SYSTEM.Exception.Destination.weather")
+        assert eventually(lambda: len(list(bus.bus.engine.peek(exceptions))) == 1)
+        [buried] = bus.bus.engine.peek(exceptions)
+    assert [failures for _, _, failures in calls.seen] == [0, 1]
+    assert buried.body == "bad"
+    assert buried.properties["exception_identity"] == "alice@weather"
+
+
+def test_without_an_alias_it_fails_early_with_the_brokers_reason(bus: Wire, tmp_path: Path) -> None:
+    with serving(tmp_path / "shop", bus.port(), lambda *_: None, alias=None) as (shop, _):
+        failed = state(shop)
+    assert failed["state"] == "failed"
+    assert "CF-AMQP-013" in str(failed["error"])
+    assert "PLAIN" in str(failed["error"])
+
+
+def test_a_wrong_password_fails_it_and_the_right_one_brings_it_back(bus: Wire, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=("bob", "wrong")) as (shop, calls):
+        assert "CF-AMQP-012" in str(state(shop)["error"])
+        _vault(folder, ("bob", "bob"))
+        shop.container.update_auth_data()
+        [activation] = shop.container.activations()
+        activation.retry()
+        assert eventually(lambda: state(shop)["state"] == "active")
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "now")
+        assert calls.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    ("alias", "destination", "code"),
+    [
+        (("mallory", "mallory"), "requests", "CF-BUS-012"),
+        (("alice", "alice"), "private", "CF-BUS-021"),
+        (("bob", "bob"), "nowhere", "CF-BUS-030"),
+    ],
+)
+def test_what_the_bus_refuses_fails_it_with_the_buses_code(
+    bus: Wire, tmp_path: Path, alias: tuple[str, str], destination: str, code: str
+) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=alias, destination=destination) as (shop, _):
+        assert code in str(state(shop)["error"])
+
+
+def test_it_subscribes_again_after_a_break(bus: Wire, tmp_path: Path) -> None:
+    with serving(tmp_path / "shop", bus.port(), lambda *_: None) as (shop, calls):
+        assert state(shop)["healthy"]
+        break_all(bus)
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "after the break")
+        assert calls.wait_for(1)
+        assert eventually(lambda: bool(state(shop)["healthy"]))
+    assert calls.seen == [("after the break", "alice@weather", 0)]
+
+
+def test_what_was_in_delivery_at_a_break_comes_again(bus: Wire, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def wait(message: Any, _context: Any) -> None:
+        go_on.wait(20)
+
+    with serving(tmp_path / "shop", bus.port(), wait) as (_, calls):
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "interrupted")
+        assert calls.wait_for(1)
+        break_all(bus)
+        go_on.set()
+        assert calls.wait_for(2)
+        assert eventually(lambda: not list(bus.bus.engine.peek(bus.bus.engine.destinations.get("requests"))))
+
+
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        ({"identity": "user_id"}, "CF-AMQP-005"),
+        ({"identity": "whoever"}, "CF-AMQP-006"),
+        ({"identity": "annotation "}, "CF-AMQP-006"),
+        ({"provider_endpoints": ["nowhere"]}, "CF-AMQP-003"),
+        ({"provider_endpoints": []}, "CF-AMQP-002"),
+    ],
+)
+def test_properties_that_are_wrong_together_are_found_at_the_start(
+    tmp_path: Path, properties: dict[str, Any], code: str
+) -> None:
+    require_proton()
+    with pytest.raises(ConfigError, match=code), serving(tmp_path / "shop", 1, lambda *_: None, **properties):
+        pass
+
+
+# --- a broker of another make -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving_on(
+    rabbitmq: RabbitMQ, folder: Path, behaviour: Callable[[Any, Any], Any], **properties: Any
+) -> Iterator[tuple[Client, Calls]]:
+    """A handler that consumes from RabbitMQ, and a client that sends to it."""
+    alias = ("server", password_of("server"))
+    with client(folder / "sender", rabbitmq.port, send_user_id=True) as sender:
+        with serving(folder / "shop", rabbitmq.port, behaviour, alias=alias, destination=LETTERS, **properties) as (
+            _,
+            calls,
+        ):
+            yield sender, calls
+
+
+def test_the_caller_is_whom_rabbitmq_has_checked(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    given = {"identity": "user_id", "trust_user_id": True}
+    with serving_on(rabbitmq, tmp_path, lambda *_: None, **given) as (sender, calls):
+        for user in ("alice", "bob"):
+            with sender.connect(user, password_of(user)) as connection:
+                connection.send(LETTERS, user)
+        assert calls.wait_for(2)
+    assert calls.seen == [("alice", "alice@weather", 0), ("bob", "bob@weather", 0)]
+
+
+def test_of_another_brokers_message_the_caller_is_nobody(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    with serving_on(rabbitmq, tmp_path, lambda *_: None) as (sender, calls):
+        with sender.connect("alice", password_of("alice")) as connection:
+            connection.send(LETTERS, "who?")
+        assert calls.wait_for(1)
+    assert [caller for _, caller, _ in calls.seen] == ["unauthenticated"]
+
+
+def test_the_limit_of_redeliveries_holds_though_rabbitmq_does_not_count(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    def fail(*_: Any) -> None:
+        raise ValueError("no")
+
+    with serving_on(rabbitmq, tmp_path, fail) as (sender, calls):
+        with sender.connect("alice", password_of("alice")) as connection:
+            connection.send(LETTERS, "bad")
+            assert calls.wait_for(2)
+            dead = connection.receive(DEAD, 20)
+    assert dead is not None
+    assert dead.body == "bad"
+    assert [failures for _, _, failures in calls.seen] == [0, 1]
