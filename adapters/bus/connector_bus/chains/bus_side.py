@@ -32,10 +32,10 @@ from connector_bus.store.record import StoredMessage
 _LOG = logging.getLogger("connector_bus.chains")
 
 Done = Callable[[BaseException | None], None]
-#: Bytes that wait for one client to read them, from which on it gets no more messages.
-HIGH_WATER: Final = 1024 * 1024
 _HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
 _MEMORY: Final = object()
+#: Bytes that wait for one client to read them, from which on it gets no more messages.
+HIGH_WATER: Final = 1024 * 1024
 
 
 @final

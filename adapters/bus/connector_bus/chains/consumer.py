@@ -24,7 +24,6 @@ from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
-from connector_bus.chains.lean import whole
 from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
 from connector_bus.engine.delivery_unit import Receipt
@@ -62,9 +61,9 @@ class ConsumerLink:
         subscription: What it is open on, or None for a queue.
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
-    transaction), `_credit` as far as it is not used up, `_tags`, `_size` (of its messages, on the average), `_ready`,
-    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it is
-    asked for. What arrives is put in from any thread, before it is looked whether a turn is asked for.
+    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
+    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it was
+    asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
@@ -91,14 +90,14 @@ class ConsumerLink:
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
         self._in_units: dict[str, _Claim] = {}
-        self._tags = 0
-        self._size = _FIRST_SIZE
-        self._ready = selector is None
-        self._stopped = False
         self._credit = 0
         self._accepted: list[tuple[Entry, Any]] = []
         self._arrived: deque[tuple[_Wish, Entry]] = deque()
         self._turning = False
+        self._tags = 0
+        self._size = _FIRST_SIZE
+        self._ready = selector is None
+        self._stopped = False
         self._closed = False
 
     def start(self) -> None:
@@ -125,52 +124,57 @@ class ConsumerLink:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
         if not self._ready or self._closed:
             return
-        self._credit = self.link.credit
         self._fill()
         if self.link.drain_mode:
             if self._queue.is_shared:
-                self._side.apart(self._queue.feed, lambda _result, _error: self._side.call_soon(self._drained))
+                self._side.apart(self._queue.feed, lambda _result, _error: self._drained())
             else:
                 # What was there has been taken by the wishes, and comes through the inbox before this call.
                 self._side.call_soon(self._drained)
 
     def _fill(self) -> None:
-        """Have as many wishes at the queue as there is credit for, and room."""
         out = len(self._out) + len(self._in_units)
-        room = 0 if self._side.congested or self._stopped else max(1, HIGH_WATER // self._size)
+        room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
+        self._credit = self.link.credit
         wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
+        wanted = 0 if self._stopped else wanted
         while len(self._wishes) > wanted:
             if not self._withdraw(next(iter(self._wishes))):
                 break
         missing = wanted - len(self._wishes)
-        if missing > 0 and self._ready and not self._closed:
-            wishes = [_Wish(self) for _ in range(missing)]
-            self._wishes.update(wishes)
-            try:
-                self._queue.want_all(wishes, selector=self._selector)
-            except MessagingError:  # the queue has closed: there is nothing to receive any more
-                self._wishes.difference_update(wishes)
-
-    def _turn(self) -> None:
-        """What has gathered since the loop's last turn: what was accepted is removed, what arrived is sent."""
-        self._turning = False
-        accepted, self._accepted = self._accepted, []
-        if accepted:
-            self._queue.remove_all([entry for entry, _ in accepted])
-            if not self._closed:
-                for _, delivery in accepted:
-                    delivery.settle()
-        arrived = self._arrived
-        for _ in range(len(arrived)):
-            self._taken(*arrived.popleft())
-        if not self._closed:
-            self._fill()
+        if missing <= 0:
+            return
+        wishes = [_Wish(self) for _ in range(missing)]
+        self._wishes.update(wishes)
+        try:
+            self._queue.want_all(wishes, selector=self._selector)
+        except MessagingError:  # the queue has closed: there is nothing to receive any more
+            self._wishes.difference_update(wishes)
 
     def _have_turn(self) -> None:
-        """From any thread."""
+        """From any thread: something is to be done in the loop's next turn."""
         if not self._turning:
             self._turning = True
             self._side.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """What has gathered since the last one: what was accepted is removed, what arrived is sent, more is wished."""
+        self._turning = False
+        self._remove_accepted()
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._taken(*arrived.popleft())
+        if self._ready and not self._closed:
+            self._fill()
+
+    def _remove_accepted(self) -> None:
+        accepted, self._accepted = self._accepted, []
+        if not accepted:
+            return
+        self._queue.remove_all([entry for entry, _ in accepted])
+        if not self._closed:
+            for _, delivery in accepted:
+                delivery.settle()
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
@@ -189,21 +193,19 @@ class ConsumerLink:
                 claim.settled = True
             return
         entry, _ = held
-        if state == delivery.ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+        if state == ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
             self._accepted.append((entry, delivery))
-            self._have_turn()
-            return
-        if state == delivery.ACCEPTED:
+        elif state == ACCEPTED:
             self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
         else:
-            remote = whole(delivery).remote
+            remote = delivery.remote
             outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
             carry_out(outcome, self._side, (self._queue, entry), _failure)
             delivery.settle()
         self._have_turn()
 
     def _transacted(self, delivery: Any) -> None:
-        tag, state = delivery.tag, transactional_of(whole(delivery).remote.data)
+        tag, state = delivery.tag, transactional_of(delivery.remote.data)
         claim = self._in_units.get(tag)
         if claim is not None:
             claim.settled = claim.settled or delivery.settled
@@ -239,8 +241,7 @@ class ConsumerLink:
     def close(self, *, for_good: bool = False) -> None:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = True
-        if self._accepted:
-            self._turn()
+        self._remove_accepted()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
@@ -400,7 +401,6 @@ def _failure(how: str) -> ConnectorError:
 
 def reject(delivery: Any, refusal: Refusal) -> None:
     """Refuse one message of a client, and say why."""
-    delivery = whole(delivery)
     delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
     delivery.update(delivery.REJECTED)
     delivery.settle()

@@ -6,10 +6,9 @@ from typing import Any, Final, final
 
 from connector.errors import ConnectorError
 from connector_bus.chains.conditions import Refusal
-from connector_bus.chains.consumer import reject
 from connector_bus.chains.extensions import DECLARED, Declare, request_of
-from connector_bus.chains.lean import whole
 from connector_bus.chains.units import Units, limit_refusal
+from connector_bus.store.amqp_content import load_proton
 
 CREDIT: Final = 100
 #: Requests are small.
@@ -57,9 +56,8 @@ class CoordinatorLink:
             request = request_of(data)
             if isinstance(request, Declare):
                 identifier = self._units.declare(self)
-                described = whole(delivery)
-                described.local.data = [identifier]
-                described.update(DECLARED)
+                delivery.local.data = [identifier]
+                delivery.update(DECLARED)
                 delivery.settle()
                 return
         except ConnectorError as error:
@@ -83,6 +81,7 @@ class CoordinatorLink:
             return
         if refusal is None:
             delivery.update(delivery.ACCEPTED)
-            delivery.settle()
         else:
-            reject(delivery, refusal)
+            delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
+            delivery.update(delivery.REJECTED)
+        delivery.settle()

@@ -63,6 +63,19 @@ class Lane:
         self._at = name
         self._limit = 0
 
+    @property
+    def in_flight(self) -> int:
+        """How many messages are not stored yet."""
+        return self._producer.in_flight
+
+    def recheck(self) -> None:
+        """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
+        self._producer.recheck()
+
+    def stop(self) -> None:
+        """Give no more credit."""
+        self._producer.stop()
+
     def start(self) -> None:
         """The link has been opened."""
         self._producer.start()
@@ -70,19 +83,6 @@ class Lane:
     def on_flow(self) -> None:
         """Credit has changed."""
         self._producer.on_flow()
-
-    @property
-    def in_flight(self) -> int:
-        """How many messages are not accepted yet."""
-        return self._producer.in_flight + len(self._messages)
-
-    def recheck(self) -> None:
-        """Raise ConnectorError where the user may not send there any more."""
-        self._producer.recheck()
-
-    def stop(self) -> None:
-        """Give no more credit."""
-        self._producer.stop()
 
     def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
@@ -116,7 +116,7 @@ class Lane:
             self._producer.take(delivery, data)
             return
         self._collect(impl, data, read)
-        self._producer.taken()
+        self._producer.passed()
 
     def _look(self) -> None:
         """Once a turn: may the user send there, and is it a destination for the short way?"""

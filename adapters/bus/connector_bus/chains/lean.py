@@ -75,7 +75,7 @@ _lean: Lean | None = None
 class LeanDelivery:
     """A delivery as the library's `Delivery`; good for as long as it is not settled. For the chain's loop only."""
 
-    __slots__ = ("_impl", "_lib")
+    __slots__ = ("_impl", "_lib", "_whole")
 
     #: Outcomes and what else a delivery may be in, as AMQP numbers them.
     RECEIVED, ACCEPTED, REJECTED, RELEASED, MODIFIED = 0x23, 0x24, 0x25, 0x26, 0x27
@@ -83,6 +83,7 @@ class LeanDelivery:
     def __init__(self, lib: Any, impl: Any) -> None:
         self._lib = lib
         self._impl = impl
+        self._whole: Any = None
 
     @property
     def aborted(self) -> bool:
@@ -127,19 +128,19 @@ class LeanDelivery:
 
     def update(self, state: int) -> None:
         """Say what has become of it."""
-        self._lib.pn_delivery_update(self._impl, state)
+        if self._whole is None:
+            self._lib.pn_delivery_update(self._impl, state)
+        else:  # which has a reason, or other fields of the state, that go with it
+            self._whole.update(state)
 
     def settle(self) -> None:
         """Have done with it."""
         self._lib.pn_delivery_settle(self._impl)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(load_proton().Delivery.wrap(self._impl), name)
-
-
-def whole(delivery: Any) -> Any:
-    """The library's own object, where fields have to be read or written that only that knows of."""
-    return load_proton().Delivery.wrap(delivery._impl)
+        if self._whole is None:
+            self._whole = load_proton().Delivery.wrap(self._impl)
+        return getattr(self._whole, name)
 
 
 @final

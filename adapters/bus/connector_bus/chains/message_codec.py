@@ -28,10 +28,10 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+_NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 #: Where clients say when, or after how long, a message may be shown; both in milliseconds.
 DELIVERY_TIME: Final = "x-opt-delivery-time"
 DELIVERY_DELAY: Final = "x-opt-delivery-delay"
-_NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
@@ -75,19 +75,16 @@ def _quick(read: QuickMessage, data: bytes, user: str | None, now: float) -> Mes
     if claimed and claimed != (user or "").encode():
         raise AccessDenied(FORGED, user=user or "nobody")
     return Message(
-        Content(ContentKind.AMQP, data[read.bare :]),
-        _NONE,
-        str(address) if address else None,
-        str(reply_to) if reply_to else None,
-        _text(correlation_id),
-        _text(message_id),
-        None,
-        None,
-        now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
-        min(read.priority, 9),
-        read.durable,
-        0,
-        str(group) if group else None,
+        body=Content(ContentKind.AMQP, data[read.bare :]),
+        properties=_NONE,
+        destination=str(address) if address else None,
+        reply_to=str(reply_to) if reply_to else None,
+        correlation_id=_text(correlation_id),
+        message_id=_text(message_id),
+        expires_at=now + read.ttl / 1000 if read.ttl else (expiry / 1000 if expiry else None),
+        priority=min(read.priority, 9),
+        persistent=read.durable,
+        group=str(group) if group else None,
         topic=str(subject) if subject else None,
     )
 

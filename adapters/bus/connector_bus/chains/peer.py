@@ -7,7 +7,8 @@ connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
 from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
@@ -15,7 +16,7 @@ from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.browser import BrowserLink
 from connector_bus.chains.bus_side import BusSide
-from connector_bus.chains.conditions import NOT_ALLOWED, RESOURCE_LIMIT, Refusal, refusal_of
+from connector_bus.chains.conditions import NOT_ALLOWED, REDIRECT, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
 from connector_bus.chains.lane import Lane
@@ -42,6 +43,8 @@ NO_SOURCE = Reason(
 
 #: The codes of the registry that say that there is no such user; anything else is an outage.
 _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
+#: For those who are sent elsewhere: each to the next place.
+_TURNS: Final = itertools.count()
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
@@ -229,13 +232,31 @@ class Peer:
             self.closing = True
             self._refuse(connection, refusal_of(error))
             return
-        side = self._side = self._make_side(bus, self._subject)
+        side = self._make_side(bus, self._subject)
+        if side.chain.redirect_to:
+            self._redirect(connection, side)
+            return
+        self._side = side
         side.refuse = self._drop
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
         connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"])
-        connection.properties = proton.PropertyDict({"product": "connector-framework", "bus": bus.name})
+        properties: dict[str, Any] = {"product": "connector-framework", "bus": bus.name}
+        if side.chain.failover:
+            properties["failover-server-list"] = [_symbols(place.described) for place in side.chain.failover]
+        connection.properties = proton.PropertyDict(properties)
         connection.open()
+
+    def _redirect(self, connection: Any, side: BusSide) -> None:
+        """Whoever may have the bus is told where to get it."""
+        proton = load_proton()
+        place = side.chain.redirect_to[next(_TURNS) % len(side.chain.redirect_to)]
+        connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
+        connection.open()
+        self.closing = True
+        text = f"Bus {side.bus.name} is served at {place.scheme}://{place.host}:{place.port}."
+        connection.condition = proton.Condition(REDIRECT, text, _symbols(place.described))
+        connection.close()
 
     def _close(self, event: Any) -> None:
         self._connection.close()
@@ -270,12 +291,11 @@ class Peer:
         except ConnectorError as error:
             self._refuse_link(link, refusal_of(error))
             return
-        opened: Link = made
         if isinstance(made, ProducerLink) and made.name is not None and not self._side.is_topic_space(made.name):
-            opened = Lane(link, made, self._side, made.name)
-        self._made[link._impl] = opened
-        self._links[link._impl] = (link.session._impl, opened)
-        opened.start()
+            made = Lane(link, made, self._side, made.name)
+        self._links[link._impl] = (link.session._impl, made)
+        self._made[link._impl] = made
+        made.start()
 
     def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to send: our side of the link is the receiver."""
@@ -435,6 +455,11 @@ class Peer:
     def _refuse(endpoint: Any, refusal: Refusal) -> None:
         endpoint.condition = load_proton().Condition(refusal.condition, refusal.description)
         endpoint.close()
+
+
+def _symbols(fields: Mapping[str, Any]) -> dict[Any, Any]:
+    symbol = load_proton().symbol
+    return {symbol(name): value for name, value in fields.items()}
 
 
 def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:

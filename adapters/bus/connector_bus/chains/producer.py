@@ -13,7 +13,6 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import reject
 from connector_bus.chains.extensions import TRANSACTIONAL, accepted_within, transactional_of
-from connector_bus.chains.lean import whole
 from connector_bus.chains.message_codec import decoded
 from connector_bus.chains.units import Units
 
@@ -49,7 +48,8 @@ class ProducerLink:
         topic: The topic of messages that name none; None without one.
 
     Mutable state: `_pieces` of the message that is coming in, `_size` of them, `_why` it will be refused;
-    `in_flight`, how many messages are not stored yet; `_left`, credit that is left at the least; `_stopped`, `_closed`.
+    `in_flight`, how many messages are not stored yet; `_passed`, how many have passed since credit was looked at;
+    `_stopped`, `_closed`.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class ProducerLink:
         self._size = 0
         self._why: MessagingError | None = None
         self.in_flight = 0
+        self._passed = 0
         self._stopped = False
         self._closed = False
-        self._left = CREDIT
 
     def start(self) -> None:
         """Let the client send."""
@@ -96,11 +96,8 @@ class ProducerLink:
             self._keep(bytes(piece))
         if delivery.partial:
             return
-        data, size, why = b"".join(self._pieces), self._size, self._why
-        self._pieces, self._size, self._why = [], 0, None
         self.link.advance()
-        self.in_flight += 1
-        self._take(delivery, data, size, why)
+        self._whole(delivery)
 
     @property
     def is_idle(self) -> bool:
@@ -115,15 +112,13 @@ class ProducerLink:
     def take(self, delivery: Any, data: bytes) -> None:
         """Take a whole message that was received already."""
         self._keep(data)
-        size, why = self._size, self._why
-        self._pieces, self._size, self._why = [], 0, None
-        self.in_flight += 1
-        self._take(delivery, data, size, why)
+        self._whole(delivery)
 
-    def taken(self) -> None:
-        """A message was received already, and needs nothing more here than that the client may send another one."""
-        self._left -= 1
-        if self._left <= CREDIT // 2:
+    def passed(self) -> None:
+        """A message was received and needs nothing here but that the client may send another one."""
+        self._passed += 1
+        if self._passed >= CREDIT // 4:
+            self._passed = 0
             self._give_credit()
 
     def recheck(self) -> None:
@@ -139,6 +134,13 @@ class ProducerLink:
         """The link is gone; what is being stored stays so."""
         self._closed = True
         self._drop()
+
+    def _whole(self, delivery: Any) -> None:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        size, why = self._size, self._why
+        self._pieces, self._size, self._why = [], 0, None
+        self.in_flight += 1
+        self._take(delivery, data, size, why)
 
     def _keep(self, piece: bytes) -> None:
         if self._why is not None:
@@ -160,7 +162,7 @@ class ProducerLink:
 
     def _take(self, delivery: Any, data: bytes, size: int, why: MessagingError | None) -> None:
         in_unit = delivery.remote_state == TRANSACTIONAL
-        state = transactional_of(whole(delivery).remote.data) if in_unit else None
+        state = transactional_of(delivery.remote.data) if in_unit else None
         unit = None if state is None else self._units.get(state.unit)
         if in_unit and unit is None:
             refusal = self._units.unknown(b"" if state is None else state.unit)
@@ -180,7 +182,7 @@ class ProducerLink:
                 name, topic = self._side.place_of(name)
                 message = message.replace(topic=message.topic or topic)
             sends = self._side.admit(name, message)
-            if unit is not None and not unit.send(sends, size):
+            if unit is not None and not unit.send(name, sends, size):
                 raise MessagingError(NO_MEMORY, chain=self._side.chain.name, limit=self._side.memory.limit)
         except ConnectorError as error:
             refusal = Refusal(RESOURCE_LIMIT, str(error)) if error.code in _LIMITS else refusal_of(error)
@@ -190,9 +192,8 @@ class ProducerLink:
             return
         if unit is not None:
             if not presettled:
-                described = whole(delivery)
-                described.local.data = accepted_within(unit.identifier)
-                described.update(TRANSACTIONAL)
+                delivery.local.data = accepted_within(unit.identifier)
+                delivery.update(TRANSACTIONAL)
             delivery.settle()
             self._stored()
             return
@@ -221,12 +222,9 @@ class ProducerLink:
         self._give_credit()
 
     def _give_credit(self) -> None:
-        credit = self.link.credit
-        missing = CREDIT - self.in_flight - credit
+        missing = CREDIT - self.in_flight - self.link.credit
         if missing >= CREDIT // 2 and not self._stopped:
             self.link.flow(missing)
-            credit += missing
-        self._left = credit
 
 
 _LIMITS: Final = frozenset({TOO_LARGE.code, NO_MEMORY.code})

@@ -87,7 +87,7 @@ class Unit:
         identifier: As given.
         refusal: The first message that was refused in it, if any: it can't be committed any more.
 
-    Mutable state: `refusal`, `_sends`, `_claims`, `_size`.
+    Mutable state: `refusal`, `_sends`, `_names` that they were sent to, `_claims`, `_size`.
     """
 
     def __init__(self, identifier: bytes, side: BusSide) -> None:
@@ -95,18 +95,19 @@ class Unit:
         self.refusal: Refusal | None = None
         self._side = side
         self._sends: list[StoredMessage] = []
+        self._names: set[str] = set()
         self._claims: list[Claimed] = []
         self._size = 0
 
-    def send(self, sends: Sequence[StoredMessage], size: int) -> bool:
-        """Have a message sent with it, to each of its places; `size` bytes that it takes in memory are its own from
-        now on.
+    def send(self, name: str, stored: Sequence[StoredMessage], size: int) -> bool:
+        """Have a message that was sent to a name sent with it, in all its copies.
 
-        False where there is no memory for it.
+        `size` bytes that it takes in memory are its own from now on. False where there is no memory for it.
         """
         if not self._side.memory.take(OVERHEAD):
             return False
-        self._sends.extend(sends)
+        self._sends.extend(stored)
+        self._names.add(name)
         self._size += size + OVERHEAD
         return True
 
@@ -153,7 +154,7 @@ class Unit:
             each.undone(error)
 
     def _recheck(self) -> None:
-        for name in {each.destination for each in self._sends}:
+        for name in self._names:
             self._side.may_send(name)
         for each in self._claims:
             each.recheck()
@@ -161,6 +162,7 @@ class Unit:
     def _forget_sends(self) -> None:
         self._side.memory.give_back(self._size)
         self._sends, self._size = [], 0
+        self._names.clear()
 
 
 @final
