@@ -2,6 +2,8 @@
 PYTHON ?= python3
 DB ?= postgresql
 OPERATIONS ?= 1000000
+# Processes that share the tests: each starts the servers of the rooms that it gets (0: all in one, for a debugger).
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -33,7 +35,7 @@ $(VENV)/.servers: tests/servers/install | $(VENV)/.installed-test
 
 test: $(VENV)/.installed-test $(VENV)/.servers  ## every test, with coverage by branch
 	@rm -f .coverage*
-	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS); status=$$?; \
+	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status
 
 soak: $(VENV)/.installed-test  ## the pools under a million operations of hypothesis' programs (OPERATIONS=, SOAK_ARGS=--seed 7)
@@ -46,7 +48,7 @@ check: $(VENV)/.installed-check  ## lint, format, types, architecture
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.installed-bench  ## measure against the peers; writes benchmarks/results.json
+bench: $(VENV)/.installed-bench $(VENV)/.servers  ## measure against the peers; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 rotation: $(VENV)/.installed-test  ## a password rotated on PostgreSQL under load, 100,000 requests, none may fail

@@ -24,6 +24,7 @@ ENTRIES = (
     "engine_connect",
     "trusted",
     "bus",
+    "wire",
     "policy",
     "dispatch",
     "imports",

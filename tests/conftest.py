@@ -3,12 +3,45 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from support_secrets import MARKER
 
 from connector import Secret
+
+TESTS = Path(__file__).parent
+#: Rooms whose tests share servers for the whole session: one process has them all.
+ROOMS_WITH_SERVERS = frozenset(
+    {"bus", "directory", "interop", "kerberos", "registries", "sql", "stores", "transactions", "web"}
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes that run tests are measured, the programs that tests start are not; results meet in one place."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        os.environ.pop("COVERAGE_PROCESS_START", None)
+    else:
+        # It collects no contract itself: the reports of those that do come to this recorder.
+        import connector.testing.collection  # noqa: F401  # sums up at the end
+        from connector.testing.recording import RECORDER, Recorder
+
+        config.stash[RECORDER] = Recorder()
+        config.pluginmanager.register(config.stash[RECORDER], "connector-recorder")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What has to stay in one process where several share the tests: a room with servers, else a file."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else item.path
+        room = place.parts[0]
+        if room != "docs":  # a page needs nothing of another, and pages take longest
+            item.add_marker(pytest.mark.xdist_group(room if room in ROOMS_WITH_SERVERS else str(place)))
 
 
 @pytest.fixture

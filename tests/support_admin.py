@@ -173,7 +173,7 @@ class FakeBusConnection:
         self._bus = bus
         self._identity = None if user is None else UserPrincipal(user, "test")
 
-    def send(self, destination: str, body: Any) -> str:
+    def send(self, destination: str, body: Any, *, topic: str | None = None) -> str:
         queue = self._bus.queues.setdefault(destination, [])
         queue.append(Message(body, message_id=f"m{len(queue) + 1}", destination=destination, identity=self._identity))
         return f"m{len(queue)}"

@@ -302,7 +302,9 @@ class FakeEndpointFactory:
         redelivery: RedeliveryPolicy | None = None,
         ordering: Ordering = Ordering.NONE,
         acting: Subject | None = None,
+        on_lost: Callable[[ConnectorError], None] = lambda _error: None,
     ) -> None:
+        self._on_lost = on_lost
         self.application = "uk-weather"
         self.activation = "jms/requests"
         self.realm = REALM
@@ -337,6 +339,7 @@ class FakeEndpointFactory:
 
     def lost(self, error: ConnectorError) -> None:
         self.losses.append(error)
+        self._on_lost(error)
 
 
 class FakeLease:

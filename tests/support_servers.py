@@ -9,7 +9,7 @@ import pytest
 
 
 def missing(what: str) -> NoReturn:
-    """A server that a test needs isn't there: an error in CI, elsewhere a skip with its reason."""
+    """A server that a test (or, at its top, a module) needs isn't there: an error in CI, elsewhere a skip."""
     if os.environ.get("CI"):
         pytest.fail(f"CI must have {what}")
-    pytest.skip(f"needs {what}")
+    pytest.skip(f"needs {what}", allow_module_level=True)

@@ -14,8 +14,8 @@ from connector.spi import AuditLog, Explanation, Message, Scope, Secret, SignOnP
 class AdministeredBus(Protocol):
     """A bus connection, signed on as one user (interfaces.md)."""
 
-    def send(self, destination: str, body: Any, /) -> Any:
-        """Send; answers the message id."""
+    def send(self, destination: str, body: Any, /, *, topic: str | None = None) -> Any:
+        """Send, to a topic space with what it is about; answers the message id."""
         ...
 
     def receive(self, destination: str, /, timeout: float | None = None) -> Message | None:

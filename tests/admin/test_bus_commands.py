@@ -253,6 +253,37 @@ def test_a_configurator_looks_at_no_failed_messages(failed: Shop) -> None:
         assert failed.refused("bus", "exceptions", "list", "shop") == "CF-ADM-021"
 
 
+# --- subscriptions ---------------------------------------------------------------------------------------------------
+
+
+def test_subscriptions_are_listed_shown_and_deleted(shop: Shop) -> None:
+    shop("bus", "destinations", "add", "shop", "news", "--type", "topic-space")
+    assert shop("bus", "roles", "add", "shop", "connector", "user:alice").exit_code == 0
+    with shop.running("bob") as container, container.bus_connection("shop", "alice", shop.profile.password) as bus:
+        used = bus.subscribe("news", "uk/#", name="mine", durable=True)
+        as_alice = ("--as", "alice", "--password-file", str(shop.password_file))
+        assert shop("send", "shop", "news", "fog", "--topic", "uk", *as_alice).exit_code == 0
+        (listed,) = shop.json("bus", "subscriptions", "list", "shop")["subscriptions"]
+        assert {key: listed[key] for key in ("name", "topic", "owner", "consumers", "depth")} == {
+            "name": "mine",
+            "topic": "uk/#",
+            "owner": "alice@shop",
+            "consumers": 1,
+            "depth": 1,
+        }
+        assert shop.json("bus", "subscriptions", "list", "shop", "--topic-space", "other")["subscriptions"] == []
+        assert "uk/#" in shop("bus", "subscriptions", "list", "shop").stdout
+        assert shop("bus", "subscriptions", "show", "shop", "mine").stdout.startswith("name: mine\n")
+        in_use = shop("bus", "subscriptions", "delete", "shop", "mine")
+        assert (in_use.exit_code, "CF-BUS-190" in in_use.stderr) == (1, True)
+        used.close()
+        deleted = shop("bus", "subscriptions", "delete", "shop", "mine")
+        assert deleted.stdout == "mine is deleted, with 1 message(s).\n"
+        assert shop("bus", "subscriptions", "list", "shop").stdout == "bus shop has no subscriptions.\n"
+        missing = shop("bus", "subscriptions", "show", "shop", "mine")
+        assert (missing.exit_code, "CF-BUS-191" in missing.stderr) == (2, True)
+
+
 # --- links -----------------------------------------------------------------------------------------------------------
 
 

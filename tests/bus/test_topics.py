@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from support_bus import World, running, weather_bus
 
-from connector.errors import AccessDenied, MessagingError, NameNotFound
+from connector.errors import AccessDenied, MessagingError, NameNotFound, Reason, RegistryUnavailable
 from connector.spi import Message, RedeliveryPolicy
 from connector_bus.adapter.subscription import BusSubscription
 
+REGISTRY_DOWN = Reason("CF-TESTBUS-041", "the registry does not answer", "")
 TREE = {"uk/secret": {"inherit_receiver": False, "inherit_sender": False, "roles": {"receiver": ["user:carol"]}}}
 
 
@@ -148,6 +149,17 @@ def test_a_durable_subscription_gathers_while_nobody_is_there_and_over_a_restart
             assert bodies(subscription) == ["rain"]
 
 
+def test_what_is_closed_is_used_no_more_whatever_it_holds(world: World) -> None:
+    with world.connect("alice") as connection:
+        subscription = connection.subscribe("news", name="mine", durable=True)
+        connection.send("news", "x")
+        assert len(list(subscription.browse())) == 1
+        subscription.close()
+        assert code_of(subscription.receive, 0) == "CF-BUS-036"
+        assert code_of(subscription.browse) == "CF-BUS-036"
+        assert [message.body for message in _peek(world, "mine")] == ["x"]
+
+
 def test_a_durable_subscription_is_its_makers_alone(world: World) -> None:
     with world.connect("alice") as alice, world.connect("bob") as bob:
         alice.subscribe("news", name="mine", durable=True).close()
@@ -218,6 +230,45 @@ def test_a_durable_subscription_keeps_the_rights_that_its_maker_has_now(tmp_path
 def _peek(world: World, name: str) -> list[Message]:
     engine = world.adapter._buses["weather"].engine
     return list(engine.peek(engine.topics.named(name).destination))
+
+
+def test_a_topic_asks_the_registry_once_for_each_subscriber_and_then_not_for_a_while(tmp_path: Path) -> None:
+    with running(tmp_path, topics()) as world, world.connect("alice") as sender:
+        with world.connect("bob") as one, world.connect("carol") as other:
+            for number in range(20):
+                (one, other)[number % 2].subscribe("news", "uk/#", name=f"s{number}", durable=True)
+        asked: list[str] = []
+        assert_user = world.identity.assert_user
+
+        def counting(user: str) -> Any:
+            asked.append(user)
+            return assert_user(user)
+
+        world.identity.assert_user = counting  # type: ignore[method-assign]
+        for number in range(50):
+            sender.send("news", number, topic="uk")
+        assert sorted(asked) == ["bob", "carol"]
+        world.alarms[0].advance(1)
+        sender.send("news", "later", topic="uk")
+        assert sorted(asked) == ["bob", "bob", "carol", "carol"]
+        assert len(_peek(world, "s0")) == 51
+
+
+def test_nothing_is_published_while_a_registry_can_not_say_who_may_have_it(tmp_path: Path) -> None:
+    with running(tmp_path, topics()) as world, world.connect("alice") as sender:
+        with world.connect("bob") as receiver:
+            receiver.subscribe("news", name="s", durable=True)
+        assert_user = world.identity.assert_user
+
+        def down(user: str) -> Any:
+            raise RegistryUnavailable(REGISTRY_DOWN)
+
+        world.identity.assert_user = down  # type: ignore[method-assign]
+        with pytest.raises(RegistryUnavailable):
+            sender.send("news", "x")
+        world.identity.assert_user = assert_user  # type: ignore[method-assign]
+        sender.send("news", "y")
+        assert [message.body for message in _peek(world, "s")] == ["y"]
 
 
 def test_without_topic_checks_the_topic_space_alone_counts(tmp_path: Path) -> None:

@@ -56,7 +56,6 @@ def test_a_selector_says_what_is_seen(place: Place, client: Client, queue: str) 
     assert seen.said == ("message one", "message three", "end")
 
 
-@pytest.mark.xfail(strict=True, reason="selectors on links that take messages are not offered yet")
 def test_a_selector_says_what_is_taken(place: Place, client: Client, queue: str) -> None:
     with place.wire.in_process("bob") as application:
         for text, colour in (("one", "red"), ("two", "blue"), ("three", "red")):

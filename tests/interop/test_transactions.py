@@ -6,10 +6,7 @@ import pytest
 from support_clients import Client
 from support_interop import Place, built
 
-pytestmark = [
-    pytest.mark.amqp,
-    pytest.mark.xfail(strict=True, reason="transactions over the wire are not offered yet"),
-]
+pytestmark = pytest.mark.amqp
 
 
 @pytest.fixture(params=["jms", "proton-handlers"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,9 @@ def run(context: click.Context, configuration: Path | None) -> None:
         stop_signals() as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration) as container,
     ):
+        # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
+        gc.collect()
+        gc.freeze()
         _print_ready(container, administration, as_json=settings.json)
         wait_for_stop()
         if not settings.json:

@@ -15,12 +15,14 @@ from connector.admin.settings import AdminCommand, settings_of
 @click.command(cls=AdminCommand)
 @bus_arguments
 @click.argument("body", required=False)
+@click.option("--topic", metavar="TOPIC", help="What it is about: a topic space delivers by it.")
 @click.pass_context
 def send(
     context: click.Context,
     bus: str | None,
     destination: str | None,
     body: str | None,
+    topic: str | None,
     cf: str | None,
     user: str | None,
     password_stdin: bool,
@@ -29,7 +31,7 @@ def send(
     """Send BODY to DESTINATION of BUS: JSON if it parses, else text; `-` reads it from standard input."""
     place = Place.of(cf, bus, destination, body)
     login = bus_login(user, password_stdin, password_file, body=place.body)
-    arguments = place.arguments(login, body=message_body(place.body))
+    arguments = place.arguments(login, body=message_body(place.body), topic=topic)
     result = Route.of(context).call(place.operation("send"), arguments, login=place.login(login))
     text = f"Sent {result['message_id'] or 'a message'} to {place.destination}."
     print_result(result, as_json=settings_of(context).json, for_people=text)

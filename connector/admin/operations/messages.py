@@ -58,7 +58,9 @@ def send(target: Target, request: Request) -> dict[str, Any]:
     """Send one message; answers its id."""
     destination = request.arguments.text("destination")
     with _connection(target, request) as connection:
-        message_id = connection.send(destination, request.arguments.anything("body"))
+        topic = request.arguments.optional_text("topic")
+        about = {} if topic is None else {"topic": topic}
+        message_id = connection.send(destination, request.arguments.anything("body"), **about)
     return {"destination": destination, "message_id": None if message_id is None else str(message_id)}
 
 
@@ -113,6 +115,7 @@ def plain_message(message: Message) -> dict[str, Any]:
         "timestamp": message.timestamp,
         "reply_to": message.reply_to,
         "correlation_id": message.correlation_id,
+        "topic": message.topic,
         "delivery_count": message.delivery_count,
         "properties": dict(message.properties),
         "body": body,

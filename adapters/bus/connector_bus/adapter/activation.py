@@ -13,7 +13,7 @@ from connector_bus.engine.consumer import Consumer
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.rights import Right
 from connector_bus.engine.subscription import OpenSubscription
-from connector_bus.engine.topics import Terms
+from connector_bus.engine.terms import Terms
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.selector.selector import Selector, parse_selector
 

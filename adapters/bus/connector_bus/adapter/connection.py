@@ -13,7 +13,7 @@ from connector_bus.adapter.subscription import BusSubscription
 from connector_bus.engine.delivery_unit import outside_of_units
 from connector_bus.engine.failure import is_fault
 from connector_bus.engine.forward_path import way_back
-from connector_bus.engine.topics import Terms
+from connector_bus.engine.terms import Terms
 from connector_bus.reliability import Reliability
 from connector_bus.selector.selector import parse_selector
 

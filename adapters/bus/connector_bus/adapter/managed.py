@@ -11,7 +11,7 @@ from connector.spi import UNAUTHENTICATED, ConnectionDescription, IdentityAssert
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.subscription import OpenSubscription
-from connector_bus.engine.topics import Terms
+from connector_bus.engine.terms import Terms
 from connector_bus.policy.roles import Role
 from connector_bus.settings import REPLY_PREFIX, TEMPORARY_PREFIX
 

@@ -27,8 +27,8 @@ from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
+from connector_bus.engine.terms import Terms
 from connector_bus.engine.topic_pattern import parse_pattern
-from connector_bus.engine.topics import Terms
 from connector_bus.links.contract import LinkEntrance
 from connector_bus.selector.selector import parse_selector
 from connector_bus.settings import BusSettings

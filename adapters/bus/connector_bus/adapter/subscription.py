@@ -49,8 +49,12 @@ class BusSubscription:
         return self._engine.take(self._opened.destination, timeout, None, self._opened.interrupt)
 
     def browse(self) -> Iterator[Message]:
-        """What could be received now, in order, without taking it. Blocks for the disk at each message."""
+        """What could be received now, in order, without taking it. Blocks for the disk at each message.
+
+        Raises as `receive` does, at once.
+        """
         self._check()
+        self._opened.require_usable()
         return self._engine.peek(self._opened.destination)
 
     @property

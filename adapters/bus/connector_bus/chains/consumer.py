@@ -17,17 +17,20 @@ back to its place at once, and is wished for again when there is room.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
-from connector_bus.chains.message_codec import encoded
+from connector_bus.chains.lean import whole
+from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector
 from connector_bus.store.amqp_content import load_proton
@@ -40,6 +43,8 @@ FAILED_BY_CLIENT = Reason(
 
 #: How large messages are taken to be until some have gone out, in bytes.
 _FIRST_SIZE: Final = 1024
+#: Wishes of one link at once: each takes memory, as long as nothing comes as well; what is served is wished for anew.
+_WISHES: Final = 100
 
 
 @final
@@ -54,9 +59,12 @@ class ConsumerLink:
         presettled: Whether the client wants no acknowledgement: a message is removed before it is sent.
         selector: Which messages; None for all.
         temporary: The temporary queue that was made for it, or None.
+        subscription: What it is open on, or None for a queue.
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
-    transaction), `_tags`, `_size` (of its messages, on the average), `_ready`, `_stopped`, `_closed`.
+    transaction), `_credit` as far as it is not used up, `_tags`, `_size` (of its messages, on the average), `_ready`,
+    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it is
+    asked for. What arrives is put in from any thread, before it is looked whether a turn is asked for.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class ConsumerLink:
         presettled: bool,
         selector: Selector | None = None,
         temporary: str | None = None,
+        subscription: OpenSubscription | None = None,
     ) -> None:
         self.link = link
         self._side = side
@@ -78,6 +87,7 @@ class ConsumerLink:
         self._presettled = presettled
         self._selector = selector
         self.temporary = temporary
+        self._subscription = subscription
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
         self._in_units: dict[str, _Claim] = {}
@@ -85,12 +95,22 @@ class ConsumerLink:
         self._size = _FIRST_SIZE
         self._ready = selector is None
         self._stopped = False
+        self._credit = 0
+        self._accepted: list[tuple[Entry, Any]] = []
+        self._arrived: deque[tuple[_Wish, Entry]] = deque()
+        self._turning = False
         self._closed = False
 
     def start(self) -> None:
         """Nothing is sent before the client gives credit; for a selector the queue has to know its headers first."""
+        if self._subscription is not None:
+            self._subscription.on_lost(lambda error: self._side.call_soon(lambda: self._lost(error)))
         if not self._ready:
             self._side.apart(self._queue.know_headers, self._know)
+
+    def _lost(self, error: ConnectorError) -> None:
+        if not self._closed:
+            self._side.refuse(self.link, refusal_of(error))
 
     def _know(self, _: Any, error: BaseException | None) -> None:
         if self._closed:
@@ -105,30 +125,52 @@ class ConsumerLink:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
         if not self._ready or self._closed:
             return
+        self._credit = self.link.credit
         self._fill()
         if self.link.drain_mode:
             if self._queue.is_shared:
-                self._side.apart(self._queue.feed, lambda _result, _error: self._drained())
+                self._side.apart(self._queue.feed, lambda _result, _error: self._side.call_soon(self._drained))
             else:
                 # What was there has been taken by the wishes, and comes through the inbox before this call.
                 self._side.call_soon(self._drained)
 
     def _fill(self) -> None:
+        """Have as many wishes at the queue as there is credit for, and room."""
         out = len(self._out) + len(self._in_units)
-        room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
-        wanted = max(0, min(self.link.credit, self._side.chain.max_in_flight - out, room))
-        wanted = 0 if self._stopped else wanted
+        room = 0 if self._side.congested or self._stopped else max(1, HIGH_WATER // self._size)
+        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
         while len(self._wishes) > wanted:
             if not self._withdraw(next(iter(self._wishes))):
                 break
-        while len(self._wishes) < wanted:
-            wish = _Wish(self)
-            self._wishes.add(wish)
+        missing = wanted - len(self._wishes)
+        if missing > 0 and self._ready and not self._closed:
+            wishes = [_Wish(self) for _ in range(missing)]
+            self._wishes.update(wishes)
             try:
-                self._queue.want(wish, selector=self._selector)
+                self._queue.want_all(wishes, selector=self._selector)
             except MessagingError:  # the queue has closed: there is nothing to receive any more
-                self._wishes.discard(wish)
-                break
+                self._wishes.difference_update(wishes)
+
+    def _turn(self) -> None:
+        """What has gathered since the loop's last turn: what was accepted is removed, what arrived is sent."""
+        self._turning = False
+        accepted, self._accepted = self._accepted, []
+        if accepted:
+            self._queue.remove_all([entry for entry, _ in accepted])
+            if not self._closed:
+                for _, delivery in accepted:
+                    delivery.settle()
+        arrived = self._arrived
+        for _ in range(len(arrived)):
+            self._taken(*arrived.popleft())
+        if not self._closed:
+            self._fill()
+
+    def _have_turn(self) -> None:
+        """From any thread."""
+        if not self._turning:
+            self._turning = True
+            self._side.call_soon(self._turn)
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
@@ -147,17 +189,21 @@ class ConsumerLink:
                 claim.settled = True
             return
         entry, _ = held
+        if state == delivery.ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+            self._accepted.append((entry, delivery))
+            self._have_turn()
+            return
         if state == delivery.ACCEPTED:
             self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
         else:
-            remote = delivery.remote
+            remote = whole(delivery).remote
             outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
             carry_out(outcome, self._side, (self._queue, entry), _failure)
             delivery.settle()
-        self._fill()
+        self._have_turn()
 
     def _transacted(self, delivery: Any) -> None:
-        tag, state = delivery.tag, transactional_of(delivery.remote.data)
+        tag, state = delivery.tag, transactional_of(whole(delivery).remote.data)
         claim = self._in_units.get(tag)
         if claim is not None:
             claim.settled = claim.settled or delivery.settled
@@ -177,7 +223,8 @@ class ConsumerLink:
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
-        self._side.consumable(self._name, Role.RECEIVER)
+        if self._subscription is None:  # else the engine watches, and tells by `lost`
+            self._side.consumable(self._name, Role.RECEIVER)
 
     def stop(self) -> None:
         """Send nothing any more; what is out may still be settled."""
@@ -189,14 +236,20 @@ class ConsumerLink:
         """How many deliveries are not settled."""
         return len(self._out)
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = True
+        if self._accepted:
+            self._turn()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
         for entry, _ in out.values():
             self._queue.release(entry)
+        subscription = self._subscription
+        if subscription is not None:
+            record = subscription.subscription.record
+            self._side.unsubscribe(subscription, record.name if for_good and record.durable else None)
 
     def _withdraw(self, wish: _Wish) -> bool:
         """False if it has been served: its message is on its way through the inbox."""
@@ -208,20 +261,21 @@ class ConsumerLink:
     def _taken(self, wish: _Wish, entry: Entry) -> None:
         """On the loop: a wish has been served."""
         self._wishes.discard(wish)
-        if self._closed or self._stopped or self.link.credit <= 0 or self._side.congested:
+        if self._closed or self._stopped or self._credit <= 0 or self._side.congested:
             self._queue.release(entry)
             return
         try:
-            stored = self._side.bus.engine.fetch(self._queue.name, entry)
-            data = encoded(stored, entry.attempts, self._side.now())
+            if entry.unread is not None:
+                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            else:
+                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
             return
         self._size = max(1, (7 * self._size + len(data)) // 8)
         if not self._presettled:
             self._send(data, entry)
-            if not self._wishes:
-                self._fill()
             return
 
         def removed(error: BaseException | None) -> None:
@@ -229,12 +283,12 @@ class ConsumerLink:
                 self._queue.release(entry)
             elif not self._closed:
                 self._send(data, None)
-                if not self._wishes:
-                    self._fill()
+                self._have_turn()
 
         self._side.commit((), ((self._queue, entry),), removed)
 
     def _send(self, data: bytes, entry: Entry | None) -> None:
+        self._credit -= 1
         self._tags += 1
         tag = str(self._tags)
         delivery = self.link.delivery(tag)
@@ -265,6 +319,7 @@ class ConsumerLink:
                 self._side.call_soon(self._drained)
                 return
         self.link.drained()
+        self._credit = 0
 
 
 @final
@@ -279,7 +334,8 @@ class _Wish:
     def take(self, entry: Entry) -> None:
         """Here is one: on the loop it goes to the client."""
         consumer = self._consumer
-        consumer._side.call_soon(lambda: consumer._taken(self, entry))
+        consumer._arrived.append((self, entry))
+        consumer._have_turn()
 
 
 @final
@@ -344,6 +400,7 @@ def _failure(how: str) -> ConnectorError:
 
 def reject(delivery: Any, refusal: Refusal) -> None:
     """Refuse one message of a client, and say why."""
+    delivery = whole(delivery)
     delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
     delivery.update(delivery.REJECTED)
     delivery.settle()

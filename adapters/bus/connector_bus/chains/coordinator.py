@@ -6,9 +6,10 @@ from typing import Any, Final, final
 
 from connector.errors import ConnectorError
 from connector_bus.chains.conditions import Refusal
+from connector_bus.chains.consumer import reject
 from connector_bus.chains.extensions import DECLARED, Declare, request_of
+from connector_bus.chains.lean import whole
 from connector_bus.chains.units import Units, limit_refusal
-from connector_bus.store.amqp_content import load_proton
 
 CREDIT: Final = 100
 #: Requests are small.
@@ -56,8 +57,9 @@ class CoordinatorLink:
             request = request_of(data)
             if isinstance(request, Declare):
                 identifier = self._units.declare(self)
-                delivery.local.data = [identifier]
-                delivery.update(DECLARED)
+                described = whole(delivery)
+                described.local.data = [identifier]
+                described.update(DECLARED)
                 delivery.settle()
                 return
         except ConnectorError as error:
@@ -71,7 +73,7 @@ class CoordinatorLink:
     def stop(self) -> None:
         """What is open may still be ended."""
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone, and with it what it has begun and not ended."""
         self._closed = True
         self._units.close(self)
@@ -81,7 +83,6 @@ class CoordinatorLink:
             return
         if refusal is None:
             delivery.update(delivery.ACCEPTED)
+            delivery.settle()
         else:
-            delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
-            delivery.update(delivery.REJECTED)
-        delivery.settle()
+            reject(delivery, refusal)

@@ -7,11 +7,24 @@ behind. Not safe for several threads: the chain's loop owns it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Protocol, final
 
+from connector_bus.chains.lean import BUFFER, LeanDelivery, load_lean
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.store.amqp_content import load_proton
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def on_event(self, name: str, event: Any) -> None:
+        """Something that happens now and then, as the library's event, by its name."""
+
+    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
+        """Something came of a delivery on a link, which is the library's pointer."""
+
+    def on_flow(self, link: Any) -> None:
+        """Credit has changed on a link, which is the library's pointer."""
 
 
 @final
@@ -21,14 +34,17 @@ class EngineRoom:
     Args:
         container_id: Our name to the client.
         chain: What a client may: how large a frame it sends, how many sessions it has, how long it is silent.
-        on_event: Told each event of the library, by its name, with its context.
+        listener: Told what happens.
 
     Attributes:
         connection: The library's connection.
     """
 
-    def __init__(self, container_id: str, chain: ChainSettings, on_event: Callable[[str, Any], None]) -> None:
-        proton = load_proton()
+    def __init__(self, container_id: str, chain: ChainSettings, listener: Listener) -> None:
+        proton, lean = load_proton(), load_lean()
+        self._lean, self._lib = lean, lean.lib
+        self._wrap = proton.Event.wrap
+        self._delivery, self._flow, self._silent = lean.lib.PN_DELIVERY, lean.lib.PN_LINK_FLOW, lean.lib.PN_TRANSPORT
         self._collector = proton.Collector()
         self.connection = proton.Connection()
         self.connection.collect(self._collector)
@@ -38,48 +54,59 @@ class EngineRoom:
         self._transport.max_frame_size = chain.max_frame_size
         self._transport.channel_max = chain.max_sessions - 1
         self._transport.bind(self.connection)
-        self._on_event = on_event
+        self._listener = listener
+        self._impl, self._events = self._transport._impl, self._collector._impl
         self._ended = False
 
     def feed(self, data: bytes) -> None:
         """Take what came, and tell what it means. Raises what the library raises for what is no text, as ValueError."""
-        rest = memoryview(data)
-        while len(rest):
-            room = self._transport.capacity()
+        lib, source = self._lib, self._lean.ffi.from_buffer(data)
+        place, size = 0, len(data)
+        while place < size and not self._ended:
+            room = lib.pn_transport_capacity(self._impl)
             if room <= 0:
                 self.tell()
-                if self._transport.capacity() <= 0:
+                if lib.pn_transport_capacity(self._impl) <= 0:
                     return  # an error: what is left is of no interest
                 continue
-            piece = bytes(rest[:room])
-            try:
-                self._transport.push(piece)
-            except Exception:  # noqa: BLE001 - the transport has noted what is wrong and says so itself
-                return
-            rest = rest[len(piece) :]
+            taken = lib.pn_transport_push(self._impl, source + place, min(room, size - place))
+            if taken < 0:
+                return  # the transport has noted what is wrong and says so itself
+            place += taken
             self.tell()
 
     def tell(self) -> None:
         """Tell all events that there are."""
+        lib, events, listener = self._lib, self._events, self._listener
         while not self._ended:
-            event = self._collector.peek()
-            if event is None:
+            event = lib.pn_collector_peek(events)
+            if not event:
                 return
+            kind = lib.pn_event_type(event)
             try:
-                self._on_event(event.type.name, event)
+                if kind == self._delivery:
+                    delivery = lib.pn_event_delivery(event)
+                    listener.on_delivery(lib.pn_delivery_link(delivery), LeanDelivery(lib, delivery))
+                elif kind == self._flow:
+                    listener.on_flow(lib.pn_event_link(event))
+                elif kind != self._silent:
+                    wrapped = self._wrap(event)
+                    listener.on_event(wrapped.type.name, wrapped)
             finally:
                 if not self._ended:
-                    self._collector.pop()
+                    lib.pn_collector_pop(events)
 
     def output(self) -> tuple[bytes, bool]:
         """What is to be written now, and whether the connection is over after it."""
+        lib, lean, transport = self._lib, self._lean, self._impl
         parts: list[bytes] = []
         while not self._ended:
-            pending = self._transport.pending()
+            pending = lib.pn_transport_pending(transport)
             if pending <= 0:
-                return b"".join(parts), pending < 0
-            parts.append(bytes(self._transport.peek(pending)))
-            self._transport.pop(pending)
+                return parts[0] if len(parts) == 1 else b"".join(parts), pending < 0
+            size = lib.pn_transport_peek(transport, lean.buffer, min(pending, BUFFER))
+            parts.append(bytes(lean.view[:size]))
+            lib.pn_transport_pop(transport, size)
         return b"".join(parts), True
 
     def backlog(self) -> int:

@@ -18,23 +18,27 @@ class Inbox:
         loop: The loop.
         after: Called there after each batch.
 
-    Mutable state: `_calls`, and `_woken`, changed under `_lock`.
+    Mutable state: `_calls`, a queue that is safe for threads, and `_woken`. There is no lock: whoever puts something in
+    does so before it looks whether the loop was woken, and the loop forgets that it was before it takes anything out.
+    So what was put in is taken out by this batch or the next; at worst the loop is woken twice.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, after: Callable[[], None]) -> None:
         self._loop = loop
         self._after = after
-        self._lock = threading.Lock()
+        self._home = threading.get_ident()
         self._calls: deque[Callable[[], None]] = deque()
         self._woken = False
 
     def put(self, call: Callable[[], None]) -> None:
         """Have a function called on the loop; not at all once the loop has ended."""
-        with self._lock:
-            self._calls.append(call)
-            if self._woken:
-                return
-            self._woken = True
+        self._calls.append(call)
+        if self._woken:
+            return
+        self._woken = True
+        if threading.get_ident() == self._home:
+            self._loop.call_soon(self._take_out)
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._take_out)
 
@@ -43,9 +47,13 @@ class Inbox:
         return self._loop.call_later(seconds, self.put, call)
 
     def _take_out(self) -> None:
-        with self._lock:
-            calls, self._calls = self._calls, deque()
-            self._woken = False
-        for call in calls:
-            call()
+        self._woken = False
+        calls = self._calls
+        for _ in range(len(calls)):  # what these put in waits for the next batch, so that others get their turn
+            if not calls:
+                break
+            calls.popleft()()
+        if calls and not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._take_out)
         self._after()

@@ -18,8 +18,20 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import NOT_ALLOWED, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
+from connector_bus.chains.lane import Lane
+from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
+from connector_bus.chains.subscriptions import (
+    SEPARATOR,
+    Dormant,
+    Opening,
+    capabilities_of,
+    prefix_of,
+    subscription_name,
+    terms_of,
+)
 from connector_bus.chains.units import Units
+from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.store.amqp_content import load_proton
@@ -59,7 +71,7 @@ class Link(Protocol):
     def stop(self) -> None:
         """Begin nothing new: the server stops."""
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
 
 
@@ -68,7 +80,6 @@ class Peer:
     """One client. For the chain's loop only.
 
     Args:
-        connection: The library's connection.
         subject: Who is signed on.
         admit: Chooses the bus for a host name; raises ConnectorError.
         make_side: Makes the way to that bus.
@@ -82,12 +93,11 @@ class Peer:
 
     def __init__(
         self,
-        connection: Any,
         subject: Subject,
         admit: Callable[[str | None, Subject], Bus],
         make_side: Callable[[Bus, Subject], BusSide],
     ) -> None:
-        self._connection = connection
+        self._connection: Any = None
         self._subject = subject
         self._admit = admit
         self._make_side = make_side
@@ -98,6 +108,7 @@ class Peer:
         self._checking = self._again = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
+        self._made: dict[Any, Link] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "PN_CONNECTION_REMOTE_OPEN": self._open,
             "PN_CONNECTION_REMOTE_CLOSE": self._close,
@@ -106,9 +117,11 @@ class Peer:
             "PN_LINK_REMOTE_OPEN": self._attach,
             "PN_LINK_REMOTE_CLOSE": self._detach,
             "PN_LINK_REMOTE_DETACH": self._detach,
-            "PN_LINK_FLOW": self._flow,
-            "PN_DELIVERY": self._delivery,
         }
+
+    def begin(self, connection: Any) -> None:
+        """Whose connection it is: the library's."""
+        self._connection = connection
 
     @property
     def is_open(self) -> bool:
@@ -121,10 +134,22 @@ class Peer:
         if handler is not None:
             handler(event)
 
+    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
+        """Something came of a delivery on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_delivery(delivery)
+
+    def on_flow(self, link: Any) -> None:
+        """Credit has changed on a link, which is the library's pointer."""
+        made = self._made.get(link)
+        if made is not None:
+            made.on_flow()
+
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
         self._unsubscribe()
-        links, self._links = list(self._links.values()), {}
+        links, self._links, self._made = list(self._links.values()), {}, {}
         for _, link in links:
             link.close()
         if self._units is not None:
@@ -168,9 +193,10 @@ class Peer:
             self._end_connection(refusal_of(error))
             return
         if subject is not None:  # else nobody can say: what is known of the user stays
-            side.subject = self._subject = subject
+            self._subject = subject
+            side.is_now(subject)
         try:
-            self._admit(self._connection.remote_hostname, self._subject)
+            side.bus.access.require(self._subject, Role.CONNECTOR)
         except ConnectorError as denial:
             self._end_connection(refusal_of(denial))
             return
@@ -207,7 +233,7 @@ class Peer:
         side.refuse = self._drop
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
-        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY"])
+        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"])
         connection.properties = proton.PropertyDict({"product": "connector-framework", "bus": bus.name})
         connection.open()
 
@@ -220,6 +246,7 @@ class Peer:
     def _close_session(self, event: Any) -> None:
         ended = event.session._impl
         for key in [key for key, (session, _) in self._links.items() if session == ended]:
+            self._made.pop(key, None)
             self._ended(self._links.pop(key)[1])
         event.session.close()
         event.session.free()
@@ -227,11 +254,11 @@ class Peer:
     # --- links --------------------------------------------------------------------------------------------------------
 
     def _attach(self, event: Any) -> None:
-        link = event.link
-        if self.closing:  # the close is on its way, and what it says is not to come second
-            return
-        if self._side is None or self._units is None:  # proton tells of links before the open has been answered
-            self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+        link = LeanLink(event.link)
+        if self._side is None or self._units is None or self.closing:
+            # The library tells of links that come before the open has been answered.
+            if not self.closing:  # else the close is on its way, and what it says is not to come second
+                self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
             return
         limit = self._side.chain.max_links
         if len(self._links) >= limit:
@@ -243,8 +270,12 @@ class Peer:
         except ConnectorError as error:
             self._refuse_link(link, refusal_of(error))
             return
-        self._links[link._impl] = (link.session._impl, made)
-        made.start()
+        opened: Link = made
+        if isinstance(made, ProducerLink) and made.name is not None and not self._side.is_topic_space(made.name):
+            opened = Lane(link, made, self._side, made.name)
+        self._made[link._impl] = opened
+        self._links[link._impl] = (link.session._impl, opened)
+        opened.start()
 
     def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to send: our side of the link is the receiver."""
@@ -254,11 +285,12 @@ class Peer:
             link.target.copy(wanted)
             link.open()
             return CoordinatorLink(link, units)
-        name, temporary = wanted.address or None, None
+        name, temporary, topic = wanted.address or None, None, None
         if wanted.dynamic:
-            name = temporary = side.new_reply_queue()
+            name = temporary = self._temporary(wanted, side)
         elif name is not None:
-            side.may_send(name)
+            name, topic = side.place_of(name)
+            side.may_send(name, topic)
         link.source.copy(link.remote_source)
         link.target.copy(wanted)
         if temporary is not None:
@@ -266,63 +298,132 @@ class Peer:
         link.rcv_settle_mode = link.remote_rcv_settle_mode
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.open()
-        return ProducerLink(link, side, units, name, temporary)
+        return ProducerLink(link, side, units, name, temporary, topic)
 
     def _receiving(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to receive, or to look."""
         wanted = link.remote_source
         browses = wanted.distribution_mode == wanted.DIST_MODE_COPY
         selector, applied = _selector_of(wanted)
-        temporary = side.new_reply_queue() if wanted.dynamic else None
-        name = temporary or wanted.address
-        if not name:
+        if wanted.type == wanted.UNSPECIFIED:
+            return self._dormant(link, side)
+        temporary = self._temporary(wanted, side) if wanted.dynamic else None
+        address = temporary or wanted.address
+        if not address:
             raise MessagingError(NO_SOURCE)
+        name, topic = side.place_of(address)
+        if side.is_topic_space(name):
+            return self._subscribing(link, side, units, name, topic, selector, applied, temporary)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        link.source.copy(wanted)
-        link.source.filter.clear()
-        if applied:  # only what is applied is echoed
-            link.source.filter.put_object(applied)
-        if temporary is not None:
-            link.source.dynamic, link.source.address = True, temporary
-        link.target.copy(link.remote_target)
-        presettled = link.remote_snd_settle_mode == link.SND_SETTLED
-        link.snd_settle_mode = link.remote_snd_settle_mode
-        link.open()
+        presettled = self._echo(link, applied, temporary)
         if browses:
             return BrowserLink(link, side, destination, selector)
         return ConsumerLink(
             link, side, units, destination, presettled=presettled, selector=selector, temporary=temporary
         )
 
+    @staticmethod
+    def _temporary(terminus: Any, side: BusSide) -> str:
+        """Make the node of a dynamic terminus. Raises AccessDenied CF-BUS-122."""
+        wants_topic = "temporary-topic" in capabilities_of(terminus)
+        return side.new_temporary(prefix_of(terminus), is_topic_space=wants_topic)
+
+    @staticmethod
+    def _echo(link: Any, applied: dict[Any, Any], temporary: str | None) -> bool:
+        """Open a link to a receiver; answers whether it wants no acknowledgements."""
+        link.source.copy(link.remote_source)
+        link.source.filter.clear()
+        if applied:  # only what is applied is echoed
+            link.source.filter.put_object(applied)
+        if temporary is not None:
+            link.source.dynamic, link.source.address = True, temporary
+        link.target.copy(link.remote_target)
+        link.snd_settle_mode = link.remote_snd_settle_mode
+        link.open()
+        return bool(link.remote_snd_settle_mode == link.SND_SETTLED)
+
+    def _subscribing(
+        self,
+        link: Any,
+        side: BusSide,
+        units: Units,
+        name: str,
+        topic: str | None,
+        selector: Selector | None,
+        applied: dict[Any, Any],
+        temporary: str | None,
+    ) -> Link:
+        """The client wants to subscribe; that may take its time."""
+        container = self._connection.remote_container or ""
+        text = None if selector is None else selector.text
+        terms = terms_of(link.remote_source, link.name, container, topic, text)
+
+        def opened(opening: Opening, subscription: OpenSubscription | None, error: BaseException | None) -> None:
+            if opening.closed or subscription is None:
+                if subscription is not None:
+                    side.unsubscribe(subscription, None)
+                elif error is not None and not opening.closed:
+                    self._links.pop(link._impl, None)
+                    self._made.pop(link._impl, None)
+                    self._refuse_link(link, refusal_of(error))
+                return
+            presettled = self._echo(link, applied, temporary)
+            made = ConsumerLink(
+                link,
+                side,
+                units,
+                subscription.destination,
+                presettled=presettled,
+                temporary=temporary,
+                subscription=subscription,
+            )
+            self._made[link._impl] = made
+            self._links[link._impl] = (link.session._impl, made)
+            made.start()
+            made.on_flow()
+
+        opening = Opening(link, terms, opened)
+        side.apart(lambda: side.subscribe(name, terms), opening.done)
+        return opening
+
+    def _dormant(self, link: Any, side: BusSide) -> Link:
+        """The client names a durable subscription without a source: it wants to know of it, or to delete it."""
+        container = self._connection.remote_container or ""
+        name = subscription_name(link.name, container, capabilities_of(link.remote_source))
+        record = side.bus.engine.topics.named(name).record
+        topic = "" if record.pattern == "#" else f"{SEPARATOR}{record.pattern}"
+        link.source.type = link.source.SOURCE
+        link.source.address = f"{record.through}{topic}"
+        link.source.durability = link.source.DELIVERIES
+        link.source.expiry_policy = link.source.EXPIRE_NEVER
+        link.target.copy(link.remote_target)
+        link.open()
+        return Dormant(link, lambda: side.unsubscribe(None, name))
+
     def _detach(self, event: Any) -> None:
-        link = event.link
+        link, for_good = event.link, event.type.name != "PN_LINK_REMOTE_DETACH"
         _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
-            self._ended(made)
-        link.close()
+            self._ended(made, for_good=for_good)
+        if for_good:
+            link.close()
+        else:
+            link.detach()
         link.free()  # else the session keeps it for as long as it lasts
 
     def _drop(self, link: Any, refusal: Refusal) -> None:
         """End a link from our side, and say why; the connection goes on."""
         _, made = self._links.pop(link._impl, (None, None))
+        self._made.pop(link._impl, None)
         if made is not None:
             self._ended(made)
             self._refuse(link, refusal)
 
-    def _ended(self, made: Link) -> None:
-        made.close()
+    def _ended(self, made: Link, *, for_good: bool = False) -> None:
+        made.close(for_good=for_good)
         if made.temporary is not None and self._side is not None:
-            self._side.drop_reply_queue(made.temporary)
-
-    def _flow(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
-        if made is not None:
-            made.on_flow()
-
-    def _delivery(self, event: Any) -> None:
-        _, made = self._links.get(event.link._impl, (None, None))
-        if made is not None:
-            made.on_delivery(event.delivery)
+            self._side.drop_temporary(made.temporary)
 
     def _refuse_link(self, link: Any, refusal: Refusal) -> None:
         """Attach without a terminus and detach with the reason, both at once: else clients wait for the second."""

@@ -13,6 +13,7 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import reject
 from connector_bus.chains.extensions import TRANSACTIONAL, accepted_within, transactional_of
+from connector_bus.chains.lean import whole
 from connector_bus.chains.message_codec import decoded
 from connector_bus.chains.units import Units
 
@@ -45,23 +46,34 @@ class ProducerLink:
         units: The connection's transactions.
         name: Where its messages go; None where each says so itself (anonymous relay), and is checked for it.
         temporary: The temporary queue that was made for it, or None.
+        topic: The topic of messages that name none; None without one.
 
     Mutable state: `_pieces` of the message that is coming in, `_size` of them, `_why` it will be refused;
-    `in_flight`, how many messages are not stored yet; `_stopped`, `_closed`.
+    `in_flight`, how many messages are not stored yet; `_left`, credit that is left at the least; `_stopped`, `_closed`.
     """
 
-    def __init__(self, link: Any, side: BusSide, units: Units, name: str | None, temporary: str | None = None) -> None:
+    def __init__(
+        self,
+        link: Any,
+        side: BusSide,
+        units: Units,
+        name: str | None,
+        temporary: str | None = None,
+        topic: str | None = None,
+    ) -> None:
         self.link = link
         self._side = side
         self._units = units
-        self._name = name
+        self.name = name
         self.temporary = temporary
+        self._topic = topic
         self._pieces: list[bytes] = []
         self._size = 0
         self._why: MessagingError | None = None
         self.in_flight = 0
         self._stopped = False
         self._closed = False
+        self._left = CREDIT
 
     def start(self) -> None:
         """Let the client send."""
@@ -90,16 +102,40 @@ class ProducerLink:
         self.in_flight += 1
         self._take(delivery, data, size, why)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is in the middle of coming in."""
+        return not self._pieces and self._why is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the link is gone."""
+        return self._closed
+
+    def take(self, delivery: Any, data: bytes) -> None:
+        """Take a whole message that was received already."""
+        self._keep(data)
+        size, why = self._size, self._why
+        self._pieces, self._size, self._why = [], 0, None
+        self.in_flight += 1
+        self._take(delivery, data, size, why)
+
+    def taken(self) -> None:
+        """A message was received already, and needs nothing more here than that the client may send another one."""
+        self._left -= 1
+        if self._left <= CREDIT // 2:
+            self._give_credit()
+
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
-        if self._name is not None and self.temporary is None:
-            self._side.may_send(self._name)
+        if self.name is not None and self.temporary is None:
+            self._side.may_send(self.name, self._topic)
 
     def stop(self) -> None:
         """Give no more credit."""
         self._stopped = True
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone; what is being stored stays so."""
         self._closed = True
         self._drop()
@@ -124,7 +160,7 @@ class ProducerLink:
 
     def _take(self, delivery: Any, data: bytes, size: int, why: MessagingError | None) -> None:
         in_unit = delivery.remote_state == TRANSACTIONAL
-        state = transactional_of(delivery.remote.data) if in_unit else None
+        state = transactional_of(whole(delivery).remote.data) if in_unit else None
         unit = None if state is None else self._units.get(state.unit)
         if in_unit and unit is None:
             refusal = self._units.unknown(b"" if state is None else state.unit)
@@ -135,9 +171,14 @@ class ProducerLink:
             if why is not None:
                 raise why
             message = decoded(data, self._side.user, self._side.now())
-            name = self._name or message.destination
+            name = self.name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
+            if self._topic is not None and message.topic is None:
+                message = message.replace(topic=self._topic)
+            elif name != self.name:
+                name, topic = self._side.place_of(name)
+                message = message.replace(topic=message.topic or topic)
             sends = self._side.admit(name, message)
             if unit is not None and not unit.send(sends, size):
                 raise MessagingError(NO_MEMORY, chain=self._side.chain.name, limit=self._side.memory.limit)
@@ -149,8 +190,9 @@ class ProducerLink:
             return
         if unit is not None:
             if not presettled:
-                delivery.local.data = accepted_within(unit.identifier)
-                delivery.update(TRANSACTIONAL)
+                described = whole(delivery)
+                described.local.data = accepted_within(unit.identifier)
+                described.update(TRANSACTIONAL)
             delivery.settle()
             self._stored()
             return
@@ -179,9 +221,12 @@ class ProducerLink:
         self._give_credit()
 
     def _give_credit(self) -> None:
-        missing = CREDIT - self.in_flight - self.link.credit
+        credit = self.link.credit
+        missing = CREDIT - self.in_flight - credit
         if missing >= CREDIT // 2 and not self._stopped:
             self.link.flow(missing)
+            credit += missing
+        self._left = credit
 
 
 _LIMITS: Final = frozenset({TOO_LARGE.code, NO_MEMORY.code})

@@ -76,6 +76,8 @@ class ClientProtocol(asyncio.Protocol):
         self._paused = False
         self._ending = False
         self._timers: list[asyncio.TimerHandle] = []
+        self._ticking: asyncio.TimerHandle | None = None
+        self._was_open = False
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class ClientProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over; what was out at the client goes back."""
-        for timer in self._timers:
+        for timer in (*self._timers, *((self._ticking,) if self._ticking is not None else ())):
             timer.cancel()
         if self._last_words is not None:
             self._last_words.cancel()
@@ -171,9 +173,9 @@ class ClientProtocol(asyncio.Protocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        engine = EngineRoom(self._container, self._chain, self._on_event)
-        self._engine = engine
-        self._peer = Peer(engine.connection, self._subject, self._admission.bus_for, self._side)
+        self._peer = peer = Peer(self._subject, self._admission.bus_for, self._side)
+        self._engine = engine = EngineRoom(self._container, self._chain, peer)
+        peer.begin(engine.connection)
         self._feed(rest)
 
     def _side(self, bus: Bus, subject: Subject) -> BusSide:
@@ -185,10 +187,6 @@ class ClientProtocol(asyncio.Protocol):
             self.close("No connection was opened in time.")
 
     # --- AMQP ---------------------------------------------------------------------------------------------------------
-
-    def _on_event(self, name: str, event: Any) -> None:
-        assert self._peer is not None
-        self._peer.on_event(name, event)
 
     def _feed(self, data: bytes) -> None:
         engine = self._engine
@@ -214,7 +212,8 @@ class ClientProtocol(asyncio.Protocol):
         if over:
             self._end_writing()
             return
-        self._tick()
+        if self._ticking is None or self._was_open != (self._peer is not None and self._peer.is_open):
+            self._tick()  # what the client wants of idleness is known once it is open
         self._count()
 
     def _count(self) -> None:
@@ -229,18 +228,18 @@ class ClientProtocol(asyncio.Protocol):
             side.call_soon(peer.resume)
 
     def _tick(self) -> None:
-        engine = self._engine
-        if engine is None:
+        engine, peer = self._engine, self._peer
+        if engine is None or peer is None:
             return
+        self._was_open = peer.is_open
         now = time.monotonic()
         due = engine.tick(now)
-        for timer in self._timers[1:]:
-            timer.cancel()
-        del self._timers[1:]
-        if due:
-            self._timers.append(self._loop.call_later(max(0.01, due - now), self._on_time))
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._ticking = self._loop.call_later(max(0.01, due - now), self._on_time) if due else None
 
     def _on_time(self) -> None:
+        self._ticking = None
         if self._engine is not None and not self._ending:
             self._tick()
             self._engine.tell()

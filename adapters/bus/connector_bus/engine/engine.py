@@ -45,6 +45,7 @@ from connector_bus.engine.rights import Right, RightsWatch
 from connector_bus.engine.rooms import Rooms
 from connector_bus.engine.route import Route
 from connector_bus.engine.topics import Topics
+from connector_bus.engine.unread import Unread
 from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
@@ -414,6 +415,11 @@ class BusEngine:
             self.drop(dropped)
         return sends, needed
 
+    @property
+    def has_limits(self) -> bool:
+        """Whether any destination has a limit of depth."""
+        return self._limited
+
     def _spread(self, sends: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
         """The same with a copy for each subscription, and for each link that the topic space is mapped on, in the place
         of what is published.
@@ -446,8 +452,8 @@ class BusEngine:
 
     def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
         """What the store has to do for sends and receipts; some messages live in memory only."""
-        durable = tuple(stored for stored in sends if not self._stays_in_memory(stored))
-        leaving = [entry for _, entry in receipts if entry.stored is None]
+        durable = tuple(stored for stored in sends if not self.stays_in_memory(stored))
+        leaving = [entry for _, entry in receipts if not entry.in_memory]
         claims = {entry.claim for entry in leaving}
         if len(claims) > 1:
             raise MessagingError(CLAIM_LOST, count=len(leaving))
@@ -462,7 +468,47 @@ class BusEngine:
         if receipts and self._limited:
             self.rooms.freed()
 
-    def _stays_in_memory(self, stored: StoredMessage) -> bool:
+    def unread_target(self, route: Route) -> Destination | None:
+        """Where a message goes straight from the wire to its queue, see `show_unread`; None where it doesn't.
+
+        So it is where it stays in memory if it is one that need not survive, nobody has to look into it first, and no
+        place has to be had for it.
+        """
+        if route.bus is not None:
+            return None
+        destination = self.destinations.find(route.name)
+        if destination is None or destination.unmediated is not None or destination.queue.is_closed:
+            return None
+        if destination.is_topic_space:
+            return None
+        settings = destination.settings
+        if settings is None:
+            return destination if destination.is_temporary else None
+        plain = self._feeder is None and settings.max_depth is None and route.kind is ResourceType.QUEUE
+        return destination if plain else None
+
+    def largest(self, destination: Destination) -> int:
+        """How many bytes of body a message for a destination has at most."""
+        return MAX_MESSAGE_SIZE if destination.settings is None else destination.settings.max_message_size
+
+    def read_unread(self, unread: Unread, message: Message, name: str, identity: Principal) -> StoredMessage:
+        """The engine's form of a message that has been on a queue unread until now. Safe from any thread."""
+        stamp = Stamp(
+            unread.sequence,
+            message.message_id or new_message_id(),
+            identity,
+            unread.timestamp,
+            name,
+            mediated=True,
+            reliability=Reliability.EXPRESS,
+        )
+        return stamped(message, stamp)
+
+    def show_unread(self, destination: Destination, messages: Sequence[Unread]) -> bool:
+        """Put messages on a destination that takes them unread; False if its queue has closed. Does not block."""
+        return destination.queue.add([message.entry() for message in messages])
+
+    def stays_in_memory(self, stored: StoredMessage) -> bool:
         """Those for reply queues; and what need not survive, unless other engines are to have it as well."""
         return is_reply_queue(stored.destination) or (not stored.reliability.is_persistent and self._feeder is None)
 
@@ -577,10 +623,10 @@ class BusEngine:
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
-        if self._feeder is not None and not self._stays_in_memory(stored):
+        if self._feeder is not None and not self.stays_in_memory(stored):
             self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
             return
-        kept = stored if self._stays_in_memory(stored) else None
+        kept = stored if self.stays_in_memory(stored) else None
         header = stored.header
         entry = Entry(
             stored.sequence,
@@ -651,7 +697,7 @@ class BusEngine:
         # Not waited for: if it is not written, the message is past its time after a restart as well.
         with contextlib.suppress(MessagingError):
             for entry in entries:
-                if entry.stored is None:
+                if not entry.in_memory:
                     self.store.submit(StoreUnit(remove=(entry.sequence,), claim=entry.claim))
         if self._limited:
             self.rooms.freed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ _HEADERS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     }
 )
 
+#: One random number for the process, which costs more than a message may, and one more for each message.
+_PROCESS: Final = uuid.uuid4().hex
+_numbers = itertools.count(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -81,7 +86,7 @@ class Stamp:
 
 def new_message_id() -> str:
     """An identifier that is unique without asking anybody."""
-    return f"ID:{uuid.uuid4().hex}"
+    return f"ID:{_PROCESS}:{next(_numbers)}"
 
 
 def stamped(message: Message, stamp: Stamp) -> StoredMessage:

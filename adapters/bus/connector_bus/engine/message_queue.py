@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, final
 
 from connector.errors import MessagingError, Reason
@@ -59,6 +59,8 @@ class MessageQueue:
             for entry in entries:
                 if not self._selective:
                     entry.header = None
+                elif entry.header is None and entry.stored is not None:
+                    entry.header = entry.stored.header
                 state.add(entry)
 
         return self._change(arrive)
@@ -125,8 +127,24 @@ class MessageQueue:
                 the same store that are kept from it.
             selector: Which messages; None for any. After `know_headers`.
         """
-        if not self._change(lambda state: state.want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)):
-            raise MessagingError(QUEUE_CLOSED, queue=self.name)
+        self.want_all((taker,), keeps_groups=keeps_groups, alone=alone, selector=selector)
+
+    def want_all(
+        self,
+        takers: Sequence[Taker],
+        *,
+        keeps_groups: bool = False,
+        alone: bool = False,
+        selector: Selector | None = None,
+    ) -> None:
+        """Ask for one message for each; see `want`."""
+        with self._lock:
+            if self._closed:
+                raise MessagingError(QUEUE_CLOSED, queue=self.name)
+            for taker in takers:
+                self._state.want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)
+            matches = self._state.match(self._clock.time())
+        self._carry_out(matches)
 
     def withdraw(self, taker: Taker) -> bool:
         """Take a wish back; False if it has been served: the taker then holds an entry. Does not block."""
@@ -150,8 +168,13 @@ class MessageQueue:
 
     def remove(self, entry: Entry) -> None:
         """A delivery is settled; what waited for it (others of its group) is served. Does not block."""
+        self.remove_all((entry,))
+
+    def remove_all(self, entries: Iterable[Entry]) -> None:
+        """Deliveries are settled; see `remove`."""
         with self._lock:
-            self._state.remove(entry)
+            for entry in entries:
+                self._state.remove(entry)
             matches = Matches() if self._closed else self._state.match(self._clock.time())
         self._carry_out(matches)
 

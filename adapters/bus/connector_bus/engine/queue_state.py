@@ -21,12 +21,15 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from connector.spi import Message
 from connector_bus.engine.selection import REMEMBERED, Selection
 from connector_bus.selector.selector import Selector
 from connector_bus.store.record import StoredMessage
+
+if TYPE_CHECKING:
+    from connector_bus.engine.unread import Unread
 
 #: Entries that are not ready and stay in the heap all the same, however few are ready.
 TIDY_FROM: Final = 64
@@ -42,6 +45,7 @@ class Entry:
         expires_at: Seconds since 1970, or None.
         attempts: Failed deliveries so far; changed only by whoever has claimed it.
         stored: The message itself where it is not in the store (temporary queues), else None.
+        unread: The same where it came over the wire and nobody has looked into it.
         claim: In a shared store: under which epoch of the engine it was claimed.
         group: The group within which order is kept, or None.
         header: The message without its body, where selectors may ask for it, else None.
@@ -50,6 +54,7 @@ class Entry:
     """
 
     __slots__ = (
+        "_stored",
         "attempts",
         "claim",
         "expires_at",
@@ -59,7 +64,7 @@ class Entry:
         "queued",
         "ready",
         "sequence",
-        "stored",
+        "unread",
     )
 
     def __init__(
@@ -72,17 +77,31 @@ class Entry:
         claim: int = 0,
         group: str | None = None,
         header: Message | None = None,
+        unread: Unread | None = None,
     ) -> None:
         self.sequence = sequence
         self.priority = priority
         self.expires_at = expires_at
         self.attempts = attempts
-        self.stored = stored
+        self._stored = stored
+        self.unread = unread
         self.claim = claim
         self.group = group
         self.header = header
         self.ready = False
         self.queued = False
+
+    @property
+    def stored(self) -> StoredMessage | None:
+        """See above; made of what is unread when it is asked for first."""
+        if self._stored is None and self.unread is not None:
+            self._stored = self.unread.stored()
+        return self._stored
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is not in the store."""
+        return self.unread is not None or self._stored is not None
 
     def __lt__(self, other: Entry) -> bool:
         return (-self.priority, self.sequence) < (-other.priority, other.sequence)
@@ -112,6 +131,10 @@ class Matches:
     expired: list[Entry] = field(default_factory=list)
 
 
+#: For the many changes after which there is nothing to do.
+NOTHING: Final = Matches()
+
+
 @final
 class QueueState:
     """The state of one queue; not safe for threads by itself, its owner holds a lock."""
@@ -130,7 +153,8 @@ class QueueState:
     )
 
     def __init__(self) -> None:
-        self._heap: list[Entry] = []  # all that is ready, and what was and has not come up since
+        # All that is ready, and what was and has not come up since; with what it is ordered by, which C compares.
+        self._heap: list[tuple[int, int, Entry]] = []
         self._count = 0  # of those that are ready
         self._claimed: dict[int, Entry] = {}
         self._takers: deque[Taker] = deque()
@@ -198,6 +222,8 @@ class QueueState:
 
     def match(self, now: float) -> Matches:
         """Serve takers while there are both; `now` is in seconds since 1970."""
+        if not (self._count and self._takers):
+            return NOTHING
         matches = Matches()
         passed: deque[Taker] = deque()  # takers for whom there is nothing, in their order
         while self._count and self._takers:
@@ -239,16 +265,17 @@ class QueueState:
                 return entry
 
     def _first(self) -> Entry | None:
-        while self._heap and not self._heap[0].ready:
-            heapq.heappop(self._heap).queued = False
-        return self._heap[0] if self._heap else None
+        heap = self._heap
+        while heap and not heap[0][2].ready:
+            heapq.heappop(heap)[2].queued = False
+        return heap[0][2] if heap else None
 
     def _make_ready(self, entry: Entry) -> None:
         entry.ready = True
         self._count += 1
         if not entry.queued:
             entry.queued = True
-            heapq.heappush(self._heap, entry)
+            heapq.heappush(self._heap, (-entry.priority, entry.sequence, entry))
         if self._selections:
             for selection in self._selections.values():
                 selection.offer(entry)
@@ -257,7 +284,7 @@ class QueueState:
     def _take(self, entry: Entry) -> None:
         entry.ready = False
         self._count -= 1
-        if self._heap and self._heap[0] is entry:
+        if self._heap and self._heap[0][2] is entry:
             heapq.heappop(self._heap)
             entry.queued = False
         elif len(self._heap) > 2 * self._count + TIDY_FROM:
@@ -265,9 +292,9 @@ class QueueState:
 
     def _tidy(self) -> None:
         """Let go of what selectors took from behind an entry that nobody wants: it would pile up there."""
-        for entry in self._heap:
+        for _, _, entry in self._heap:
             entry.queued = entry.ready
-        self._heap = self._ready()
+        self._heap = [place for place in self._heap if place[2].ready]
         heapq.heapify(self._heap)
 
     def _select(self, selector: Selector) -> Selection:
@@ -316,7 +343,7 @@ class QueueState:
     def drop_ready(self, *, parked: bool = True) -> list[Entry]:
         """Forget what is ready, where others are to have it, and unless said otherwise what is parked; answers it."""
         ready = [*self._ready(), *(self._all_parked() if parked else ())]
-        for entry in self._heap:
+        for _, _, entry in self._heap:
             entry.ready = entry.queued = False
         self._heap, self._count = [], 0
         if parked:
@@ -341,7 +368,7 @@ class QueueState:
         return [*self._ready(), *self._all_parked(), *self._claimed.values()]
 
     def _ready(self) -> list[Entry]:
-        return [entry for entry in self._heap if entry.ready]
+        return [entry for _, _, entry in self._heap if entry.ready]
 
     def _all_parked(self) -> list[Entry]:
         return [entry for parked in self._parked.values() for entry in parked]

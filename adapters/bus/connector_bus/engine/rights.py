@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from connector.errors import AccessDenied, AuthenticationFailed, ConnectorError
-from connector.spi import Subject, UserPrincipal, identity_outage
+from connector.errors import AccessDenied, ConnectorError, SecurityError
+from connector.spi import Principal, Subject, UserPrincipal, identity_outage
 from connector_bus.engine.access import AccessControl
 from connector_bus.policy.roles import Role
 
@@ -57,6 +57,9 @@ class RightsWatch:
         key = object()
         with self._lock:
             self._open[key] = (right, lost)
+        # Between the check that let it in and this a change may have been made that nobody told.
+        if not self._access.allows(right.subject, right.role, right.resource, right.topic):
+            self._ask(key, right, lost)
 
         def end() -> None:
             with self._lock:
@@ -78,23 +81,36 @@ class RightsWatch:
     def _changed(self) -> None:
         with self._lock:
             open_now = list(self._open.items())
+        known: dict[Principal, Subject] = {}  # each user is looked up once, however much they have open
         for key, (right, lost) in open_now:
-            refusal = self._refusal(right)
-            if refusal is None:
-                continue
-            with self._lock:
-                still_open = self._open.pop(key, None) is not None
-            if still_open:
-                lost(refusal)
+            self._ask(key, right, lost, known)
 
-    def _refusal(self, right: Right) -> ConnectorError | None:
+    def _ask(
+        self,
+        key: object,
+        right: Right,
+        lost: Callable[[ConnectorError], None],
+        known: dict[Principal, Subject] | None = None,
+    ) -> None:
+        refusal = self._refusal(right, {} if known is None else known)
+        if refusal is None:
+            return
+        with self._lock:
+            still_open = self._open.pop(key, None) is not None
+        if still_open:
+            lost(refusal)
+
+    def _refusal(self, right: Right, known: dict[Principal, Subject]) -> ConnectorError | None:
+        caller = right.subject.caller
         try:
-            subject = self.present(right.subject)
+            subject = (None if caller is None else known.get(caller)) or self.present(right.subject)
+            if subject is not right.subject and caller is not None:
+                known[caller] = subject  # as the registry knows the user: the same for all
             if not self._access.allows(subject, right.role, right.resource, right.topic):
                 self._access.require(subject, right.role, right.resource, right.topic)
         except AccessDenied as refused:
             return refused
-        except AuthenticationFailed as error:
+        except SecurityError as error:
             if identity_outage(error) is None:
                 return error
             _LOG.warning("a right on %s can't be asked about again: %s", right.resource, error)

@@ -16,7 +16,7 @@ and for what is released, the feeder's thread does.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import final
 
 from connector.spi import Clock, Message
@@ -74,17 +74,22 @@ class SharedQueue(MessageQueue):
         """Nothing: headers are read by `feed`, of what is free. Does not block."""
         self._selective = True
 
-    def want(
-        self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
+    def want_all(
+        self,
+        takers: Sequence[Taker],
+        *,
+        keeps_groups: bool = False,
+        alone: bool = False,
+        selector: Selector | None = None,
     ) -> None:
         """See `MessageQueue`. Orders are kept over all engines whose takers ask for the same."""
         self._ordered = self._ordered or keeps_groups or alone
-        super().want(taker, keeps_groups=keeps_groups, alone=alone, selector=selector)
+        super().want_all(takers, keeps_groups=keeps_groups, alone=alone, selector=selector)
         self._ask(self)
 
-    def remove(self, entry: Entry) -> None:
-        """See `MessageQueue`; other engines may have waited for its end."""
-        super().remove(entry)
+    def remove_all(self, entries: Iterable[Entry]) -> None:
+        """See `MessageQueue`; other engines may have waited for their end."""
+        super().remove_all(entries)
         if self._ordered:
             self._freed = True
             self._ask(self)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import final
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, MessagingError
 from connector.spi import Subject
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.interrupt import Interrupt
-from connector_bus.engine.message_queue import MessageQueue
+from connector_bus.engine.message_queue import QUEUE_CLOSED, MessageQueue
 from connector_bus.engine.topic_pattern import parse_pattern
 from connector_bus.selector.selector import parse_selector
 from connector_bus.store.subscription import StoredSubscription
@@ -97,7 +97,13 @@ class OpenSubscription:
         """
         if not self._closed:
             self._closed = True
+            self.interrupt.fire(MessagingError(QUEUE_CLOSED, queue=self.subscription.place))
             self._leave()
+
+    def require_usable(self) -> None:
+        """Raise the refusal where the right was lost, MessagingError CF-BUS-036 where it was closed."""
+        if self.interrupt.error is not None:
+            raise self.interrupt.error
 
     def __repr__(self) -> str:
         return f"<OpenSubscription {'closed' if self._closed else 'open'}, {self.subscription!r}>"

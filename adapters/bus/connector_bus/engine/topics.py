@@ -12,18 +12,31 @@ several engines share, where all of them have to know of it.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, final
+from collections.abc import Callable, Iterator, Sequence
+from typing import final
 
-from connector.errors import AccessDenied, AuthenticationFailed, MessagingError, NameNotFound, Reason
-from connector.spi import Clock, Principal, Subject, identity_outage
+from connector.errors import AccessDenied, MessagingError, NameNotFound
+from connector.spi import Clock, Subject
 from connector_bus.engine.access import AccessControl
 from connector_bus.engine.audience import Audience
 from connector_bus.engine.destination import Destination, DestinationTable
 from connector_bus.engine.rights import Right, RightsWatch
+from connector_bus.engine.subscribers import Subscribers
 from connector_bus.engine.subscription import OpenSubscription, Subscription
+from connector_bus.engine.terms import (
+    IN_USE,
+    NAME_NEEDED,
+    NO_TOPIC_SPACE,
+    NOT_THE_DELETER,
+    NOT_THE_OWNER,
+    SUBSCRIPTION_UNKNOWN,
+    TEMPORARY_PRIVATE,
+    Terms,
+    require_same,
+)
 from connector_bus.engine.topic_pattern import TopicPattern, parse_pattern
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
@@ -33,68 +46,7 @@ from connector_bus.store.contract import MessageStore, SharedStore
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.subscription import StoredSubscription
 
-NO_TOPIC_SPACE = Reason(
-    "CF-BUS-185",
-    "nothing can be subscribed to at {destination} on bus {bus}: it is of type {kind}",
-    "Subscribe to a topic space; receive from a queue.",
-)
-NOT_THE_OWNER = Reason(
-    "CF-BUS-186",
-    "{user} may not use subscription {subscription} on bus {bus}: somebody else made it",
-    "Only the user who made a subscription uses it; choose another name.",
-)
-NOT_THE_DELETER = Reason(
-    "CF-BUS-187",
-    "{user} may not delete subscription {subscription} on bus {bus}: somebody else made it",
-    "Have the user who made it, or an operator, delete it.",
-)
-NAME_NEEDED = Reason(
-    "CF-BUS-188",
-    "a durable or shared subscription of {destination} on bus {bus} needs a name, and no temporary topic has one",
-    "Give it a name of its own on the bus.",
-)
-OTHER_TERMS = Reason(
-    "CF-BUS-189",
-    "subscription {subscription} on bus {bus} is there already, with another {differs}",
-    "Use it as it was made, delete it first, or choose another name.",
-)
-IN_USE = Reason(
-    "CF-BUS-190",
-    "subscription {subscription} on bus {bus} is in use",
-    "Close its consumer first; several consumers need a shared one.",
-)
-SUBSCRIPTION_UNKNOWN = Reason(
-    "CF-BUS-191",
-    "bus {bus} has no subscription {subscription}",
-    "See `connector bus subscriptions list {bus}`.",
-)
-TEMPORARY_PRIVATE = Reason(
-    "CF-BUS-192",
-    "{destination} on bus {bus} is the temporary topic of another connection",
-    "Only the connection that made a temporary topic subscribes to it.",
-)
-
-#: What two uses of one name have to agree in.
-_TERMS: Final = ("space", "pattern", "selector", "durable", "shared")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Terms:
-    """What somebody wants to subscribe to.
-
-    Attributes:
-        topic: The topics, as a pattern.
-        name: The name of the subscription, unique on the bus; None for one of the consumer's own.
-        durable: Whether it outlives its consumers.
-        shared: Whether several consumers may share it.
-        selector: Which messages; None for all.
-    """
-
-    topic: str = "#"
-    name: str | None = None
-    durable: bool = False
-    shared: bool = False
-    selector: str | None = None
+_LOG = logging.getLogger("connector_bus.engine")
 
 
 @final
@@ -131,6 +83,7 @@ class Topics:
         self._access = access
         self._rights = rights
         self._clock = clock
+        self._subscribers = Subscribers(access, rights, destinations)
         self._changing = threading.RLock()
         self._lock = threading.Lock()
         self._spaces: dict[str, Audience] = {}
@@ -152,7 +105,7 @@ class Topics:
 
     def attach(self, name: str) -> None:
         """There is a topic space of this name from now on, with the subscriptions that are known. Does not block."""
-        audience = Audience(self._clock, self._admitted)
+        audience = Audience(self._clock, self._subscribers.admitted)
         with self._lock:
             mine = [each for each in self._by_place.values() if each.record.space == name]
             for each in mine:
@@ -201,18 +154,21 @@ class Topics:
         -183 (unfit), -185, -188, -189, -190.
         """
         pattern = parse_pattern(terms.topic)
-        selector = None if terms.selector is None else parse_selector(terms.selector).text
+        if terms.selector is not None:
+            terms = dataclasses.replace(terms, selector=parse_selector(terms.selector).text)
         space, right = self._admit(subject, asked, pattern, consumer)
         is_named = terms.durable or terms.shared
         if is_named and (not terms.name or right is None):
             raise MessagingError(NAME_NEEDED, destination=asked, bus=self._bus)
+        if is_named and self._shared is not None:
+            self._refresh()
         with self._changing:
             found = self._by_name.get(terms.name) if is_named and terms.name else None
             if found is not None:
-                self._join(found, subject, space, pattern, selector, terms)
+                self._join(found, subject, space, pattern, terms)
                 subscription = found
             else:
-                subscription = self._made(subject, space, asked, pattern, selector, terms, is_local=right is None)
+                subscription = self._made(subject, space, asked, pattern, terms, is_local=right is None)
             subscription.consumers += 1
         opened = OpenSubscription(subscription, lambda: self._leave(subscription, unwatch))
         unwatch = (lambda: None) if right is None else self._rights.watch(right, opened.lost)
@@ -284,22 +240,11 @@ class Topics:
             self._access.require_topic(subject, Role.RECEIVER, asked, right.topic)
         return route.name, right
 
-    def _join(
-        self,
-        found: Subscription,
-        subject: Subject,
-        space: str,
-        pattern: TopicPattern,
-        selector: str | None,
-        terms: Terms,
-    ) -> None:
+    def _join(self, found: Subscription, subject: Subject, space: str, pattern: TopicPattern, terms: Terms) -> None:
         record = found.record
         assert record.name is not None
         self._access.require_owner(subject, record.owner, record.name, NOT_THE_OWNER)
-        wanted = (space, pattern.text, selector, terms.durable, terms.shared)
-        for term, value in zip(_TERMS, wanted, strict=True):
-            if getattr(record, term) != value:
-                raise MessagingError(OTHER_TERMS, subscription=record.name, bus=self._bus, differs=term)
+        require_same(self._bus, record, space, pattern, terms)
         if found.consumers and not record.shared:
             raise MessagingError(IN_USE, subscription=record.name, bus=self._bus)
 
@@ -309,7 +254,6 @@ class Topics:
         space: str,
         asked: str,
         pattern: TopicPattern,
-        selector: str | None,
         terms: Terms,
         *,
         is_local: bool,
@@ -325,7 +269,7 @@ class Topics:
             through=asked,
             name=terms.name,
             pattern=pattern.text,
-            selector=selector,
+            selector=terms.selector,
             owner=self._access.identity_of(subject),
             durable=terms.durable,
             shared=terms.shared,
@@ -334,6 +278,11 @@ class Topics:
         )
         if not in_memory:
             self._store.subscribe(record)
+        if self._shared is not None and terms.durable:
+            self._refresh()
+            present = self.named(record.name or "")  # another engine may have been quicker
+            self._join(present, subject, space, pattern, terms)
+            return present
         subscription = Subscription(record, self._make(record), None if terms.durable else subject)
         self._add(subscription)
         return subscription
@@ -344,7 +293,10 @@ class Topics:
             subscription.consumers -= 1
             if subscription.record.durable or subscription.consumers or subscription.place not in self._by_place:
                 return
-            self._end(subscription)
+            try:
+                self._end(subscription)
+            except MessagingError as error:  # it is gone here; what the store has of it goes with the next start
+                _LOG.warning("bus %s: a subscription of %s is left: %s", self._bus, subscription.record.space, error)
 
     def _end(self, subscription: Subscription) -> None:
         """Under `_changing`. First nothing more arrives, then what is there goes."""
@@ -397,7 +349,8 @@ class Topics:
                 if place not in stored and not place.startswith(MEMORY_SUBSCRIPTION):
                     self._drop(each)
             for place, record in stored.items():
-                if place not in self._by_place:
+                # One of this engine's own that isn't durable is added by whoever has just made it.
+                if place not in self._by_place and record.engine != self._shared.engine_name:
                     self._add(Subscription(record, self._make(record)))
             self._version = version
 
@@ -408,42 +361,6 @@ class Topics:
         for each in spaces[stored.destination].of(header.topic or ROOT):
             if each.selector is None or each.selector.matches(header):
                 yield dataclasses.replace(stored, sequence=number(), place=each.place)
-
-    def _admitted(self, subscriptions: Iterable[Subscription], topic: str) -> Iterator[Subscription]:
-        """Those whose subscribers may have a message of a topic: each subscriber is looked up once."""
-        access, owners = self._access, dict[Principal, Subject | None]()
-        for each in subscriptions:
-            record = each.record
-            if not access.active or (record.place.startswith(MEMORY_SUBSCRIPTION) and self._is_temporary(record.space)):
-                yield each
-                continue
-            if each.subject is not None:
-                subject = self._present(each.subject)
-            else:
-                if record.owner not in owners:
-                    owners[record.owner] = self._owner(record.owner)
-                subject = owners[record.owner]
-            if subject is not None and access.allows(subject, Role.RECEIVER, record.through, topic):
-                yield each
-
-    def _is_temporary(self, space: str) -> bool:
-        return self._destinations.temporary(space) is not None
-
-    def _present(self, subject: Subject) -> Subject | None:
-        try:
-            return self._rights.present(subject)
-        except AuthenticationFailed as error:
-            if identity_outage(error) is not None:
-                raise
-            return None
-
-    def _owner(self, owner: Principal) -> Subject | None:
-        try:
-            return self._access.subject_of(owner)
-        except AuthenticationFailed as error:
-            if identity_outage(error) is not None:
-                raise
-            return None  # the user has vanished
 
     def __repr__(self) -> str:
         return f"<Topics of {self._bus}, {len(self._by_place)} subscription(s)>"

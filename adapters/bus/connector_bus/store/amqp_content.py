@@ -64,12 +64,26 @@ def _end_of_value(data: bytes, place: int) -> int:
 
 def header_section(*, durable: bool, priority: int, ttl: int | None, delivery_count: int) -> bytes:
     """A header of this hop. `ttl` is in milliseconds."""
+    if ttl is None and not delivery_count:
+        return _PLAIN_HEADERS[durable, priority]
+    return _header_section(durable=durable, priority=priority, ttl=ttl, delivery_count=delivery_count)
+
+
+def _header_section(*, durable: bool, priority: int, ttl: int | None, delivery_count: int) -> bytes:
     fields = b"\x41" if durable else b"\x42"
     fields += b"\x50" + bytes((priority,))
     fields += b"\x40" if ttl is None else b"\x70" + min(ttl, 0xFFFFFFFF).to_bytes(4, "big")
     fields += b"\x41" if delivery_count == 0 else b"\x42"
     fields += b"\x43" if delivery_count == 0 else b"\x70" + delivery_count.to_bytes(4, "big")
     return b"\x00\x53\x70\xc0" + bytes((len(fields) + 1, 5)) + fields
+
+
+#: Those of most messages.
+_PLAIN_HEADERS: Final = {
+    (durable, priority): _header_section(durable=durable, priority=priority, ttl=None, delivery_count=0)
+    for durable in (False, True)
+    for priority in range(10)
+}
 
 
 def body_of(data: bytes) -> Any:

@@ -99,7 +99,7 @@ class MessageStore(Protocol):
         ...
 
     def subscribe(self, record: StoredSubscription) -> None:
-        """Keep a subscription; one of the same place is replaced. Raises like a write."""
+        """Keep a subscription; one of the same place stays as it is. Raises like a write."""
         ...
 
     def unsubscribe(self, place: str) -> None:

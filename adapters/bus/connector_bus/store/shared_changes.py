@@ -172,7 +172,7 @@ def _resolve(connection: Connection, resolution: Resolution, epoch: int, channel
 def _subscribe(connection: Connection, change: SubscriptionChange) -> None:
     if change.made is not None:
         row = subscription_row(change.made)
-        connection.execute(upsert(subscriptions).values(row).on_conflict_do_update(index_elements=["place"], set_=row))
+        connection.execute(upsert(subscriptions).values(row).on_conflict_do_nothing(index_elements=["place"]))
     if change.deleted is not None:
         connection.execute(delete(subscriptions).where(subscriptions.c.place == change.deleted))
         connection.execute(delete(messages).where(messages.c.destination == change.deleted))

@@ -19,7 +19,7 @@ def _insert(table: Any) -> str:
 
 
 _INSERT = _insert(messages)
-_SUBSCRIBE = _insert(subscriptions).replace("INSERT", "INSERT OR REPLACE", 1)
+_SUBSCRIBE = _insert(subscriptions).replace("INSERT", "INSERT OR IGNORE", 1)
 _UNSUBSCRIBE = ("DELETE FROM subscriptions WHERE place = ?", "DELETE FROM messages WHERE destination = ?")
 _PREPARE = _insert(prepared)
 _RECEIVED = _insert(link_transfers)

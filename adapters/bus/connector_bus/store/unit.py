@@ -69,7 +69,7 @@ class SubscriptionChange:
     """A subscription comes or goes; with one that goes, what rests on it.
 
     Attributes:
-        made: The one that comes; it replaces one of the same place.
+        made: The one that comes; one of the same place stays as it is.
         deleted: The place of the one that goes.
     """
 

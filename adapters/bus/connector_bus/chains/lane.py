@@ -1,0 +1,192 @@
+"""The short way of messages that are only handed on: from a client's link to a queue in memory (CHAIN-6).
+
+Theory of operation
+-------------------
+A `Lane` stands before a `ProducerLink` and takes what is easy: a message that came whole, outside any transaction, that
+`quick_read` can read, for a destination that takes messages unread. Anything else it leaves to the link, untouched.
+What comes during one turn of the loop is collected: the rights of the user, the destination and the clock are looked at
+once for all of it, the queue's lock is taken once. Then all are accepted. Order is kept: what goes the long way lets
+what was collected before it go first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+from connector.errors import AccessDenied, ConnectorError
+from connector_bus.chains.lean import LeanDelivery, load_lean
+from connector_bus.chains.message_codec import decoded, quick_sender
+from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.sender_annotation import sender_section
+from connector_bus.engine.destination import Destination
+from connector_bus.engine.unread import Unread
+
+if TYPE_CHECKING:
+    from connector_bus.chains.bus_side import BusSide
+    from connector_bus.chains.producer import ProducerLink
+    from connector_bus.store.record import StoredMessage
+
+#: Larger ones go the long way, which takes them piece by piece.
+LARGEST = 65536
+
+
+@final
+class Lane:
+    """The short way of one sending link with a destination of its own. For the chain's loop only.
+
+    Args:
+        link: The library's link.
+        producer: The long way.
+        side: The bus.
+        name: The destination.
+
+    Mutable state: `_deliveries` and `_messages`, collected in this turn; `_destination`, of this turn, None where it
+    was not looked at or doesn't take messages unread; `_looked`, `_now`, `_at` and `_limit`, likewise.
+    """
+
+    def __init__(self, link: Any, producer: ProducerLink, side: BusSide, name: str) -> None:
+        self.temporary = producer.temporary
+        self.link = link
+        self._impl = link._impl
+        self._producer = producer
+        self._side = side
+        self._name = name
+        self._lean = load_lean()
+        self._lib = self._lean.lib
+        self._user = (side.user or "").encode()
+        self._sender = sender_section(side.bus.access.identity_of(side.subject))
+        self._deliveries: list[Any] = []
+        self._messages: list[Unread] = []
+        self._destination: Destination | None = None
+        self._looked = False
+        self._now = 0.0
+        self._at = name
+        self._limit = 0
+
+    def start(self) -> None:
+        """The link has been opened."""
+        self._producer.start()
+
+    def on_flow(self) -> None:
+        """Credit has changed."""
+        self._producer.on_flow()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are not accepted yet."""
+        return self._producer.in_flight + len(self._messages)
+
+    def recheck(self) -> None:
+        """Raise ConnectorError where the user may not send there any more."""
+        self._producer.recheck()
+
+    def stop(self) -> None:
+        """Give no more credit."""
+        self._producer.stop()
+
+    def close(self, *, for_good: bool = False) -> None:
+        """The link is over."""
+        self._show()
+        self._producer.close()
+
+    def on_delivery(self, delivery: LeanDelivery) -> None:
+        """Something came of a delivery."""
+        lib, impl = self._lib, delivery._impl
+        if not self._looked:
+            self._look()
+        if (
+            self._destination is None
+            or not self._producer.is_idle
+            or lib.pn_delivery_partial(impl)
+            or not lib.pn_delivery_readable(impl)
+            or lib.pn_delivery_aborted(impl)
+            or lib.pn_delivery_remote_state(impl)
+        ):
+            self._leave(delivery)
+            return
+        size = lib.pn_delivery_pending(impl)
+        if size > LARGEST:
+            self._leave(delivery)
+            return
+        data = self._lean.received(self._impl, size)
+        read = quick_read(data)
+        lib.pn_link_advance(self._impl)
+        if read is None or size > self._limit or (read.durable and not self._destination.is_temporary):
+            self._show()
+            self._producer.take(delivery, data)
+            return
+        self._collect(impl, data, read)
+        self._producer.taken()
+
+    def _look(self) -> None:
+        """Once a turn: may the user send there, and is it a destination for the short way?"""
+        side, engine = self._side, self._side.bus.engine
+        self._looked = True
+        side.call_soon(self._show)
+        self._destination = None
+        try:
+            destination = engine.unread_target(engine.require_sender(side.subject, self._name))
+        except ConnectorError:
+            return  # each message is refused on the long way
+        if destination is not None:
+            self._destination = destination
+            self._at = destination.name
+            self._now = side.now()
+            self._limit = engine.largest(destination)
+
+    def _collect(self, impl: Any, data: bytes, read: QuickMessage) -> None:
+        try:
+            expires, group = quick_sender(read, self._user, self._now)
+        except (AccessDenied, TypeError):
+            self._show()
+            self._producer.take(LeanDelivery(self._lib, impl), data)
+            return
+        sequence = self._side.bus.engine.next_sequence()
+        message = Unread(
+            sequence,
+            data[read.bare :],
+            self._sender,
+            read.durable,
+            min(read.priority, 9),
+            expires,
+            group,
+            self._now,
+            self._at,
+            self._read,
+        )
+        self._messages.append(message)
+        self._deliveries.append(impl)
+
+    def _leave(self, delivery: LeanDelivery) -> None:
+        self._show()
+        self._producer.on_delivery(delivery)
+
+    def _show(self) -> None:
+        """Put what was collected on its queue, and accept it; the next message looks again."""
+        self._looked = False
+        if not self._messages:
+            return
+        messages, self._messages = self._messages, []
+        deliveries, self._deliveries = self._deliveries, []
+        assert self._destination is not None
+        if not self._side.bus.engine.show_unread(self._destination, messages):
+            for message, impl in zip(messages, deliveries, strict=True):
+                self._producer.take(LeanDelivery(self._lib, impl), message.bare)
+            return
+        if self._producer.is_closed:
+            return
+        update, settle = self._lib.pn_delivery_update, self._lib.pn_delivery_settle
+        for impl in deliveries:
+            update(impl, LeanDelivery.ACCEPTED)
+            settle(impl)
+
+    def _read(self, unread: Unread) -> StoredMessage:
+        """The whole of a message that somebody wants to look into. Safe from any thread."""
+        side = self._side
+        message = decoded(unread.bare, side.user, unread.timestamp)
+        message = message.replace(
+            priority=unread.priority, persistent=unread.durable, expires_at=unread.expires_at or message.expires_at
+        )
+        return side.bus.engine.read_unread(
+            unread, message, unread.destination, side.bus.access.identity_of(side.subject)
+        )

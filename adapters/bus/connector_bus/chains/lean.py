@@ -1,0 +1,191 @@
+"""The protocol engine's deliveries and links without its Python wrappers, which cost more than all else for a message.
+
+Theory of operation
+-------------------
+python-qpid-proton is two layers: `cproton_ffi`, the C library's functions, and `proton`, objects over them, which keep
+their attributes in dictionaries inside the C objects. What happens once for a link or a connection goes through the
+objects; what happens for each message through the functions. `LeanLink` and `LeanDelivery` look like the library's own
+for that: whatever they don't have themselves they ask the library's object for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, final
+
+from connector_bus.store.amqp_content import load_proton
+
+#: What is received or written at once, in bytes; more is taken in a buffer of its own.
+BUFFER = 65536
+
+
+def load_lean() -> Lean:
+    """The functions, loaded where they are first used. Raises MessagingError CF-BUS-150."""
+    global _lean
+    if _lean is None:
+        load_proton()
+        _lean = Lean()
+    return _lean
+
+
+@final
+class Lean:
+    """The C library's functions, and buffers for them. For one thread at a time: the chains' loop.
+
+    Attributes:
+        lib: The functions.
+        ffi: Where buffers are made.
+        buffer: A buffer for what is received or written.
+        view: The same to be read.
+    """
+
+    def __init__(self) -> None:
+        binding = importlib.import_module("cproton_ffi")
+        self.lib: Any = binding.lib
+        self.ffi: Any = binding.ffi
+        self.buffer: Any = self.ffi.new("char[]", BUFFER)
+        self.view: Any = self.ffi.buffer(self.buffer)
+        self._tag: Any = self.ffi.new("char[32]")
+        self._tag_view: Any = self.ffi.buffer(self._tag)
+        self._tag_bytes: Any = self.ffi.new("pn_bytes_t *")
+        self._tag_bytes.start = self._tag
+
+    def new_delivery(self, link: Any, tag: str) -> Any:
+        """A delivery on a sending link; the tag is one of ours, of at most 32 ASCII characters."""
+        data = tag.encode()
+        size = len(data)
+        self._tag_view[:size] = data
+        self._tag_bytes.size = size
+        return self.lib.pn_delivery(link, self._tag_bytes[0])
+
+    def received(self, link: Any, size: int) -> bytes:
+        """What has come of the current delivery, at most `size` bytes."""
+        if size <= BUFFER:
+            got = self.lib.pn_link_recv(link, self.buffer, size)
+            return bytes(self.view[:got]) if got > 0 else b""
+        data = bytearray(size)
+        got = self.lib.pn_link_recv(link, self.ffi.from_buffer(data), size)
+        return bytes(data[:got]) if got > 0 else b""
+
+
+_lean: Lean | None = None
+
+
+@final
+class LeanDelivery:
+    """A delivery as the library's `Delivery`; good for as long as it is not settled. For the chain's loop only."""
+
+    __slots__ = ("_impl", "_lib")
+
+    #: Outcomes and what else a delivery may be in, as AMQP numbers them.
+    RECEIVED, ACCEPTED, REJECTED, RELEASED, MODIFIED = 0x23, 0x24, 0x25, 0x26, 0x27
+
+    def __init__(self, lib: Any, impl: Any) -> None:
+        self._lib = lib
+        self._impl = impl
+
+    @property
+    def aborted(self) -> bool:
+        """Whether its sender has taken it back in the middle."""
+        return bool(self._lib.pn_delivery_aborted(self._impl))
+
+    @property
+    def readable(self) -> bool:
+        """Whether something has come of it."""
+        return bool(self._lib.pn_delivery_readable(self._impl))
+
+    @property
+    def partial(self) -> bool:
+        """Whether more of it is to come."""
+        return bool(self._lib.pn_delivery_partial(self._impl))
+
+    @property
+    def pending(self) -> int:
+        """How many bytes can be received now."""
+        return int(self._lib.pn_delivery_pending(self._impl))
+
+    @property
+    def updated(self) -> bool:
+        """Whether the other side has said something of it."""
+        return bool(self._lib.pn_delivery_updated(self._impl))
+
+    @property
+    def remote_state(self) -> int:
+        """What the other side has said, as a number; compares equal to the library's own."""
+        return int(self._lib.pn_delivery_remote_state(self._impl))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the other side has settled it."""
+        return bool(self._lib.pn_delivery_settled(self._impl))
+
+    @property
+    def tag(self) -> str:
+        """Its tag, where it is one of ours."""
+        tag = self._lib.pn_delivery_tag(self._impl)
+        return bytes(load_lean().ffi.buffer(tag.start, tag.size)).decode()
+
+    def update(self, state: int) -> None:
+        """Say what has become of it."""
+        self._lib.pn_delivery_update(self._impl, state)
+
+    def settle(self) -> None:
+        """Have done with it."""
+        self._lib.pn_delivery_settle(self._impl)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(load_proton().Delivery.wrap(self._impl), name)
+
+
+def whole(delivery: Any) -> Any:
+    """The library's own object, where fields have to be read or written that only that knows of."""
+    return load_proton().Delivery.wrap(delivery._impl)
+
+
+@final
+class LeanLink:
+    """A link as the library's `Sender` or `Receiver`, which it stands in front of. For the chain's loop only."""
+
+    __slots__ = ("_impl", "_lean", "_lib", "_link")
+
+    def __init__(self, link: Any) -> None:
+        lean = load_lean()
+        for name, value in (("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def credit(self) -> int:
+        """How many messages may be sent."""
+        return int(self._lib.pn_link_credit(self._impl))
+
+    @property
+    def drain_mode(self) -> bool:
+        """Whether the other side wants what there is and no more."""
+        return bool(self._lib.pn_link_get_drain(self._impl))
+
+    def flow(self, credit: int) -> None:
+        """Let the other side send so many more."""
+        self._lib.pn_link_flow(self._impl, credit)
+
+    def recv(self, limit: int) -> bytes:
+        """What has come of the current delivery."""
+        data: bytes = self._lean.received(self._impl, limit)
+        return data
+
+    def advance(self) -> bool:
+        """Go on to the next delivery."""
+        return bool(self._lib.pn_link_advance(self._impl))
+
+    def delivery(self, tag: str) -> LeanDelivery:
+        """Begin a delivery."""
+        return LeanDelivery(self._lib, self._lean.new_delivery(self._impl, tag))
+
+    def stream(self, data: bytes) -> int:
+        """Send something as part of the current delivery."""
+        return int(self._lib.pn_link_send(self._impl, data, len(data)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._link, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._link, name, value)

@@ -1,0 +1,99 @@
+"""What is read of a message by hand is what the library reads of it, or it is left to the library (CHAIN-6)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from support_wire import require_proton
+
+pytestmark = pytest.mark.amqp
+
+require_proton()
+from proton import Message, ulong  # noqa: E402
+
+from connector.errors import AccessDenied  # noqa: E402
+from connector_bus.chains import message_codec  # noqa: E402
+from connector_bus.chains.quick_read import quick_read  # noqa: E402
+
+NOW = 1_700_000_000.0
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+names = st.text(max_size=300).filter(lambda text: "\0" not in text)
+identifiers = st.none() | names | st.integers(0, 2**64 - 1).map(ulong) | st.uuids() | st.binary(max_size=40)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    """What a client may send; mostly what can be read by hand."""
+    message: Any = Message(
+        draw(st.none() | names | st.binary(max_size=400) | st.integers(0, 9) | st.lists(names, max_size=2))
+    )
+    message.inferred = draw(st.booleans()) and isinstance(message.body, bytes)
+    message.durable = draw(st.booleans())
+    message.priority = draw(st.integers(0, 255))
+    message.ttl = draw(st.sampled_from([0, 0.001, 5, 4_000_000]))
+    message.id = draw(identifiers)
+    message.correlation_id = draw(identifiers)
+    message.address = draw(st.none() | names)
+    message.reply_to = draw(st.none() | names)
+    message.group_id = draw(st.none() | names)
+    message.subject = draw(st.none() | names)
+    message.content_type = draw(st.none() | st.just("text/plain"))
+    message.expiry_time = draw(st.sampled_from([0, 1_800_000_000]))
+    message.creation_time = draw(st.sampled_from([0, 1_600_000_000]))
+    message.properties = draw(st.none() | st.just({"colour": "red"}))
+    message.annotations = draw(st.none() | st.just({"x-opt-of": "no interest"}))
+    return bytes(message.encode())
+
+
+def read_by_the_library(data: bytes) -> Any:
+    wire = Message()
+    wire.decode(data)
+    return message_codec._read(wire, data, NOW)
+
+
+@given(messages())
+@settings(phases=PHASES, max_examples=300, deadline=None)
+def test_what_is_read_by_hand_is_what_the_library_reads(data: bytes) -> None:
+    quick = quick_read(data)
+    if quick is not None:
+        by_hand = message_codec._quick(quick, data, None, NOW)
+        assert by_hand is None or by_hand == read_by_the_library(data)
+
+
+@given(messages(), st.integers(0, 2000), st.binary(min_size=1, max_size=3), st.integers(0, 3))
+@settings(phases=PHASES, max_examples=500, deadline=None)
+def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(
+    data: bytes, place: int, change: bytes, cut: int
+) -> None:
+    place %= len(data)
+    broken = data[:place] + change + data[place + cut :]
+    quick = quick_read(broken)
+    if quick is not None:
+        by_hand = message_codec._quick(quick, broken, None, NOW)
+        assert by_hand is None or by_hand == read_by_the_library(broken)
+
+
+@pytest.mark.parametrize("body", ["text", b"bytes"])
+@pytest.mark.parametrize("message_id", [None, "one", uuid.uuid4(), ulong(7)])
+def test_a_plain_message_is_read_by_hand(body: str | bytes, message_id: Any) -> None:
+    message = Message(body, id=message_id, address="requests", reply_to="replies", inferred=isinstance(body, bytes))
+    assert quick_read(bytes(message.encode())) is not None
+
+
+@pytest.mark.parametrize("more", [{"properties": {"colour": "red"}}, {"annotations": {"x-opt-of": 1}}, {"body": [1]}])
+def test_what_has_more_in_it_is_left_to_the_library(more: dict[str, Any]) -> None:
+    assert quick_read(bytes(Message(**{"body": "text", **more}).encode())) is None
+
+
+def test_a_forged_sender_is_refused_whoever_reads_it() -> None:
+    data = bytes(Message("text", user_id=b"bob").encode())
+    quick = quick_read(data)
+    assert quick is not None
+    with pytest.raises(AccessDenied, match="names another user"):
+        message_codec.quick_sender(quick, b"alice", NOW)
+    with pytest.raises(AccessDenied, match="names another user"):
+        message_codec.decoded(data, "alice", NOW)
