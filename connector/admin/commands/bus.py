@@ -7,6 +7,7 @@ import click
 from connector.admin.bus_shape import Kind
 from connector.admin.commands.bus_exceptions import exceptions
 from connector.admin.commands.bus_links import links
+from connector.admin.commands.bus_policy import diff, explain, show
 from connector.admin.commands.bus_resources import mediations, resource_group, topics
 from connector.admin.commands.bus_roles import inherit, roles
 from connector.admin.commands.bus_subscriptions import subscriptions
@@ -22,6 +23,9 @@ def bus() -> None:
     """
 
 
+bus.add_command(show)
+bus.add_command(explain)
+bus.add_command(diff)
 bus.add_command(roles)
 bus.add_command(inherit)
 bus.add_command(

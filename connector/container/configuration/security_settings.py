@@ -25,9 +25,10 @@ _WORDS = (
     "alias aliases anonymous assertion asserted auth authentication authorization blockers certificate check "
     "checks cipher ciphers credential credentials fingerprint identity impersonate inbound inherit inherits "
     "inheritance key keys login outbound password permitted principal realm realms role roles secret secure "
-    "security signer signers ssl sslmode tls token trust trusted unsecured user users"
+    "security signer signers ssl sslmode target tls token trust trusted unique unsecured user users"
 )
-#: A key of an adapter's that has one of these among its words is security.
+#: A key of an adapter's that has one of these among its words is security; `target` because whoever makes an alias
+#: could give away what is not theirs (BUS-13).
 SECURITY_WORDS: Final = frozenset(_WORDS.split())
 
 

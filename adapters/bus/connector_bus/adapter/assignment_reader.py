@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
 
@@ -36,12 +37,14 @@ class AssignmentReader:
 
     Attributes:
         verify: Whether the registry is asked about names.
+        unique_names: By holder (`user:NAME`), for whom of those who may have the name the assignments are.
         problems: What was wrong so far.
     """
 
     def __init__(self, identity: IdentityService) -> None:
         self._identity = identity
         self.verify = False
+        self.unique_names: Mapping[str, Any] = MappingProxyType({})
         self.problems: list[Problem] = []
 
     def roles(
@@ -94,7 +97,12 @@ class AssignmentReader:
             if holder is None:
                 self.problem(HOLDER_MALFORMED, f"{path}[{number}]", found=repr(text))
             elif self._exists(f"{path}[{number}]", holder):
-                yield holder
+                yield self._identified(holder)
+
+    def _identified(self, holder: Holder) -> Holder:
+        """The holder with its unique name, where the bus has one for it and the assignment itself has none."""
+        unique = self.unique_names.get(str(holder)) if holder.kind is HolderKind.USER else None
+        return holder if unique is None or holder.unique_name is not None else replace(holder, unique_name=str(unique))
 
     def _exists(self, path: str, holder: Holder) -> bool:
         if not self.verify or is_known(holder, self._identity):

@@ -99,6 +99,7 @@ class _Reader:
         path = f"buses.{key(name)}"
         security = bool(table.get("security", True))
         self._assignments.verify = security and self._identity.security_enabled
+        self._assignments.unique_names = table.get("unique_names") or {}
         roles = self._assignments.roles
         own = roles(f"{path}.roles", table.get("roles"), ResourceType.BUS)
         defaults = roles(f"{path}.default_roles", table.get("default_roles"), ResourceType.DEFAULT)
