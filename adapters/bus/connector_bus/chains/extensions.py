@@ -68,10 +68,11 @@ class Discharge:
 
 def transactional_of(data: Any) -> Transactional | None:
     """A transactional state out of the fields that came; None where they are none."""
-    if not isinstance(data, list | tuple) or not data or not isinstance(data[0], bytes | bytearray | memoryview):
+    fields = list(data) if isinstance(data, list | tuple) else []
+    if not fields or not isinstance(fields[0], bytes | bytearray | memoryview):
         return None
-    outcome = data[1] if len(data) > 1 else None
-    return Transactional(bytes(data[0]), _outcome_of(outcome))
+    outcome = fields[1] if len(fields) > 1 else None
+    return Transactional(bytes(fields[0]), _outcome_of(outcome))
 
 
 def _outcome_of(described: Any) -> Outcome:
