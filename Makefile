@@ -2,6 +2,8 @@
 PYTHON ?= python3
 DB ?= postgresql
 OPERATIONS ?= 1000000
+KILLS ?= 50
+STREAMS ?= 1000000
 # Processes that share the tests: each starts the servers of the rooms that it gets (0: all in one, for a debugger).
 WORKERS ?= 2
 VENV := .venv
@@ -9,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
 
-.PHONY: help demo test soak check bench rotation exactly-once kills docs clean wheel-check
+.PHONY: help demo test soak check bench rotation exactly-once kills wire-kills fuzz docs clean wheel-check
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -59,6 +61,12 @@ exactly-once: $(VENV)/.installed-test  ## 10,000 messages, rows and sends while 
 
 kills: $(VENV)/.installed-test  ## the vault and the table of passwords, killed a thousand times in the middle of changes
 	@CONNECTOR_KILLS=1000 $(BIN)/pytest tests/stores/test_kills.py -q -s
+
+wire-kills: $(VENV)/.installed-test $(VENV)/.servers  ## the engine killed under load fifty times (KILLS=50): nothing lost, nothing twice
+	@CONNECTOR_WIRE_KILLS=$(KILLS) $(BIN)/pytest tests/wire/test_engine_kills.py -q -s
+
+fuzz: $(VENV)/.installed-test $(VENV)/.servers  ## the wire under a million broken streams (STREAMS=1000000)
+	@CONNECTOR_FUZZ_STREAMS=$(STREAMS) $(BIN)/pytest tests/wire/test_fuzz.py -q -s
 
 docs: $(VENV)/.installed-docs  ## the documentation, warnings are errors
 	@$(BIN)/python docs/generate.py

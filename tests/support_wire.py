@@ -73,6 +73,7 @@ class Wire:
     def __init__(self, container: Container) -> None:
         self.container = container
         adapter: Any = container._parts.adapters["bus"]
+        self.adapter = adapter
         self.listeners = adapter._listeners
         self.bus = adapter._buses["weather"]
         self._clients = ExitStack()
@@ -109,13 +110,14 @@ def wire(
     permitted: str = '"all"',
     connectors: str = '["user:alice", "user:bob", "user:carol"]',
     extra: str = "",
+    engine: str | None = None,
 ) -> Iterator[Wire]:
     """A container on a fresh profile."""
     require_proton()
     _write_users(folder / "users.toml")
     text = CONFIGURATION.replace("PERMITTED", permitted).replace("CONNECTORS", connectors) + extra
     (folder / "connector.toml").write_text(text)
-    with Container.open(folder / "connector.toml") as container:
+    with Container.open(folder / "connector.toml", engine=engine) as container:
         running = Wire(container)
         try:
             yield running

@@ -93,6 +93,7 @@ class Container:
         environ: Mapping[str, str] | None = None,
         attach: Callable[[Container], Any] | None = None,
         activate: bool = True,
+        engine: str | None = None,
     ) -> Container:
         """Start everything that the configuration file says; returns when it is ready.
 
@@ -103,6 +104,7 @@ class Container:
             attach: Called with the ready container; what it returns is closed before anything else stops (the
                 command line attaches the admin endpoint so).
             activate: Whether handlers get messages; a command that only looks on takes none away from them.
+            engine: A bus, to run its engine with its chains alone: no application, no resource, no other bus.
 
         Raises:
             ConfigError: the configuration or a deployment is wrong; nothing was started.
@@ -113,6 +115,10 @@ class Container:
         file = Path(path).absolute()
         catalogue = PluginCatalogue.discover(environ=environ)
         configuration = load_configuration(file, catalogue=catalogue, overrides=overrides, environ=environ)
+        if engine is not None:
+            from connector.container.configuration.engine_only import engine_only
+
+            configuration = engine_only(configuration, engine)
         with ExitStack() as stack:
             parts = Parts(configuration, catalogue, stack)
             start(parts, activate=activate)

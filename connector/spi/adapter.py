@@ -17,6 +17,7 @@ from connector.spi.connection import ManagedConnectionFactory
 from connector.spi.delivery import ActivationHealth
 from connector.spi.endpoint import ActivationSpec, MessageEndpointFactory
 from connector.spi.naming import NamingKind, NamingReference
+from connector.spi.observation import Measurement
 from connector.spi.registry import IdentityService
 from connector.spi.tls import TlsService
 from connector.spi.transaction import TransactionService
@@ -161,6 +162,12 @@ class ResourceAdapter(ABC):
         Raises ConfigError with all mistakes, each with its key path.
         """
         return None
+
+    def measurements(self) -> Iterable[Measurement]:
+        """The adapter's own figures of this instant, beside those that the container has of pools, works and
+        deliveries: none unless overridden. Must not block. Names come from its configuration, and nothing is secret.
+        """
+        return ()
 
     def create_managed_connection_factory(
         self, resource: str, properties: Mapping[str, Any]

@@ -31,12 +31,15 @@ log = logging.getLogger("connector.admin")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds that threads which are left behind get to end by themselves; the stop itself takes up to four.
 LEFTOVER_TIMEOUT = 0.5
+#: Seconds after which a busy thread lets others have a turn in the process of an engine.
+ENGINE_SWITCH_INTERVAL = 0.0005
 
 
 @click.command(cls=AdminCommand)
 @click.argument("configuration", required=False, type=click.Path(path_type=Path))
+@click.option("--engine", metavar="BUS", help="Only the engine of this bus, with its chains: a process of its own.")
 @click.pass_context
-def run(context: click.Context, configuration: Path | None) -> None:
+def run(context: click.Context, configuration: Path | None, engine: str | None) -> None:
     """Run the container with its admin socket; prints one line when it is ready.
 
     Ctrl-C or SIGTERM stops it in reverse order within five seconds: messages in work are finished or given back, none
@@ -53,11 +56,14 @@ def run(context: click.Context, configuration: Path | None) -> None:
     before = set(threading.enumerate())
     with (
         stop_signals() as wait_for_stop,
-        Container.open(profile.path, overrides=profile.overrides, attach=administration) as container,
+        Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
         # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
         gc.collect()
         gc.freeze()
+        if engine is not None:
+            # The engine's thread has the turn soon, should another one keep the processor busy after all.
+            sys.setswitchinterval(ENGINE_SWITCH_INTERVAL)
         _print_ready(container, administration, as_json=settings.json)
         wait_for_stop()
         if not settings.json:

@@ -14,6 +14,8 @@ from connector.spi import (
     BootstrapContext,
     Clock,
     IdentityService,
+    Instrument,
+    Measurement,
     MessageEndpointFactory,
     NamingKind,
     NamingReference,
@@ -105,6 +107,27 @@ class BusResourceAdapter(ResourceAdapter):
             self._alarm.close()
         for bus in self._buses.values():
             bus.stop(max(0.0, end - time.monotonic()))
+
+    def measurements(self) -> Iterable[Measurement]:
+        """The figures of the chains, and how much is on each destination. Does not block."""
+        listeners = self._listeners
+        figures = [] if listeners is None else list(listeners.measurements())
+        for bus in list(self._buses.values()):
+            for destination in list(bus.engine.destinations.durable.values()):
+                ready, out = destination.queue.counts()
+                at = {"messaging.bus": bus.name, "messaging.destination.name": destination.name}
+                for state, count in (("ready", ready), ("in delivery", out)):
+                    figures.append(
+                        Measurement(
+                            "messaging.destination.messages",
+                            Instrument.GAUGE,
+                            count,
+                            "{message}",
+                            "Messages on the destination, as far as this process knows.",
+                            {**at, "state": state},
+                        )
+                    )
+        return figures
 
     def _listen(self, context: BootstrapContext) -> None:
         """Open the chains; what they need is loaded where there are any."""

@@ -73,7 +73,7 @@ class BrowserLink:
         """Show nothing any more."""
         self._closed = True
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone."""
         self._closed = True
 

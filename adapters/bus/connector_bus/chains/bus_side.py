@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Final, final
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, MessagingError, NameNotFound
 from connector.spi import Message, Subject, UserPrincipal
 from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.managed import BusManagedConnection
 from connector_bus.chains.conditions import Refusal
 from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.memory import Memory
 from connector_bus.chains.settings import ChainSettings
+from connector_bus.chains.subscriptions import SEPARATOR
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
-from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.subscription import OpenSubscription
+from connector_bus.engine.terms import OTHER_TERMS, Terms
 from connector_bus.policy.definition import ROOT
-from connector_bus.policy.roles import Role
+from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
-from connector_bus.settings import REPLY_PREFIX
 from connector_bus.store.record import StoredMessage
+
+_LOG = logging.getLogger("connector_bus.chains")
 
 Done = Callable[[BaseException | None], None]
 _HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
@@ -46,10 +51,11 @@ class BusSide:
         memory: What all clients of the chain hold in memory.
 
     Attributes:
+        physical: The connection as the engine knows it: what is temporary belongs to it.
         refuse: Ends a link and says why; set by the peer.
         outgoing: Bytes that wait for the client to read them, by the last count.
 
-    Mutable state: `subject`, `refuse`, `outgoing`, `_reply_queues`; `_waiting`, what is handed in until the loop has
+    Mutable state: `subject`, `refuse`, `outgoing`; `_waiting`, what is handed in until the loop has
     its next turn.
     """
 
@@ -64,9 +70,7 @@ class BusSide:
         self.outgoing = 0
         self._inbox = inbox
         self._executor = executor
-        self._id = new_connection_id()
-        self._count = 0
-        self._reply_queues: set[str] = set()
+        self.physical = BusManagedConnection(bus, subject)
         self._waiting: list[_HandedIn] = []
 
     @property
@@ -96,17 +100,38 @@ class BusSide:
             return self.subject
         return identity.assert_user(caller.name)
 
+    def is_now(self, subject: Subject) -> None:
+        """From now on this is what is known of who is signed on."""
+        self.subject = self.physical.subject = subject
+
     def later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         """Have something done on the loop in so many seconds, unless it is cancelled."""
         return self._inbox.later(seconds, call)
 
-    def may_send(self, name: str) -> None:
+    def place_of(self, address: str) -> tuple[str, str | None]:
+        """The destination that an address names, and the topic of a topic space after a slash.
+
+        Raises NameNotFound CF-BUS-030.
+        """
+        space, slash, topic = address.partition(SEPARATOR)
+        if not slash or not topic:
+            return address, None
+        destinations = self.bus.engine.destinations
+        try:
+            destinations.route(address)
+        except NameNotFound:
+            if self.is_topic_space(space):
+                return space, topic
+            raise
+        return address, None
+
+    def may_send(self, name: str, topic: str | None = None) -> None:
         """Raise AccessDenied CF-BUS-020 or NameNotFound CF-BUS-030 unless the user may send there."""
-        self.bus.engine.require_sender(self.subject, name)
+        self.bus.engine.require_sender(self.subject, name, topic)
 
     def consumable(self, name: str, role: Role) -> Destination:
         """A destination that the user may receive from, or browse. Raises AccessDenied, NameNotFound."""
-        return self.bus.engine.consumable(self.subject, name, self, role)
+        return self.bus.engine.consumable(self.subject, name, self.physical, role)
 
     def admit(self, name: str, message: Message) -> tuple[StoredMessage, ...]:
         """Check and stamp a message; nothing is kept yet. The client's own id stays: replies refer to it."""
@@ -219,21 +244,56 @@ class BusSide:
         """From any thread: have something done on the loop."""
         self._inbox.put(call)
 
-    def new_reply_queue(self) -> str:
-        """Make a temporary queue that only this connection consumes from."""
-        self._count += 1
-        name = f"{REPLY_PREFIX}.{self._id}.{self._count}"
-        self.bus.engine.destinations.add_reply_queue(name, self)
-        self._reply_queues.add(name)
-        return name
+    def new_temporary(self, prefix: str | None, *, is_topic_space: bool = False) -> str:
+        """Make a temporary queue or topic that only this connection consumes from; a queue without a prefix is one for
+        replies, which everybody may have. Raises AccessDenied CF-BUS-122.
+        """
+        if prefix is None and not is_topic_space:
+            return self.physical.new_reply_queue()
+        return self.physical.new_temporary(prefix or "", is_topic_space=is_topic_space)
 
-    def drop_reply_queue(self, name: str) -> None:
+    def drop_temporary(self, name: str) -> None:
         """Take one away; what comes later is discarded and counted."""
-        if name in self._reply_queues:
-            self._reply_queues.discard(name)
-            self.bus.engine.discarded(self.bus.engine.destinations.remove_reply_queue(name))
+        if not self.physical.drop_temporary(name):
+            self.physical.drop_reply_queue(name)
+
+    def is_topic_space(self, name: str) -> bool:
+        """Whether receiving from there is subscribing. Raises NameNotFound CF-BUS-030."""
+        destinations = self.bus.engine.destinations
+        temporary = destinations.temporary(name)
+        if temporary is not None:
+            return temporary.is_topic_space
+        return destinations.route(name).kind is ResourceType.TOPIC_SPACE
+
+    def subscribe(self, space: str, terms: Terms) -> OpenSubscription:
+        """Subscribe. Blocks for the disk and the registry. See `Topics.open`.
+
+        A durable subscription that is there on other terms is made anew, as JMS has it.
+        """
+        topics = self.bus.engine.topics
+        try:
+            return topics.open(self.subject, space, terms, self.physical)
+        except MessagingError as error:
+            if error.code != OTHER_TERMS.code or terms.shared or terms.name is None:
+                raise
+        topics.delete(terms.name, self.subject)
+        return topics.open(self.subject, space, terms, self.physical)
+
+    def unsubscribe(self, opened: OpenSubscription | None, name: str | None) -> None:
+        """Use a subscription no more; with a name, delete it. On another thread; what fails is logged."""
+
+        def done(_: Any, error: BaseException | None) -> None:
+            if error is not None:
+                _LOG.warning("a subscription could not be ended: %s", error)
+
+        def end() -> None:
+            if opened is not None:
+                opened.close()
+            if name is not None:
+                self.bus.engine.topics.delete(name, self.subject)
+
+        self.apart(end, done)
 
     def close(self) -> None:
-        """The connection is over: its temporary queues go."""
-        for name in list(self._reply_queues):
-            self.drop_reply_queue(name)
+        """The connection is over: its temporary queues and topics go."""
+        self.physical.destroy()

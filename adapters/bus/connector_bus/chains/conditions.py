@@ -41,7 +41,7 @@ def refusal_of(error: BaseException) -> Refusal:
         return Refusal(NOT_FOUND, str(error))
     if isinstance(error, SecurityError) or type(error).__name__ == "LoginRefused":
         return Refusal(UNAUTHORIZED, str(error))
-    if error.code in ("CF-BUS-173", "CF-BUS-174"):  # the destination is full, or the message too large for it
+    if error.code in ("CF-BUS-173", "CF-BUS-174", "CF-BUS-305"):  # full, too large, too many
         return Refusal(RESOURCE_LIMIT, str(error))
     if error.code == "CF-BUS-170":
         return Refusal(INVALID_FIELD, str(error))

@@ -29,6 +29,7 @@ from connector_bus.chains.units import Units, carry_out
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
+from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector
 from connector_bus.store.amqp_content import load_proton
@@ -57,6 +58,7 @@ class ConsumerLink:
         presettled: Whether the client wants no acknowledgement: a message is removed before it is sent.
         selector: Which messages; None for all.
         temporary: The temporary queue that was made for it, or None.
+        subscription: What it is open on, or None for a queue.
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
@@ -74,6 +76,7 @@ class ConsumerLink:
         presettled: bool,
         selector: Selector | None = None,
         temporary: str | None = None,
+        subscription: OpenSubscription | None = None,
     ) -> None:
         self.link = link
         self._side = side
@@ -83,6 +86,7 @@ class ConsumerLink:
         self._presettled = presettled
         self._selector = selector
         self.temporary = temporary
+        self._subscription = subscription
         self._wishes: set[_Wish] = set()
         self._out: dict[str, tuple[Entry, Any]] = {}
         self._in_units: dict[str, _Claim] = {}
@@ -98,8 +102,14 @@ class ConsumerLink:
 
     def start(self) -> None:
         """Nothing is sent before the client gives credit; for a selector the queue has to know its headers first."""
+        if self._subscription is not None:
+            self._subscription.on_lost(lambda error: self._side.call_soon(lambda: self._lost(error)))
         if not self._ready:
             self._side.apart(self._queue.know_headers, self._know)
+
+    def _lost(self, error: ConnectorError) -> None:
+        if not self._closed:
+            self._side.refuse(self.link, refusal_of(error))
 
     def _know(self, _: Any, error: BaseException | None) -> None:
         if self._closed:
@@ -215,7 +225,8 @@ class ConsumerLink:
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
-        self._side.consumable(self._name, Role.RECEIVER)
+        if self._subscription is None:  # else the engine watches, and tells by `lost`
+            self._side.consumable(self._name, Role.RECEIVER)
 
     def stop(self) -> None:
         """Send nothing any more; what is out may still be settled."""
@@ -227,7 +238,7 @@ class ConsumerLink:
         """How many deliveries are not settled."""
         return len(self._out)
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = True
         self._remove_accepted()
@@ -236,6 +247,10 @@ class ConsumerLink:
         out, self._out = self._out, {}
         for entry, _ in out.values():
             self._queue.release(entry)
+        subscription = self._subscription
+        if subscription is not None:
+            record = subscription.subscription.record
+            self._side.unsubscribe(subscription, record.name if for_good and record.durable else None)
 
     def _withdraw(self, wish: _Wish) -> bool:
         """False if it has been served: its message is on its way through the inbox."""

@@ -71,7 +71,7 @@ class CoordinatorLink:
     def stop(self) -> None:
         """What is open may still be ended."""
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone, and with it what it has begun and not ended."""
         self._closed = True
         self._units.close(self)

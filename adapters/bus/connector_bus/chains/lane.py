@@ -84,7 +84,7 @@ class Lane:
         """Credit has changed."""
         self._producer.on_flow()
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
         self._show()
         self._producer.close()

@@ -7,17 +7,18 @@ import contextlib
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, final
 
 from connector.errors import ConfigError, Reason
-from connector.spi import IdentityService
+from connector.spi import IdentityService, Instrument, Measurement
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.memory import Memory
+from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
+from connector_bus.chains.throttle import Throttle
 from connector_bus.store.amqp_content import load_proton
 
 CANNOT_LISTEN = Reason(
@@ -30,8 +31,12 @@ _LOG = logging.getLogger("connector_bus.chains")
 
 #: Seconds that a TLS handshake may take.
 HANDSHAKE_TIMEOUT = 10.0
-#: Threads that ask the registry, and do what else blocks, for all clients together.
+#: Threads that do what blocks, for all clients together.
 HELPERS = 4
+#: Threads that ask the registry: hashing passwords takes a processor.
+ASKING = 2
+#: Seconds that what is under way gets when the server stops.
+DRAIN = 0.5
 
 T = TypeVar("T")
 Contexts = Callable[[str], ssl.SSLContext]
@@ -66,6 +71,9 @@ class ChainListeners:
         self._contexts = contexts
         self._loop = asyncio.new_event_loop()
         self._executor = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{container}-chains")
+        self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"{container}-sign-on")
+        self._throttle = Throttle()
+        self._crowds: dict[str, Crowd] = {}
         self._thread: threading.Thread | None = None
         self._servers: dict[str, asyncio.Server] = {}
         self._clients: dict[ClientProtocol, str] = {}
@@ -102,6 +110,45 @@ class ChainListeners:
             counts[chain] = counts.get(chain, 0) + 1
         return counts
 
+    def measurements(self) -> Iterator[Measurement]:
+        """The figures of each chain. Does not block."""
+        clients = self.clients()
+        for name, crowd in list(self._crowds.items()):
+            at = {"messaging.chain": name}
+            yield Measurement(
+                "messaging.chain.connections",
+                Instrument.GAUGE,
+                clients.get(name, 0),
+                "{connection}",
+                "Clients that are connected over the chain.",
+                at,
+            )
+            yield Measurement(
+                "messaging.chain.memory",
+                Instrument.GAUGE,
+                crowd.memory.used,
+                "By",
+                "What messages of clients take in memory until they are stored.",
+                at,
+            )
+            yield Measurement(
+                "messaging.chain.accepted",
+                Instrument.COUNTER,
+                crowd.let_in,
+                "{connection}",
+                "Clients that were let onto a bus.",
+                at,
+            )
+            for why in ("limit", "sign-on", "access"):
+                yield Measurement(
+                    "messaging.chain.refused",
+                    Instrument.COUNTER,
+                    crowd.refused[why],
+                    "{connection}",
+                    "Clients that were not let in.",
+                    {**at, "reason": why},
+                )
+
     def stop(self, timeout: float = 1.0) -> None:
         """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
 
@@ -118,21 +165,23 @@ class ChainListeners:
         elif not self._loop.is_running():
             self._loop.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._asking.shutdown(wait=False, cancel_futures=True)
 
     def _call(self, coroutine: Any, timeout: float | None = None) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     async def _listen(self, chain: ChainSettings) -> None:
         admission = Admission(chain, self._buses, self._identity)
-        memory = Memory(chain.max_memory)
+        crowd = self._crowds[chain.name] = Crowd(chain)
 
         def client() -> asyncio.BaseProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
-                chain=chain,
-                memory=memory,
+                crowd=crowd,
+                throttle=self._throttle,
                 executor=self._executor,
+                asking=self._asking,
                 gone=self._gone,
             )
             self._clients[protocol] = chain.name
@@ -140,6 +189,7 @@ class ChainListeners:
 
         def accepted() -> asyncio.BaseProtocol:
             if list(self._clients.values()).count(chain.name) >= chain.max_connections:
+                crowd.refused["limit"] += 1
                 _LOG.warning("chain %s has %d clients and takes no more", chain.name, chain.max_connections)
                 return _TurnedAway()
             return client() if chain.tls is None else _Securing(chain.tls, client, self._contexts, self._handshakes)
@@ -157,6 +207,11 @@ class ChainListeners:
     async def _end(self) -> None:
         for server in self._servers.values():
             server.close()
+        for client in list(self._clients):
+            client.drain()
+        end = self._loop.time() + DRAIN
+        while self._loop.time() < end and not all(client.is_quiet for client in list(self._clients)):
+            await asyncio.sleep(0.01)
         for client in list(self._clients):
             client.close("The server stops.")
         for handshake in list(self._handshakes):

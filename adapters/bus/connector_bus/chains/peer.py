@@ -7,7 +7,8 @@ connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
 from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
@@ -15,13 +16,23 @@ from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.browser import BrowserLink
 from connector_bus.chains.bus_side import BusSide
-from connector_bus.chains.conditions import NOT_ALLOWED, RESOURCE_LIMIT, Refusal, refusal_of
+from connector_bus.chains.conditions import NOT_ALLOWED, REDIRECT, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
 from connector_bus.chains.lane import Lane
 from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
+from connector_bus.chains.subscriptions import (
+    SEPARATOR,
+    Dormant,
+    Opening,
+    capabilities_of,
+    prefix_of,
+    subscription_name,
+    terms_of,
+)
 from connector_bus.chains.units import Units
+from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.store.amqp_content import load_proton
@@ -32,6 +43,8 @@ NO_SOURCE = Reason(
 
 #: The codes of the registry that say that there is no such user; anything else is an outage.
 _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
+#: For those who are sent elsewhere: each to the next place.
+_TURNS: Final = itertools.count()
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
@@ -61,7 +74,7 @@ class Link(Protocol):
     def stop(self) -> None:
         """Begin nothing new: the server stops."""
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is over."""
 
 
@@ -183,9 +196,10 @@ class Peer:
             self._end_connection(refusal_of(error))
             return
         if subject is not None:  # else nobody can say: what is known of the user stays
-            side.subject = self._subject = subject
+            self._subject = subject
+            side.is_now(subject)
         try:
-            self._admit(self._connection.remote_hostname, self._subject)
+            side.bus.access.require(self._subject, Role.CONNECTOR)
         except ConnectorError as denial:
             self._end_connection(refusal_of(denial))
             return
@@ -218,13 +232,31 @@ class Peer:
             self.closing = True
             self._refuse(connection, refusal_of(error))
             return
-        side = self._side = self._make_side(bus, self._subject)
+        side = self._make_side(bus, self._subject)
+        if side.chain.redirect_to:
+            self._redirect(connection, side)
+            return
+        self._side = side
         side.refuse = self._drop
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
-        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY"])
-        connection.properties = proton.PropertyDict({"product": "connector-framework", "bus": bus.name})
+        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"])
+        properties: dict[str, Any] = {"product": "connector-framework", "bus": bus.name}
+        if side.chain.failover:
+            properties["failover-server-list"] = [_symbols(place.described) for place in side.chain.failover]
+        connection.properties = proton.PropertyDict(properties)
         connection.open()
+
+    def _redirect(self, connection: Any, side: BusSide) -> None:
+        """Whoever may have the bus is told where to get it."""
+        proton = load_proton()
+        place = side.chain.redirect_to[next(_TURNS) % len(side.chain.redirect_to)]
+        connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
+        connection.open()
+        self.closing = True
+        text = f"Bus {side.bus.name} is served at {place.scheme}://{place.host}:{place.port}."
+        connection.condition = proton.Condition(REDIRECT, text, _symbols(place.described))
+        connection.close()
 
     def _close(self, event: Any) -> None:
         self._connection.close()
@@ -244,10 +276,10 @@ class Peer:
 
     def _attach(self, event: Any) -> None:
         link = LeanLink(event.link)
-        if self.closing:  # the close is on its way, and what it says is not to come second
-            return
-        if self._side is None or self._units is None:  # proton tells of links before the open has been answered
-            self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
+        if self._side is None or self._units is None or self.closing:
+            # The library tells of links that come before the open has been answered.
+            if not self.closing:  # else the close is on its way, and what it says is not to come second
+                self._refuse_link(link, Refusal(NOT_ALLOWED, "The connection is not open."))
             return
         limit = self._side.chain.max_links
         if len(self._links) >= limit:
@@ -259,7 +291,7 @@ class Peer:
         except ConnectorError as error:
             self._refuse_link(link, refusal_of(error))
             return
-        if isinstance(made, ProducerLink) and made.name is not None:
+        if isinstance(made, ProducerLink) and made.name is not None and not self._side.is_topic_space(made.name):
             made = Lane(link, made, self._side, made.name)
         self._links[link._impl] = (link.session._impl, made)
         self._made[link._impl] = made
@@ -273,11 +305,12 @@ class Peer:
             link.target.copy(wanted)
             link.open()
             return CoordinatorLink(link, units)
-        name, temporary = wanted.address or None, None
+        name, temporary, topic = wanted.address or None, None, None
         if wanted.dynamic:
-            name = temporary = side.new_reply_queue()
+            name = temporary = self._temporary(wanted, side)
         elif name is not None:
-            side.may_send(name)
+            name, topic = side.place_of(name)
+            side.may_send(name, topic)
         link.source.copy(link.remote_source)
         link.target.copy(wanted)
         if temporary is not None:
@@ -285,41 +318,118 @@ class Peer:
         link.rcv_settle_mode = link.remote_rcv_settle_mode
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.open()
-        return ProducerLink(link, side, units, name, temporary)
+        return ProducerLink(link, side, units, name, temporary, topic)
 
     def _receiving(self, link: Any, side: BusSide, units: Units) -> Link:
         """The client wants to receive, or to look."""
         wanted = link.remote_source
         browses = wanted.distribution_mode == wanted.DIST_MODE_COPY
         selector, applied = _selector_of(wanted)
-        temporary = side.new_reply_queue() if wanted.dynamic else None
-        name = temporary or wanted.address
-        if not name:
+        if wanted.type == wanted.UNSPECIFIED:
+            return self._dormant(link, side)
+        temporary = self._temporary(wanted, side) if wanted.dynamic else None
+        address = temporary or wanted.address
+        if not address:
             raise MessagingError(NO_SOURCE)
+        name, topic = side.place_of(address)
+        if side.is_topic_space(name):
+            return self._subscribing(link, side, units, name, topic, selector, applied, temporary)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        link.source.copy(wanted)
-        link.source.filter.clear()
-        if applied:  # only what is applied is echoed
-            link.source.filter.put_object(applied)
-        if temporary is not None:
-            link.source.dynamic, link.source.address = True, temporary
-        link.target.copy(link.remote_target)
-        presettled = link.remote_snd_settle_mode == link.SND_SETTLED
-        link.snd_settle_mode = link.remote_snd_settle_mode
-        link.open()
+        presettled = self._echo(link, applied, temporary)
         if browses:
             return BrowserLink(link, side, destination, selector)
         return ConsumerLink(
             link, side, units, destination, presettled=presettled, selector=selector, temporary=temporary
         )
 
+    @staticmethod
+    def _temporary(terminus: Any, side: BusSide) -> str:
+        """Make the node of a dynamic terminus. Raises AccessDenied CF-BUS-122."""
+        wants_topic = "temporary-topic" in capabilities_of(terminus)
+        return side.new_temporary(prefix_of(terminus), is_topic_space=wants_topic)
+
+    @staticmethod
+    def _echo(link: Any, applied: dict[Any, Any], temporary: str | None) -> bool:
+        """Open a link to a receiver; answers whether it wants no acknowledgements."""
+        link.source.copy(link.remote_source)
+        link.source.filter.clear()
+        if applied:  # only what is applied is echoed
+            link.source.filter.put_object(applied)
+        if temporary is not None:
+            link.source.dynamic, link.source.address = True, temporary
+        link.target.copy(link.remote_target)
+        link.snd_settle_mode = link.remote_snd_settle_mode
+        link.open()
+        return bool(link.remote_snd_settle_mode == link.SND_SETTLED)
+
+    def _subscribing(
+        self,
+        link: Any,
+        side: BusSide,
+        units: Units,
+        name: str,
+        topic: str | None,
+        selector: Selector | None,
+        applied: dict[Any, Any],
+        temporary: str | None,
+    ) -> Link:
+        """The client wants to subscribe; that may take its time."""
+        container = self._connection.remote_container or ""
+        text = None if selector is None else selector.text
+        terms = terms_of(link.remote_source, link.name, container, topic, text)
+
+        def opened(opening: Opening, subscription: OpenSubscription | None, error: BaseException | None) -> None:
+            if opening.closed or subscription is None:
+                if subscription is not None:
+                    side.unsubscribe(subscription, None)
+                elif error is not None and not opening.closed:
+                    self._links.pop(link._impl, None)
+                    self._made.pop(link._impl, None)
+                    self._refuse_link(link, refusal_of(error))
+                return
+            presettled = self._echo(link, applied, temporary)
+            made = ConsumerLink(
+                link,
+                side,
+                units,
+                subscription.destination,
+                presettled=presettled,
+                temporary=temporary,
+                subscription=subscription,
+            )
+            self._made[link._impl] = made
+            self._links[link._impl] = (link.session._impl, made)
+            made.start()
+            made.on_flow()
+
+        opening = Opening(link, terms, opened)
+        side.apart(lambda: side.subscribe(name, terms), opening.done)
+        return opening
+
+    def _dormant(self, link: Any, side: BusSide) -> Link:
+        """The client names a durable subscription without a source: it wants to know of it, or to delete it."""
+        container = self._connection.remote_container or ""
+        name = subscription_name(link.name, container, capabilities_of(link.remote_source))
+        record = side.bus.engine.topics.named(name).record
+        topic = "" if record.pattern == "#" else f"{SEPARATOR}{record.pattern}"
+        link.source.type = link.source.SOURCE
+        link.source.address = f"{record.through}{topic}"
+        link.source.durability = link.source.DELIVERIES
+        link.source.expiry_policy = link.source.EXPIRE_NEVER
+        link.target.copy(link.remote_target)
+        link.open()
+        return Dormant(link, lambda: side.unsubscribe(None, name))
+
     def _detach(self, event: Any) -> None:
-        link = event.link
+        link, for_good = event.link, event.type.name != "PN_LINK_REMOTE_DETACH"
         _, made = self._links.pop(link._impl, (None, None))
         self._made.pop(link._impl, None)
         if made is not None:
-            self._ended(made)
-        link.close()
+            self._ended(made, for_good=for_good)
+        if for_good:
+            link.close()
+        else:
+            link.detach()
         link.free()  # else the session keeps it for as long as it lasts
 
     def _drop(self, link: Any, refusal: Refusal) -> None:
@@ -330,10 +440,10 @@ class Peer:
             self._ended(made)
             self._refuse(link, refusal)
 
-    def _ended(self, made: Link) -> None:
-        made.close()
+    def _ended(self, made: Link, *, for_good: bool = False) -> None:
+        made.close(for_good=for_good)
         if made.temporary is not None and self._side is not None:
-            self._side.drop_reply_queue(made.temporary)
+            self._side.drop_temporary(made.temporary)
 
     def _refuse_link(self, link: Any, refusal: Refusal) -> None:
         """Attach without a terminus and detach with the reason, both at once: else clients wait for the second."""
@@ -345,6 +455,11 @@ class Peer:
     def _refuse(endpoint: Any, refusal: Refusal) -> None:
         endpoint.condition = load_proton().Condition(refusal.condition, refusal.description)
         endpoint.close()
+
+
+def _symbols(fields: Mapping[str, Any]) -> dict[Any, Any]:
+    symbol = load_proton().symbol
+    return {symbol(name): value for name, value in fields.items()}
 
 
 def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:

@@ -45,18 +45,28 @@ class ProducerLink:
         units: The connection's transactions.
         name: Where its messages go; None where each says so itself (anonymous relay), and is checked for it.
         temporary: The temporary queue that was made for it, or None.
+        topic: The topic of messages that name none; None without one.
 
     Mutable state: `_pieces` of the message that is coming in, `_size` of them, `_why` it will be refused;
     `in_flight`, how many messages are not stored yet; `_passed`, how many have passed since credit was looked at;
     `_stopped`, `_closed`.
     """
 
-    def __init__(self, link: Any, side: BusSide, units: Units, name: str | None, temporary: str | None = None) -> None:
+    def __init__(
+        self,
+        link: Any,
+        side: BusSide,
+        units: Units,
+        name: str | None,
+        temporary: str | None = None,
+        topic: str | None = None,
+    ) -> None:
         self.link = link
         self._side = side
         self._units = units
         self.name = name
         self.temporary = temporary
+        self._topic = topic
         self._pieces: list[bytes] = []
         self._size = 0
         self._why: MessagingError | None = None
@@ -114,13 +124,13 @@ class ProducerLink:
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
         if self.name is not None and self.temporary is None:
-            self._side.may_send(self.name)
+            self._side.may_send(self.name, self._topic)
 
     def stop(self) -> None:
         """Give no more credit."""
         self._stopped = True
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """The link is gone; what is being stored stays so."""
         self._closed = True
         self._drop()
@@ -166,6 +176,11 @@ class ProducerLink:
             name = self.name or message.destination
             if not name:
                 raise MessagingError(NO_DESTINATION)
+            if self._topic is not None and message.topic is None:
+                message = message.replace(topic=self._topic)
+            elif name != self.name:
+                name, topic = self._side.place_of(name)
+                message = message.replace(topic=message.topic or topic)
             sends = self._side.admit(name, message)
             if unit is not None and not unit.send(name, sends, size):
                 raise MessagingError(NO_MEMORY, chain=self._side.chain.name, limit=self._side.memory.limit)

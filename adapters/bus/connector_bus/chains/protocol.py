@@ -11,16 +11,17 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, final
 
+from connector.errors import ConnectorError
 from connector.spi import Subject
 from connector_bus.chains.admission import Admission
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
+from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
-from connector_bus.chains.memory import Memory
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SaslOutcome
-from connector_bus.chains.settings import ChainSettings
+from connector_bus.chains.throttle import Throttle
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
@@ -40,9 +41,10 @@ class ClientProtocol(asyncio.Protocol):
     Args:
         admission: Who gets in.
         container: Our name to the client.
-        chain: What clients may.
-        memory: What all clients of the chain hold in memory.
-        executor: Where the registry is asked, and whatever else blocks.
+        crowd: The clients of the chain, and what they may.
+        throttle: Who guesses passwords.
+        executor: Where what blocks is done.
+        asking: Where the registry is asked: by few at a time, so that whoever guesses passwords hinders nothing else.
         gone: Told when the connection has ended.
 
     Mutable state: everything below; changed on the loop only.
@@ -53,15 +55,20 @@ class ClientProtocol(asyncio.Protocol):
         admission: Admission,
         container: str,
         *,
-        chain: ChainSettings,
-        memory: Memory,
+        crowd: Crowd,
+        throttle: Throttle,
         executor: Executor,
+        asking: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
         self._container = container
-        self._chain = chain
-        self._memory = memory
+        self._chain = crowd.chain
+        self._crowd = crowd
+        self._throttle = throttle
+        self._asking = asking
+        self._address: str | None = None
+        self._user: str | None = None
         self._executor = executor
         self._gone = gone
         self._loop = asyncio.get_running_loop()
@@ -85,6 +92,12 @@ class ClientProtocol(asyncio.Protocol):
         """A client is there; under TLS, its handshake is done."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        address = str((transport.get_extra_info("peername") or ("",))[0])
+        if not self._crowd.come(address):
+            _LOG.warning("chain %s has too many clients of %s and takes no more", self._chain.name, address)
+            transport.close()
+            return
+        self._address = address
         external = _common_name(transport.get_extra_info("ssl_object"))
         bare = self._admission.takes_nobody()
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
@@ -115,7 +128,22 @@ class ClientProtocol(asyncio.Protocol):
         if self._engine is not None:
             self._engine.end()
         self._transport = None
+        if self._user is not None:
+            self._crowd.sign_off(self._user)
+        if self._address is not None:
+            self._crowd.go(self._address)
         self._gone(self)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, in or out."""
+        return self._transport is None or self._peer is None or not self._peer.in_flight
+
+    def drain(self) -> None:
+        """The server stops: begin nothing new, so that what is under way can end."""
+        if self._peer is not None:
+            self._peer.stop()
+            self._flush()
 
     def pause_writing(self) -> None:
         """The client doesn't read: nothing more is written, and with its window full nothing more is taken for it."""
@@ -155,16 +183,35 @@ class ClientProtocol(asyncio.Protocol):
             self._begin(sasl.rest)
 
     def _ask(self, question: Question) -> None:
+        user = question.user or ""
+        if question.password is None:
+            self._look_up(question)
+            return
+        # Before anything is hashed: what costs time is what is held back.
+        wait = self._throttle.wait(self._address or "", user, self._loop.time())
+        if wait > 0:
+            self._timers.append(self._loop.call_later(wait, self._look_up, question))
+        else:
+            self._look_up(question)
+
+    def _look_up(self, question: Question) -> None:
+        address, user = self._address or "", question.user or ""
+
         def answered(asked: asyncio.Future[tuple[Subject, SaslOutcome, str]]) -> None:
             if self._transport is None or asked.cancelled():
                 return
             self._subject, outcome, reason = asked.result()
             if outcome is SaslOutcome.OK:
+                if question.password is not None:
+                    self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:
+                self._crowd.refused["sign-on"] += 1
+                if outcome is SaslOutcome.AUTHENTICATION_FAILED:
+                    self._throttle.failed(address, user, self._loop.time())
                 self._timers.append(self._loop.call_later(REFUSAL_DELAY, self._answer, outcome, reason))
 
-        asking = self._loop.run_in_executor(self._executor, self._admission.authenticate, question)
+        asking = self._loop.run_in_executor(self._asking, self._admission.authenticate, question)
         asking.add_done_callback(answered)
 
     def _answer(self, outcome: SaslOutcome, reason: str) -> None:
@@ -173,13 +220,25 @@ class ClientProtocol(asyncio.Protocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        self._peer = peer = Peer(self._subject, self._admission.bus_for, self._side)
+        self._peer = peer = Peer(self._subject, self._admit, self._side)
         self._engine = engine = EngineRoom(self._container, self._chain, peer)
         peer.begin(engine.connection)
         self._feed(rest)
 
+    def _admit(self, hostname: str | None, subject: Subject) -> Bus:
+        try:
+            bus = self._admission.bus_for(hostname, subject)
+        except ConnectorError:
+            self._crowd.refused["access"] += 1
+            raise
+        caller = subject.caller
+        user = caller.name if subject.is_authenticated and caller is not None else ""
+        self._crowd.sign_on(user)
+        self._user = user
+        return bus
+
     def _side(self, bus: Bus, subject: Subject) -> BusSide:
-        self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._memory)
+        self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._crowd.memory)
         return self._bus_side
 
     def _too_late(self) -> None:

@@ -5,10 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+from connector.errors import ConfigError, Reason
 
 BASIC: Final = "InboundBasicMessaging"
 SECURE: Final = "InboundSecureMessaging"
 _PORTS: Final[Mapping[str, int]] = {BASIC: 7276, SECURE: 7286}
+
+
+PLACE_UNFIT = Reason(
+    "CF-BUS-306",
+    "chains.{chain}.{key} names {found!r}, which is no place of a server",
+    "Write amqp://HOST:PORT, or amqps://HOST:PORT for a chain with TLS, without user and path.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where another chain listens.
+
+    Attributes:
+        scheme: `amqp` or `amqps`.
+        host, port: Where.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """As clients read it, of a redirect and of a failover list."""
+        return {"hostname": self.host, "network-host": self.host, "port": self.port, "scheme": self.scheme}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +62,8 @@ class ChainSettings:
         max_links: Links of one connection.
         max_in_flight: Messages that one link has out, and not settled.
         max_memory: Bytes of clients' messages that are held in memory until they are stored, over all clients.
+        failover: Where clients may go if this server is lost; told to all.
+        redirect_to: Where clients are sent, in turn, instead of being served here.
         transaction_timeout: Seconds after which a transaction that is still open is rolled back.
     """
 
@@ -54,6 +85,8 @@ class ChainSettings:
     max_in_flight: int = 1000
     max_memory: int = 256 * 1024 * 1024
     transaction_timeout: float = 300.0
+    failover: tuple[Place, ...] = ()
+    redirect_to: tuple[Place, ...] = ()
 
     @property
     def is_secure(self) -> bool:
@@ -62,13 +95,26 @@ class ChainSettings:
 
 
 def read_chains(section: Mapping[str, Any]) -> dict[str, ChainSettings]:
-    """The chains of a checked section. Pure."""
+    """The chains of a checked section. Pure. Raises ConfigError CF-BUS-306."""
     chains = {}
     for name, table in section.items():
         given = {key: value for key, value in table.items() if value is not None}
+        for key in ("failover", "redirect_to"):
+            given[key] = tuple(_place(str(name), key, str(each)) for each in given.get(key) or ())
         given.setdefault("port", _PORTS.get(name, 0))
         chains[name] = ChainSettings(str(name), **given)
     return chains
+
+
+def _place(chain: str, key: str, text: str) -> Place:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname or port is None or parts.path or "@" in parts.netloc:
+        raise ConfigError(PLACE_UNFIT, chain=chain, key=key, found=text)
+    return Place(parts.scheme, parts.hostname, port)
 
 
 def is_permitted(permitted: str | tuple[str, ...], chain: ChainSettings) -> bool:

@@ -479,6 +479,8 @@ class BusEngine:
         destination = self.destinations.find(route.name)
         if destination is None or destination.unmediated is not None or destination.queue.is_closed:
             return None
+        if destination.is_topic_space:
+            return None
         settings = destination.settings
         if settings is None:
             return destination if destination.is_temporary else None

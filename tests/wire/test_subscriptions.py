@@ -1,0 +1,237 @@
+"""Topic spaces over the wire: subscriptions of a link, durable and shared ones, temporary topics (CHAIN-1, BUS-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support_wire import Wire, require_proton, wire
+
+pytestmark = pytest.mark.amqp
+
+require_proton()
+from proton import Message, Terminus, symbol  # noqa: E402
+from proton.reactor import Container, ReceiverOption, Selector  # noqa: E402
+from proton.utils import BlockingReceiver, LinkDetached  # noqa: E402
+
+TOPICS = """
+[buses.weather.destinations.news]
+type = "topic-space"
+[buses.weather.destinations.news.topics."secret"]
+inherit_receiver = false
+roles = { receiver = ["user:bob"] }
+[buses.weather.temporary_prefixes.ours]
+inherit_defaults = false
+roles = { creator = ["user:alice"], sender = ["user:bob"] }
+"""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Wire]:
+    with wire(tmp_path, extra=TOPICS) as started:
+        yield started
+
+
+class Durable(ReceiverOption):
+    def apply(self, receiver: Any) -> None:
+        receiver.source.durability = Terminus.DELIVERIES
+        receiver.source.expiry_policy = Terminus.EXPIRE_NEVER
+
+
+class With(ReceiverOption):
+    """Source capabilities."""
+
+    def __init__(self, *capabilities: str, prefix: str | None = None) -> None:
+        self._capabilities = capabilities
+        self._prefix = prefix
+
+    def apply(self, receiver: Any) -> None:
+        from proton import SymbolList
+
+        receiver.source.capabilities.put_object(SymbolList([*self._capabilities]))
+        if self._prefix is not None:
+            receiver.source.properties.put_object({symbol("x-opt-prefix"): self._prefix})
+
+
+class WithoutSource(ReceiverOption):
+    def apply(self, receiver: Any) -> None:
+        receiver.source.type = Terminus.UNSPECIFIED
+
+
+def connect(running: Wire, user: str, container: str) -> Any:
+    own = Container()
+    own.container_id = container
+    return running.connect(user, container=own)
+
+
+def publish(running: Wire, *bodies: str, address: str = "news", topic: str | None = None) -> None:
+    sender = running.connect("alice").create_sender(address)
+    for body in bodies:
+        sender.send(Message(body=body, subject=topic, durable=True))
+    sender.close()
+
+
+def bodies(receiver: BlockingReceiver, count: int) -> list[Any]:
+    got = []
+    for _ in range(count):
+        got.append(receiver.receive(timeout=10).body)
+        receiver.accept()
+    return got
+
+
+def subscriptions(running: Wire) -> list[str | None]:
+    return [each.record.name for each in running.bus.engine.topics.all()]
+
+
+def gone(running: Wire, client: Any) -> bool:
+    """Whether no subscription is left; what ends one is done on another thread."""
+    for _ in range(100):
+        if not subscriptions(running):
+            return True
+        client.create_sender("requests").close()  # a round trip
+    return False
+
+
+def test_each_subscriber_gets_what_is_published_while_it_is_there(running: Wire) -> None:
+    publish(running, "too early")
+    first, second = (running.connect(user).create_receiver("news", credit=5) for user in ("bob", "carol"))
+    publish(running, "one", "two")
+    assert bodies(first, 2) == bodies(second, 2) == ["one", "two"]
+    client = first.connection
+    first.close()
+    second.close()
+    assert gone(running, client)
+
+
+@pytest.mark.parametrize("how", ["subject", "address"])
+def test_a_topic_is_a_part_of_the_address_or_the_subject_of_a_message(running: Wire, how: str) -> None:
+    sports = running.connect("bob").create_receiver("news/sports/#", credit=5)
+    topic = "sports/chess"
+    if how == "subject":
+        publish(running, "mate", topic=topic)
+    else:
+        publish(running, "mate", address=f"news/{topic}")
+    publish(running, "rain", topic="weather")
+    publish(running, "draw", topic="sports")
+    assert bodies(sports, 2) == ["mate", "draw"]
+
+
+def test_a_topic_that_a_user_may_not_receive_is_refused_and_never_shown(running: Wire) -> None:
+    with pytest.raises(LinkDetached, match="CF-BUS-121"):
+        running.connect("carol").create_receiver("news/secret")
+    everything = running.connect("carol").create_receiver("news", credit=5)
+    publish(running, "hidden", topic="secret")
+    publish(running, "shown", topic="public")
+    assert bodies(everything, 1) == ["shown"]
+
+
+def test_a_selector_narrows_a_subscription(running: Wire) -> None:
+    receiver = running.connect("bob").create_receiver("news", credit=5, options=Selector("JMSPriority > 6"))
+    sender = running.connect("alice").create_sender("news")
+    for priority in (4, 9):
+        sender.send(Message(body=priority, priority=priority))
+    assert bodies(receiver, 1) == [9]
+
+
+def test_a_durable_subscription_gathers_while_its_link_is_detached(running: Wire) -> None:
+    client = connect(running, "bob", "office")
+    receiver = client.create_receiver("news", name="daily", credit=5, options=Durable())
+    answered: list[Any] = []
+    receiver.fetcher.on_link_remote_detach = answered.append
+    receiver.link.detach()
+    client.wait(lambda: bool(answered), timeout=10)
+    client.close()
+    publish(running, "one", "two")
+    assert subscriptions(running) == ["office:daily"]
+    again = connect(running, "bob", "office").create_receiver("news", name="daily", credit=5, options=Durable())
+    assert bodies(again, 2) == ["one", "two"]
+    client = again.connection
+    again.close()
+    assert gone(running, client)
+
+
+def test_it_survives_the_loss_of_its_connection_and_a_restart(tmp_path: Path) -> None:
+    with wire(tmp_path, extra=TOPICS) as running:
+        connect(running, "bob", "office").create_receiver("news", name="daily", options=Durable()).connection.close()
+        publish(running, "kept")
+    with wire(tmp_path, extra=TOPICS) as running:
+        again = connect(running, "bob", "office").create_receiver("news", name="daily", credit=5, options=Durable())
+        assert bodies(again, 1) == ["kept"]
+
+
+def test_nobody_else_uses_it_and_no_second_link_at_once(running: Wire) -> None:
+    connect(running, "bob", "office").create_receiver("news", name="daily", options=Durable())
+    with pytest.raises(LinkDetached, match="CF-BUS-190"):
+        connect(running, "bob", "office").create_receiver("news", name="daily", options=Durable())
+    with pytest.raises(LinkDetached, match="CF-BUS-186"):
+        connect(running, "carol", "office").create_receiver("news", name="daily", options=Durable())
+
+
+def test_another_topic_under_the_same_name_makes_it_anew(running: Wire) -> None:
+    client = connect(running, "bob", "office")
+    client.create_receiver("news/a", name="daily", credit=5, options=Durable())
+    publish(running, "old", topic="a")
+    client.close()
+    again = connect(running, "bob", "office").create_receiver("news/b", name="daily", credit=5, options=Durable())
+    publish(running, "new", topic="b")
+    assert bodies(again, 1) == ["new"]
+
+
+def test_a_link_without_a_source_finds_a_subscription_and_closed_it_deletes_it(running: Wire) -> None:
+    connect(running, "bob", "office").create_receiver("news", name="daily", options=Durable()).connection.close()
+    client = connect(running, "bob", "office")
+    link = client.container.create_receiver(client.conn, name="daily", options=WithoutSource())
+    client.wait(lambda: bool(link.state & link.REMOTE_ACTIVE), timeout=10)
+    assert link.remote_source.address == "news"
+    link.close()
+    assert gone(running, client)
+    client.container.create_receiver(client.conn, name="weekly", options=WithoutSource())
+    with pytest.raises(LinkDetached, match="CF-BUS-191"):
+        client.wait(lambda: False, timeout=10)
+
+
+def test_links_share_a_subscription_and_each_message_goes_to_one_of_them(running: Wire) -> None:
+    clients = [connect(running, "bob", name) for name in ("here", "there")]
+    receivers = [
+        client.create_receiver("news", name=name, credit=1, options=With("shared", "global"))
+        for client, name in zip(clients, ("ours|global", "ours|global2"), strict=True)
+    ]
+    publish(running, "one", "two")
+    assert sorted(body for receiver in receivers for body in bodies(receiver, 1)) == ["one", "two"]
+    assert subscriptions(running) == ["ours"]
+
+
+def test_a_temporary_topic_is_its_connections_own(running: Wire) -> None:
+    client = running.connect("alice")
+    receiver = client.create_receiver(None, dynamic=True, credit=5, options=With("temporary-topic"))
+    address = receiver.link.remote_source.address
+    running.connect("bob").create_sender(address).send(Message(body="private view"))
+    assert bodies(receiver, 1) == ["private view"]
+    with pytest.raises(LinkDetached, match="CF-BUS-192"):
+        running.connect("bob").create_receiver(address)
+
+
+def test_a_temporary_queue_with_a_prefix_asks_for_the_creator_role(running: Wire) -> None:
+    wanted = With("temporary-queue", prefix="ours")
+    receiver = running.connect("alice").create_receiver(None, dynamic=True, credit=5, options=wanted)
+    address = receiver.link.remote_source.address
+    running.connect("bob").create_sender(address).send(Message(body="for alice"))
+    assert bodies(receiver, 1) == ["for alice"]
+    with pytest.raises(LinkDetached, match="CF-BUS-122"):
+        running.connect("carol").create_receiver(None, dynamic=True, options=With("temporary-queue", prefix="ours"))
+    with pytest.raises(LinkDetached, match="CF-BUS-123"):
+        running.connect("carol").create_sender(address)
+
+
+def test_a_subscriber_who_loses_the_right_loses_the_link(running: Wire) -> None:
+    from dataclasses import replace
+
+    client = running.connect("bob")
+    client.create_receiver("news", credit=5)
+    settings = running.bus.settings
+    news = replace(settings.destinations["news"], inherits=False)
+    running.bus.reconfigure(replace(settings, destinations={**settings.destinations, "news": news}))
+    with pytest.raises(LinkDetached, match="CF-BUS-021"):
+        client.wait(lambda: False, timeout=10)
