@@ -75,7 +75,7 @@ def load(*works: Any) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield ended
     finally:
         for thread in threads:
             thread.join(30)
@@ -137,9 +137,11 @@ def test_no_accepted_message_is_lost_and_no_settled_one_comes_again(tmp_path: Pa
             client.container.create_receiver(client.conn, "requests", handler=Settling(received, settled))
             client.wait(lambda: False, timeout=60)
 
-        with load(send, take):
-            assert enough.wait(60)
+        with load(send, take) as ended:
+            there = enough.wait(60)
+            why = f"run {run} of {wanted} messages, {len(accepted)} accepted so far, ended by {ended}"
             engine.kill()
+            assert there, why
         assert not before & set(received[came:]), "a message that was settled has come again"
 
     engine = Engine(tmp_path, port)
