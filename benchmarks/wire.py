@@ -8,21 +8,28 @@ time for each message, in the notes, tells what it costs, also where other proce
 
 from __future__ import annotations
 
+import os
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.harness import Result, against_limit, compare
 from benchmarks.wire_flood import Figures, Target, cpp_client, flood, idle, resident_bytes, rhea_client
-from benchmarks.wire_targets import our_server, rabbitmq
+from benchmarks.wire_targets import missing_programs, our_server, rabbitmq
 
 #: Connections that are opened for their memory.
 _CONNECTIONS = 500
 
 
 def run(*, quick: bool) -> list[Result]:
-    """Measure."""
+    """Measure; where a client or the peer is missing it says so, and in CI fails."""
+    if missing := missing_programs():
+        if os.environ.get("CI"):
+            raise RuntimeError(f"CI must have {missing} (tests/servers/install)")
+        print(f"wire is not measured: it needs {missing} (tests/servers/install)", file=sys.stderr)
+        return []
     rounds, count = (1, 5_000) if quick else (5, 40_000)
     # A peer that runs as somebody else has to get into its folder.
     with tempfile.TemporaryDirectory() as name:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from datetime import UTC, datetime
@@ -56,6 +57,8 @@ def main() -> None:
     (folder / "node.pem").chmod(0o600)
     (folder / "node.crt").write_bytes(as_pem(store.certificate))
     with Container.open(configuration, environ={}) as container:
+        gc.collect()
+        gc.freeze()  # as `connector run` does
         adapter: Any = container._parts.adapters["bus"]
         print("READY", json.dumps(adapter._listeners.ports()), flush=True)
         sys.stdin.read()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
 import os
 import pwd
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.wire_flood import Target
+from benchmarks.wire_flood import INSTALLED, Target
 from benchmarks.wire_server import PASSWORD, USER
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin")
@@ -96,6 +97,17 @@ def rabbitmq(folder: Path) -> Iterator[Target]:
         server.wait(60)
         # What tells its nodes of each other outlives them.
         subprocess.run([*_unprivileged(folder), "epmd", "-kill"], env=environment, capture_output=True, check=False)
+
+
+def missing_programs() -> str:
+    """What of the clients and the peer isn't there; empty where everything is."""
+    found = {
+        "g++ and Qpid Proton for C++": shutil.which("g++") and Path("/usr/include/proton/container.hpp").exists(),
+        "node and the npm package rhea": shutil.which("node") and (INSTALLED / "node_modules" / "rhea").is_dir(),
+        "RabbitMQ": (RABBITMQ / "rabbitmq-server").exists(),
+        "python-qpid-proton": importlib.util.find_spec("proton") is not None,
+    }
+    return ", ".join(name for name, there in found.items() if not there)
 
 
 def _program(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import contextlib
 import hashlib
@@ -22,7 +23,7 @@ USERS = ("alice", "bob", "server")
 #: What an address of an existing queue looks like there.
 LETTERS, REPLIES, DEAD = "/amq/queue/letters", "/amq/queue/replies", "/amq/queue/dead"
 
-_START_TIMEOUT = 120.0
+_START_TIMEOUT = 240.0
 #: Ends the client that comes from a port of this machine; one line, one port.
 _PROBE = """
 Node = list_to_atom(os:getenv("PROBED")),
@@ -79,6 +80,7 @@ class RabbitMQ:
     """The broker; a context manager. Starting takes some seconds."""
 
     def __enter__(self) -> RabbitMQ:
+        atexit.register(self.stop)
         self._folder = Path(tempfile.mkdtemp(prefix="connector-rabbitmq-"))
         self._owner = pwd.getpwnam("rabbitmq") if os.getuid() == 0 else None
         self.port = free_port()
@@ -94,11 +96,16 @@ class RabbitMQ:
         try:
             self._await()
         except BaseException:
-            self.__exit__()
+            self.stop()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it and remove its folder; also when the interpreter exits."""
+        atexit.unregister(self.stop)
         for process in (self._probe, self._process):
             if process is not None and process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)

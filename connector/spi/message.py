@@ -58,5 +58,19 @@ class Message:
     reverse_path: tuple[str, ...] = ()
 
     def replace(self, **changes: Any) -> Message:
-        """A copy with some attributes changed."""
-        return dataclasses.replace(self, **changes)
+        """A copy with some attributes changed. Raises TypeError for one that there is not.
+
+        By hand, since it is done for each message: `dataclasses.replace` takes twice as long.
+        """
+        copy = object.__new__(type(self))
+        for name, read, write in _ATTRIBUTES:
+            write(copy, changes.pop(name) if name in changes else read(self))
+        if changes:
+            raise TypeError(f"a message has no {', '.join(changes)}")
+        return copy
+
+
+_ATTRIBUTES = tuple(
+    (each.name, getattr(Message, each.name).__get__, getattr(Message, each.name).__set__)
+    for each in dataclasses.fields(Message)
+)

@@ -294,3 +294,25 @@ def test_the_limit_of_redeliveries_holds_though_rabbitmq_does_not_count(rabbitmq
     assert dead is not None
     assert dead.body == "bad"
     assert [failures for _, _, failures in calls.seen] == [0, 1]
+
+
+def test_the_bus_selects(bus: Wire, tmp_path: Path) -> None:
+    with serving(tmp_path / "shop", bus.port(), lambda *_: None, selector="day = 'Tuesday'") as (_, calls):
+        with bus.in_process("alice") as connection:
+            for day in ("Monday", "Tuesday"):
+                connection.send("requests", day, properties={"day": day})
+            assert calls.wait_for(1)
+            left = connection.receive("requests", 5)
+    assert [body for body, _, _ in calls.seen] == ["Tuesday"]
+    assert left is not None
+    assert left.body == "Monday"
+
+
+def test_a_broker_that_does_not_select_is_refused_instead_of_giving_everything(
+    rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    alias = ("server", password_of("server"))
+    with serving(
+        tmp_path, rabbitmq.port, lambda *_: None, alias=alias, destination=LETTERS, selector="day = 'Tuesday'"
+    ) as (shop, _):
+        assert "CF-AMQP-032" in str(state(shop)["error"])

@@ -336,3 +336,37 @@ def test_messages_of_a_whole_message_keep_what_they_say(tmp_path: Path) -> None:
         (message,) = there.peek("forecasts")
         assert (message.body, message.correlation_id, message.group) == ({"sky": "grey"}, "c-1", "g")
         assert message.message_id == sent
+
+
+def test_a_link_that_is_made_taken_away_and_made_again_keeps_what_waited(tmp_path: Path) -> None:
+    lone = britain(foreign_buses={})
+    with running(tmp_path, {"britain": lone, "france": france()}, aliases=ALIASES) as world:
+
+        def change(section: dict[str, object]) -> None:
+            made = world.adapter.sections_changed({"buses": {"britain": section, "france": france()}})
+            assert made is not None
+            assert list(made.restart) == []
+            made.apply()
+
+        paused = hop("france", senders=["user:alice"], enabled=False)
+        change(britain(foreign_buses={"france": paused}))
+        here = Country(world, "britain")
+        here.send("alice", "forecasts@france", "rain")
+        assert here.link("france")["state"] == "stopped"
+        change(lone)
+        with pytest.raises(NameNotFound):
+            here.send("alice", "forecasts@france", "lost")
+        change(britain())
+        world.works.pump()
+        assert [each.body for each in Country(world, "france").peek("forecasts")] == ["rain"]
+
+
+def test_a_full_destination_is_waited_for_once_in_a_batch(tmp_path: Path) -> None:
+    full = {"destinations": {"forecasts": {"max_depth": 2, "send_timeout": 0}}}
+    with two_containers(tmp_path, there=full) as (here, there):
+        with here.connect("alice") as connection:
+            for number in range(4):
+                connection.send("forecasts@france", number)
+        here.pump()
+        assert [each.body for each in there.peek("forecasts")] == [0, 1]
+        assert [each.properties["exception_reason"] for each in there.exceptions()] == ["CF-BUS-173"] * 2

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support_wire import require_proton
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -66,6 +67,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_the_examples_of_the_page_do_what_they_say(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if page.stem == "amqp":
+        require_proton()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     names: dict[str, object] = {"__name__": f"docs_{page.stem}"}

@@ -62,14 +62,15 @@ class Engine:
 
 
 @contextmanager
-def load(*works: Any) -> Iterator[None]:
-    """Each in a thread, until the connection that it uses is lost."""
+def load(*works: Any) -> Iterator[list[Exception]]:
+    """Each in a thread, until the connection that it uses is lost; answers by what errors they were ended."""
+    ended: list[Exception] = []
 
     def until_lost(work: Any) -> None:
         try:
             work()
-        except Exception:
-            return
+        except Exception as error:
+            ended.append(error)
 
     threads = [threading.Thread(target=until_lost, args=(work,)) for work in works]
     for thread in threads:

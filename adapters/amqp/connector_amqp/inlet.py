@@ -91,10 +91,11 @@ class Inlet(BrokerLink):
         """Attach. Raises what all links raise, and MessagingError CF-AMQP-031 or -032 for what the broker can't."""
         await super().open()
         source = self._link.remote_source
+        # Nothing has been given yet: there is no credit.
         lacking = None
         if self._copy and not (self.wire.has_link_control and source.distribution_mode == source.DIST_MODE_COPY):
             lacking = NO_BROWSING
-        elif self._selector is not None and not _has_filter(source):
+        elif self._selector is not None and not (self.wire.has_link_control and _has_filter(source)):
             lacking = NO_SELECTOR
         if lacking is not None:
             self.close()

@@ -15,7 +15,7 @@ NO_ENDPOINTS = Reason(
 )
 ENDPOINT_UNFIT = Reason(
     "CF-AMQP-003",
-    "resource {resource} has the endpoint {endpoint!r}, which is not of the form HOST:PORT.",
+    "resource {resource} has the endpoint {endpoint!r}, which is not of the form HOST:PORT or HOST:PORT:CHAIN.",
     'Write for example "broker.example:5671", or "[::1]:5671" for an address of IPv6.',
 )
 CERTIFICATE_WITHOUT_TLS = Reason(
@@ -32,6 +32,12 @@ IDENTITY_UNFIT = Reason(
     "CF-AMQP-006",
     "resource {resource} has the identity {found!r}.",
     'Write "engine", "user_id", "none" or "annotation NAME".',
+)
+
+TWO_HOSTS = Reason(
+    "CF-AMQP-008",
+    "resource {resource} means the bus {bus} and the virtual host {host}: both are one thing.",
+    "Leave one of them out.",
 )
 
 #: The caller is whom an engine of ours names; of other brokers nobody.
@@ -108,7 +114,7 @@ class Subscription:
 
 
 def read_broker(resource: str, properties: Mapping[str, Any]) -> Broker:
-    """The broker of one resource, from checked properties. Raises ConfigError CF-AMQP-002 to -004."""
+    """The broker of one resource, from checked properties. Raises ConfigError CF-AMQP-002 to -004, -008."""
     names = properties.get("provider_endpoints") or ()
     endpoints = tuple(_endpoint(resource, str(name)) for name in names)
     if not endpoints:
@@ -128,6 +134,9 @@ def read_broker(resource: str, properties: Mapping[str, Any]) -> Broker:
         )
         if properties.get(name) is not None
     }
+    bus = properties.get("bus")
+    if bus is not None and given.setdefault("virtual_host", bus) != bus:
+        raise ConfigError(TWO_HOSTS, resource=resource, bus=bus, host=given["virtual_host"])
     broker = Broker(resource, endpoints, **given)
     if broker.certificate_sign_on and broker.tls is None:
         raise ConfigError(CERTIFICATE_WITHOUT_TLS, resource=resource)
@@ -157,6 +166,8 @@ def read_subscription(resource: str, properties: Mapping[str, Any]) -> Subscript
 
 def _endpoint(resource: str, text: str) -> Endpoint:
     host, separator, port = text.rpartition(":")
+    if separator and not port[:1].isdigit():  # a chain's name, which the port says already
+        host, separator, port = host.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise ConfigError(ENDPOINT_UNFIT, resource=resource, endpoint=text)

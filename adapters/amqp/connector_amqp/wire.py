@@ -130,10 +130,10 @@ class Wire(asyncio.Protocol):
 
     @property
     def has_link_control(self) -> bool:
-        """Whether the broker can be asked to say that there is nothing, and to show without giving.
+        """Whether the broker does what it says of draining, browsing and selecting.
 
-        RabbitMQ's plugin for AMQP 1.0, up to 3.13, answers both wrongly: a queue that is asked to drain while it is
-        empty ends the session, and what is to be looked at is given.
+        RabbitMQ's plugin for AMQP 1.0, in its versions 3, doesn't: a queue that is asked to drain while it is empty
+        ends the session; distribution mode and filter are echoed as if they were heeded, and everything is given.
         """
         known = self.peer_properties
         return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -57,6 +58,9 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         stop_signals() as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
+        # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
+        gc.collect()
+        gc.freeze()
         if engine is not None:
             # The engine's thread has the turn soon, should another one keep the processor busy after all.
             sys.setswitchinterval(ENGINE_SWITCH_INTERVAL)

@@ -84,7 +84,7 @@ class Bus:
     def stop(self, grace: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Finish the mediations under way, for at most `grace` seconds together, and close the store."""
         end = monotonic() + grace
-        self.links.stop(grace)
+        self.links.stop(max(0.0, end - monotonic()))
         for mediator in self._mediators:
             mediator.stop(max(0.0, end - monotonic()))
         for port in self._ports:

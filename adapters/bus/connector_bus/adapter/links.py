@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -71,9 +72,10 @@ class BusLinks:
         self.reconfigure(self._engine.settings)
 
     def stop(self, grace: float) -> None:
-        """End all links; what is under way gets `grace` seconds on each."""
+        """End all links; what is under way gets `grace` seconds together."""
+        end = time.monotonic() + grace
         for sender in self._senders.values():
-            sender.stop(grace)
+            sender.stop(max(0.0, end - time.monotonic()))
         if self._listener is not None:
             self._listener.stop()
 

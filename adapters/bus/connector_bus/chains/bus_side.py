@@ -170,6 +170,8 @@ class BusSide:
         if not sends and len(receipts) == 1:
             entry = receipts[0][1]
             return _MEMORY if entry.in_memory else entry.claim
+        if len(sends) == 1 and not receipts:
+            return _MEMORY if self.bus.engine.stays_in_memory(sends[0]) else 0
         try:
             unit = self.bus.engine.store_unit(sends, receipts)
         except ConnectorError:

@@ -452,7 +452,7 @@ class BusEngine:
 
     def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
         """What the store has to do for sends and receipts; some messages live in memory only."""
-        durable = tuple(stored for stored in sends if not self._stays_in_memory(stored))
+        durable = tuple(stored for stored in sends if not self.stays_in_memory(stored))
         leaving = [entry for _, entry in receipts if not entry.in_memory]
         claims = {entry.claim for entry in leaving}
         if len(claims) > 1:
@@ -508,7 +508,7 @@ class BusEngine:
         """Put messages on a destination that takes them unread; False if its queue has closed. Does not block."""
         return destination.queue.add([message.entry() for message in messages])
 
-    def _stays_in_memory(self, stored: StoredMessage) -> bool:
+    def stays_in_memory(self, stored: StoredMessage) -> bool:
         """Those for reply queues; and what need not survive, unless other engines are to have it as well."""
         return is_reply_queue(stored.destination) or (not stored.reliability.is_persistent and self._feeder is None)
 
@@ -623,10 +623,10 @@ class BusEngine:
 
     def _show(self, stored: StoredMessage) -> None:
         destination = self.destinations.find(stored.destination)
-        if self._feeder is not None and not self._stays_in_memory(stored):
+        if self._feeder is not None and not self.stays_in_memory(stored):
             self._feeder.freed(stored.destination)  # sooner than the database's own notification comes round
             return
-        kept = stored if self._stays_in_memory(stored) else None
+        kept = stored if self.stays_in_memory(stored) else None
         header = stored.header
         entry = Entry(
             stored.sequence,

@@ -74,14 +74,15 @@ def transfers_to_head(batch: Sequence[Transfer]) -> tuple[list[dict[str, Any]], 
 
 def transfers_from_head(written: Any, bodies: bytes) -> list[Transfer]:
     """The transfers of a frame. Raises ConnectionFailed CF-BUS-210."""
-    try:
+    read: list[Transfer] | None = None
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
         ends = list(itertools.accumulate(int(each["size"]) for each in written))
         starts = [0, *ends[:-1]]
-        whole = ends == sorted(ends) and (not ends or (ends[0] >= 0 and ends[-1] == len(bodies)))
-        read = [_from_dict(each, bodies[start:end]) for each, start, end in zip(written, starts, ends, strict=False)]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        whole = False
-    if not whole:
+        if ends == sorted(ends) and (not ends or (ends[0] >= 0 and ends[-1] == len(bodies))):
+            read = [
+                _from_dict(each, bodies[start:end]) for each, start, end in zip(written, starts, ends, strict=False)
+            ]
+    if read is None:
         # Raised out here: an error of what was read would quote it.
         raise ConnectionFailed(FRAME_BROKEN, fault="its messages can't be read")
     return read

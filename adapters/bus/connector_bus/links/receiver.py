@@ -28,6 +28,7 @@ from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.failure import FailureNote, exception_record, is_fault
 from connector_bus.engine.forward_path import HOP_LIMIT, TOO_MANY_HOPS, Arrival
+from connector_bus.engine.rooms import FULL
 from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
 from connector_bus.links.exploration import NOT_TOLD, Question, RouteExplorer, Stage
@@ -67,12 +68,41 @@ _LOG = logging.getLogger("connector_bus.links")
 
 @final
 class _Line:
-    """What is known of the link with one bus: its lock, the session of each engine, what was taken over."""
+    """What is known of the link with one bus.
+
+    Attributes:
+        taking: Held while messages are taken over, which may be long.
+        seen: What was taken over, messages in memory included; under `taking`.
+
+    Mutable state: `_sessions`, the newest one of each engine, under a lock that is never held for long.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.sessions: dict[str, ReceiverSession] = {}
-        self.seen: set[str] = set()  # also of messages that are in memory only
+        self.taking = threading.Lock()
+        self.seen: set[str] = set()
+        self._lock = threading.Lock()
+        self._sessions: dict[str, ReceiverSession] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def begin(self, engine: str, session: ReceiverSession) -> None:
+        """A session has begun; it ends the one before it."""
+        with self._lock:
+            self._sessions[engine] = session
+
+    def end(self, engine: str | None = None, session: ReceiverSession | None = None) -> None:
+        """A session has ended, if it is the newest one; without one, all have."""
+        with self._lock:
+            if engine is None:
+                self._sessions.clear()
+            elif self._sessions.get(engine) is session:
+                del self._sessions[engine]
+
+    def is_newest(self, engine: str, session: ReceiverSession) -> bool:
+        """Whether a session is the engine's present one."""
+        with self._lock:
+            return self._sessions.get(engine) is session
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +162,8 @@ class LinkReceiver:
         with self._lock:
             line = self._lines.setdefault(login.bus, _Line())
         session = ReceiverSession(self, line, login, authenticated=authenticated)
-        with line.lock:
-            line.sessions[login.engine] = session
+        line.begin(login.engine, session)
+        with line.taking:
             line.seen |= self._engine.store.received(login.bus)
         return session
 
@@ -147,14 +177,13 @@ class LinkReceiver:
     def sessions(self, peer: str) -> int:
         """How many engines of a bus have a session."""
         line = self._lines.get(peer)
-        return 0 if line is None else len(line.sessions)
+        return 0 if line is None else len(line)
 
     def end(self, peer: str) -> None:
-        """End the sessions with a bus, since its link has changed: their engines sign on again. Does not block long."""
+        """End the sessions with a bus, since its link has changed: their engines sign on again. Does not block."""
         line = self._lines.get(peer)
         if line is not None:
-            with line.lock:
-                line.sessions.clear()
+            line.end()
 
     def _authenticate(self, login: Login, link: LinkSettings) -> bool:
         """Whether the engine at the other end is authenticated. Both ends present the same user."""
@@ -165,7 +194,7 @@ class LinkReceiver:
             expected = self._authentication_data(link.alias).user
         except ConnectorError as error:
             raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
-        if login.user != expected or login.password is None:
+        if login.user is None or login.user != expected or login.password is None:
             raise LoginRefused(WRONG_USER, **place)
         try:
             self._identity.authenticate(login.user, login.password)
@@ -194,12 +223,15 @@ class LinkReceiver:
             seen.difference_update(known)
             self._engine.store.submit(StoreUnit(forgotten=tuple((peer, each) for each in known)))
 
-    def take(self, session: ReceiverSession, transfer: Transfer) -> Answer:
-        """Store one transfer where it belongs, and that it was taken over. The caller holds the line's lock."""
+    def take(self, session: ReceiverSession, transfer: Transfer, *, wait: bool) -> Answer:
+        """Store one transfer where it belongs, and that it was taken over; `wait` for a place where there is none.
+
+        The caller holds the line's lock for taking. Raises ConnectorError for an outage: nothing was stored.
+        """
         arrived = self._arrived(session, transfer)
         link = self.link_with(arrived.peer)
         try:
-            self._commit(arrived, self._stored(arrived))
+            self._commit(arrived, self._stored(arrived), wait=wait)
             return ACCEPTED
         except ConnectorError as error:
             if _is_outage(error):
@@ -258,10 +290,12 @@ class LinkReceiver:
         )
         return engine.fan_out(arrival.route, replace(accepted, origin=arrived.peer))
 
-    def _commit(self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True) -> None:
+    def _commit(
+        self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True, wait: bool = True
+    ) -> None:
         durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
         received = ((arrived.peer, arrived.transfer.id),) if durable else ()
-        self._engine.commit(sends, limited=limited, received=received)
+        self._engine.commit(sends, limited=limited, wait=wait, received=received)
 
     def _failed(self, arrived: Arrived, link: LinkSettings, error: ConnectorError) -> Answer:
         """It can't go where it is for: to the exception destination of that, else of the link; or the link waits."""
@@ -344,40 +378,42 @@ class ReceiverSession:
 
     def held(self) -> frozenset[str]:
         """See the contract."""
-        with self._line.lock:
-            self._require_present()
+        with self._line.taking:
+            self._require_newest()
             return frozenset(self._line.seen)
 
     def transfer(self, batch: Sequence[Transfer], forget: Collection[str] = ()) -> Sequence[Answer]:
         """See the contract."""
         answers: list[Answer] = []
+        wait = True
         # One at a time on each link, and by the newest session of an engine only: a message that an older session
         # still has in its hands must not come after it has been forgotten.
-        with self._line.lock:
-            self._require_present()
+        with self._line.taking:
+            self._require_newest()
             self._receiver.forget(self.peer, self._line.seen, forget)
             for each in batch:
-                answer = ACCEPTED if each.id in self._line.seen else self._receiver.take(self, each)
+                self._require_newest()
+                known = each.id in self._line.seen
+                answer = ACCEPTED if known else self._receiver.take(self, each, wait=wait)
                 answers.append(answer)
                 if answer.outcome is Outcome.BLOCKED:
                     break
                 self._line.seen.add(each.id)
+                # Where one has waited in vain, the rest of the batch does not: the other side waits for the answer.
+                wait = wait and answer.code != FULL.code
         return answers
 
     def explore(self, question: Question) -> Sequence[Stage]:
         """See the contract."""
-        with self._line.lock:
-            self._require_present()
+        self._require_newest()
         return self._receiver.explore(self, question)
 
     def close(self) -> None:
-        """See the contract."""
-        with self._line.lock:
-            if self._line.sessions.get(self._login.engine) is self:
-                del self._line.sessions[self._login.engine]
+        """See the contract. Does not block."""
+        self._line.end(self._login.engine, self)
 
-    def _require_present(self) -> None:
-        if self._line.sessions.get(self._login.engine) is not self:
+    def _require_newest(self) -> None:
+        if not self._line.is_newest(self._login.engine, self):
             raise ConnectionFailed(SUPERSEDED, peer=self.peer, bus=self._login.to)
 
 

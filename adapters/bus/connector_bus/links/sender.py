@@ -58,6 +58,19 @@ class LinkState:
 
 
 @final
+class _Run:
+    """From one start of a link to its stop: what it has taken off the queue and not handed over yet.
+
+    Mutable state: `waiting` and `is_working`, under the sender's lock.
+    """
+
+    def __init__(self) -> None:
+        self.consumer: Consumer
+        self.waiting: deque[Taken] = deque()
+        self.is_working = False
+
+
+@final
 class LinkSender:
     """Sends what waits for one other bus. Safe to use from any thread.
 
@@ -71,8 +84,8 @@ class LinkSender:
         authentication_data: User and password of an alias.
         work_manager: Runs the transfers.
 
-    Mutable state: `_waiting`, `_running`, `_consumer`, `_settings`, `_state`, `_error`, `_sent` and `_refused`,
-    changed under `_lock`; `_session` and `_to_forget`, by the one work that runs.
+    Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_sent` and `_refused`, changed under
+    `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that runs.
     """
 
     def __init__(
@@ -96,10 +109,9 @@ class LinkSender:
         self._authentication_data = authentication_data
         self._work_manager = work_manager
         self._lock = threading.Lock()
-        self._waiting: deque[Taken] = deque()
-        self._running = False
-        self._consumer: Consumer | None = None
+        self._present: _Run | None = None
         self._session: LinkSession | None = None
+        self._session_for = settings
         self._to_forget: set[str] = set()
         self._state, self._error = "idle", ("", "")
         self._sent = self._refused = 0
@@ -112,43 +124,48 @@ class LinkSender:
     def state(self) -> LinkState:
         """How it is. Does not block."""
         with self._lock:
-            consumer = self._consumer
-            state = "stopped" if consumer is None or consumer.is_stopped else self._state
+            run = self._present
+            state = "stopped" if run is None or run.consumer.is_stopped else self._state
             return LinkState(state, *self._error, self._sent, self._refused)
 
     def start(self) -> None:
         """Begin, or go on. Does not block. Harmless when it is started."""
         queue = self._engine.destinations.get(transmission_queue(self.to)).queue
         with self._lock:
-            if self._consumer is not None and not self._consumer.is_stopped:
+            before = self._present
+            if before is not None and not before.consumer.is_stopped:
                 return
-            before, self._state, self._error = self._consumer, "idle", ("", "")
-            consumer = Consumer(queue, BATCH, lambda taken: self._take(consumer, taken), self._engine.alarm)
-            self._consumer = consumer
-        consumer.start(after=before)
+            self._state, self._error = "idle", ("", "")
+            run = _Run()
+            run.consumer = Consumer(queue, BATCH, lambda taken: self._take(run, taken), self._engine.alarm)
+            self._present = run
+        run.consumer.start(after=None if before is None else before.consumer)
 
     def stop(self, grace: float) -> bool:
-        """Send no more; waits up to `grace` seconds for what is under way, then ends the session under it.
+        """Send no more; waits up to `grace` seconds for the batch under way, then ends the session under it.
 
         Answers whether it ended in time. What was not handed over stays on the queue.
         """
         with self._lock:
-            consumer = self._consumer
-        if consumer is None:
+            run = self._present
+        if run is None:
             return True
-        ended = consumer.stop(grace)
+        run.consumer.stop(0.0)
+        with self._lock:
+            waiting, run.waiting = list(run.waiting), deque()
+        self._give_back(run.consumer, waiting)
+        if run.consumer.stop(grace):
+            self._drop_session()
+            return True
         session = self._session
         if session is not None:
             session.close()
-        return ended or consumer.stop(grace)
+        return False
 
     def change(self, settings: LinkSettings, transport: LinkTransport) -> None:
-        """Go on with other settings, from the next batch on; signs on again. Does not block long."""
+        """Go on with other settings, from the next batch on, which signs on again. Does not block."""
         with self._lock:
             self._settings, self._transport = settings, transport
-        session = self._session
-        if session is not None:
-            session.close()
 
     def explore(self, question: Question) -> Sequence[Stage]:
         """Ask the other side what would become of a message, over a session of its own. Blocks.
@@ -169,47 +186,48 @@ class LinkSender:
         user, password = (None, None) if data is None else (data.user, data.password)
         return Login(self._engine.name, engine, self.to, user, password)
 
-    def _take(self, consumer: Consumer, taken: Taken) -> None:
+    def _take(self, run: _Run, taken: Taken) -> None:
         with self._lock:
-            self._waiting.append(taken)
-            if self._running:
+            run.waiting.append(taken)
+            if run.is_working:
                 return
-            self._running = True
-        self._schedule(consumer)
+            run.is_working = True
+        self._schedule(run)
 
-    def _schedule(self, consumer: Consumer) -> None:
+    def _schedule(self, run: _Run) -> None:
         def listen(event: WorkEvent) -> None:
             if event.kind is WorkEventKind.REJECTED:
-                self._rejected(consumer)
+                self._rejected(run)
 
         try:
-            self._work_manager.schedule_work(lambda: self._run(consumer), listener=listen)
+            self._work_manager.schedule_work(lambda: self._work(run), listener=listen)
         except WorkRejected as refusal:
             _LOG.warning("bus %s: the link to %s must wait: %s", self._engine.name, self.to, refusal.code)
-            self._rejected(consumer)
+            self._rejected(run)
 
-    def _rejected(self, consumer: Consumer) -> None:
+    def _rejected(self, run: _Run) -> None:
         with self._lock:
-            self._running = False
-            waiting, self._waiting = list(self._waiting), deque()
+            run.is_working = False
+            waiting, run.waiting = list(run.waiting), deque()
         for taken in waiting:
-            consumer.refused(taken)
+            run.consumer.refused(taken)
 
-    def _run(self, consumer: Consumer) -> None:
-        """Hand over until nothing waits. One of these at a time."""
+    def _work(self, run: _Run) -> None:
+        """Hand over until nothing waits. One of these at a time: a run begins when all of the one before is settled."""
         while True:
             with self._lock:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                batch = [run.waiting.popleft() for _ in range(min(BATCH, len(run.waiting)))]
                 if not batch:
-                    self._running = False
+                    run.is_working = False
                     return
             try:
-                self._hand_over(consumer, batch)
+                self._hand_over(run, batch)
             except BaseException as error:  # noqa: BLE001 - whatever goes wrong, no message may be lost by it
                 self._drop_session()
-                self._back_off(consumer, batch, "retrying", error)
+                self._back_off(run, batch, "retrying", error)
 
-    def _hand_over(self, consumer: Consumer, batch: list[Taken]) -> None:
+    def _hand_over(self, run: _Run, batch: list[Taken]) -> None:
+        consumer = run.consumer
         if consumer.is_stopped:
             self._give_back(consumer, batch)
             return
@@ -231,13 +249,13 @@ class LinkSender:
         rest = [taken for taken, _ in stored[len(settled) :]] + later
         blocking = answers[-1] if answers and answers[-1].outcome is Outcome.BLOCKED else None
         if blocking is not None:
-            self._back_off(consumer, rest, "blocked", blocking)
+            self._back_off(run, rest, "blocked", blocking)
             return
         with self._lock:
             self._state, self._error = "connected", ("", "")
         consumer.succeeded()
         with self._lock:
-            self._waiting.extendleft(reversed(rest))
+            run.waiting.extendleft(reversed(rest))
 
     def _fetch(self, consumer: Consumer, batch: list[Taken]) -> tuple[list[tuple[Taken, StoredMessage]], list[Taken]]:
         """Read messages up to the size of a batch; answers them, and those that are left for the next one."""
@@ -289,11 +307,13 @@ class LinkSender:
 
     def _open(self, settings: LinkSettings) -> LinkSession:
         """The session, made if there is none. Blocks. Raises ConnectionFailed, LoginRefused, AuthDataError."""
+        if self._session_for is not settings:
+            self._drop_session()
         if self._session is None:
             session = self._transport.open(self._login(settings, self._name))
             held = session.held()
             self._to_forget |= held - self._unsent(held)
-            self._session = session
+            self._session, self._session_for = session, settings
         return self._session
 
     def _unsent(self, held: frozenset[str]) -> frozenset[str]:
@@ -311,17 +331,17 @@ class LinkSender:
         if session is not None:
             session.close()
 
-    def _back_off(self, consumer: Consumer, batch: list[Taken], state: str, why: BaseException | Answer) -> None:
+    def _back_off(self, run: _Run, batch: list[Taken], state: str, why: BaseException | Answer) -> None:
         """Everything goes back, in its old order, and nothing is taken for a time."""
         known = isinstance(why, ConnectorError | Answer)
         code, text = (why.code, why.text) if isinstance(why, ConnectorError | Answer) else (type(why).__name__, "")
-        seconds = consumer.outage(code)
+        seconds = run.consumer.outage(code)
         with self._lock:
             self._state, self._error = state, (code, text)
-            waiting, self._waiting = list(self._waiting), deque()
+            waiting, run.waiting = list(run.waiting), deque()
         log = _LOG.warning if known else _LOG.error
         log("bus %s: the link to %s is %s for %.0f s: %s %s", self._engine.name, self.to, state, seconds, code, text)
-        self._give_back(consumer, [*batch, *waiting])
+        self._give_back(run.consumer, [*batch, *waiting])
 
     def _give_back(self, consumer: Consumer, batch: list[Taken]) -> None:
         for taken in batch:

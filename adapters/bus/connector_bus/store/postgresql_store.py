@@ -226,7 +226,7 @@ class PostgresqlStore:
     def received(self, link: str) -> frozenset[str]:
         """See the contract."""
         with self._read() as connection:
-            return frozenset(connection.scalars(transfers_over(link_transfers, link)))
+            return frozenset(map(str, connection.scalars(transfers_over(link_transfers, link))))
 
     def unsent(self, destination: str, transfers: Collection[str]) -> frozenset[str]:
         """See the contract."""

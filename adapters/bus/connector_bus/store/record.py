@@ -101,7 +101,7 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "space": None if stored.place is None else header.destination,
         "transfer": None if stored.passage is None else stored.passage.transfer,
         "routing": _routing_of(stored),
-        "properties": json.dumps(dict(header.properties), ensure_ascii=False),
+        "properties": json.dumps(dict(header.properties), ensure_ascii=False) if header.properties else "{}",
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
     }
