@@ -62,20 +62,21 @@ class Engine:
 
 
 @contextmanager
-def load(*works: Any) -> Iterator[None]:
-    """Each in a thread, until the connection that it uses is lost."""
+def load(*works: Any) -> Iterator[list[Exception]]:
+    """Each in a thread, until the connection that it uses is lost; answers by what errors they were ended."""
+    ended: list[Exception] = []
 
     def until_lost(work: Any) -> None:
         try:
             work()
-        except Exception:
-            return
+        except Exception as error:
+            ended.append(error)
 
     threads = [threading.Thread(target=until_lost, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield ended
     finally:
         for thread in threads:
             thread.join(30)
@@ -137,9 +138,11 @@ def test_no_accepted_message_is_lost_and_no_settled_one_comes_again(tmp_path: Pa
             client.container.create_receiver(client.conn, "requests", handler=Settling(received, settled))
             client.wait(lambda: False, timeout=60)
 
-        with load(send, take):
-            assert enough.wait(60)
+        with load(send, take) as ended:
+            there = enough.wait(60)
+            why = f"run {run} of {wanted} messages, {len(accepted)} accepted so far, ended by {ended}"
             engine.kill()
+            assert there, why
         assert not before & set(received[came:]), "a message that was settled has come again"
 
     engine = Engine(tmp_path, port)

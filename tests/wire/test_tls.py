@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support_tls import profile_keys
@@ -41,16 +43,16 @@ def secured(folder: Path, *, asks: str = "none", users: bool = False) -> Iterato
         yield running
 
 
-def begins_with(folder: Path, port: int, own: str | None = None) -> bytes:
-    """What the server says to a SASL header under TLS."""
+def begins_with(folder: Path, port: int, own: str | None = None, more: bytes = b"", until: bytes = b"") -> bytes:
+    """What the server says to a SASL header under TLS, and to what is sent besides; up to some bytes, or all."""
     context = ssl.create_default_context(cafile=folder / "node.crt")
     if own is not None:
         context.load_cert_chain(folder / f"{own}.pem")
     with socket.create_connection(("127.0.0.1", port), 10) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as tls:
-            tls.sendall(b"AMQP\x03\x01\x00\x00")
+            tls.sendall(b"AMQP\x03\x01\x00\x00" + more)
             said = b""
-            while len(said) < 8 or len(said) < 8 + int.from_bytes(said[8:12], "big"):
+            while until not in said or len(said) < 8 or len(said) < 8 + int.from_bytes(said[8:12], "big"):
                 piece = tls.recv(4096)
                 if not piece:
                     break
@@ -71,6 +73,30 @@ def test_external_is_offered_to_whose_certificate_stands_for_a_user(tmp_path: Pa
         port = running.port("InboundSecureMessaging")
         assert b"EXTERNAL" in begins_with(tmp_path, port, "alice")
         assert b"EXTERNAL" not in begins_with(tmp_path, port)
+
+
+EXTERNAL = b"\0\0\0\x1a\2\1\0\0\0\x53\x41\xc0\x0d\x02\xa3\x08EXTERNAL\xa0\0"
+
+
+@pytest.mark.parametrize("how", ["name", "fingerprint", "another"])
+def test_a_certificate_stands_for_whom_the_map_names(tmp_path: Path, how: str) -> None:
+    profile_keys(tmp_path, "alice")
+    pem = (tmp_path / "alice.crt").read_text()
+    name: Any = ssl.create_default_context(cadata=pem).get_ca_certs()[0]["subject"]
+    common = next(value for part in name for key, value in part if key == "commonName")
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest().upper()
+    colons = ":".join(digest[place : place + 2] for place in range(0, len(digest), 2))
+    known = {"name": common, "fingerprint": f"sha256:{colons}", "another": "somebody else"}[how]
+    for other in ("node", "mallory"):
+        profile_keys(tmp_path, other)
+    text = TLS.replace("ASKS", "supported").replace("USERS", "true")
+    extra = f'{text}[chains.InboundSecureMessaging.certificate_map]\n"{known}" = "bob"\n'
+    with wire(tmp_path, permitted='"tls-only"', extra=extra) as running:
+        port = running.port("InboundSecureMessaging")
+        assert (b"EXTERNAL" in begins_with(tmp_path, port, "alice")) is (how != "another")
+        if how != "another":
+            said = begins_with(tmp_path, port, "alice", EXTERNAL, b"\x00\x53\x44")
+            assert said.endswith(b"\x50\x00")  # let in
 
 
 @pytest.mark.parametrize("own", [None, "mallory"])

@@ -98,7 +98,9 @@ class ClientProtocol(asyncio.Protocol):
             transport.close()
             return
         self._address = address
-        external = _common_name(transport.get_extra_info("ssl_object"))
+        secured = transport.get_extra_info("ssl_object")
+        certificate = None if secured is None else secured.getpeercert(binary_form=True)
+        external = self._chain.certificate_user(_common_name(secured), certificate)
         bare = self._admission.takes_nobody()
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))

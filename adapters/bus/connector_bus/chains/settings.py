@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -51,6 +53,8 @@ class ChainSettings:
         tls: The TLS configuration; None for a chain in plain text.
         enabled: Whether it listens at all.
         certificate_users: Whether a client's certificate stands for the user of its common name (EXTERNAL).
+        certificate_map: Whom certificates stand for where it isn't their common name: by that name, or by `sha256:` and
+            the fingerprint. Where there is any, other certificates stand for nobody.
         default_bus: The bus of clients that name none.
         idle_timeout: Seconds after which a silent client is taken for dead.
         login_timeout: Seconds that a client may take until it has said who it is and opened its connection.
@@ -73,6 +77,7 @@ class ChainSettings:
     tls: str | None = None
     enabled: bool = True
     certificate_users: bool = False
+    certificate_map: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     default_bus: str | None = None
     idle_timeout: float = 60.0
     login_timeout: float = 10.0
@@ -92,6 +97,14 @@ class ChainSettings:
     def is_secure(self) -> bool:
         """Whether it is protected by TLS."""
         return self.tls is not None
+
+    def certificate_user(self, name: str | None, certificate: bytes | None) -> str | None:
+        """Whom a verified certificate stands for, by its common name and its bytes; None for nobody. Pure."""
+        if not self.certificate_map:
+            return name
+        fingerprint = "" if certificate is None else hashlib.sha256(certificate).hexdigest()
+        written = {key.lower().replace(":", ""): user for key, user in self.certificate_map.items()}
+        return written.get(f"sha256{fingerprint}") or self.certificate_map.get(name or "")
 
 
 def read_chains(section: Mapping[str, Any]) -> dict[str, ChainSettings]:
