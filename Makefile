@@ -37,7 +37,7 @@ $(VENV)/.servers: tests/servers/install | $(VENV)/.installed-test
 
 test: $(VENV)/.installed-test $(VENV)/.servers  ## every test, with coverage by branch
 	@rm -f .coverage*
-	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS); status=$$?; \
+	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS); status=$$?; \
 	  $(BIN)/coverage combine --quiet; $(BIN)/coverage report --format=total | sed 's/^/branch coverage: /;s/$$/ %/'; exit $$status
 
 soak: $(VENV)/.installed-test  ## the pools under a million operations of hypothesis' programs (OPERATIONS=, SOAK_ARGS=--seed 7)

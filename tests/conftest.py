@@ -5,18 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from support_secrets import MARKER
 
 from connector import Secret
-
-TESTS = Path(__file__).parent
-#: Rooms whose tests share servers for the whole session: one process has them all.
-ROOMS_WITH_SERVERS = frozenset(
-    {"bus", "directory", "interop", "kerberos", "registries", "sql", "stores", "transactions", "web"}
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,16 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(config.stash[RECORDER], "connector-recorder")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What has to stay in one process where several share the tests: a room with servers, else a file."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        place = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else item.path
-        room = place.parts[0]
-        if room != "docs":  # a page needs nothing of another, and pages take longest
-            item.add_marker(pytest.mark.xdist_group(room if room in ROOMS_WITH_SERVERS else str(place)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What has to stay in one process stays there."""
+    from support_workers import SharedByRoom
+
+    return SharedByRoom(config, log)
 
 
 @pytest.fixture

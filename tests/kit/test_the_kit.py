@@ -58,7 +58,8 @@ def sabotage(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict[s
         for name, saboteur in SABOTEURS.items()
         for test in nodes_of(saboteur, getattr(saboteur, "breaks", ()) or ("OUT-CORE-040",))
     ]
-    done = run_pytest(f"--connector-report={report}", *nodes)
+    # Python's own tracebacks: nobody reads them, and pytest's parse the source of each failure.
+    done = run_pytest("--tb=native", f"--connector-report={report}", *nodes)
     assert done.returncode == 1, done.stdout[-2000:]
     found: dict[str, dict[str, Any]] = {}
     for subject in json.loads(report.read_text())["subjects"]:

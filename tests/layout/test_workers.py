@@ -1,0 +1,31 @@
+"""Tests that share something stay in one process where several share the suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support_workers import ROOMS_WITH_SERVERS, scope_of
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("test", "scope"),
+    [
+        ("tests/bus/test_store.py::test_it[a::b/c]", "tests/bus"),
+        ("tests/kit/test_our_adapters.py::TestEcho::test_it", "tests/kit/test_our_adapters.py"),
+        ("tests/docs/test_examples.py::test_it[pools]", "tests/docs/test_examples.py::test_it[pools]"),
+        ("connector/testing/kit.py::TestKit::test_it", "connector/testing/kit.py"),
+    ],
+)
+def test_a_test_stays_with_its_room_its_file_or_alone(test: str, scope: str) -> None:
+    assert scope_of(test) == scope
+
+
+def test_a_room_whose_conftest_has_something_for_the_session_is_kept_together() -> None:
+    with_session = {
+        conftest.parent.name for conftest in TESTS.glob("*/conftest.py") if 'scope="session"' in conftest.read_text()
+    }
+    # One file alone asks for the server of tests/container.
+    assert with_session - {"container"} == ROOMS_WITH_SERVERS
