@@ -173,12 +173,12 @@ class FakeBusConnection:
         self._bus = bus
         self._identity = None if user is None else UserPrincipal(user, "test")
 
-    def send(self, destination: str, body: Any, *, topic: str | None = None) -> str:
+    def send(self, destination: str, body: Any, *, topic: str | None = None, reply_to: str | None = None) -> str:
         queue = self._bus.queues.setdefault(destination, [])
         queue.append(Message(body, message_id=f"m{len(queue) + 1}", destination=destination, identity=self._identity))
         return f"m{len(queue)}"
 
-    def receive(self, destination: str, timeout: float | None = None) -> Message | None:
+    def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         queue = self._bus.queues.get(destination, [])
         return queue.pop(0) if queue else None
 

@@ -14,12 +14,14 @@ from connector.spi import AuditLog, Explanation, Message, Scope, Secret, SignOnP
 class AdministeredBus(Protocol):
     """A bus connection, signed on as one user (interfaces.md)."""
 
-    def send(self, destination: str, body: Any, /, *, topic: str | None = None) -> Any:
+    def send(self, destination: str, body: Any, /, *, topic: str | None = None, reply_to: str | None = None) -> Any:
         """Send, to a topic space with what it is about; answers the message id."""
         ...
 
-    def receive(self, destination: str, /, timeout: float | None = None) -> Message | None:
-        """Receive and acknowledge; None after `timeout` seconds."""
+    def receive(
+        self, destination: str, /, timeout: float | None = None, *, selector: str | None = None
+    ) -> Message | None:
+        """Receive what the selector wants, and acknowledge it; None after `timeout` seconds."""
         ...
 
     def browse(self, destination: str, /) -> Iterable[Message]:

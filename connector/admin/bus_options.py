@@ -12,9 +12,12 @@ from typing import Any, TypeVar, final
 
 import click
 
+from connector.admin.naming.outside import Outside, naming_option
 from connector.admin.operations import Login
 from connector.admin.output import print_line
 from connector.admin.password_input import PasswordSource, password_options
+from connector.admin.route import Route
+from connector.admin.settings import settings_of
 from connector.errors import ConfigError, Reason
 
 STDIN_TAKEN = Reason(
@@ -36,6 +39,7 @@ def bus_arguments(command: _Command) -> _Command:
         metavar="NAME",
         help="A connection factory of the configuration, of a broker elsewhere for example; BUS is then left out.",
     )(command)
+    command = naming_option(command)
     command = click.argument("destination", required=False, metavar="DESTINATION")(command)
     return click.argument("bus", required=False, metavar="BUS")(command)
 
@@ -83,6 +87,30 @@ class Place:
     def login(self, login: Login | None) -> Login | None:
         """The request's login: the bus's own; with a connection factory none, it goes with the arguments."""
         return login if self.cf is None else None
+
+
+def route_to(context: click.Context, place: Place, naming: str | None, *names: str | None) -> tuple[Route, list[str]]:
+    """The way to a place's messages, and the names of destinations as they are there.
+
+    A connection factory that the own configuration does not define, and destinations with it, are looked up outside
+    (CONF-6): the container that is opened for the command then has it. Blocks for the look-ups; raises what they raise.
+
+    Args:
+        context: The command's.
+        place: Where the messages are.
+        naming: The naming port to ask, or None for the configuration's.
+        names: Further names of destinations; None for none.
+    """
+    wanted = [place.destination, *(name for name in names if name is not None)]
+    profile = Route.of(context).profile if place.cf is not None else None
+    if profile is None or place.cf is None or (naming is None and profile.naming is None):
+        return Route.of(context), wanted
+    if place.cf in profile.resources and naming is None:
+        return Route.of(context), wanted
+    settings = settings_of(context)
+    outside = Outside(settings, profile, naming)
+    settings.looked_up = outside.connection_overrides({place.cf: outside.look_up(place.cf)})
+    return Route.of(context), [outside.destination(name) for name in wanted]
 
 
 def timeout_option(default: float) -> Callable[[_Command], _Command]:

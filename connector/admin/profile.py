@@ -28,6 +28,7 @@ class Profile:
         state_folder: Where a running container keeps its lock and its admin socket.
         security: Whether administrative security is on.
         stores: User registry and authentication data.
+        resources: The global names that it defines.
         naming: Where names are looked up that it does not define; None for nowhere.
         overrides: What the command's options change of the configuration; for the container that is opened with it.
     """
@@ -37,6 +38,7 @@ class Profile:
     state_folder: Path
     security: bool
     stores: Stores
+    resources: frozenset[str] = frozenset()
     naming: NamingProvider | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -88,8 +90,16 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
         tls=lambda: configuration.tls,
         registries=registries,
     )
-    naming = configuration.naming_provider
-    return Profile(file, core.name, Path(core.state), core.security, stores, naming, dict(overrides))
+    return Profile(
+        file,
+        core.name,
+        Path(core.state),
+        core.security,
+        stores,
+        frozenset(configuration.resources),
+        configuration.naming_provider,
+        dict(overrides),
+    )
 
 
 def _with_mistakes(file: Path, overrides: Mapping[str, Any], error: ConfigError) -> Profile | None:
@@ -106,4 +116,4 @@ def _with_mistakes(file: Path, overrides: Mapping[str, Any], error: ConfigError)
 
     state = file.parent / core.get("state", "state")
     security = core.get("security") is not False
-    return Profile(file, str(core.get("name")), state, security, Stores("", refuse, refuse), None, dict(overrides))
+    return Profile(file, str(core.get("name")), state, security, Stores("", refuse, refuse), overrides=dict(overrides))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -32,6 +33,7 @@ class CommandSettings:
         server: HOST:PORT of the admin port of a container elsewhere; None: the one of the configuration.
         server_trust: Whom to believe there: a file of certificates, or a fingerprint.
         client_key: Own key and certificate, for a port that asks for one.
+        looked_up: What was looked up in another container, as settings that win over the files.
     """
 
     json: bool = False
@@ -44,6 +46,7 @@ class CommandSettings:
     server: str | None = None
     server_trust: str | None = None
     client_key: Path | None = None
+    looked_up: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def remote(self) -> RemoteServer | None:
@@ -64,7 +67,7 @@ class CommandSettings:
             said["passphrase"] = STDIN
         if self.new_passphrase is not None:
             said["new_passphrase"] = self.new_passphrase
-        return {"auth_data": said} if said else {}
+        return {**({"auth_data": said} if said else {}), **self.looked_up}
 
 
 def file_source(path: Path) -> str:

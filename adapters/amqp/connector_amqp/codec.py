@@ -60,6 +60,7 @@ def encoded(message: Message, destination: str, user_id: str | None = None) -> b
         wire.address = destination
         wire.reply_to = message.reply_to
         wire.group_id = message.group
+        wire.subject = message.topic
         wire.creation_time = now
         wire.durable = message.persistent
         wire.priority = message.priority
@@ -117,6 +118,7 @@ def _read(wire: Any, source: str, identity: Principal | None) -> Message:
         persistent=bool(wire.durable),
         delivery_count=int(wire.delivery_count),
         group=wire.group_id or None,
+        topic=wire.subject or None,
     )
 
 

@@ -53,6 +53,7 @@ class AmqpConnection:
         priority: int | None = None,
         time_to_live: float | None = None,
         group: str | None = None,
+        topic: str | None = None,
     ) -> str:
         """Send a message; when this returns the broker has accepted it, and it answers the message's id.
 
@@ -68,6 +69,7 @@ class AmqpConnection:
             priority: 0 to 9; 4 is normal.
             time_to_live: Seconds until it may be dropped; None for never.
             group: The group within which order is kept.
+            topic: What it is about: the subject, by which an engine's topic spaces deliver.
 
         Raises:
             AccessDenied: CF-AMQP-020, not allowed there.
@@ -76,24 +78,24 @@ class AmqpConnection:
                 have been taken or not).
             ConnectionFailed: CF-AMQP-023, the same.
         """
-        message = _message(body, properties, reply_to, correlation_id, priority, time_to_live, group)
+        message = _message(body, properties, reply_to, correlation_id, priority, time_to_live, group, topic)
         return self._physical().send(destination, message)
 
-    def receive(self, destination: str, timeout: float | None = None) -> Message | None:
-        """Take the next message; None if none came within `timeout` seconds (None: wait without limit).
+    def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
+        """Take the next message that matches; None if none came within `timeout` seconds (None: wait without limit).
 
         It is acknowledged by this; where the connection is lost before the broker has heard that, the broker delivers
         it again. Raises AccessDenied CF-AMQP-020, NameNotFound CF-AMQP-021, MessagingError
         CF-AMQP-022, -034, -035, ConnectionFailed CF-AMQP-023.
         """
-        return self._physical().receive(destination, timeout)
+        return self._physical().receive(destination, timeout, selector)
 
-    def browse(self, destination: str) -> Iterator[Message]:
-        """What could be received now, in order, without taking it; the first thousand.
+    def browse(self, destination: str, *, selector: str | None = None) -> Iterator[Message]:
+        """What could be received now and matches, in order, without taking it; the first thousand.
 
         Blocks for all of them. Raises what `receive` raises, and MessagingError CF-AMQP-031 where the broker can't.
         """
-        return iter(self._physical().browse(destination, BROWSED))
+        return iter(self._physical().browse(destination, BROWSED, selector))
 
     def request(
         self,
@@ -115,7 +117,7 @@ class AmqpConnection:
                 and everything that `send` raises.
         """
         physical = self._physical()
-        message = _message(body, properties, None, None, None, None, None)
+        message = _message(body, properties, None, None, None, None, None, None)
         reply = physical.request(destination, message, timeout)
         if reply is None:
             raise MessagingError(NO_REPLY, destination=destination, broker=physical.broker, timeout=timeout)
@@ -163,6 +165,7 @@ def _message(
     priority: int | None,
     time_to_live: float | None,
     group: str | None,
+    topic: str | None,
 ) -> Message:
     message = body if isinstance(body, Message) else Message(body)
     expires_at = None
@@ -176,6 +179,7 @@ def _message(
         "correlation_id": correlation_id,
         "priority": priority,
         "group": group,
+        "topic": topic,
         "expires_at": expires_at,
     }
     return message.replace(**{name: value for name, value in given.items() if value is not None})

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message
+from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, route_to
 from connector.admin.output import print_json, print_line
-from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, settings_of
 
 
@@ -20,14 +19,18 @@ def browse(
     bus: str | None,
     destination: str | None,
     cf: str | None,
+    naming: str | None,
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
 ) -> None:
     """Look at the first hundred messages on DESTINATION of BUS; they stay there."""
     place = Place.of(cf, bus, destination)
+    route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file)
-    messages = Route.of(context).call(place.operation("browse"), place.arguments(login), login=place.login(login))
+    messages = route.call(
+        place.operation("browse"), place.arguments(login, destination=there), login=place.login(login)
+    )
     if settings_of(context).json:
         print_json(messages)
         return

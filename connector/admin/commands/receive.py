@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, timeout_option
+from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, route_to, timeout_option
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_json
-from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, settings_of
 
 
@@ -22,6 +21,7 @@ def receive(
     bus: str | None,
     destination: str | None,
     cf: str | None,
+    naming: str | None,
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
@@ -29,9 +29,10 @@ def receive(
 ) -> None:
     """Take one message from DESTINATION of BUS. Without one within the timeout the exit code is 1."""
     place = Place.of(cf, bus, destination)
+    route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file)
-    arguments = place.arguments(login, timeout=timeout)
-    message = Route.of(context).call(place.operation("receive"), arguments, login=place.login(login), wait=timeout)
+    arguments = place.arguments(login, destination=there, timeout=timeout)
+    message = route.call(place.operation("receive"), arguments, login=place.login(login), wait=timeout)
     if settings_of(context).json:
         print_json(message)
     elif message is None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, message_body
+from connector.admin.bus_options import Place, bus_arguments, bus_login, message_body, route_to
 from connector.admin.output import print_result
-from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, settings_of
 
 
@@ -24,14 +23,16 @@ def send(
     body: str | None,
     topic: str | None,
     cf: str | None,
+    naming: str | None,
     user: str | None,
     password_stdin: bool,
     password_file: Path | None,
 ) -> None:
     """Send BODY to DESTINATION of BUS: JSON if it parses, else text; `-` reads it from standard input."""
     place = Place.of(cf, bus, destination, body)
+    route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file, body=place.body)
-    arguments = place.arguments(login, body=message_body(place.body), topic=topic)
-    result = Route.of(context).call(place.operation("send"), arguments, login=place.login(login))
+    arguments = place.arguments(login, destination=there, body=message_body(place.body), topic=topic)
+    result = route.call(place.operation("send"), arguments, login=place.login(login))
     text = f"Sent {result['message_id'] or 'a message'} to {place.destination}."
     print_result(result, as_json=settings_of(context).json, for_people=text)

@@ -16,6 +16,7 @@ from connector.admin.operations.request import Login
 from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile
 from connector.admin.settings import CommandSettings
+from connector.container.naming import NAME_UNKNOWN
 from connector.errors import ConfigError, Reason
 
 if TYPE_CHECKING:
@@ -79,6 +80,16 @@ class Outside:
         login = Login(user, PasswordSource().read(f"password of {user}"))
         return look_up(name, host, port, tls, login)
 
+    def destination(self, name: str) -> str:
+        """What a destination is called where it is: looked up, or the name itself where nothing of it is offered."""
+        try:
+            found = self.look_up(name)
+        except RemoteFailure as refusal:
+            if refusal.failure.code != NAME_UNKNOWN.code:
+                raise
+            return name
+        return str(found.properties.get("name", name))
+
     def connection_overrides(self, names: Mapping[str, NamingReference]) -> dict[str, Any]:
         """The resources that the own container is to have for what was looked up, as settings that win over files."""
         provider = None if self.profile is None else self.profile.naming
@@ -89,6 +100,7 @@ class Outside:
             if provider is not None and found.kind == "connection-factory":
                 if provider.connection_tls is not None:
                     properties["tls"] = provider.connection_tls
+                properties |= provider.connection_properties
                 if provider.connection_alias is not None:
                     resource["component_alias"] = provider.connection_alias
             resources[name] = resource

@@ -14,13 +14,19 @@ from connector.admin.access import Access
 from connector.admin.administered import AdministeredBus
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
-from connector.errors import ConfigError, Reason
+from connector.errors import ConfigError, ConnectionFailed, Reason
 from connector.spi import Message
 
 NO_MESSAGES = Reason(
     "CF-ADM-140",
     "{reference} gives no connections that messages are sent over.",
     "Name a connection factory of a bus or of an AMQP broker.",
+)
+
+NO_REPLY = Reason(
+    "CF-ADM-151",
+    "no reply to the request to {destination} came to {response} within {timeout} s.",
+    "See whether somebody consumes there, and whether they may send to {response}.",
 )
 
 #: The longest wait of one receive, in seconds: so often it is looked whether anybody still waits for the answer.
@@ -95,12 +101,26 @@ def browse(target: Target, request: Request) -> list[dict[str, Any]]:
 
 
 def request(target: Target, request: Request) -> dict[str, Any]:
-    """Send and wait for the reply. Raises RequestFailed for a fault, and the bus's own error after the timeout."""
+    """Send and wait for the reply, on a queue of its own or on a named one.
+
+    Raises RequestFailed for a fault, and the bus's own error after the timeout, or ConnectionFailed (CF-ADM-151).
+    """
     arguments = request.arguments
     destination, timeout = arguments.text("destination"), arguments.seconds("timeout")
+    response = arguments.optional_text("response")
     with _connection(target, request) as connection:
-        reply = connection.request(destination, arguments.anything("body"), timeout=timeout)
-    return plain_message(reply)
+        if response is None:
+            return plain_message(connection.request(destination, arguments.anything("body"), timeout=timeout))
+        sent = connection.send(destination, arguments.anything("body"), reply_to=response)
+        wanted, left = f"JMSCorrelationID = '{sent}'", timeout
+        while not request.abandoned():  # in slices, as `receive`
+            reply = connection.receive(response, timeout=min(SLICE, left), selector=wanted)
+            left -= SLICE
+            if reply is not None:
+                return plain_message(reply)
+            if left <= 0:
+                break
+    raise ConnectionFailed(NO_REPLY, destination=destination, response=response, timeout=f"{timeout:g}")
 
 
 def plain_message(message: Message) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class NamingProviderSection(Section):
 
     `address` is HOST:PORT of the other container's naming port; `tls` names the TLS configuration for the look-up, none
     is plain TCP; `alias` is the authentication data of the look-up's login. The connections that are made afterwards
-    are another matter: `connection_tls` and `connection_alias` are theirs.
+    are another matter: `connection_tls` and `connection_alias` are theirs, and `connection_properties`, which win over
+    those that were looked up.
     """
 
     address: Name
@@ -45,6 +46,7 @@ class NamingProviderSection(Section):
     alias: Name | None = None
     connection_tls: Name | None = None
     connection_alias: Name | None = None
+    connection_properties: Mapping[str, Any] = Field(default_factory=dict)
 
 
 class NamingSection(Section):
@@ -116,4 +118,5 @@ def _provider(
         section.alias,
         section.connection_tls,
         section.connection_alias,
+        section.connection_properties,
     )

@@ -181,6 +181,7 @@ class NamingProvider:
         alias: The authentication data of the look-up's login; None for none.
         connection_tls: The name of the TLS configuration of the connections made afterwards.
         connection_alias: Their authentication data.
+        connection_properties: Properties of their factories, which win over those that were looked up.
     """
 
     host: str
@@ -189,6 +190,7 @@ class NamingProvider:
     alias: str | None
     connection_tls: str | None
     connection_alias: str | None
+    connection_properties: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
