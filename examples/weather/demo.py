@@ -155,6 +155,26 @@ class Demo:
         self.story.expect("rows, each written by its caller", rows, wanted)
         self.story.expect("physical connections", pool["created"], 1)
 
+    def the_subscriber(self, opened: Any) -> None:
+        """What was published while the circle ran, each under its caller's identity."""
+        found = [opened.receive(timeout=10.0) for _ in range(2)]
+        for message in found:
+            condition = message.body["weatherCondition"]
+            self.story.tell("topic", f"forecasts, {message.topic}: {condition}, from {message.identity}")
+        published = [(message.topic, str(message.identity)) for message in found]
+        wanted = [("UK/Tuesday", "alice@weather"), ("UK/Friday", "bob@weather")]
+        self.story.expect("what was published", published, wanted)
+
+    def another_country(self) -> None:
+        """A request that leaves by a link for another bus, where its own policy is asked once more."""
+        self.audit.news()
+        answer = self.ask("alice", "FR", "Tuesday")
+        (deliver,) = [event for event in self.audit.news() if event["action"] == "deliver"]
+        self.story.tell("link", f"alice@weather asks for FR: handled on the bus france as {deliver['who']}")
+        self.story.tell("client", f"prints {answer}")
+        self.story.expect("the handler in France", (deliver["who"], deliver["outcome"]), ("alice@weather", "success"))
+        self.story.expect("the answer from France", answer, "Windy")
+
     def the_refusals(self) -> None:
         """A caller without the role and a request without a route: refused, told why, and kept."""
         for user, location, code in (("carol", "UK", "CF-ENDP-010"), ("alice", "Atlantis", "CF-BUS-040")):
@@ -208,9 +228,14 @@ class Demo:
 
     def run(self) -> None:
         """The whole demo."""
-        self.the_circle("alice", "Tuesday", "Sunny", in_full=True)
-        self.the_circle("bob", "Friday", "Cloudy", in_full=False)
+        admin = self.profile.passwords["admin"]
+        with self.container.lookup("jms/weather").get_connection("admin", admin) as operator:
+            opened = operator.subscribe("forecasts", "UK/#")
+            self.the_circle("alice", "Tuesday", "Sunny", in_full=True)
+            self.the_circle("bob", "Friday", "Cloudy", in_full=False)
+            self.the_subscriber(opened)
         self.the_log()
+        self.another_country()
         self.the_refusals()
         self.the_replacement()
 

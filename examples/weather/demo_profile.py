@@ -15,7 +15,7 @@ from connector.security.vault_key import generate_key
 from weather_postgresql import PostgreSQLServer
 
 HERE = Path(__file__).parent
-DESCRIPTORS = ("connector.toml", "export.toml", "uk-weather.toml")
+DESCRIPTORS = ("connector.toml", "export.toml", "uk-weather.toml", "fr-weather.toml")
 
 #: Who exists, and in which groups. carol is a client of the bus, but no forecaster.
 USERS: dict[str, tuple[str, ...]] = {
@@ -24,6 +24,8 @@ USERS: dict[str, tuple[str, ...]] = {
     "carol": ("clients",),
     "weather-applications": (),
     "uk-service": (),
+    "fr-service": (),
+    "weather-engines": (),
     "admin": ("operators",),
 }
 
@@ -85,7 +87,7 @@ def make_profile(folder: Path, server: PostgreSQLServer | None) -> Profile:
     log_password = Secret(secrets.token_urlsafe(12))
     generate_key(folder / "vault.key")
     vault = FileVault(folder / "auth-data.vault", f"file:{folder / 'vault.key'}")
-    for alias in ("weather-applications", "uk-service"):
+    for alias in ("weather-applications", "uk-service", "fr-service", "weather-engines"):
         vault.put(alias, alias, passwords[alias])
     vault.put("forecast-log", "forecast_pool", log_password)
     overrides = _postgresql(server, log_password) if server is not None else _sqlite(folder)

@@ -48,7 +48,7 @@ class Offering:
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[Wire]:
     require_proton()
-    with wire(tmp_path, extra="[buses.weather.destinations.replies]\ntype = \"queue\"\n") as running:
+    with wire(tmp_path, extra='[buses.weather.destinations.replies]\ntype = "queue"\n') as running:
         yield running
 
 

@@ -27,6 +27,8 @@ def test_it_runs_on_sqlite_and_says_what_is_lost(tmp_path: Path) -> None:
     assert "prints Sunny" in done.stdout
     assert "prints Cloudy" in done.stdout
     assert "SQLite has no users" in done.stdout
+    assert "forecasts, UK/Tuesday: Sunny, from alice@weather" in done.stdout
+    assert "handled on the bus france as alice@weather" in done.stdout
 
 
 def test_the_national_service_is_replaced_while_it_runs_by_one_command(tmp_path: Path) -> None:

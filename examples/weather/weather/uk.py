@@ -1,4 +1,4 @@
-"""The UK service: answers, and writes into the forecast log who asked, signed on as that caller."""
+"""The UK service: answers, writes into the forecast log who asked, signed on as that caller, and publishes it."""
 
 from __future__ import annotations
 
@@ -18,4 +18,7 @@ def forecast(message: Message, context: MessageContext) -> dict[str, str]:
         row = {"caller": context.caller_principal.name, "location": request["location"], "day": request["day"]}
         connection.execute(INSERT, row)
         connection.commit()
-    return {"weatherCondition": "Sunny" if request["day"] in {"Tuesday", "Tue"} else "Cloudy"}
+    answer = {"weatherCondition": "Sunny" if request["day"] in {"Tuesday", "Tue"} else "Cloudy"}
+    with context.lookup("jms/weather").get_connection() as bus:
+        bus.send("forecasts", answer, topic=f"UK/{request['day']}")
+    return answer
