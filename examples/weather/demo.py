@@ -9,9 +9,12 @@ audit log, and what the mediation logs of itself.
 from __future__ import annotations
 
 import argparse
+import base64
+import http.client
 import json
 import logging
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -212,6 +215,37 @@ class Demo:
         self.story.expect("when it is in force", done.splitlines()[-1].rpartition(": ")[2], "live.")
         self.story.expect("the answers before and after", (before, after), ("Sunny", "Rain"))
 
+    def the_second_front(self) -> None:
+        """The same forecasts over HTTP, by configuration only, while everything runs (DEMO-3)."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        resource = (
+            f'{{ adapter = "http", kind = "activation", properties = {{ listen = "127.0.0.1:{port}", '
+            'path = "/forecast", destination = "forecast.requests" } }'
+        )
+        for key, value in (('resources."http/forecasts"', resource), ("applications.http-front", '"http-front.toml"')):
+            self.story.tell("operator", f"$ connector config set {key} '{value}'")
+            self.command("config", "set", key, value)
+        answers = [self.post(port, user, "FR", "Tuesday") for user in ("alice", "carol")]
+        (status, answer), (refused, _) = answers
+        asked = f"POST /forecast as alice: {status}, {answer}"
+        self.story.tell("HTTP", f"{asked}; as carol, who is no forecaster: {refused}")
+        self.story.expect("over HTTP", (status, answer), (200, "Windy"))
+        self.story.expect("over HTTP, refused", refused, 403)
+
+    def post(self, port: int, user: str, location: str, day: str) -> tuple[int, Any]:
+        """One request over HTTP, signed on by password."""
+        pair = f"{user}:{self.profile.passwords[user].reveal()}".encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("POST", "/forecast", json.dumps({"location": location, "day": day}), headers)
+            response = connection.getresponse()
+            told = json.loads(response.read())
+        finally:
+            connection.close()
+        return response.status, told.get("weatherCondition", told)
+
     def command(self, *arguments: str) -> str:
         """What a command prints, of another process, which logs in as the administrator."""
         folder = self.profile.configuration.parent
@@ -238,6 +272,7 @@ class Demo:
         self.another_country()
         self.the_refusals()
         self.the_replacement()
+        self.the_second_front()
 
 
 def start(options: argparse.Namespace, stack: ExitStack) -> Demo:
@@ -265,6 +300,8 @@ def main() -> int:
     logging.getLogger("weather").setLevel(logging.INFO)
     # Refusals are warnings to an operator; here they are part of the story, and told from where they are kept.
     logging.getLogger("connector_bus").setLevel(logging.ERROR)
+    logging.getLogger("connector.endpoint").setLevel(logging.CRITICAL)
+    logging.getLogger("connector_http").setLevel(logging.CRITICAL)
     # A terminated demo stops its servers as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()

@@ -15,7 +15,7 @@ from connector.security.vault_key import generate_key
 from weather_postgresql import PostgreSQLServer
 
 HERE = Path(__file__).parent
-DESCRIPTORS = ("connector.toml", "export.toml", "uk-weather.toml", "fr-weather.toml")
+DESCRIPTORS = ("connector.toml", "export.toml", "uk-weather.toml", "fr-weather.toml", "http-front.toml")
 
 #: Who exists, and in which groups. carol is a client of the bus, but no forecaster.
 USERS: dict[str, tuple[str, ...]] = {

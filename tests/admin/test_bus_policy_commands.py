@@ -28,7 +28,7 @@ def test_it_says_who_may_send_and_by_which_assignment(shop: Shop) -> None:
 def test_a_refusal_says_what_would_have_to_be_granted(shop: Shop) -> None:
     code, found = explained(shop, "receiver", "--as", "alice", "--destination", "_SYSTEM.Exception.Destination.shop")
     assert (code, found["answer"].partition(":")[0]) == (1, "denied")
-    assert "grant receiver on queue _SYSTEM.Exception.Destination.shop to user:alice" in str(found["steps"])
+    assert "grant receiver on _SYSTEM.Exception.Destination.shop to user:alice" in str(found["steps"])
 
 
 def test_a_change_is_tried_out_and_nothing_is_changed(shop: Shop) -> None:

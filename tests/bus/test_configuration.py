@@ -127,6 +127,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "foreign_buses",
         "link_socket",
         "temporary_prefixes",
+        "unique_names",
     }
     assert set(bus["destinations"]["properties"]["*"]["properties"]) == {
         "type",

@@ -37,6 +37,7 @@ def test_the_national_service_is_replaced_while_it_runs_by_one_command(tmp_path:
     assert "$ connector config set applications.uk-weather.application.handlers" in done.stdout
     assert "Changed in uk-weather.toml: live." in done.stdout
     assert "prints Rain, not Sunny" in done.stdout
+    assert "POST /forecast as alice: 200, Windy; as carol, who is no forecaster: 403" in done.stdout
 
 
 @pytest.mark.postgresql
