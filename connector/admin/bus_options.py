@@ -12,7 +12,7 @@ from typing import Any, TypeVar, final
 
 import click
 
-from connector.admin.naming.outside import Outside, naming_option
+from connector.admin.naming.outside import RUNS_HERE, Outside, naming_option
 from connector.admin.operations import Login
 from connector.admin.output import print_line
 from connector.admin.password_input import PasswordSource, password_options
@@ -103,13 +103,17 @@ def route_to(context: click.Context, place: Place, naming: str | None, *names: s
     """
     wanted = [place.destination, *(name for name in names if name is not None)]
     profile = Route.of(context).profile if place.cf is not None else None
+    if naming is not None and place.cf is None:
+        raise click.UsageError("--naming goes with --cf.")
     if profile is None or place.cf is None or (naming is None and profile.naming is None):
         return Route.of(context), wanted
     if place.cf in profile.resources and naming is None:
         return Route.of(context), wanted
     settings = settings_of(context)
     outside = Outside(settings, profile, naming)
-    settings.looked_up = outside.connection_overrides({place.cf: outside.look_up(place.cf)})
+    if Route.of(context).is_running():
+        raise ConfigError(RUNS_HERE, name=place.cf)
+    settings.looked_up = outside.connection_overrides(place.cf, outside.look_up(place.cf))
     return Route.of(context), [outside.destination(name) for name in wanted]
 
 

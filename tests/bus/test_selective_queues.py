@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support_bus import World, running, weather_bus
+from support_bus import ManualClock, World, running, weather_bus
 from support_bus_store import StorePlace
 
 from connector.errors import MessagingError
 from connector.spi import Message, Ordering
 from connector_bus.engine.queue_state import Entry, QueueState, Taker
-from connector_bus.engine.shared_queue import chosen_for
+from connector_bus.engine.shared_queue import SharedQueue, chosen_for
 from connector_bus.selector.selector import Selector, parse_selector
+from connector_bus.store.contract import IndexLine
 
 UK, FR = "location = 'UK'", "location = 'FR'"
 
@@ -302,3 +304,33 @@ def test_what_is_taken_from_behind_an_unwanted_message_leaves_nothing_in_memory(
         state.remove(entry)
     assert [entry.sequence for entry in state.entries()] == [0]
     assert len(state._heap) <= 70
+
+
+def test_a_feed_lists_a_shared_queue_once_however_much_is_refused() -> None:
+    class Store:
+        epoch, listed, claims = 1, 0, 0
+
+        def waiting(self, *_: object, **__: object) -> list[IndexLine]:
+            self.listed += 1
+            return [IndexLine(number, "q", 4, None, 0, True, "one group", None) for number in range(500)]
+
+        def headers_of(self, sequences: list[int]) -> dict[int, Message]:
+            return {number: Message(properties={"n": 1}) for number in sequences}
+
+        def claim(self, *_: object, **__: object) -> list[IndexLine]:
+            self.claims += 1
+            return []
+
+        def next_due(self, *_: object, **__: object) -> None:
+            return None
+
+    for alone, keeps_groups in ((True, False), (False, True)):
+        store: Any = Store()
+        queue = SharedQueue(
+            "q", ManualClock(), lambda _: None, store, mediated=None, exclusive=False, ask=lambda _: None
+        )
+        selector = parse_selector("n = 1")
+        queue.know_headers()
+        queue.want(Wish(selector), alone=alone, keeps_groups=keeps_groups, selector=selector)
+        queue.feed()
+        assert (store.listed, store.claims) == (1, 1)

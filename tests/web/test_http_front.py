@@ -6,15 +6,16 @@ import base64
 import http.client
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from support_container import ProfileFolder
 
 from connector import Container
-from connector.errors import ConfigError
+from connector.errors import ConfigError, LoginRefused, Reason
 from connector_http.answer import answer_of, refusal_of
-from connector_http.request import credentials_of
+from connector_http.request import credentials_of, is_cross_site
 from connector_http.settings import read_front
 
 DESCRIPTOR = """
@@ -174,8 +175,41 @@ def test_a_proxy_may_stand_elsewhere_where_it_is_said() -> None:
 
 
 def test_no_error_of_somebody_else_is_told() -> None:
-    refusal = refusal_of(ValueError("swordfish"), "shop")
+    refusal = refusal_of(ValueError("swordfish"), "shop", ran=True)
     assert refusal.status.startswith("500")
     assert b"swordfish" not in refusal.body
     assert answer_of(None).status == "204 No Content"
     assert credentials_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "cross"),
+    [
+        ({}, False),
+        ({"HTTP_SEC_FETCH_SITE": "same-origin"}, False),
+        ({"HTTP_SEC_FETCH_SITE": "cross-site"}, True),
+        ({"HTTP_ORIGIN": "https://front.example", "HTTP_HOST": "front.example"}, False),
+        ({"HTTP_ORIGIN": "https://evil.example", "HTTP_HOST": "front.example"}, True),
+        ({"HTTP_ORIGIN": "null", "HTTP_HOST": "front.example"}, True),
+    ],
+)
+def test_what_a_browser_brings_from_another_site_is_told(environ: dict[str, str], cross: bool) -> None:
+    assert is_cross_site(environ) is cross
+
+
+def test_the_service_s_own_sign_on_is_no_concern_of_the_client() -> None:
+    refused = LoginRefused(Reason("CF-TEST-HTTP-001", "the user secret-service was refused", ""))
+    assert refusal_of(refused, "shop", ran=False).status.startswith("401")
+    answer = refusal_of(refused, "shop", ran=True)
+    assert answer.status.startswith("502")
+    assert b"secret-service" not in answer.body
+
+
+def test_no_more_are_delivered_at_once_than_the_activation_says(profile_with_front: ProfileFolder) -> None:
+    descriptor = profile_with_front.folder / "front.toml"
+    descriptor.write_text(descriptor.read_text().replace("concurrency = 4", "concurrency = 1"))
+    with profile_with_front.open() as container:
+        client = Client(container, profile_with_front.password.reveal())
+        with ThreadPoolExecutor(4) as several:
+            answers = [each.result()[0] for each in [several.submit(client.ask, {"item": "tea"}) for _ in range(4)]]
+    assert answers == [200] * 4

@@ -4,9 +4,10 @@
 outcome                                                status
 =====================================================  ==========================================================
 the handler answers                                    200, JSON; 204 where it answers nothing
-nobody asked, or the password is wrong                 401, with the challenge
+the password is wrong, or what are no credentials      401, with the challenge
 the caller is in no allowed role, or refused elsewhere 403
 a request that it made was answered with a fault       403 where that was a refusal of rights, else 502
+the handler could not sign on where it has to          502, and nothing of it is told
 paused, too much to do, a registry that is away        503, with Retry-After
 anything else                                          500
 =====================================================  ==========================================================
@@ -46,6 +47,7 @@ _DECIDING: Final = (
     SignOnError,
 )
 _DEPTH: Final = 16
+_SIGN_ON: Final = (AuthenticationFailed, LoginRefused, SignOnError)
 _RIGHTS: Final = frozenset({"CF-ENDP-010", "CF-BUS-020", "CF-BUS-124"})
 
 
@@ -64,17 +66,20 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+BUSY: Final = Answer("503 Service Unavailable", headers=(("Retry-After", "5"),))
+
+
 def answer_of(result: Any) -> Answer:
     """What the handler answered; bytes and texts that are none of JSON's go as JSON texts all the same."""
     if isinstance(result, Message):
         result = result.body
     if result is None:
         return Answer("204 No Content")
-    return Answer("200 OK", json.dumps(result, ensure_ascii=False, default=str).encode())
+    return Answer("200 OK", json.dumps(result, default=str).encode())
 
 
-def refusal_of(error: BaseException, realm: str) -> Answer:
-    """What went wrong."""
+def refusal_of(error: BaseException, realm: str, *, ran: bool) -> Answer:
+    """What went wrong; `ran`: after the caller had been established."""
     outage = identity_outage(error) if isinstance(error, Exception) else None
     cause = _telling(error)
     if outage is not None or isinstance(cause, WorkRejected | DeliveryPostponed):
@@ -84,7 +89,9 @@ def refusal_of(error: BaseException, realm: str) -> Answer:
         return Answer("403 Forbidden" if rights else "502 Bad Gateway", _told(cause))
     if isinstance(cause, AccessDenied):
         return Answer("403 Forbidden", _told(cause))
-    if isinstance(cause, AuthenticationFailed | LoginRefused | SignOnError):
+    if isinstance(cause, _SIGN_ON) and ran:  # the container's own, of no concern to the client
+        return Answer("502 Bad Gateway", _told(None))
+    if isinstance(cause, _SIGN_ON):
         challenge = f'Basic realm="{realm}", charset="UTF-8"'
         return Answer("401 Unauthorized", _told(cause), (("WWW-Authenticate", challenge),))
     return Answer("500 Internal Server Error", _told(cause))
@@ -105,4 +112,4 @@ def _told(error: BaseException | None) -> bytes:
         told = {"code": error.code, "text": error.text, "action": error.action}
     else:
         told = {"code": FAILED.code, "text": FAILED.text, "action": FAILED.action}
-    return json.dumps({"error": told}, ensure_ascii=False).encode()
+    return json.dumps({"error": told}).encode()

@@ -9,8 +9,8 @@ from typing import Any, Final, final
 
 from connector.errors import ConfigError, ConnectionFailed, Reason
 from connector.spi import Message, MessageEndpointFactory, WorkManager
-from connector_http.answer import Answer, answer_of, refusal_of
-from connector_http.request import body_of, credentials_of
+from connector_http.answer import BUSY, Answer, answer_of, refusal_of
+from connector_http.request import body_of, credentials_of, is_cross_site
 from connector_http.settings import FrontSettings
 from connector_http.submission import BasicContext, Delivery
 
@@ -52,6 +52,7 @@ class Front:
         self._settings = settings
         self._factory = factory
         self._works = works
+        self._places = threading.BoundedSemaphore(factory.concurrency)
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -100,10 +101,13 @@ class Front:
         if server is None or thread is None:
             return True
         dispatcher = server.task_dispatcher
+        server.trigger.pull_trigger(lambda: _stop_listening(server))
         dispatcher.shutdown(cancel_pending=True, timeout=grace)
+        if dispatcher.threads:
+            return False  # a request is under way still: what it needs to end stays, and ends with the process
         server.trigger.pull_trigger(lambda: _end(server))
         thread.join(1.0)
-        return not dispatcher.threads
+        return True
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, on a thread of the server. Blocks for the handler."""
@@ -120,26 +124,41 @@ class Front:
             return Answer("404 Not Found")
         if environ.get("REQUEST_METHOD") != "POST":
             return Answer("405 Method Not Allowed", headers=(("Allow", "POST"),))
+        if is_cross_site(environ):
+            return Answer("403 Forbidden")
         realm = self._factory.realm
+        work: Delivery | None = None
         try:
             credentials = credentials_of(environ)
             try:
                 body = body_of(environ)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return Answer("400 Bad Request")
             message = Message(body, destination=settings.destination)
             context = BasicContext(credentials, realm)
             work = Delivery(self._factory, message)
-            return answer_of(self._works.do_work(work, contexts=(context,), start_timeout=START_TIMEOUT))
+            if not self._places.acquire(timeout=START_TIMEOUT):
+                return BUSY
+            try:
+                return answer_of(self._works.do_work(work, contexts=(context,), start_timeout=START_TIMEOUT))
+            finally:
+                self._places.release()
         except Exception as error:  # noqa: BLE001 - whatever a request causes, its client gets an answer
-            refusal = refusal_of(error, realm)
-            if refusal.status.startswith("500"):
+            refusal = refusal_of(error, realm, ran=work is not None and work.ran)
+            if refusal.status.startswith("50"):
                 _LOG.error("%s: a request failed with %s", self._resource, type(error).__name__)
             return refusal
 
 
+def _stop_listening(server: Any) -> None:
+    """On the server's own thread: nobody comes in any more, those who are in stay."""
+    from waitress.wasyncore import dispatcher
+
+    dispatcher.close(server)
+
+
 def _end(server: Any) -> None:
     """On the server's own thread: its loop ends once nothing is open any more."""
-    server.close()
     for channel in list(server.active_channels.values()):
         channel.handle_close()
+    server.trigger.close()

@@ -47,6 +47,14 @@ def credentials_of(environ: Mapping[str, Any]) -> Credentials | None:
     return Credentials(user, Secret(password))
 
 
+def is_cross_site(environ: Mapping[str, Any]) -> bool:
+    """Whether a browser says that another site has sent it: it may bring credentials that it keeps for this one."""
+    site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
+    if site is not None and site not in ("same-origin", "none"):
+        return True
+    return origin is not None and str(origin).partition("://")[2] != environ.get("HTTP_HOST")
+
+
 def body_of(environ: Mapping[str, Any]) -> Any:
     """The body: JSON where the request says so, bytes of any other type as text where it is UTF-8; None for none.
 

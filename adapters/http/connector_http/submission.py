@@ -52,14 +52,19 @@ class Delivery(Work):
     Args:
         factory: The handler's endpoints.
         message: The request.
+
+    Attributes:
+        ran: Whether the caller was established, and the handler was to be called.
     """
 
     def __init__(self, factory: MessageEndpointFactory, message: Message) -> None:
         self._factory = factory
         self._message = message
+        self.ran = False
 
     def run(self) -> Any:
         """Call the handler, in a unit of work where it is transacted. Raises what it raises."""
+        self.ran = True
         endpoint = self._factory.create_endpoint()
         try:
             endpoint.before_delivery()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -17,7 +18,7 @@ from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile
 from connector.admin.settings import CommandSettings
 from connector.container.naming import NAME_UNKNOWN
-from connector.errors import ConfigError, Reason
+from connector.errors import AccessDenied, ConfigError, Reason
 
 if TYPE_CHECKING:
     from connector.security.tls.settings import TlsSettings
@@ -29,11 +30,34 @@ NOWHERE = Reason(
     "Set naming.provider.address in the configuration, or give --naming HOST:PORT.",
 )
 ADDRESS_WRONG = Reason("CF-NAM-010", "{address!r} is no address of a naming port.", "Write HOST:PORT.")
+DEFINED_HERE = Reason(
+    "CF-NAM-012",
+    "the connection factory {name} is defined in the own configuration, and was to be looked up in another container.",
+    "Leave --naming out, or give another name.",
+)
+IN_THE_CLEAR = Reason(
+    "CF-NAM-013",
+    "a login was to be sent to {address} in the clear; nothing was sent.",
+    "Name a TLS configuration: connector config set naming.provider.tls node-default, or --server-trust FILE.",
+)
+RUNS_HERE = Reason(
+    "CF-NAM-014",
+    "{name} was looked up for a command, and a container runs on the own profile, which does not have it.",
+    "Stop that container, give the command a profile of its own, or define the connection factory there.",
+)
+NO_FACTORY = Reason(
+    "CF-NAM-015", "{name} is a {kind} there, and no connection factory.", "Give the name of a connection factory."
+)
 ALIAS_GONE = Reason(
     "CF-NAM-011",
     "the alias {alias!r} of [naming.provider] does not exist.",
     "Make it: connector auth-data set {alias} --user USER.",
 )
+
+#: How a client signs on, and what it lets over the network, is its own business, whatever a container tells it.
+_OWN = frozenset({"user", "password", "tls", "allow_plain_passwords", "certificate_sign_on"})
+#: What a value begins with that stands for a secret of the reader's own.
+_SOURCES = ("file:", "env:")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -48,7 +72,7 @@ def naming_option(command: _Command) -> _Command:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outside:
     """Where a command looks names up: an address of its own, or what the profile says.
 
@@ -56,29 +80,36 @@ class Outside:
         settings: The shared options: `--login`, `--server-trust`, `--client-key`.
         profile: The profile; None where there is no configuration.
         address: HOST:PORT; None for the profile's provider.
+        asked: The login that was asked for at the terminal, kept for the look-ups after the first.
     """
 
     settings: CommandSettings
     profile: Profile | None
     address: str | None
+    asked: Login | None = None
 
     def look_up(self, name: str) -> NamingReference:
         """Look a name up. Blocks for the network, and for a prompt where a login is needed and there is a terminal.
 
-        Raises ConfigError CF-NAM-009, -010, -011, and what `client.look_up` raises.
+        Raises ConfigError CF-NAM-009, -010, -011, AccessDenied CF-NAM-013, and what `client.look_up` raises.
         """
         from connector.admin.naming.client import look_up  # TLS is not for every command to wait for
 
         host, port, tls = self._where(name)
         login = self._login()
+        protected = tls is not None or _is_here(host)
+        if login is not None and not protected:
+            raise AccessDenied(IN_THE_CLEAR, address=f"{host}:{port}")
         try:
             return look_up(name, host, port, tls, login)
         except RemoteFailure as refusal:
             if refusal.failure.code != LOGIN_NEEDED.code or not password_input.is_terminal():
                 raise
+            if not protected:
+                raise AccessDenied(IN_THE_CLEAR, address=f"{host}:{port}") from None
         user = click.prompt("The look-up needs a login", err=True)
-        login = Login(user, PasswordSource().read(f"password of {user}"))
-        return look_up(name, host, port, tls, login)
+        self.asked = Login(user, PasswordSource().read(f"password of {user}"))
+        return look_up(name, host, port, tls, self.asked)
 
     def destination(self, name: str) -> str:
         """What a destination is called where it is: looked up, or the name itself where nothing of it is offered."""
@@ -90,21 +121,26 @@ class Outside:
             return name
         return str(found.properties.get("name", name))
 
-    def connection_overrides(self, names: Mapping[str, NamingReference]) -> dict[str, Any]:
-        """The resources that the own container is to have for what was looked up, as settings that win over files."""
+    def connection_overrides(self, name: str, found: NamingReference) -> dict[str, Any]:
+        """The resource that the own container is to have for what was looked up, as settings that win over files.
+
+        What it says of sign-on, of TLS, or of files and variables of this machine is dropped: whoever answers must not
+        have this client send a secret anywhere. Raises ConfigError CF-NAM-012, -015.
+        """
+        if found.kind != "connection-factory":
+            raise ConfigError(NO_FACTORY, name=name, kind=found.kind)
+        if self.profile is not None and name in self.profile.resources:
+            raise ConfigError(DEFINED_HERE, name=name)
+        properties = {key: value for key, value in found.properties.items() if _is_believed(key, value)}
+        resource: dict[str, Any] = {"adapter": found.adapter, "kind": found.kind, "properties": properties}
         provider = None if self.profile is None else self.profile.naming
-        resources: dict[str, Any] = {}
-        for name, found in names.items():
-            properties = dict(found.properties)
-            resource: dict[str, Any] = {"adapter": found.adapter, "kind": found.kind, "properties": properties}
-            if provider is not None and found.kind == "connection-factory":
-                if provider.connection_tls is not None:
-                    properties["tls"] = provider.connection_tls
-                properties |= provider.connection_properties
-                if provider.connection_alias is not None:
-                    resource["component_alias"] = provider.connection_alias
-            resources[name] = resource
-        return {"resources": resources}
+        if provider is not None:
+            if provider.connection_tls is not None:
+                properties["tls"] = provider.connection_tls
+            properties |= provider.connection_properties
+            if provider.connection_alias is not None:
+                resource["component_alias"] = provider.connection_alias
+        return {"resources": {name: resource}}
 
     def _where(self, name: str) -> tuple[str, int, TlsSettings | None]:
         settings = self.settings
@@ -129,6 +165,8 @@ class Outside:
 
     def _login(self) -> Login | None:
         settings, profile = self.settings, self.profile
+        if self.asked is not None:
+            return self.asked
         if settings.login is not None:
             source = PasswordSource(file=settings.login_password_file, options="--login-password-file FILE")
             return Login(settings.login, source.read(f"password of {settings.login}"))
@@ -139,3 +177,16 @@ class Outside:
         if entry is None:
             raise ConfigError(ALIAS_GONE, alias=alias)
         return Login(entry.user, entry.password)
+
+
+def _is_believed(key: str, value: Any) -> bool:
+    """Whether a property of an answer is taken over. Pure."""
+    return key not in _OWN and "password" not in key and not str(value).startswith(_SOURCES)
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine: then nothing goes over a network."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

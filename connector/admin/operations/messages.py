@@ -14,8 +14,8 @@ from connector.admin.access import Access
 from connector.admin.administered import AdministeredBus
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
-from connector.errors import ConfigError, ConnectionFailed, Reason
-from connector.spi import Message
+from connector.errors import ConfigError, ConnectionFailed, Reason, RequestFailed
+from connector.spi import Message, ServerPrincipal
 
 NO_MESSAGES = Reason(
     "CF-ADM-140",
@@ -29,6 +29,14 @@ NO_REPLY = Reason(
     "See whether somebody consumes there, and whether they may send to {response}.",
 )
 
+REQUEST_FAILED = Reason(
+    "CF-ADM-152",
+    "the request to {destination} failed with {fault_code}: {fault_text}",
+    "The request stands in the exception destination with the same reason.",
+)
+
+#: The property by which an engine's reply says that it is a fault.
+_FAULT = "connector_fault"
 #: The longest wait of one receive, in seconds: so often it is looked whether anybody still waits for the answer.
 SLICE = 0.5
 #: How many messages `browse` answers unless told otherwise.
@@ -117,10 +125,18 @@ def request(target: Target, request: Request) -> dict[str, Any]:
             reply = connection.receive(response, timeout=min(SLICE, left), selector=wanted)
             left -= SLICE
             if reply is not None:
+                _check_fault(reply, destination)
                 return plain_message(reply)
             if left <= 0:
                 break
     raise ConnectionFailed(NO_REPLY, destination=destination, response=response, timeout=f"{timeout:g}")
+
+
+def _check_fault(reply: Message, destination: str) -> None:
+    """Raise RequestFailed for an engine's word that the request failed, which nobody else can forge (CF-ADM-152)."""
+    if _FAULT in reply.properties and isinstance(reply.identity, ServerPrincipal) and isinstance(reply.body, dict):
+        code, text = str(reply.body.get("code")), str(reply.body.get("text"))
+        raise RequestFailed(REQUEST_FAILED, destination=destination, fault_code=code, fault_text=text)
 
 
 def plain_message(message: Message) -> dict[str, Any]:

@@ -106,26 +106,33 @@ class SharedQueue(MessageQueue):
         """Claim what is waited for, or give back what is not. Blocks for the database. Raises MessagingError."""
         with self._feeding:
             self._give_back()
-            asked_for = set[int]()
+            choice = _Choice()
             while wanted := self._wanted():
                 now = self._clock.time()
-                chosen = self._chosen(now, asked_for) if self._selective else None
-                lines = self._claim(wanted, now, chosen)
-                if not lines and not chosen:
+                chosen = self._chosen(now, choice) if self._selective else None
+                exclusive = self._one_at_a_time()
+                lines = self._claim(wanted, now, chosen, exclusive=exclusive)
+                choice.outcome(chosen or (), lines)
+                if not lines and (exclusive or not chosen):
                     self._remember_due(now)
                     break
                 # Those of a group that is in delivery serve nobody yet: once more then, for what comes after them.
                 self.add([_entry(line, self._known.pop(line.sequence, None)) for line in lines])
             self._give_back()  # whose taker has gone away meanwhile
-            if self._freed and not self._wanted():
+            # What comes next in order is for whoever waits elsewhere, and wants it where those here may not.
+            if self._freed and (self._selective or not self._wanted()):
+                self._store.tell(self.name)
                 self._freed = False
-                self._store.tell(self.name)  # what comes next in order is for whoever waits elsewhere
 
-    def _claim(self, count: int, now: float, chosen: Sequence[int] | None) -> Sequence[IndexLine]:
+    def _one_at_a_time(self) -> bool:
+        with self._lock:
+            return self._exclusive or self._state.wanted_alone
+
+    def _claim(self, count: int, now: float, chosen: Sequence[int] | None, *, exclusive: bool) -> Sequence[IndexLine]:
         if chosen is not None and not chosen:
             return ()
         with self._lock:
-            exclusive, keeps_groups = self._exclusive or self._state.wanted_alone, self._state.wanted_by_group
+            keeps_groups = self._state.wanted_by_group
         return self._store.claim(
             self.name,
             count,
@@ -136,23 +143,21 @@ class SharedQueue(MessageQueue):
             now=now,
         )
 
-    def _chosen(self, now: float, asked_for: set[int]) -> list[int] | None:
+    def _chosen(self, now: float, choice: _Choice) -> list[int] | None:
         """The messages that the waiting takers want, each the best of what is left for it; None: any will do.
 
-        What was asked for already and is still there is being claimed by another engine. Blocks for the database.
-        Raises MessagingError.
+        Blocks for the database, once for all choices of one feed. Raises MessagingError.
         """
         with self._lock:
             wishes = self._state.wishes()
         if not any(wishes):
             return None
-        free = self._store.waiting(self.name, mediated=self._mediated, now=now)
-        unknown = [line.sequence for line in free if not self._knows(line)]
-        headers = {**self._known, **(self._store.headers_of(unknown) if unknown else {})}
-        self._known = {line.sequence: headers[line.sequence] for line in free if line.sequence in headers}
-        chosen = chosen_for(wishes, {key: header for key, header in self._known.items() if key not in asked_for})
-        asked_for.update(chosen)
-        return chosen
+        if choice.free is None:
+            choice.free = free = list(self._store.waiting(self.name, mediated=self._mediated, now=now))
+            unknown = [line.sequence for line in free if not self._knows(line)]
+            headers = {**self._known, **(self._store.headers_of(unknown) if unknown else {})}
+            self._known = {line.sequence: headers[line.sequence] for line in free if line.sequence in headers}
+        return chosen_for(wishes, choice.left(self._known))
 
     def _knows(self, line: IndexLine) -> bool:
         """Whether the header is known as it is now: it says how often its message was delivered, too."""
@@ -210,6 +215,34 @@ class SharedQueue(MessageQueue):
 
     def __repr__(self) -> str:
         return f"<SharedQueue {self.name}>"
+
+
+@final
+class _Choice:
+    """What one feed has chosen so far.
+
+    Attributes:
+        free: What was free when it began; None before it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.free: list[IndexLine] | None = None
+        self._asked: set[int] = set()
+        self._held: set[str] = set()
+
+    def left(self, known: Mapping[int, Message]) -> dict[int, Message]:
+        """What can be chosen still: not what was asked for, nor others of a group that another engine holds."""
+        return {
+            line.sequence: known[line.sequence]
+            for line in self.free or ()
+            if line.sequence in known and line.sequence not in self._asked and line.group not in self._held
+        }
+
+    def outcome(self, chosen: Sequence[int], lines: Sequence[IndexLine]) -> None:
+        """What was chosen, and what of it could be claimed."""
+        self._asked.update(chosen)
+        refused = set(chosen) - {line.sequence for line in lines}
+        self._held |= {line.group for line in self.free or () if line.sequence in refused and line.group is not None}
 
 
 def chosen_for(wishes: Sequence[Selector | None], headers: Mapping[int, Message]) -> list[int]:
