@@ -16,12 +16,15 @@ from connector.container.configuration.key_paths import KeyPath
 from connector.errors import NameNotFound, Reason
 
 SECTION: Final = "buses"
+#: The table of roles for destinations that are yet to come, or to come again.
+KEPT_ROLES: Final = "kept_roles"
 #: What a list that nobody has written stands for (BUS-4): it is spelt out when something is added or taken away.
 UNWRITTEN: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("roles", "connector"): ("Server",),
     ("default_roles", "sender"): ("AllAuthenticated",),
     ("default_roles", "receiver"): ("AllAuthenticated",),
     ("default_roles", "browser"): ("AllAuthenticated",),
+    ("default_roles", "creator"): ("AllAuthenticated",),
 }
 
 NOT_DEFINED = Reason(
@@ -43,6 +46,7 @@ class Kind(StrEnum):
     TOPIC = "topic"
     FOREIGN = "foreign bus"
     TEMPORARY = "temporary prefix"
+    KEPT = "kept roles"
 
 
 #: The table of a bus in which the resources of a kind are, and the command that lists them.
@@ -59,7 +63,8 @@ class Place:
 
     Attributes:
         kind: Its kind.
-        name: The destination, topic space, foreign bus or prefix; empty for the bus and for the default resource.
+        name: The destination, topic space, foreign bus or prefix; empty for the bus and for the default resource. For
+            kept roles, the destination that they wait for.
         topic: The topic, below a topic space.
     """
 
@@ -74,6 +79,8 @@ class Place:
             return root
         if self.kind is Kind.TOPIC:
             return (*root, "destinations", self.name, "topics", self.topic)
+        if self.kind is Kind.KEPT:
+            return (*root, KEPT_ROLES, self.name)
         return (*root, TABLES[self.kind][0], self.name)
 
     def role_path(self, bus: str, role: str) -> KeyPath:
@@ -109,8 +116,15 @@ def bus_table(data: Mapping[str, Any], bus: str) -> Mapping[str, Any]:
     return table
 
 
-def holders(data: Mapping[str, Any], bus: str, place: Place, role: str) -> list[str]:
-    """Who holds a role at a place, as far as it is assigned there."""
+def holder_name(written: Any) -> str | None:
+    """A holder as commands name it; one with a unique name is a table of its user. None for what is no holder."""
+    if isinstance(written, Mapping):
+        return f"user:{written['user']}" if isinstance(written.get("user"), str) else None
+    return written if isinstance(written, str) else None
+
+
+def holders(data: Mapping[str, Any], bus: str, place: Place, role: str) -> list[Any]:
+    """Who holds a role at a place, as far as it is assigned there, as it is written."""
     path = place.role_path(bus, role)
     written = value_at(data, path)
     return list(UNWRITTEN.get((str(path[-2]), role), ()) if written is None else written)
@@ -147,6 +161,8 @@ def places(data: Mapping[str, Any], bus: str) -> Iterator[Place]:
             topics = settings.get("topics") if isinstance(settings, Mapping) else None
             for topic in topics if isinstance(topics, Mapping) else ():
                 yield Place(Kind.TOPIC, key, topic)
+    kept = table.get(KEPT_ROLES)
+    yield from (Place(Kind.KEPT, key) for key in (kept if isinstance(kept, Mapping) else ()))
 
 
 def assignments(data: Mapping[str, Any], bus: str) -> Iterator[Assignment]:
@@ -155,7 +171,8 @@ def assignments(data: Mapping[str, Any], bus: str) -> Iterator[Assignment]:
         section = "default_roles" if place.kind is Kind.DEFAULT else "roles"
         written = value_at(data, (*place.path(bus), section)) or {}
         for role, held in written.items():
-            yield from (Assignment(place, role, holder) for holder in held if isinstance(holder, str))
+            names = (holder_name(each) for each in held)
+            yield from (Assignment(place, role, name) for name in names if name is not None)
         if place.kind in (Kind.BUS, Kind.DEFAULT):
             for (where, role), held in UNWRITTEN.items():
                 if where == section and role not in written:

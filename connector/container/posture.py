@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.container.configuration.activation_checks import run_as_alias
 from connector.container.configuration.key_paths import show_key_path
+from connector.container.duty_findings import duty_findings
 from connector.container.login_options import look_at
 from connector.container.plugins.clash import check_import_name
 from connector.container.plugins.info import PluginState
@@ -119,6 +120,7 @@ def findings(parts: Parts, waiting: Iterable[str] = ()) -> tuple[Finding, ...]:
         _tls,
         _adapters,
         _realms,
+        _duties,
         _plugins,
         _configuration,
     )
@@ -256,6 +258,10 @@ def _told(one: PostureFinding) -> Finding:
 
 def _realms(parts: Parts) -> list[Finding]:
     return [_finding(severity, reason, place, **details) for severity, reason, place, details in realm_findings(parts)]
+
+
+def _duties(parts: Parts) -> list[Finding]:
+    return [_finding(severity, reason, place, **details) for severity, reason, place, details in duty_findings(parts)]
 
 
 def _plugins(parts: Parts) -> list[Finding]:

@@ -32,6 +32,7 @@ def check_as_a_start_would(
 
     Raises:
         ConfigError: Mistakes, with file and line where a section of an adapter's is wrong.
+        ConnectorError: A resource that an adapter refuses.
         DeploymentError: An application can't be deployed.
         PluginError: A plugin that is needed can't be loaded.
     """
@@ -47,4 +48,12 @@ def check_as_a_start_would(
                 catalogue.load("connector.adapters", name)().check_sections(sections, identity)
             except ConfigError as error:
                 raise placed(error, configuration) from None
+    _check_resources(configuration, catalogue)
     plan_applications(configuration)
+
+
+def _check_resources(configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> None:
+    """What resources need of their adapters' sections: a bus that is gone, for example."""
+    for name, resource in configuration.resources.items():
+        adapter = catalogue.load("connector.adapters", resource.adapter)()
+        adapter.check_resource(name, resource.properties, configuration.sections.get(resource.adapter, {}))

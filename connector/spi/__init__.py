@@ -3,7 +3,7 @@
 Behaviour on these types lives in other rooms. What is exported here is public and versioned by `SPI_VERSION`.
 """
 
-from connector.spi.adapter import BootstrapContext, PostureFinding, ResourceAdapter, SectionsChange
+from connector.spi.adapter import BootstrapContext, Duty, PostureFinding, ResourceAdapter, SectionsChange
 from connector.spi.async_connection import AsyncConnectionEventListener, AsyncLease, AsyncManagedConnection
 from connector.spi.audit import AuditEvent, AuditLog, Outcome
 from connector.spi.authdata import (
@@ -137,6 +137,7 @@ __all__ = [
     "Tickets",
     "PLATFORM",
     "PlatformIdentity",
+    "Duty",
     "PostureFinding",
     "IdentityAssertion",
     "same_factory",

@@ -120,6 +120,21 @@ class PostureFinding:
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a user of the container's realm is trusted with by an adapter's configuration.
+
+    Attributes:
+        user: Who.
+        kind: What, the same text for the same kind of duty: `asserts callers` for example.
+        place: The key path that says so.
+    """
+
+    user: str
+    kind: str
+    place: str
+
+
 class ResourceAdapter(ABC):
     """A system-level driver for one kind of external system, found by entry point in `connector.adapters`.
 
@@ -145,6 +160,17 @@ class ResourceAdapter(ABC):
             identity: Who is who. May block for the registry.
 
         Raises ConfigError with all mistakes, each with its key path.
+        """
+
+    def check_resource(self, resource: str, properties: Mapping[str, Any], sections: Mapping[str, Any]) -> None:
+        """Check that a resource's properties fit the adapter's own sections, as a start would; as `check_sections`.
+
+        Args:
+            resource: Its global name.
+            properties: Its validated properties.
+            sections: As `check_sections` gets them.
+
+        Must not block. Raises ConfigError or NameNotFound. Nothing is checked unless overridden.
         """
 
     def sections_changed(self, sections: Mapping[str, Any]) -> SectionsChange | None:
@@ -234,5 +260,12 @@ class ResourceAdapter(ABC):
         """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
 
         What it raises is reported as a finding of its own.
+        """
+        return ()
+
+    def duties(self) -> Iterable[Duty]:
+        """Whom the adapter's configuration trusts with what: `connector check` tells of a user with several duties.
+
+        May block for authentication data. Nothing unless overridden; what it raises is reported as a finding.
         """
         return ()

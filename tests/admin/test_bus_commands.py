@@ -45,7 +45,7 @@ def test_giving_a_default_role_keeps_what_a_new_bus_gives(shop: Shop) -> None:
 def test_what_a_new_bus_gives_can_be_taken(shop: Shop) -> None:
     shop("bus", "roles", "remove", "shop", "sender", "AllAuthenticated", "--default")
     assert said(shop)["default_roles"]["sender"] == []
-    assert shop("bus", "roles", "list", "shop", "--default").stdout.count("of a new bus") == 2
+    assert shop("bus", "roles", "list", "shop", "--default").stdout.count("of a new bus") == 3
 
 
 def test_somebody_whom_the_registry_does_not_know_gets_no_role(shop: Shop) -> None:

@@ -15,7 +15,9 @@ from connector_bus.policy.compiled import CompiledPolicy
 
 
 def told(findings: Any) -> list[tuple[str, str, str]]:
-    return [(each.severity, each.reason.code, each.place) for each in findings]
+    """Those of this page; wide roles and checks that are off have one of their own."""
+    codes = {f"CF-BUS-{number}" for number in range(130, 135)}
+    return [(each.severity, each.reason.code, each.place) for each in findings if each.reason.code in codes]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_a_holder_that_has_vanished_since_the_start_is_reported_where_it_holds_a
     with running(tmp_path, {"weather": bus}) as world:
         assert told(world.adapter.findings()) == []
         del world.identity.users["bob"]
-        (finding,) = world.adapter.findings()
+        (finding,) = [each for each in world.adapter.findings() if each.reason.code == "CF-BUS-132"]
         assert told([finding]) == [("warning", "CF-BUS-132", "buses.weather")]
         text = finding.reason.text.format(**finding.details)
         assert text.startswith("user:bob holds sender on uk of bus weather")

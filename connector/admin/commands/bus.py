@@ -6,6 +6,7 @@ import click
 
 from connector.admin.bus_shape import Kind
 from connector.admin.commands.bus_exceptions import exceptions
+from connector.admin.commands.bus_itself import add, chains, list_buses, remove
 from connector.admin.commands.bus_links import links
 from connector.admin.commands.bus_policy import diff, explain, show
 from connector.admin.commands.bus_resources import mediations, resource_group, topics
@@ -23,7 +24,11 @@ def bus() -> None:
     """
 
 
+bus.add_command(list_buses)
 bus.add_command(show)
+bus.add_command(add)
+bus.add_command(remove)
+bus.add_command(chains)
 bus.add_command(explain)
 bus.add_command(diff)
 bus.add_command(roles)

@@ -14,12 +14,13 @@ from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, AdminGroup, settings_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_PLACES = {"foreign": Kind.FOREIGN, "temporary": Kind.TEMPORARY}
+_PLACES = {"foreign": Kind.FOREIGN, "temporary": Kind.TEMPORARY, "kept": Kind.KEPT}
 
 
 def _place_options(command: _Command) -> _Command:
     """Give a command the options that say what a role is held on."""
     for name, text in (
+        ("--kept", "For a destination whether it is there or not; they stay when it goes."),
         ("--temporary", "On a prefix of temporary destinations."),
         ("--foreign", "On a foreign bus."),
         ("--topic", "On a topic, of the topic space that --destination names."),
@@ -36,12 +37,12 @@ def place_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     named += [kind for option, kind in _PLACES.items() if given[option] is not None]
     named += [Kind.DESTINATION] if destination is not None else []
     if len(named) > 1:
-        raise click.UsageError("give one of --default, --destination, --foreign, --temporary.")
+        raise click.UsageError("give one of --default, --destination, --foreign, --temporary, --kept.")
     if topic is not None:
         if destination is None:
             raise click.UsageError("name the topic space of the topic with --destination.")
         return {"kind": Kind.TOPIC, "name": destination, "topic": topic}
-    name = destination or given["foreign"] or given["temporary"] or ""
+    name = destination or given["foreign"] or given["temporary"] or given["kept"] or ""
     return {"kind": named[0], "name": name} if named else {}
 
 
@@ -91,6 +92,18 @@ def remove(context: click.Context, /, bus: str, role: str, holder: str, **given:
     _edit(context, "bus.roles.remove", {"bus": bus, "role": role, "holder": holder, **place_arguments(given)})
 
 
+@roles.command()
+@click.argument("bus")
+@_place_options
+@click.pass_context
+def clear(context: click.Context, /, bus: str, **given: Any) -> None:
+    """Take all roles from everybody at one place of BUS, of a topic space those on its topics too.
+
+    A destination still inherits the default roles: see `connector bus inherit off`.
+    """
+    _edit(context, "bus.roles.clear", {"bus": bus, **place_arguments(given)})
+
+
 @roles.command(name="remove-from-all")
 @click.argument("holder")
 @click.option("--bus", metavar="BUS", help="On this bus only; else on all.")
@@ -110,26 +123,41 @@ def populate_unique_names(context: click.Context, bus: str, force: bool) -> None
 
 
 @click.command(cls=AdminCommand)
-@click.argument("switch", type=click.Choice(["on", "off"]))
+@click.argument("switch", type=click.Choice(["on", "off", "show"]))
 @click.argument("bus")
 @click.argument("name")
 @click.option("--topic", metavar="TOPIC", help="Of this topic of the topic space NAME, from its parent.")
 @click.option("--role", type=click.Choice(["sender", "receiver"]), help="The direction, for a topic.")
 @click.option("--temporary", is_flag=True, help="NAME is a prefix of temporary destinations.")
+@click.option("--kept", is_flag=True, help="NAME is a destination whose roles are kept.")
 @click.pass_context
 def inherit(
-    context: click.Context, switch: str, bus: str, name: str, topic: str | None, role: str | None, temporary: bool
+    context: click.Context,
+    switch: str,
+    bus: str,
+    name: str,
+    topic: str | None,
+    role: str | None,
+    temporary: bool,
+    kept: bool,
 ) -> None:
-    """Have the destination NAME of BUS inherit the default resource's roles, or not.
+    """Have the destination NAME of BUS inherit the default resource's roles, or not; or show whether it does.
 
     Switched off, only its own assignments count.
     """
     if (topic is None) is not (role is None):
         raise click.UsageError("--topic and --role go together.", context)
-    kind = Kind.TEMPORARY if temporary else Kind.DESTINATION if topic is None else Kind.TOPIC
-    place = {"kind": kind, "name": name, "topic": topic}
-    arguments = {"bus": bus, "inherit": switch == "on", **place, **({} if role is None else {"role": role})}
-    _edit(context, "bus.inherit", arguments)
+    if temporary + kept + (topic is not None) > 1:
+        raise click.UsageError("give one of --topic, --temporary, --kept.", context)
+    kinds = {Kind.TEMPORARY: temporary, Kind.KEPT: kept, Kind.TOPIC: topic is not None, Kind.DESTINATION: True}
+    kind = next(kind for kind, chosen in kinds.items() if chosen)
+    place = {"bus": bus, "kind": kind, "name": name, "topic": topic, **({} if role is None else {"role": role})}
+    if switch != "show":
+        _edit(context, "bus.inherit", {**place, "inherit": switch == "on"})
+        return
+    found = Route.of(context).call("bus.inherit.show", place)
+    sentence = f"{name} inherits." if found["inherits"] else f"{name} does not inherit."
+    print_result(found, as_json=settings_of(context).json, for_people=sentence)
 
 
 def _edit(context: click.Context, operation: str, arguments: Mapping[str, Any]) -> None:

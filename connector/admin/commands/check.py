@@ -12,15 +12,25 @@ from connector.admin.output import print_json, print_line
 from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, settings_of
 
+#: The gravest first.
+_SEVERITIES = ("error", "warning", "note")
+
 
 @click.command(cls=AdminCommand)
 @click.argument("configuration", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "note", "never"]),
+    default="error",
+    show_default=True,
+    help="The least severity of a finding that makes the exit code 1: for pipelines.",
+)
 @click.pass_context
-def check(context: click.Context, configuration: Path | None) -> None:
+def check(context: click.Context, configuration: Path | None, fail_on: str) -> None:
     """Check the configuration file, then the security posture of the container. Role: monitor.
 
     Mistakes in the file end the check with exit code 2. Where no container runs, one is opened to be looked at.
-    Findings of severity `error` make the exit code 1.
+    Findings of severity `error`, or of that which --fail-on says, make the exit code 1.
     """
     settings = settings_of(context)
     if configuration is not None:
@@ -30,7 +40,8 @@ def check(context: click.Context, configuration: Path | None) -> None:
         print_json(found)
     else:
         _print(found)
-    if any(finding["severity"] == "error" for finding in found):
+    grave = _SEVERITIES[: _SEVERITIES.index(fail_on) + 1] if fail_on in _SEVERITIES else ()
+    if any(finding["severity"] in grave for finding in found):
         context.exit(ExitCode.REFUSED)
 
 

@@ -47,7 +47,7 @@ def add_resource(target: Target, request: Request) -> dict[str, Any]:
     """
     arguments = request.arguments
     bus, kind, name = arguments.text("bus"), _kind(request), arguments.text("name")
-    wanted = dict(map(_setting, arguments.texts("settings")))
+    wanted = dict(map(setting, arguments.texts("settings")))
     if kind is Kind.DESTINATION:
         wanted = {("type",): arguments.free_text("type") or "queue", **wanted}
 
@@ -102,7 +102,7 @@ def add_mediation(target: Target, request: Request) -> dict[str, Any]:
     arguments = request.arguments
     bus, place = arguments.text("bus"), Place(Kind.DESTINATION, arguments.text("name"))
     handler = arguments.text("handler")
-    properties = {".".join(map(str, key)): value for key, value in map(_setting, arguments.texts("settings"))}
+    properties = {".".join(map(str, key)): value for key, value in map(setting, arguments.texts("settings"))}
     mediation: Any = {"handler": handler, "properties": properties} if properties else handler
 
     def decide(data: Mapping[str, Any]) -> list[Edit]:
@@ -134,8 +134,8 @@ def _kind(request: Request) -> Kind:
     return Kind(request.arguments.choice("kind", _KINDS, str(Kind.DESTINATION)))
 
 
-def _setting(text: str) -> tuple[tuple[str | int, ...], Any]:
-    """KEY=VALUE."""
+def setting(text: str) -> tuple[tuple[str | int, ...], Any]:
+    """KEY=VALUE. Raises ConfigError (CF-ADM-086)."""
     key, separator, value = text.partition("=")
     if not separator:
         raise ConfigError(SETTING_MALFORMED, text=text)

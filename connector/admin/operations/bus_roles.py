@@ -11,6 +11,7 @@ from connector.admin.bus_shape import (
     Place,
     assignments,
     bus_table,
+    holder_name,
     holders,
     require_defined,
 )
@@ -53,7 +54,8 @@ def add_role(target: Target, request: Request) -> dict[str, Any]:
     def decide(data: Mapping[str, Any]) -> list[Edit]:
         require_defined(data, bus, place)
         held = holders(data, bus, place, role)
-        return [SetValue(place.role_path(bus, role), held if holder in held else [*held, holder])]
+        there = any(holder_name(each) == holder for each in held)
+        return [SetValue(place.role_path(bus, role), held if there else [*held, holder])]
 
     return changed(target, request, decide)
 
@@ -65,9 +67,8 @@ def remove_role(target: Target, request: Request) -> dict[str, Any]:
     def decide(data: Mapping[str, Any]) -> list[Edit]:
         require_defined(data, bus, place)
         held = holders(data, bus, place, role)
-        if holder not in held:
-            return []
-        return [SetValue(place.role_path(bus, role), [each for each in held if each != holder])]
+        kept = [each for each in held if holder_name(each) != holder]
+        return [] if kept == held else [SetValue(place.role_path(bus, role), kept)]
 
     return changed(target, request, decide)
 
@@ -83,23 +84,34 @@ def remove_from_all(target: Target, request: Request) -> dict[str, Any]:
             for each in assignments(data, bus):
                 if each.holder == holder:
                     path = each.place.role_path(bus, each.role)
-                    kept = [held for held in holders(data, bus, each.place, each.role) if held != holder]
+                    held = holders(data, bus, each.place, each.role)
+                    kept = [one for one in held if holder_name(one) != holder]
                     edits.append(SetValue(path, kept))
         return edits
 
     return changed(target, request, decide)
 
 
+def clear_roles(target: Target, request: Request) -> dict[str, Any]:
+    """Take all roles at one place from everybody, of a topic space those on its topics too; those of other places that
+    count there, of the default resource for example, stay. Raises NameNotFound (CF-ADM-082, -083).
+    """
+    bus, place = request.arguments.text("bus"), _place(request)
+    assert place is not None
+
+    def decide(data: Mapping[str, Any]) -> list[Edit]:
+        require_defined(data, bus, place)
+        cleared = [each for each in assignments(data, bus) if _is_at(each.place, place)]
+        paths = sorted({each.place.role_path(bus, each.role) for each in cleared}, key=str)
+        return [SetValue(path, []) for path in paths]
+
+    return changed(target, request, decide)
+
+
 def set_inheritance(target: Target, request: Request) -> dict[str, Any]:
     """Switch a destination's inheritance of the default roles, or a topic's of its parent's for one direction."""
-    arguments = request.arguments
-    bus, place = arguments.text("bus"), _place(request)
-    assert place is not None
-    inherit = arguments.flag("inherit")
-    if place.kind is Kind.TOPIC:
-        key = f"inherit_{arguments.choice('role', ('sender', 'receiver'), 'sender')}s"
-    else:
-        key = "inherit_defaults"
+    inherit = request.arguments.flag("inherit")
+    bus, place, key = _inheritance(request)
 
     def decide(data: Mapping[str, Any]) -> list[Edit]:
         require_defined(data, bus, place)
@@ -107,6 +119,31 @@ def set_inheritance(target: Target, request: Request) -> dict[str, Any]:
         return [] if inherit and value_at(data, path, inherit) is inherit else [SetValue(path, inherit)]
 
     return changed(target, request, decide)
+
+
+def show_inheritance(target: Target, request: Request) -> dict[str, Any]:
+    """Whether a destination inherits the default roles, or a topic its parent's for one direction, as configured."""
+    bus, place, key = _inheritance(request)
+    data = _data(target, bus)
+    require_defined(data, bus, place)
+    return {**place.to_dict(), "inherits": value_at(data, (*place.path(bus), key)) is not False}
+
+
+def _inheritance(request: Request) -> tuple[str, Place, str]:
+    """Bus, place, and the key of the switch."""
+    arguments = request.arguments
+    bus, place = arguments.text("bus"), _place(request)
+    assert place is not None
+    if place.kind is Kind.TOPIC:
+        return bus, place, f"inherit_{arguments.choice('role', ('sender', 'receiver'), 'sender')}"
+    return bus, place, "inherit_defaults"
+
+
+def _is_at(place: Place, wanted: Place) -> bool:
+    """Whether a place is the wanted one, or a topic of it."""
+    return place == wanted or (
+        place.kind is Kind.TOPIC and wanted.kind is Kind.DESTINATION and place.name == wanted.name
+    )
 
 
 def populate_unique_names(target: Target, request: Request) -> dict[str, Any]:

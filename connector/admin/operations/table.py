@@ -12,6 +12,7 @@ from connector.admin.access import Access
 from connector.admin.operations import (
     activations,
     bus_exceptions,
+    bus_itself,
     bus_links,
     bus_policy,
     bus_resources,
@@ -69,6 +70,7 @@ _RESOURCE = ("bus", "kind", "name")
 _MEDIATION = ("bus", "name", "handler")
 _FACTORY = ("reference", "destination")
 _EXCEPTIONS = ("bus", "destination")
+_CHAIN = ("bus", "chain")
 _SUBSCRIPTION = ("bus", "subscription")
 
 _ALL = (
@@ -120,11 +122,19 @@ _ALL = (
     Operation("bus.roles.remove", Access.CONFIGURATOR, bus_roles.remove_role, _ROLE, offline=True),
     Operation("bus.roles.remove-from-all", Access.CONFIGURATOR, bus_roles.remove_from_all, _HOLDER, offline=True),
     Operation("bus.roles.populate", Access.CONFIGURATOR, bus_roles.populate_unique_names, ("bus",), offline=True),
+    Operation("bus.roles.clear", Access.CONFIGURATOR, bus_roles.clear_roles, _PLACE, offline=True),
+    Operation("bus.inherit.show", Access.MONITOR, bus_roles.show_inheritance, _PLACE, offline=True),
     Operation("bus.inherit", Access.CONFIGURATOR, bus_roles.set_inheritance, _PLACE, offline=True),
     Operation("bus.resources.list", Access.MONITOR, bus_resources.list_resources, ("bus", "kind"), offline=True),
     Operation("bus.resources.show", Access.MONITOR, bus_resources.show_resource, _RESOURCE, offline=True),
     Operation("bus.resources.add", Access.CONFIGURATOR, bus_resources.add_resource, _RESOURCE, offline=True),
     Operation("bus.resources.remove", Access.CONFIGURATOR, bus_resources.remove_resource, _RESOURCE, offline=True),
+    Operation("bus.list", Access.MONITOR, bus_itself.list_buses, offline=True),
+    Operation("bus.add", Access.CONFIGURATOR, bus_itself.add_bus, ("bus",), offline=True),
+    Operation("bus.remove", Access.CONFIGURATOR, bus_itself.remove_bus, ("bus",), offline=True),
+    Operation("bus.chains.list", Access.MONITOR, bus_itself.list_chains, ("bus",), offline=True),
+    Operation("bus.chains.permit", Access.CONFIGURATOR, bus_itself.permit_chain, _CHAIN, offline=True),
+    Operation("bus.chains.forbid", Access.CONFIGURATOR, bus_itself.forbid_chain, _CHAIN, offline=True),
     Operation("bus.topics.list", Access.MONITOR, bus_resources.list_topics, ("bus", "name"), offline=True),
     Operation("bus.mediations.list", Access.MONITOR, bus_resources.list_mediations, ("bus", "name"), offline=True),
     Operation("bus.mediations.add", Access.CONFIGURATOR, bus_resources.add_mediation, _MEDIATION, offline=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from connector.errors import MessagingError, NameNotFound, Reason
@@ -19,9 +19,14 @@ COMMAND_UNKNOWN = Reason("CF-BUS-060", "the bus adapter has no command {command}
 
 def find_bus(buses: Mapping[str, Bus], name: str) -> Bus:
     """The bus of a name. Raises NameNotFound CF-BUS-016."""
+    require_bus(name, buses)
+    return buses[name]
+
+
+def require_bus(name: str, buses: Collection[str]) -> None:
+    """Raise NameNotFound CF-BUS-016 where no bus has the name."""
     if name not in buses:
         raise NameNotFound(BUS_UNKNOWN, bus=name, known=", ".join(sorted(buses)) or "none")
-    return buses[name]
 
 
 def run(command: str, arguments: Mapping[str, Any], buses: Mapping[str, Bus]) -> Any:

@@ -10,8 +10,10 @@ from connector.spi import UNAUTHENTICATED, PostureFinding, Subject
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.engine.security_state import SecurityState
 from connector_bus.policy.definition import AliasCheck, PolicyDefinition
+from connector_bus.policy.holders import Holder
 from connector_bus.policy.place import Assignment, assignments
 
 SECURITY_WITHOUT_EFFECT = Reason(
@@ -76,21 +78,22 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
         elif bus.access.state is SecurityState.DISABLED:
             yield PostureFinding("warning", NOT_SECURED, f"{place}.security", {"bus": bus.name})
         else:
-            yield from _vanished(bus, place)
+            vanished = _vanished(bus)
+            for each in assignments(bus.access.policy.definition):
+                if each.holder in vanished:
+                    details = _details(bus, each, bus.context.identity.realm)
+                    yield PostureFinding("warning", HOLDER_VANISHED, place, details)
+            yield from role_findings(bus, place, vanished)
         yield from _idle(bus.access.policy.definition, place)
         yield from _links(bus, place)
         yield from _ports(bus, place)
         yield from _missing_abroad(bus, place)
 
 
-def _vanished(bus: Bus, place: str) -> Iterator[PostureFinding]:
-    identity = bus.context.identity
-    known = {}
-    for each in assignments(bus.access.policy.definition):
-        if each.holder not in known:
-            known[each.holder] = is_known(each.holder, identity)
-        if not known[each.holder]:
-            yield PostureFinding("warning", HOLDER_VANISHED, place, _details(bus, each, identity.realm))
+def _vanished(bus: Bus) -> frozenset[Holder]:
+    """The holders whom the registry no longer knows."""
+    holders = {each.holder for each in assignments(bus.access.policy.definition)}
+    return frozenset(holder for holder in holders if not is_known(holder, bus.context.identity))
 
 
 def _details(bus: Bus, each: Assignment, realm: str) -> dict[str, str]:

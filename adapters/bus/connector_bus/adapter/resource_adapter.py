@@ -13,6 +13,7 @@ from connector.spi import (
     ActivationSpec,
     BootstrapContext,
     Clock,
+    Duty,
     IdentityService,
     Instrument,
     Measurement,
@@ -26,6 +27,7 @@ from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
+from connector_bus.adapter.duties import duties
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
 from connector_bus.engine.alarm import Alarm, ThreadAlarm
@@ -151,6 +153,10 @@ class BusResourceAdapter(ResourceAdapter):
 
             read_chains(sections["chains"])
 
+    def check_resource(self, resource: str, properties: Mapping[str, Any], sections: Mapping[str, Any]) -> None:
+        """That the bus which a resource names is there. Raises NameNotFound CF-BUS-016."""
+        commands.require_bus(str(properties.get("bus")), sections.get("buses") or {})
+
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
 
@@ -232,8 +238,25 @@ class BusResourceAdapter(ResourceAdapter):
         return commands.run(command, arguments, self._buses)
 
     def findings(self) -> Iterable[PostureFinding]:
-        """Security without effect, holders that have vanished, roles without effect. Blocks for the registry."""
-        return posture.findings(self._buses.values())
+        """Security without effect, wide roles, holders that have vanished, grants without effect, plain chains.
+
+        Blocks for the registry.
+        """
+        buses = list(self._buses.values())
+        return (*posture.findings(buses), *self._chain_findings(buses))
+
+    def duties(self) -> Iterable[Duty]:
+        """Whom the buses trust with what: to assert callers, to sign links on, to be who mediations send as."""
+        return duties(self._buses.values())
+
+    def _chain_findings(self, buses: list[Bus]) -> Iterable[PostureFinding]:
+        section = {} if self._context is None else self._context.sections.get("chains") or {}
+        if not section:
+            return ()
+        from connector_bus.adapter.posture_chains import chain_findings
+        from connector_bus.chains.settings import read_chains
+
+        return chain_findings(read_chains(section).values(), buses)
 
     def _entrance(self, name: str) -> LinkEntrance | None:
         """Where the links of this container's own buses come in."""
