@@ -84,3 +84,33 @@ def test_only_an_administrator_makes_an_alias(shop: Shop, command: tuple[str, ..
     with shop.running("alice"):
         assert shop.refused(*command) == "CF-ADM-021"
         assert shop(*command, login="admin").exit_code == 0
+
+
+def test_whoever_leaves_asserts_nobody_any_more(shop: Shop) -> None:
+    shop("bus", "roles", "populate-unique-names", "shop")
+    assert shop("bus", "roles", "remove-from-all", "user:shop-applications").exit_code == 0
+    bus = tomllib.loads(shop.text)["buses"]["shop"]
+    assert bus["identity_assertion"] == []
+    assert "user:shop-applications" not in bus["unique_names"]
+    assert "user:shop-applications" not in bus["roles"]["connector"]
+    assert "user:admin" in bus["unique_names"]
+
+
+def test_unique_names_are_read_anew_by_force(shop: Shop) -> None:
+    shop("bus", "roles", "populate-unique-names", "shop")
+    shop.profile.configuration.write_text(shop.text.replace('"user:admin" = "admin"', '"user:admin" = "an old one"'))
+    shop("bus", "roles", "populate-unique-names", "shop")
+    assert tomllib.loads(shop.text)["buses"]["shop"]["unique_names"]["user:admin"] == "an old one"
+    shop("bus", "roles", "populate-unique-names", "shop", "--force")
+    assert tomllib.loads(shop.text)["buses"]["shop"]["unique_names"]["user:admin"] == "admin"
+
+
+def test_each_change_of_a_bus_is_audited_with_who_what_and_the_roles_considered(shop: Shop) -> None:
+    with shop.running():
+        shop("bus", "roles", "add", "shop", "sender", "group:buyers", "--destination", "orders")
+        shop("bus", "roles", "add", "shop", "sender", "group:buyers", "--destination", "orders", login="carol")
+    made, refused = [event for event in shop.audited if event["action"] == "admin.bus.roles.add"]
+    assert (made["who"], made["outcome"]) == ("admin@shop", "success")
+    assert "administrator" in made["details"]["roles"]
+    assert any("group:buyers" in line for line in made["details"]["changed"])
+    assert (refused["who"], refused["outcome"], refused["reason"]) == ("carol@shop", "denied", "CF-ADM-021")

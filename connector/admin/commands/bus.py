@@ -17,7 +17,7 @@ from connector.admin.settings import AdminGroup
 
 @click.group(cls=AdminGroup)
 def bus() -> None:
-    """Administer a bus. Role: configurator, for roles administrator, for failed messages operator (list: monitor).
+    """Administer a bus. Role: configurator, for roles administrator, for failed messages operator.
 
     Each command is an edit of the bus's tables in the configuration: checked as a whole, comments kept, in force at
     once where a container runs and it can be.

@@ -19,7 +19,7 @@ from connector.admin.operations.configuration import changed
 from connector.admin.operations.request import Request
 from connector.admin.operations.target import Target
 from connector.container.configuration.key_path_text import value_at
-from connector.container.configuration.surgery import Edit, SetValue
+from connector.container.configuration.surgery import Edit, SetValue, Unset
 from connector.errors import ConfigError, NameNotFound, Reason
 
 HOLDER_UNKNOWN = Reason(
@@ -87,9 +87,22 @@ def remove_from_all(target: Target, request: Request) -> dict[str, Any]:
                     held = holders(data, bus, each.place, each.role)
                     kept = [one for one in held if holder_name(one) != holder]
                     edits.append(SetValue(path, kept))
+            edits += _no_longer_trusted(data, bus, holder)
         return edits
 
     return changed(target, request, decide)
+
+
+def _no_longer_trusted(data: Mapping[str, Any], bus: str, holder: str) -> list[Edit]:
+    """What takes the right to assert others, and the unique name, from a holder."""
+    table = bus_table(data, bus)
+    edits: list[Edit] = []
+    asserters = table.get("identity_assertion") or []
+    if holder in asserters:
+        edits.append(SetValue((SECTION, bus, "identity_assertion"), [one for one in asserters if one != holder]))
+    if holder in (table.get("unique_names") or {}):
+        edits.append(Unset((SECTION, bus, "unique_names", holder)))
+    return edits
 
 
 def clear_roles(target: Target, request: Request) -> dict[str, Any]:
