@@ -128,7 +128,8 @@ def test_check_tells_of_links_that_lead_nowhere_or_that_nobody_guards(
     tmp_path: Path, bus: dict[str, Any], codes: set[str]
 ) -> None:
     with running(tmp_path, {"britain": bus, "france": france()}, aliases=ALIASES) as world:
-        assert {each.reason.code for each in world.adapter.findings()} == codes
+        found = {each.reason.code for each in world.adapter.findings()}
+        assert found - {"CF-BUS-135"} == codes  # that everybody may connect is another matter
 
 
 @pytest.mark.parametrize(
