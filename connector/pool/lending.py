@@ -217,7 +217,11 @@ class LendingState(Decisions[S]):
         newer credential that is refused takes nothing away. Else None: the permit is to be freed.
         """
         plan, victim = permit.plan, permit.victim
-        if plan is None or victim is None or victim.partition.key != plan.partition or victim.version >= plan.version:
+        if plan is None or victim is None or victim.version >= plan.version:
+            return None
+        # By whom it was signed on, not where it stands: one that was to be signed on anew has been moved before that,
+        # and opened again it would be its former user's.
+        if victim.origin.partition != plan.partition or victim.partition.key != plan.partition:
             return None
         if (
             self.closed
