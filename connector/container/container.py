@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 #: Seconds that a change of the configuration gets when the container stops.
 RELOAD_TIMEOUT = 1.0
+
+log = logging.getLogger("connector.container")
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +281,10 @@ class Container:
         return tuple(sorted(self._parts.realms))
 
     def refresh_users(self, user: str | None = None, *, realm: str | None = None) -> None:
-        """Keep nothing of what the registries have answered: the next question is asked anew. Does not block.
+        """Keep nothing of what the registries have answered: the next question is asked anew.
+
+        Adapters have what is open ask again: who has gone, or left a group, loses at once what hung on it. Blocks for
+        the registry, for what is open.
 
         Args:
             user: One user only; None for all.
@@ -289,6 +295,11 @@ class Container:
         found = self._parts.realms.values() if realm is None else [realm_named(self._parts.realms, realm)]
         for identity in found:
             identity.refresh(user)
+        for name, adapter in list(self._parts.adapters.items()):
+            try:
+                adapter.users_changed()
+            except Exception as error:  # noqa: BLE001 - users have changed, whatever an adapter makes of it
+                log.error("adapter %s failed on a change of users: %s", name, type(error).__name__)
 
     def explain_inbound(
         self, user: str, foreign: str, *, groups: Iterable[str] = (), realm: str | None = None

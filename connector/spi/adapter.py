@@ -256,6 +256,13 @@ class ResourceAdapter(ABC):
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
 
+    def users_changed(self) -> None:
+        """Users or groups may have changed: have what is open ask again who its users are, and what they may.
+
+        Called after each change that is made on the running container, and when an operator asks for it. May block for
+        the registry, shortly. Nothing unless overridden; what it raises is logged.
+        """
+
     def findings(self) -> Iterable[PostureFinding]:
         """What `connector check` has to say of it while it runs; may block for the registry. Nothing unless overridden.
 

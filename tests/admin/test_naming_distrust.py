@@ -9,6 +9,7 @@ import pytest
 
 from connector import Secret
 from connector.admin.naming import outside as module
+from connector.admin.naming.client import _reference
 from connector.admin.naming.outside import Outside
 from connector.admin.operations.messages import _check_fault
 from connector.admin.operations.request import Login
@@ -101,3 +102,18 @@ def test_only_an_engine_tells_of_a_fault() -> None:
     _check_fault(fault.replace(identity=UserPrincipal("mallory", "weather")), "requests")
     with pytest.raises(RequestFailed, match="CF-BUS-020"):
         _check_fault(fault.replace(identity=ServerPrincipal("weather", "weather")), "requests")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        5,
+        {},
+        {"kind": "activation", "adapter": "amqp", "properties": {}},
+        {"kind": "destination", "adapter": 5, "properties": {}},
+        {"kind": "destination", "adapter": "amqp", "properties": "none"},
+    ],
+)
+def test_what_is_no_reference_is_told_as_that(answer: Any) -> None:
+    assert _reference(answer) is None

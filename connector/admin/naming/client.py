@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 from connector.admin.failure import Failure, RemoteFailure
 from connector.admin.naming.answering import OPERATION
@@ -15,7 +15,7 @@ from connector.admin.remote import CONNECT_TIMEOUT
 from connector.admin.wire import VERSION, decode, encode, read_line
 from connector.errors import AccessDenied, ConnectionFailed, Reason
 from connector.security.tls.settings import TlsSettings
-from connector.spi import NamingReference
+from connector.spi import NamingKind, NamingReference
 
 UNREACHABLE = Reason(
     "CF-NAM-006",
@@ -33,6 +33,12 @@ NO_ANSWER = Reason(
     "See its log. If it speaks TLS only at its front, or asks for a client certificate, name a TLS configuration.",
 )
 
+NO_REFERENCE = Reason(
+    "CF-NAM-016",
+    "what answered at {address} is no reference to a connection factory or destination.",
+    "See whether a naming port is there, of a container of this version.",
+)
+
 #: Seconds to wait for the answer: the other side checks a password.
 ANSWER_TIMEOUT = 30.0
 
@@ -47,8 +53,8 @@ def look_up(name: str, host: str, port: int, tls: TlsSettings | None, login: Log
         tls: Whom to trust and what to show; None for plain TCP.
         login: Who asks; None for nobody.
 
-    Raises RemoteFailure with what the other side says, ConnectionFailed CF-NAM-006 or -008, AccessDenied CF-NAM-007,
-    ConfigError for TLS files that can't be used.
+    Raises RemoteFailure with what the other side says, ConnectionFailed CF-NAM-006, -008 or -016, AccessDenied
+    CF-NAM-007, ConfigError for TLS files that can't be used.
     """
     address = f"{host}:{port}"
     plain = None if login is None else {"user": login.user, "password": login.password.reveal()}
@@ -67,8 +73,21 @@ def look_up(name: str, host: str, port: int, tls: TlsSettings | None, login: Log
     refusal = response.get("error")
     if isinstance(refusal, Mapping):
         raise RemoteFailure(Failure.from_dict(refusal))
-    found: Mapping[str, Any] = response["result"]
-    return NamingReference(found["kind"], found["adapter"], dict(found["properties"]))
+    reference = _reference(response.get("result"))
+    if reference is None:
+        raise ConnectionFailed(NO_REFERENCE, address=address)
+    return reference
+
+
+def _reference(found: Any) -> NamingReference | None:
+    """What was answered; None for what is no reference: anybody may listen there. Pure."""
+    if not isinstance(found, Mapping):
+        return None
+    kind: Any
+    kind, adapter, properties = found.get("kind"), found.get("adapter"), found.get("properties")
+    if kind not in get_args(NamingKind) or not isinstance(adapter, str) or not isinstance(properties, Mapping):
+        return None
+    return NamingReference(kind, adapter, dict(properties))
 
 
 def _connected(host: str, port: int, tls: TlsSettings | None) -> socket.socket:

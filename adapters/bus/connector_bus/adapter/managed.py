@@ -7,13 +7,27 @@ import itertools
 from collections.abc import Callable
 from typing import final
 
-from connector.spi import UNAUTHENTICATED, ConnectionDescription, IdentityAssertion, ManagedConnection, Subject
+from connector.errors import AccessDenied, Reason, SecurityError
+from connector.spi import (
+    UNAUTHENTICATED,
+    ConnectionDescription,
+    IdentityAssertion,
+    ManagedConnection,
+    Subject,
+    identity_outage,
+)
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.engine import new_connection_id
 from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.engine.terms import Terms
 from connector_bus.policy.roles import Role
 from connector_bus.settings import REPLY_PREFIX, TEMPORARY_PREFIX
+
+USER_GONE = Reason(
+    "CF-BUS-064",
+    "{user} may no longer use its connection to bus {bus}: {cause}",
+    "Sign on as a user that the realm knows.",
+)
 
 
 @final
@@ -22,15 +36,16 @@ class BusManagedConnection(ManagedConnection):
 
     Attributes:
         bus: The bus.
-        subject: Whom it acts for: all checks and the identity in its messages are this subject's.
 
-    Mutable state: `subject`, changed by `switch_identity` and `cleanup`; `_reply_queues`, `_temporary`
+    Mutable state: `_subject`, changed by `switch_identity`, `cleanup` and by what has become of the users, as is
+    `_system`; `_seen`, which changes of rights both are known to have outlived; `_reply_queues`, `_temporary`
     (with what ends the role that each gives) and `_subscriptions`; `_alive`.
     """
 
     def __init__(self, bus: Bus, system: Subject) -> None:
         self.bus = bus
-        self.subject = system
+        self._seen = bus.access.changes
+        self._subject = system
         self._system = system
         self._id = new_connection_id()
         self._numbers = itertools.count(1)
@@ -39,19 +54,62 @@ class BusManagedConnection(ManagedConnection):
         self._subscriptions: list[OpenSubscription] = []
         self._alive = True
 
+    @property
+    def subject(self) -> Subject:
+        """Whom it acts for: all checks and the identity in its messages are this subject's.
+
+        After a change of rights or users it is who the registry knows by that name now: blocks for the registry then,
+        and where that can't be asked what was known stays, and it is asked again at the next use.
+        Raises AccessDenied CF-BUS-012 or -064 where user or caller have lost the connector role, or are gone.
+        """
+        self._look_again()
+        return self._subject
+
+    @subject.setter
+    def subject(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def _look_again(self) -> None:
+        changes = self.bus.access.changes
+        if changes == self._seen:
+            return
+        try:
+            system = self._present(self._system)
+            self._subject = system if self._subject is self._system else self._present(self._subject)
+            self._system = system
+            asked = True
+        except SecurityError as error:
+            if identity_outage(error) is None:
+                raise
+            asked = False
+        for each in {id(one): one for one in (self._system, self._subject)}.values():
+            self.bus.access.require(each, Role.CONNECTOR)
+        if asked:
+            self._seen = changes
+
+    def _present(self, subject: Subject) -> Subject:
+        """As the registry knows its user now. Raises what says that it can't be asked, AccessDenied CF-BUS-064."""
+        try:
+            return self.bus.engine.rights.present(subject)
+        except SecurityError as error:
+            if identity_outage(error) is not None:
+                raise
+            raise AccessDenied(USER_GONE, user=str(subject.caller), bus=self.bus.name, cause=error.text) from error
+
     def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Act for another caller, if the user signed on is trusted with that. Blocks for the registry.
 
         Raises AccessDenied CF-BUS-012 to -015; the connection then still acts for the user signed on.
         """
-        self.subject = self.bus.sign_on.asserted(self._system, asserted)
+        self._look_again()
+        self._subject = self.bus.sign_on.asserted(self._system, asserted)
 
     def cleanup(self) -> None:
         """Act for the user signed on again; what is temporary goes, and late replies with it.
 
         Subscriptions are used no more. May block for the database of a store that several engines share.
         """
-        self.subject = self._system
+        self._subject = self._system
         for name in list(self._reply_queues):
             self.drop_reply_queue(name)
         for name in list(self._temporary):
@@ -116,8 +174,8 @@ class BusManagedConnection(ManagedConnection):
         return opened
 
     def _user(self) -> str | None:
-        caller = self.subject.caller
+        caller = self._subject.caller
         return None if caller is None or caller == UNAUTHENTICATED else caller.name
 
     def __repr__(self) -> str:
-        return f"<BusManagedConnection to {self.bus.name} for {self.subject.caller}>"
+        return f"<BusManagedConnection to {self.bus.name} for {self._subject.caller}>"

@@ -237,6 +237,11 @@ class BusResourceAdapter(ResourceAdapter):
         """`show`, `messages`, `explain` or `diff`. Raises MessagingError CF-BUS-060 or -061, NameNotFound."""
         return commands.run(command, arguments, self._buses)
 
+    def users_changed(self) -> None:
+        """Have connections, consumers and links ask again who their users are. Blocks for the registry."""
+        for bus in list(self._buses.values()):
+            bus.access.recheck()
+
     def findings(self) -> Iterable[PostureFinding]:
         """Security without effect, wide roles, holders that have vanished, grants without effect, plain chains.
 

@@ -122,9 +122,10 @@ class AccessControl:
     Attributes:
         state: Whether the security is in force.
         active: Whether roles are checked.
+        changes: How often rights may have changed since the start; whoever remembers a user compares it.
 
     Mutable state: `_policy` and `_version`, replaced together under `_lock` and read without it, as every decision
-    looks at one policy only; `_listeners`, changed under `_lock`.
+    looks at one policy only; `_listeners` and `changes`, changed under `_lock`.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class AccessControl:
         self._lock = threading.Lock()
         self._listeners: list[PolicyListener] = []
         self._version = 1
+        self.changes = 0
         self._policy = self._bound(policy)
         self.state = SecurityState.of(bus_security=bus_security, admin_security=identity.security_enabled)
         self.active = self.state is SecurityState.ENABLED
@@ -177,6 +179,7 @@ class AccessControl:
         """
         self._names.forget()
         with self._lock:
+            self.changes += 1
             listeners = tuple(self._listeners)
         for listener in listeners:
             try:

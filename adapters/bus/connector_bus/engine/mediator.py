@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
 
-from connector.errors import AccessDenied, MessagingError, NameNotFound, WorkRejected
-from connector.spi import UNAUTHENTICATED, Message, WorkEvent, WorkEventKind, WorkManager
+from connector.errors import AccessDenied, MessagingError, NameNotFound
+from connector.spi import UNAUTHENTICATED, Message, WorkManager
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.destination import Destination
@@ -18,6 +18,7 @@ from connector_bus.engine.forward_path import HOP_LIMIT, PATH_ENDS, TOO_MANY_HOP
 from connector_bus.engine.mediation import NO_ROUTE, Mediation, mediate
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.rooms import DestinationFull
+from connector_bus.engine.submission import submit
 from connector_bus.store.record import StoredMessage
 
 #: What trying again can't mend.
@@ -71,15 +72,8 @@ class Mediator:
         return self._consumer.stop(grace)
 
     def _begin(self, taken: Taken) -> None:
-        def listen(event: WorkEvent) -> None:
-            if event.kind is WorkEventKind.REJECTED:
-                self._consumer.refused(taken)
-
-        try:
-            self._work_manager.schedule_work(lambda: self._run(taken), listener=listen)
-        except WorkRejected as refusal:
-            _LOG.warning("bus %s: a mediation of %s must wait: %s", self._engine.name, self._name, refusal.code)
-            self._consumer.refused(taken)
+        what = f"bus {self._engine.name}: a mediation of {self._name}"
+        submit(self._work_manager, self._consumer, taken, lambda: self._run(taken), what)
 
     def _run(self, taken: Taken) -> None:
         try:

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import final
 
+from connector.errors import MessagingError
 from connector.spi import Clock, Message
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry, Taker
@@ -121,8 +122,12 @@ class SharedQueue(MessageQueue):
             self._give_back()  # whose taker has gone away meanwhile
             # What comes next in order is for whoever waits elsewhere, and wants it where those here may not.
             if self._freed and (self._selective or not self._wanted()):
-                self._store.tell(self.name)
-                self._freed = False
+                self._freed = False  # before: what leaves meanwhile has to be told of again
+                try:
+                    self._store.tell(self.name)
+                except MessagingError:
+                    self._freed = True
+                    raise
 
     def _one_at_a_time(self) -> bool:
         with self._lock:

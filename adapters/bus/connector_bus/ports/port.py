@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Final, final
 
-from connector.errors import AccessDenied, NameNotFound, WorkRejected
-from connector.spi import UNAUTHENTICATED, Message, Principal, WorkEvent, WorkEventKind, WorkManager
+from connector.errors import AccessDenied, NameNotFound
+from connector.spi import UNAUTHENTICATED, Message, Principal, WorkManager
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.destination import Destination, is_reply_queue
 from connector_bus.engine.engine import BusEngine
 from connector_bus.engine.exceptions import FailureHandling
 from connector_bus.engine.forward_path import PATH_ENDS, Arrival, way_back
+from connector_bus.engine.submission import submit
 from connector_bus.ports.client import PortClient
 from connector_bus.ports.exchange import ANSWER_UNFIT, HEADER_UNFIT, SERVICE_REFUSED
 from connector_bus.settings import DestinationSettings
@@ -80,15 +81,8 @@ class Port:
         return ended
 
     def _begin(self, taken: Taken) -> None:
-        def listen(event: WorkEvent) -> None:
-            if event.kind is WorkEventKind.REJECTED:
-                self._consumer.refused(taken)
-
-        try:
-            self._work_manager.schedule_work(lambda: self._run(taken), listener=listen)
-        except WorkRejected as refusal:
-            _LOG.warning("bus %s: port %s must wait: %s", self._engine.name, self.destination, refusal.code)
-            self._consumer.refused(taken)
+        what = f"bus {self._engine.name}: port {self.destination}"
+        submit(self._work_manager, self._consumer, taken, lambda: self._run(taken), what)
 
     def _run(self, taken: Taken) -> None:
         try:
