@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
-from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
+from connector.errors import AccessDenied, AuthenticationFailed, ConnectorError, MessagingError, Reason
 from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.browser import BrowserLink
@@ -192,7 +192,7 @@ class Peer:
         side, self._checking = self._side, False
         if side is None or self.closing:
             return
-        if isinstance(error, AuthenticationFailed) and error.code in _GONE:
+        if isinstance(error, AccessDenied) or (isinstance(error, AuthenticationFailed) and error.code in _GONE):
             self._end_connection(refusal_of(error))
             return
         if subject is not None:  # else nobody can say: what is known of the user stays
