@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from connector.errors import ConnectionFailed, Reason
 from connector.spi import Message
-from connector_bus.links.exploration import Question, Stage
+from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import Transfer
 from connector_bus.reliability import Reliability
 from connector_bus.store.content import Content, ContentKind
@@ -92,16 +92,41 @@ def question_to_head(question: Question) -> dict[str, Any]:
     """A question as the head of a frame tells it."""
     identity = question.identity
     who = {"kind": kind_of(identity), "name": identity.name, "realm": identity.realm}
-    return {"bus": question.bus, "destination": question.destination, "identity": who, "hops": question.hops}
+    message = question.message
+    paths = {"forward": list(message.forward_path), "reverse": list(message.reverse_path)}
+    return {
+        "bus": question.bus,
+        "destination": question.destination,
+        "identity": who,
+        "hops": question.hops,
+        "message": {"topic": message.topic, "reply_to": message.reply_to, **paths},
+        "came_by": question.came_by,
+        "visited": list(question.visited),
+        "published": question.published,
+    }
 
 
 def question_from_head(written: Any) -> Question:
-    """The question of a frame. Raises ConnectionFailed CF-BUS-210."""
+    """The question of a frame; older engines say less. Raises ConnectionFailed CF-BUS-210."""
     question = None
-    with suppress(KeyError, TypeError, ValueError):
-        who = written["identity"]
-        identity = principal_of(str(who["kind"]), str(who["name"]), str(who["realm"]))
-        question = Question(str(written["bus"]), str(written["destination"]), identity, int(written["hops"]))
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        who, message = written["identity"], written.get("message") or {}
+        topic, reply_to = message.get("topic"), message.get("reply_to")
+        question = Question(
+            str(written["bus"]),
+            str(written["destination"]),
+            principal_of(str(who["kind"]), str(who["name"]), str(who["realm"])),
+            int(written["hops"]),
+            Message(
+                topic=None if topic is None else str(topic),
+                reply_to=None if reply_to is None else str(reply_to),
+                forward_path=tuple(map(str, message.get("forward") or ())),
+                reverse_path=tuple(map(str, message.get("reverse") or ())),
+            ),
+            str(written.get("came_by") or ""),
+            tuple(map(str, written.get("visited") or ())),
+            published=written.get("published") is True,
+        )
     if question is None:
         raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
     return question

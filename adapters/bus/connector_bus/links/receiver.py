@@ -31,8 +31,9 @@ from connector_bus.engine.forward_path import HOP_LIMIT, TOO_MANY_HOPS, Arrival
 from connector_bus.engine.rooms import FULL
 from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
-from connector_bus.links.exploration import NOT_TOLD, Question, RouteExplorer, Stage
+from connector_bus.links.exploration import NOT_TOLD, RouteExplorer
 from connector_bus.links.identity import arriving_as
+from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
 from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings
@@ -203,18 +204,11 @@ class LinkReceiver:
         return True
 
     def explore(self, session: ReceiverSession, question: Question) -> Sequence[Stage]:
-        """Say what would become of a message; without the rules, which are this bus's own affair."""
+        """Say what would become of a message."""
         engine = self._engine
         if engine.access.active and not session.authenticated:
             raise ConnectionFailed(NOT_TOLD, bus=engine.name, peer=session.peer)
-        identity = self._identity_here(session, question.identity)
-        name = question.destination if question.bus == engine.name else f"{question.destination}{AT}{question.bus}"
-        try:
-            subject = engine.access.subject_of(identity)
-        except ConnectorError as error:
-            return [Stage(engine.name, "arriving", name, str(identity), allowed=False, code=error.code)]
-        stages = self.explorer.explore(subject, identity, name, arrived=True, hops=question.hops)
-        return [replace(each, rule="") for each in stages]
+        return self.explorer.answer(question, *self._arriving(session, question.identity))
 
     def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
         """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
@@ -249,9 +243,9 @@ class LinkReceiver:
         if fault:
             # Whoever is authenticated as an engine may say that a request has failed; to nobody but a requester.
             return Arrived(transfer, peer, self._server, is_fault=True)
-        return Arrived(transfer, peer, self._identity_here(session, came), is_fault=False)
+        return Arrived(transfer, peer, self._arriving(session, came)[0], is_fault=False)
 
-    def _identity_here(self, session: ReceiverSession, came: Principal) -> Principal:
+    def _arriving(self, session: ReceiverSession, came: Principal) -> tuple[Principal, str]:
         return arriving_as(
             came,
             self.link_with(session.peer).inbound_user,

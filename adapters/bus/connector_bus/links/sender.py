@@ -25,8 +25,8 @@ from connector.spi import UNAUTHENTICATED, AuthenticationData, WorkEvent, WorkEv
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
 from connector_bus.links.contract import LinkSession, LinkTransport
-from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.identity import leaving_as
+from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 from connector_bus.settings import LinkSettings, transmission_queue
 from connector_bus.store.record import StoredMessage
@@ -175,6 +175,10 @@ class LinkSender:
         with self._lock:
             settings, transport = self._settings, self._transport
         leaving = replace(question, identity=leaving_as(question.identity, settings.outbound_user, self._realm))
+        if settings.outbound_user is not None:
+            leaving = replace(
+                leaving, came_by=f"outbound_user of the link of bus {self._engine.name}", groups=frozenset()
+            )
         session = transport.open(self._login(settings, f"{self._name}?"))  # another engine's name: it ends no session
         try:
             return session.explore(leaving)
