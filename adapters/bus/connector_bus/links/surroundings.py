@@ -8,7 +8,8 @@ from typing import final
 
 from connector.spi import UNAUTHENTICATED, Explanation, Principal, Step, Subject, UserPrincipal, Verdict
 from connector_bus.engine.access import NOT_FOREIGN_SENDER, NOT_PUBLISHER, NOT_SENDER, NOT_TEMPORARY_SENDER
-from connector_bus.engine.engine import LINK_QUEUE, TOPIC_UNFIT, BusEngine
+from connector_bus.engine.engine import BusEngine
+from connector_bus.engine.entrance import LINK_QUEUE, TOPIC_UNFIT
 from connector_bus.engine.route import Route
 from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.compiled import CompiledPolicy, place_of
