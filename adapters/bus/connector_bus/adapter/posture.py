@@ -10,6 +10,7 @@ from connector.spi import PostureFinding
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.posture_exceptions import exception_findings
 from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.adapter.posture_routes import route_findings
 from connector_bus.engine.security_state import SecurityState
@@ -81,6 +82,7 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
                     details = _details(bus, each, bus.context.identity.realm)
                     yield PostureFinding("warning", HOLDER_VANISHED, place, details)
             yield from role_findings(bus, place, vanished)
+            yield from exception_findings(bus, place)
         yield from _idle(bus.access.policy.definition, place)
         yield from _links(bus, place)
         yield from _ports(bus, place)
