@@ -33,7 +33,7 @@ def test_by_default_nobody_reads_what_failed(tmp_path: Path) -> None:
 
 
 def test_a_queue_that_inherits_is_told_when_failed_messages_go_there(tmp_path: Path) -> None:
-    table = {"failed": {}, "uk": {"exception_destination": "failed"}}
+    table: dict[str, dict[str, Any]] = {"failed": {}, "uk": {"exception_destination": "failed"}}
     assert found(tmp_path, destinations=table) == [("failed", "AllAuthenticated", "receive and browse")]
     table["failed"] = {"inherit_defaults": False}
     assert found(tmp_path, destinations=table) == []
@@ -51,7 +51,7 @@ def test_it_is_told_of_roles_for_all_and_not_of_those_for_somebody(tmp_path: Pat
 
 def test_the_default_roles_decide_who_inherits(tmp_path: Path) -> None:
     some = {"receiver": ["user:carol"], "browser": []}
-    table = {"failed": {}}
+    table: dict[str, Any] = {"failed": {}}
     expected = [("failed", "user:carol", "receive")]
     assert found(tmp_path, exception_destination="failed", destinations=table, default_roles=some) == expected
 
