@@ -15,7 +15,7 @@ from support_links import ALIASES, Country, britain, france
 
 from connector.errors import ConnectionFailed, Reason
 from connector_bus.links.contract import LinkSession, LinkTransport
-from connector_bus.links.stages import Question, Stage
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Transfer
 
 CUT = Reason("CF-TEST-LINK-001", "cut off", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from support_bus import REALM, World, running
 from support_links import ALIASES, Country, hop, two_containers
 
-from connector.errors import ConnectorError, MessagingError
+from connector.errors import ConnectionFailed, ConnectorError, MessagingError
 from connector.spi import UNAUTHENTICATED, Message, UserPrincipal
+from connector_bus.links.framing import question_from_head, question_to_head, stages_from_head
+from connector_bus.links.stages import Question
 
 ALICE, BOB, CAROL = (str(UserPrincipal(name, REALM)) for name in ("alice", "bob", "carol"))
 NOBODY = str(UNAUTHENTICATED)
@@ -308,3 +311,42 @@ def sent(country: Country, user: str, destination: str, **options: Any) -> str:
 
 def failures(world: World) -> int:
     return sum(len(Country(world, name).exceptions()) for name in ("britain", "france", "spain"))
+
+
+def test_a_question_goes_over_a_wire_whole_and_an_older_one_is_understood() -> None:
+    identity = UserPrincipal("alice", REALM)
+    message = Message(topic="a/b", reply_to="replies", forward_path=("a", "b"), reverse_path=("c",))
+    question = Question("france", "x", identity, 3, message, "outbound_user", ("here",), published=True)
+    written = json.loads(json.dumps(question_to_head(question)))
+    assert question_from_head(written) == question
+    older = {name: written[name] for name in ("bus", "destination", "identity", "hops")}
+    assert question_from_head(older) == Question("france", "x", identity, 3)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"message": "none"},
+        {"message": {"forward": ["a"] * 40}},
+        {"message": {"reverse": 7}},
+        {"visited": ["x"] * 100},
+        {"identity": None},
+        {"hops": "many"},
+    ],
+)
+def test_a_question_that_cannot_be_is_no_question(changed: dict[str, Any]) -> None:
+    written = {**question_to_head(Question("france", "x", UNAUTHENTICATED, 0)), **changed}
+    with pytest.raises(ConnectionFailed) as caught:
+        question_from_head(written)
+    assert caught.value.code == "CF-BUS-210"
+
+
+def test_stages_are_read_as_far_as_an_older_bus_tells_them() -> None:
+    told = {"bus": "france", "stage": "arriving", "place": "x", "identity": "alice", "exists": True, "allowed": None}
+    (stage,) = stages_from_head([told])
+    assert (stage.exists, stage.allowed, stage.through, stage.branch) == (True, None, (), "")
+    (whole,) = stages_from_head([{**told, "through": ["y"], "code": 7, "branch": None}])
+    assert (whole.through, whole.code) == (("y",), "7")
+    for broken in ([{**told, "through": 7}], [{"bus": "x"}], [None], None):
+        with pytest.raises(ConnectionFailed):
+            stages_from_head(broken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from connector_bus.links.stages import Question, Stage
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Transfer
 
 

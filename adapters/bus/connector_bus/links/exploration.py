@@ -14,6 +14,8 @@ from connector_bus.links.route_follower import Departure, Traveller, walk
 from connector_bus.links.stages import Question, Stage, branched
 from connector_bus.links.surroundings import Surroundings
 
+__all__ = ["NOT_TOLD", "Question", "RouteExplorer", "Stage"]
+
 NOT_TOLD = Reason(
     "CF-BUS-223",
     "bus {bus} tells nothing of itself to bus {peer}, whose engine is not authenticated",

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from connector.errors import ConnectionFailed, Reason
 from connector.spi import Message
-from connector_bus.links.stages import Question, Stage
+from connector_bus.engine.forward_path import HOP_LIMIT
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.transfer import Transfer
 from connector_bus.reliability import Reliability
 from connector_bus.store.content import Content, ContentKind
@@ -112,6 +113,9 @@ def question_from_head(written: Any) -> Question:
     with suppress(KeyError, TypeError, ValueError, AttributeError):
         who, message = written["identity"], written.get("message") or {}
         topic, reply_to = message.get("topic"), message.get("reply_to")
+        paths, visited = [message.get(each) or () for each in ("forward", "reverse")], written.get("visited") or ()
+        if any(len(each) > HOP_LIMIT for each in paths) or len(visited) > _VISITED:
+            raise ValueError
         question = Question(
             str(written["bus"]),
             str(written["destination"]),
@@ -120,16 +124,20 @@ def question_from_head(written: Any) -> Question:
             Message(
                 topic=None if topic is None else str(topic),
                 reply_to=None if reply_to is None else str(reply_to),
-                forward_path=tuple(map(str, message.get("forward") or ())),
-                reverse_path=tuple(map(str, message.get("reverse") or ())),
+                forward_path=tuple(map(str, paths[0])),
+                reverse_path=tuple(map(str, paths[1])),
             ),
-            str(written.get("came_by") or ""),
-            tuple(map(str, written.get("visited") or ())),
+            str(written.get("came_by") or "")[:_TOLD],
+            tuple(map(str, visited)),
             published=written.get("published") is True,
         )
     if question is None:
         raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
     return question
+
+
+#: How many stations a question may have left buses at: the way out and the way back; and characters of a reason.
+_VISITED, _TOLD = 2 * HOP_LIMIT, 255
 
 
 def stages_from_head(written: Any) -> list[Stage]:

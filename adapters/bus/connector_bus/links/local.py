@@ -12,9 +12,9 @@ from typing import Any, Final, final
 
 from connector.errors import ConnectionFailed, LoginRefused, Reason
 from connector_bus.links.contract import LinkSession
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.framing import question_to_head, read_frame, stages_from_head, transfers_to_head, write_frame
 from connector_bus.links.in_process import BUS_AWAY
-from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 
 PEER_UNTRUSTED = Reason(

@@ -8,7 +8,6 @@ import stat
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -129,9 +128,7 @@ class LocalListener:
             write_frame(connection, {"held": sorted(session.held())})
             return
         if "explore" in head:
-            # Its rules are this container's own affair, which has administrators of its own.
-            found = session.explore(question_from_head(head["explore"]))
-            stages = [replace(each, rule="", assignment="") for each in found]
+            stages = session.explore(question_from_head(head["explore"]))
             write_frame(connection, {"stages": [each.to_dict() for each in stages]})
             return
         answers = session.transfer(transfers_from_head(head.get("transfer"), bodies), _texts(head.get("forget")))

@@ -31,9 +31,8 @@ from connector_bus.engine.forward_path import HOP_LIMIT, TOO_MANY_HOPS, Arrival
 from connector_bus.engine.rooms import FULL
 from connector_bus.engine.ways_out import AT
 from connector_bus.links.contract import LinkSession
-from connector_bus.links.exploration import NOT_TOLD, RouteExplorer
+from connector_bus.links.exploration import NOT_TOLD, Question, RouteExplorer, Stage
 from connector_bus.links.identity import arriving_as
-from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
 from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings
@@ -208,7 +207,9 @@ class LinkReceiver:
         engine = self._engine
         if engine.access.active and not session.authenticated:
             raise ConnectionFailed(NOT_TOLD, bus=engine.name, peer=session.peer)
-        return self.explorer.answer(question, *self._arriving(session, question.identity))
+        stages = self.explorer.answer(question, *self._arriving(session, question.identity))
+        # Rules are a container's own affair, which has administrators of its own.
+        return stages if session.is_within else [replace(each, rule="", assignment="") for each in stages]
 
     def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
         """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
@@ -369,6 +370,11 @@ class ReceiverSession:
         self._receiver = receiver
         self._line = line
         self._login = login
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the engine at the other end is of this container."""
+        return self._login.is_within
 
     def held(self) -> frozenset[str]:
         """See the contract."""

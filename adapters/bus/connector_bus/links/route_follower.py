@@ -107,7 +107,7 @@ def walk(here: Surroundings, traveller: Traveller) -> Iterator[Stage | Departure
             stage = replace(stage, note=_MAY_ROUTE)
         path = traveller.message.forward_path
         if path and mediated is None and route.kind is not ResourceType.QUEUE:
-            yield replace(stage, allowed=False, code=PATH_ENDS.code)
+            yield replace(stage, allowed=False, code=stage.code or PATH_ENDS.code)
             return
         yield stage
         if mediated:

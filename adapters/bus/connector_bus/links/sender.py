@@ -25,8 +25,8 @@ from connector.spi import UNAUTHENTICATED, AuthenticationData, WorkEvent, WorkEv
 from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
 from connector_bus.links.contract import LinkSession, LinkTransport
+from connector_bus.links.exploration import Question, Stage
 from connector_bus.links.identity import leaving_as
-from connector_bus.links.stages import Question, Stage
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 from connector_bus.settings import LinkSettings, transmission_queue
 from connector_bus.store.record import StoredMessage

@@ -84,13 +84,15 @@ class Stage:
     @classmethod
     def from_dict(cls, written: Any) -> Stage:
         """From what another bus has written, an older one perhaps. Raises KeyError or TypeError."""
-        told = {name: written[name] for name in _ALWAYS}
-        told |= {name: written[name] for name in _FIELDS if name in written}
-        return cls(**{**told, "through": tuple(map(str, told.get("through") or ()))})
+        told: dict[str, Any] = {name: str(written[name]) for name in _ALWAYS}
+        told |= {name: str(written[name]) for name in _TEXTS if name in written}
+        told |= {name: None if written.get(name) is None else bool(written[name]) for name in ("exists", "allowed")}
+        return cls(**told, through=tuple(map(str, written.get("through") or ())))
 
 
 _FIELDS = tuple(each.name for each in fields(Stage))
 _ALWAYS = ("bus", "stage", "place", "identity")
+_TEXTS = ("code", "rule", "assignment", "came_by", "branch", "note")
 
 
 def arrives(stages: Sequence[Stage], branch: str = "") -> bool:
