@@ -97,6 +97,8 @@ class DestinationSettings:
         reliability: What is done for messages whose senders don't say.
         max_depth: How many messages it holds at most; None without limit.
         send_timeout: Seconds that a send waits for a place.
+        drops_when_full: Whether it does without a message that it has no place for, whatever its reliability: so a
+            subscription that isn't durable does. Not of the configuration.
         max_message_size: Bytes of body that a message has at most.
         exception_destination: Where messages go that fail here; None for the bus's, "none" to keep them here.
         port: The service behind a port; None for all else.
@@ -114,6 +116,7 @@ class DestinationSettings:
     reliability: Reliability = Reliability.ASSURED
     max_depth: int | None = None
     send_timeout: float = SEND_TIMEOUT
+    drops_when_full: bool = False
     max_message_size: int = MAX_MESSAGE_SIZE
     exception_destination: str | None = None
     port: PortSettings | None = None

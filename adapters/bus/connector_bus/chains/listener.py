@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import threading
@@ -90,7 +89,7 @@ class ChainListeners:
         for chain in self._chains:
             if chain.tls is not None:
                 self._contexts(chain.tls)  # what is wrong with it is told at the start
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"{self._container}-chains", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{self._container}-chains", daemon=True)
         self._thread.start()
         try:
             for chain in self._chains:
@@ -152,20 +151,30 @@ class ChainListeners:
     def stop(self, timeout: float = 1.0) -> None:
         """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
 
-        What is out at a client goes back to its place. Harmless when called twice.
+        What is out at a client goes back to its place. A loop that is too busy to end within that time ends by itself,
+        in the same order, once it gets to it. Harmless when called twice.
         """
         thread, self._thread = self._thread, None
         if thread is not None:
-            with contextlib.suppress(TimeoutError):
-                self._call(self._end(), timeout)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            # It is the end that stops the loop: stopped from here, a busy loop might never have begun with its end.
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             thread.join(timeout)
-            if not thread.is_alive():
-                self._loop.close()
         elif not self._loop.is_running():
             self._loop.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        """The loop's whole life, on its thread: what is still under way at the end is cancelled, and awaited."""
+        try:
+            self._loop.run_forever()
+        finally:
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left))
+            self._loop.close()
 
     def _call(self, coroutine: Any, timeout: float | None = None) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
@@ -205,6 +214,12 @@ class ChainListeners:
         self._clients.pop(client, None)
 
     async def _end(self) -> None:
+        try:
+            await self._say_goodbye()
+        finally:
+            self._loop.stop()
+
+    async def _say_goodbye(self) -> None:
         for server in self._servers.values():
             server.close()
         for client in list(self._clients):
