@@ -135,6 +135,7 @@ class LinkTransport(StrEnum):
 
     IN_PROCESS = "in-process"
     LOCAL = "local"
+    CHAIN = "chain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,10 @@ class LinkSettings:
             None for the bus's, "none" to hold the link until they can be.
         topic_spaces: Topic spaces whose publications go over it, to the topic space on the other bus.
         enabled: Whether it is started with the bus.
+        endpoints: Where the other bus is reached over the network, as host and port; tried in order.
+        chain: The chain of the other bus that the link goes over.
+        tls: The TLS configuration that the link is made with; None for plain text.
+        allow_plain: Whether it may go, and come, in plain text although something secret or trusted goes over it.
     """
 
     transport: LinkTransport
@@ -162,6 +167,10 @@ class LinkSettings:
     exception_destination: str | None = None
     topic_spaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     enabled: bool = True
+    endpoints: tuple[tuple[str, int], ...] = ()
+    chain: str = ""
+    tls: str | None = None
+    allow_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ class _Reader:
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         self._check_exceptions(f"{path}.destinations", name, destinations)
         tables = table.get("foreign_buses") or {}
-        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        links = LinkReader(self._assignments, secured=self._assignments.verify)
+        ways = links.ways(f"{path}.foreign_buses", tables, destinations)
         for other in (other for other, way in ways.items() if way.link is not None):
             queue = transmission_queue(other)
             # What waits there is nobody's to receive or browse, and nobody's to send to by that name.

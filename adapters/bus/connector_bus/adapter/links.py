@@ -18,6 +18,7 @@ from connector_bus.links.exploration import RouteExplorer
 from connector_bus.links.in_process import InProcessTransport
 from connector_bus.links.local import LocalTransport
 from connector_bus.links.local_listener import LocalListener
+from connector_bus.links.network import NetworkTransport
 from connector_bus.links.receiver import LinkReceiver
 from connector_bus.links.sender import LinkSender
 from connector_bus.settings import BusSettings, LinkSettings, transmission_queue
@@ -128,7 +129,13 @@ class BusLinks:
             "sent": state.sent,
             "refused": state.refused,
             "transport": str(link.transport),
+            "endpoint": state.endpoint or None,
+            "failed_at": state.failed_at,
+            "retry_in": None if state.retry_in is None else round(state.retry_in, 1),
             "address": link.address,
+            "endpoints": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in link.endpoints],
+            "chain": link.chain or None,
+            "tls": link.tls,
             "alias": link.alias,
             "outbound_user": link.outbound_user,
             "inbound_user": link.inbound_user,
@@ -154,6 +161,8 @@ class BusLinks:
         if link.transport is Kind.LOCAL:
             assert link.address is not None
             return LocalTransport(self._path(link.address))
+        if link.transport is Kind.CHAIN:
+            return NetworkTransport(link, lambda name: self._context.tls.client_context(name))
         return InProcessTransport(self._find)
 
     def _path(self, written: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 from connector.errors import Reason
@@ -10,6 +11,7 @@ from connector.spi import UNAUTHENTICATED, PostureFinding, Subject
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.posture_chains import stays_here
 from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.engine.security_state import SecurityState
 from connector_bus.policy.definition import AliasCheck, PolicyDefinition
@@ -56,6 +58,11 @@ OUTBOUND_OPEN = Reason(
     "CF-BUS-252",
     "bus {bus} is not secured, and all that it sends to bus {foreign_bus} goes as {user}, whoever has sent it",
     "Secure the bus, or take outbound_user away.",
+)
+LINK_PLAIN = Reason(
+    "CF-BUS-452",
+    "the link of bus {bus} with bus {foreign_bus} goes and comes in plain text: it can be read and changed on the way",
+    "Name a chain with TLS and a TLS configuration, and take allow_plain away.",
 )
 PASSWORD_OPEN = Reason(
     "CF-BUS-253",
@@ -129,6 +136,10 @@ def _links(bus: Bus, place: str) -> Iterator[PostureFinding]:
             continue
         if way.link.alias is None:
             yield PostureFinding("warning", LINK_OPEN, f"{where}.link.alias", details)
+        if way.link.allow_plain:
+            hosts = {host for host, _ in way.link.endpoints}
+            severity: Literal["note", "warning"] = "note" if hosts and all(map(stays_here, hosts)) else "warning"
+            yield PostureFinding(severity, LINK_PLAIN, f"{where}.link.allow_plain", details)
         if way.link.outbound_user is not None and not bus.access.active:
             user = {**details, "user": way.link.outbound_user}
             yield PostureFinding("warning", OUTBOUND_OPEN, f"{where}.link.outbound_user", user)

@@ -48,6 +48,9 @@ class LinkState:
         text: Why, in words.
         sent: How many messages the other side has accepted since the start.
         refused: How many it has put into an exception destination, or dropped.
+        endpoint: Where the other bus is connected to; empty where it isn't.
+        failed_at: When it failed last, in seconds since 1970; None where it has not since its start.
+        retry_in: Seconds until it tries again; None where it waits for nothing.
     """
 
     state: str
@@ -55,6 +58,9 @@ class LinkState:
     text: str
     sent: int
     refused: int
+    endpoint: str = ""
+    failed_at: float | None = None
+    retry_in: float | None = None
 
 
 @final
@@ -84,8 +90,9 @@ class LinkSender:
         authentication_data: User and password of an alias.
         work_manager: Runs the transfers.
 
-    Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_sent` and `_refused`, changed under
-    `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that runs.
+    Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_endpoint`, `_failed_at`, `_retry_at`,
+    `_sent` and `_refused`, changed under `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that
+    runs.
     """
 
     def __init__(
@@ -115,6 +122,9 @@ class LinkSender:
         self._to_forget: set[str] = set()
         self._state, self._error = "idle", ("", "")
         self._sent = self._refused = 0
+        self._endpoint = ""
+        self._failed_at: float | None = None
+        self._retry_at: float | None = None
 
     @property
     def settings(self) -> LinkSettings:
@@ -126,7 +136,10 @@ class LinkSender:
         with self._lock:
             run = self._present
             state = "stopped" if run is None or run.consumer.is_stopped else self._state
-            return LinkState(state, *self._error, self._sent, self._refused)
+            waits = self._retry_at is not None and state in ("retrying", "blocked")
+            retry_in = max(0.0, (self._retry_at or 0.0) - self._engine.clock.monotonic()) if waits else None
+            counts = (self._sent, self._refused)
+            return LinkState(state, *self._error, *counts, self._endpoint, self._failed_at, retry_in)
 
     def start(self) -> None:
         """Begin, or go on. Does not block. Harmless when it is started."""
@@ -314,6 +327,8 @@ class LinkSender:
             held = session.held()
             self._to_forget |= held - self._unsent(held)
             self._session, self._session_for = session, settings
+            with self._lock:
+                self._endpoint = session.endpoint
         return self._session
 
     def _unsent(self, held: frozenset[str]) -> frozenset[str]:
@@ -328,6 +343,8 @@ class LinkSender:
 
     def _drop_session(self) -> None:
         session, self._session = self._session, None
+        with self._lock:
+            self._endpoint = ""
         if session is not None:
             session.close()
 
@@ -335,9 +352,10 @@ class LinkSender:
         """Everything goes back, in its old order, and nothing is taken for a time."""
         known = isinstance(why, ConnectorError | Answer)
         code, text = (why.code, why.text) if isinstance(why, ConnectorError | Answer) else (type(why).__name__, "")
-        seconds = run.consumer.outage(code)
+        seconds, clock = run.consumer.outage(code), self._engine.clock
         with self._lock:
             self._state, self._error = state, (code, text)
+            self._failed_at, self._retry_at = clock.time(), clock.monotonic() + seconds
             waiting, run.waiting = list(run.waiting), deque()
         log = _LOG.warning if known else _LOG.error
         log("bus %s: the link to %s is %s for %.0f s: %s %s", self._engine.name, self.to, state, seconds, code, text)
