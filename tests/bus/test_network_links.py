@@ -105,6 +105,21 @@ def test_a_route_over_the_network_is_explained_and_followed(tmp_path: Path) -> N
     assert refused["stages"][-1]["code"] == "CF-BUS-020"
 
 
+def test_what_arrives_together_is_stored_together_and_what_is_refused_of_it_alone(tmp_path: Path) -> None:
+    narrow = {"destinations": {"narrow": {"max_depth": 3, "send_timeout": 0}}}
+    with two_sites(tmp_path, there=narrow) as (here, there):
+        with here.connect("alice") as connection:
+            for number in range(12):
+                to = {3: "secrets", 7: "narrow", 8: "narrow", 9: "narrow", 10: "narrow"}.get(number, "forecasts")
+                connection.send(f"{to}@france", number)
+        until_idle(here)
+        assert [each.body for each in there.peek("forecasts")] == [0, 1, 2, 4, 5, 6, 11]
+        assert [each.body for each in there.peek("narrow")] == [7, 8, 9]
+        failed = [(each.body, each.properties["exception_reason"]) for each in there.exceptions()]
+        assert failed == [(3, "CF-BUS-020"), (10, "CF-BUS-173")]
+        assert (here.link("france")["sent"], here.link("france")["refused"]) == (10, 2)
+
+
 # --- who is let in ----------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final, Protocol, final
 
 from connector.errors import (
     AccessDenied,
@@ -136,6 +136,20 @@ class _Line:
         """Whether a session is the engine's present one."""
         with self._lock:
             return self._sessions.get(engine) is session
+
+
+class LinkPeer(Protocol):
+    """Who has sent something."""
+
+    @property
+    def peer(self) -> str:
+        """The bus at the other end."""
+        ...
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether its engine is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +308,36 @@ class LinkReceiver:
             seen.difference_update(known)
             self._engine.store.submit(StoreUnit(forgotten=tuple((peer, each) for each in known)))
 
-    def take(self, session: ReceiverSession, transfer: Transfer, *, wait: bool) -> Answer:
+    def take_first(self, session: LinkPeer, transfers: Sequence[Transfer], *, wait: bool) -> list[Answer]:
+        """Store the first transfers, at least one, where they belong, and that they were taken over.
+
+        As many as are let in without more ado go to the store as one unit, since waiting for the disk is what takes
+        its time. The first one that isn't is seen to alone, as `take` does. The caller holds the line's lock for
+        taking. Raises ConnectorError for an outage: nothing was stored.
+        """
+        let_in: list[tuple[Arrived, tuple[StoredMessage, ...]]] = []
+        for transfer in transfers:
+            arrived = self._arrived(session, transfer)
+            try:
+                let_in.append((arrived, self._stored(arrived)))
+            except ConnectorError:
+                break
+        if len(let_in) > 1:
+            sends = [each for _, several in let_in for each in several]
+            received = [each for arrived, several in let_in for each in _received(arrived, several)]
+            try:
+                self._engine.commit(sends, limited=True, wait=False, received=received)
+                return [ACCEPTED] * len(let_in)
+            except ConnectorError as error:
+                if _is_outage(error):
+                    raise
+        return [self.take(session, transfers[0], wait=wait)]
+
+    def take(self, session: LinkPeer, transfer: Transfer, *, wait: bool, divert: bool = True) -> Answer:
         """Store one transfer where it belongs, and that it was taken over; `wait` for a place where there is none.
 
-        The caller holds the line's lock for taking. Raises ConnectorError for an outage: nothing was stored.
+        The caller holds the line's lock for taking. Raises ConnectorError for an outage: nothing was stored; and
+        DestinationFull CF-BUS-173 where there is no place, if it is not to be diverted to an exception destination.
         """
         arrived = self._arrived(session, transfer)
         link = self.link_with(arrived.peer)
@@ -305,11 +345,11 @@ class LinkReceiver:
             self._commit(arrived, self._stored(arrived), wait=wait)
             return ACCEPTED
         except ConnectorError as error:
-            if _is_outage(error):
+            if _is_outage(error) or (error.code == FULL.code and not divert):
                 raise
             return self._failed(arrived, link, error)
 
-    def _arrived(self, session: ReceiverSession, transfer: Transfer) -> Arrived:
+    def _arrived(self, session: LinkPeer, transfer: Transfer) -> Arrived:
         access, peer = self._engine.access, session.peer
         came = transfer.header.identity or UNAUTHENTICATED
         fault = (
@@ -322,7 +362,7 @@ class LinkReceiver:
             return Arrived(transfer, peer, self._server, is_fault=True)
         return Arrived(transfer, peer, self._identity_here(session, came), is_fault=False)
 
-    def _identity_here(self, session: ReceiverSession, came: Principal) -> Principal:
+    def _identity_here(self, session: LinkPeer, came: Principal) -> Principal:
         return arriving_as(
             came,
             self.link_with(session.peer).inbound_user,
@@ -364,9 +404,7 @@ class LinkReceiver:
     def _commit(
         self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True, wait: bool = True
     ) -> None:
-        durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
-        received = ((arrived.peer, arrived.transfer.id),) if durable else ()
-        self._engine.commit(sends, limited=limited, wait=wait, received=received)
+        self._engine.commit(sends, limited=limited, wait=wait, received=_received(arrived, sends))
 
     def _failed(self, arrived: Arrived, link: LinkSettings, error: ConnectorError) -> Answer:
         """It can't go where it is for: to the exception destination of that, else of the link; or the link waits."""
@@ -470,17 +508,31 @@ class ReceiverSession:
         with self._line.taking:
             self._require_newest()
             self._receiver.forget(self.peer, self._line.seen, forget)
-            for each in batch:
+            while len(answers) < len(batch):
                 self._require_newest()
-                known = each.id in self._line.seen
-                answer = ACCEPTED if known else self._receiver.take(self, each, wait=wait)
-                answers.append(answer)
-                if answer.outcome is Outcome.BLOCKED:
-                    break
-                self._line.seen.add(each.id)
-                # Where one has waited in vain, the rest of the batch does not: the other side waits for the answer.
-                wait = wait and answer.code != FULL.code
+                rest = batch[len(answers) :]
+                if rest[0].id in self._line.seen:
+                    answers.append(ACCEPTED)
+                    continue
+                for each, answer in zip(
+                    rest, self._receiver.take_first(self, self._fresh(rest), wait=wait), strict=False
+                ):
+                    answers.append(answer)
+                    if answer.outcome is Outcome.BLOCKED:
+                        return answers
+                    self._line.seen.add(each.id)
+                    # Where one has waited in vain, the rest does not: the other side waits for the answer.
+                    wait = wait and answer.code != FULL.code
         return answers
+
+    def _fresh(self, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
+        """The first ones, as long as none was taken over before, nor comes twice among them."""
+        met: set[str] = set()
+        for number, each in enumerate(transfers):
+            if each.id in self._line.seen or each.id in met:
+                return transfers[:number]
+            met.add(each.id)
+        return transfers
 
     def explore(self, question: Question) -> Sequence[Stage]:
         """See the contract."""
@@ -494,6 +546,14 @@ class ReceiverSession:
     def _require_newest(self) -> None:
         if not self._line.is_newest(self._login.engine, self):
             raise ConnectionFailed(SUPERSEDED, peer=self.peer, bus=self._login.to)
+
+
+def _received(arrived: Arrived, sends: Sequence[StoredMessage]) -> tuple[tuple[str, str], ...]:
+    """What is noted of a transfer that is taken over: nothing where its messages don't outlive the engine either, or
+    where the other side doesn't number them.
+    """
+    durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
+    return ((arrived.peer, arrived.transfer.id),) if durable and arrived.transfer.id else ()
 
 
 def _is_outage(error: ConnectorError) -> bool:
