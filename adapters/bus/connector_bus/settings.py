@@ -136,6 +136,7 @@ class LinkTransport(StrEnum):
     IN_PROCESS = "in-process"
     LOCAL = "local"
     CHAIN = "chain"
+    AMQP = "amqp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class LinkSettings:
         endpoints: Where the other bus is reached over the network, as host and port; tried in order.
         chain: The chain of the other bus that the link goes over.
         tls: The TLS configuration that the link is made with; None for plain text.
+        receive: What is received from a broker: its addresses, each with the destination of this bus.
         allow_plain: Whether it may go, and come, in plain text although something secret or trusted goes over it.
     """
 
@@ -171,6 +173,7 @@ class LinkSettings:
     chain: str = ""
     tls: str | None = None
     allow_plain: bool = False
+    receive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ LINK_EXCEPTIONS_UNFIT = Reason(
 MAPPED_UNKNOWN = Reason("CF-BUS-220", "the topic space {found}", "a topic space of the bus")
 ENDPOINT_UNFIT = Reason("CF-BUS-448", "the endpoint {found} of a link", "HOST:PORT, and at least one")
 CHAIN_UNFIT = Reason("CF-BUS-449", "a link over chain {chain} {fault}", "{wanted}")
+RECEIVE_UNKNOWN = Reason("CF-LINK-448", "the destination {found}", "a destination of the bus")
 PLAIN_UNFIT = Reason(
     "CF-BUS-450",
     "a link in plain text, over which {what} can be read and changed on the way",
@@ -74,7 +75,11 @@ class LinkReader:
         address = table.get("address") or None
         if transport is LinkTransport.LOCAL and address is None:
             self._reader.problem(ADDRESS_MISSING, path)
-        network = self._network(path, table) if transport is LinkTransport.CHAIN else {}
+        network = {}
+        if transport is LinkTransport.CHAIN:
+            network = self._network(path, table)
+        elif transport is LinkTransport.AMQP:
+            network = self._broker(path, table, destinations)
         return LinkSettings(
             **network,
             transport=transport,
@@ -98,12 +103,8 @@ class LinkReader:
         return LinkTransport.IN_PROCESS
 
     def _network(self, path: str, table: Mapping[str, Any]) -> dict[str, Any]:
-        """What a link over the network says beside the rest."""
-        written = [str(each) for each in table.get("endpoints") or ()]
-        endpoints = [each for each in map(_endpoint, written) if each is not None]
-        if not written or len(endpoints) < len(written):
-            found = next((each for each in written if _endpoint(each) is None), "none")
-            self._reader.problem(ENDPOINT_UNFIT, f"{path}.endpoints", found=repr(found))
+        """What a link to a chain says beside the rest."""
+        endpoints = self._endpoints(path, table)
         chain, tls = str(table.get("chain") or SECURE), table.get("tls") or None
         allowed = table.get("allow_plain") is True
         if chain == SECURE and tls is None:
@@ -112,10 +113,39 @@ class LinkReader:
         elif chain == BASIC and tls is not None:
             wanted = f"{SECURE}, or no tls"
             self._reader.problem(CHAIN_UNFIT, f"{path}.chain", chain=chain, fault="with tls", wanted=wanted)
-        elif tls is None and not allowed and (self._secured or table.get("alias")):
+        else:
+            self._require_guarded(f"{path}.chain", table)
+        return {"endpoints": endpoints, "chain": chain, "tls": tls, "allow_plain": allowed}
+
+    def _broker(
+        self, path: str, table: Mapping[str, Any], destinations: Mapping[str, DestinationSettings]
+    ) -> dict[str, Any]:
+        """What a link to a broker says beside the rest."""
+        self._require_guarded(f"{path}.tls", table)
+        receive = dict(table.get("receive") or {})
+        for address, name in receive.items():
+            if name not in destinations:
+                self._reader.problem(RECEIVE_UNKNOWN, f"{path}.receive.{key(address)}", found=repr(name))
+        return {
+            "endpoints": self._endpoints(path, table),
+            "tls": table.get("tls") or None,
+            "allow_plain": table.get("allow_plain") is True,
+            "receive": MappingProxyType(receive),
+        }
+
+    def _require_guarded(self, path: str, table: Mapping[str, Any]) -> None:
+        """Nothing secret or trusted goes in plain text, unless that is said (BUS-14)."""
+        if not table.get("tls") and table.get("allow_plain") is not True and (self._secured or table.get("alias")):
             what = "what a secured bus sends" if self._secured else "the password of its alias"
-            self._reader.problem(PLAIN_UNFIT, f"{path}.chain", what=what)
-        return {"endpoints": tuple(endpoints), "chain": chain, "tls": tls, "allow_plain": allowed}
+            self._reader.problem(PLAIN_UNFIT, path, what=what)
+
+    def _endpoints(self, path: str, table: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+        written = [str(each) for each in table.get("endpoints") or ()]
+        endpoints = [each for each in map(_endpoint, written) if each is not None]
+        if not written or len(endpoints) < len(written):
+            found = next((each for each in written if _endpoint(each) is None), "none")
+            self._reader.problem(ENDPOINT_UNFIT, f"{path}.endpoints", found=repr(found))
+        return tuple(endpoints)
 
     def _exceptions(
         self, path: str, table: Mapping[str, Any], destinations: Mapping[str, DestinationSettings]

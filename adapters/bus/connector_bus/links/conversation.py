@@ -66,7 +66,7 @@ def answers_from_head(head: Mapping[str, Any], most: int) -> list[Answer]:
             Answer(Outcome(each["outcome"]), str(each["code"])[:_NAME], str(each["text"])[:_TEXT])
             for each in head["answers"]
         ]
-    if answers is None or len(answers) > most:
+    if answers is None or len(answers) > most or any(each.outcome is Outcome.RETURNED for each in answers):
         raise ConnectionFailed(FRAME_BROKEN, fault="its answers can't be read")
     return answers
 

@@ -308,12 +308,14 @@ class LinkReceiver:
             seen.difference_update(known)
             self._engine.store.submit(StoreUnit(forgotten=tuple((peer, each) for each in known)))
 
-    def take_first(self, session: LinkPeer, transfers: Sequence[Transfer], *, wait: bool) -> list[Answer]:
+    def take_first(
+        self, session: LinkPeer, transfers: Sequence[Transfer], *, wait: bool, divert: bool = True
+    ) -> list[Answer]:
         """Store the first transfers, at least one, where they belong, and that they were taken over.
 
         As many as are let in without more ado go to the store as one unit, since waiting for the disk is what takes
-        its time. The first one that isn't is seen to alone, as `take` does. The caller holds the line's lock for
-        taking. Raises ConnectorError for an outage: nothing was stored.
+        its time. The first one that isn't is seen to alone, as `take` does, which says what is raised. The caller holds
+        the line's lock for taking.
         """
         let_in: list[tuple[Arrived, tuple[StoredMessage, ...]]] = []
         for transfer in transfers:
@@ -331,7 +333,7 @@ class LinkReceiver:
             except ConnectorError as error:
                 if _is_outage(error):
                     raise
-        return [self.take(session, transfers[0], wait=wait)]
+        return [self.take(session, transfers[0], wait=wait, divert=divert)]
 
     def take(self, session: LinkPeer, transfer: Transfer, *, wait: bool, divert: bool = True) -> Answer:
         """Store one transfer where it belongs, and that it was taken over; `wait` for a place where there is none.

@@ -26,7 +26,9 @@ from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
 from connector_bus.links.contract import LinkSession, LinkTransport
 from connector_bus.links.exploration import Question, Stage
+from connector_bus.links.framing import LINK_LOST
 from connector_bus.links.identity import leaving_as
+from connector_bus.links.returned import Returns
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 from connector_bus.settings import LinkSettings, transmission_queue
 from connector_bus.store.record import StoredMessage
@@ -89,6 +91,7 @@ class LinkSender:
         realm: The container's realm.
         authentication_data: User and password of an alias.
         work_manager: Runs the transfers.
+        returns: Puts aside what comes back.
 
     Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_endpoint`, `_failed_at`, `_retry_at`,
     `_sent` and `_refused`, changed under `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that
@@ -106,6 +109,7 @@ class LinkSender:
         realm: str,
         authentication_data: Callable[[str], AuthenticationData],
         work_manager: WorkManager,
+        returns: Returns,
     ) -> None:
         self.to = to
         self._engine = engine
@@ -115,6 +119,7 @@ class LinkSender:
         self._realm = realm
         self._authentication_data = authentication_data
         self._work_manager = work_manager
+        self._returns = returns
         self._lock = threading.Lock()
         self._present: _Run | None = None
         self._session: LinkSession | None = None
@@ -254,15 +259,17 @@ class LinkSender:
         forget = frozenset(self._to_forget)
         answers = session.transfer(transfers, forget)
         self._to_forget -= forget
-        told = [
-            (taken, transfer, answer) for (taken, _), transfer, answer in zip(stored, transfers, answers, strict=False)
-        ]
-        settled = [each for each in told if each[2].outcome is not Outcome.BLOCKED]
-        self._settle(consumer, settled)
-        rest = [taken for taken, _ in stored[len(settled) :]] + later
-        blocking = answers[-1] if answers and answers[-1].outcome is Outcome.BLOCKED else None
-        if blocking is not None:
-            self._back_off(run, rest, "blocked", blocking)
+        told = list(zip(stored, transfers, answers, strict=False))
+        self._settle(consumer, [(each[0], transfer, answer) for each, transfer, answer in told if answer.is_final])
+        stuck = [each[0] for each, _, answer in told if answer.outcome is Outcome.BLOCKED]
+        stuck += [each[0] for each, _, answer in told if self._stays(consumer, settings, each, answer)]
+        rest = stuck + [taken for taken, _ in stored[len(answers) :]] + later
+        if stuck:
+            why = next(answer for answer in answers if not answer.is_final)
+            lost = why.code == LINK_LOST.code
+            if lost:
+                self._drop_session()
+            self._back_off(run, rest, "retrying" if lost else "blocked", why)
             return
         with self._lock:
             self._state, self._error = "connected", ("", "")
@@ -317,6 +324,20 @@ class LinkSender:
             self._sent += len(settled) - refused
         for taken, _, _ in settled:
             consumer.done(taken)
+
+    def _stays(
+        self, consumer: Consumer, settings: LinkSettings, message: tuple[Taken, StoredMessage], answer: Answer
+    ) -> bool:
+        """Whether a message that came back has to stay; else it is put into an exception destination of this bus."""
+        if answer.outcome is not Outcome.RETURNED:
+            return False
+        taken, stored = message
+        if not self._returns.put_aside(consumer.queue, taken.entry, stored, self.to, settings, answer):
+            return True
+        with self._lock:
+            self._refused += 1
+        consumer.done(taken)
+        return False
 
     def _open(self, settings: LinkSettings) -> LinkSession:
         """The session, made if there is none. Blocks. Raises ConnectionFailed, LoginRefused, AuthDataError."""
