@@ -213,6 +213,7 @@ class BusSettings:
         temporary_prefixes: Prefixes of temporary destinations.
         store: Where its messages rest; None for a file in the state folder.
         ways: How other buses are reached, by their names.
+        inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
     """
 
@@ -231,3 +232,4 @@ class BusSettings:
     store: PostgresqlPlace | None = None
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
+    inter_engine_alias: str | None = None

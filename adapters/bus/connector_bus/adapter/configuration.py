@@ -139,6 +139,7 @@ class _Reader:
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
             ways=ways,
             link_socket=table.get("link_socket") or None,
+            inter_engine_alias=table.get("inter_engine_alias") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
         )

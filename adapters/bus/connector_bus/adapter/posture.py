@@ -15,7 +15,7 @@ from connector_bus.adapter.posture_chains import stays_here
 from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.engine.security_state import SecurityState
 from connector_bus.policy.definition import AliasCheck, PolicyDefinition
-from connector_bus.policy.holders import Holder
+from connector_bus.policy.holders import Holder, HolderKind
 from connector_bus.policy.place import Assignment, assignments
 
 SECURITY_WITHOUT_EFFECT = Reason(
@@ -76,6 +76,18 @@ FOREIGN_MISSING = Reason(
 )
 
 
+ENGINE_CONNECTS = Reason(
+    "CF-BUS-458",
+    "{user}, whom the engines of bus {bus} sign on to each other as, is in its connector role by {holder}",
+    "Take the user out of the role, or give the inter-engine alias a user of its own: it is refused as a client.",
+)
+ENGINES_OPEN = Reason(
+    "CF-BUS-459",
+    "bus {bus} has a store that engines share, and no inter_engine_alias: whoever reaches the store is one of them",
+    "Give each container of the bus the same inter_engine_alias.",
+)
+
+
 def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
     """All findings; blocks for the registry where a bus is secured."""
     for bus in buses:
@@ -91,10 +103,27 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
                     details = _details(bus, each, bus.context.identity.realm)
                     yield PostureFinding("warning", HOLDER_VANISHED, place, details)
             yield from role_findings(bus, place, vanished)
+        yield from _engines(bus, place)
         yield from _idle(bus.access.policy.definition, place)
         yield from _links(bus, place)
         yield from _ports(bus, place)
         yield from _missing_abroad(bus, place)
+
+
+def _engines(bus: Bus, place: str) -> Iterator[PostureFinding]:
+    """Whether engines know each other, and whether anybody else could be taken for one."""
+    if bus.settings.store is not None and bus.settings.inter_engine_alias is None and bus.access.active:
+        yield PostureFinding("warning", ENGINES_OPEN, f"{place}.inter_engine_alias", {"bus": bus.name})
+    user = bus.access.engine_user
+    if user is None:
+        return
+    groups = bus.context.identity.groups_of(user)
+    for holder in bus.access.policy.definition.connectors:
+        if (holder.kind is HolderKind.USER and holder.name == user) or (
+            holder.kind is HolderKind.GROUP and holder.name in groups
+        ):
+            details = {"user": user, "bus": bus.name, "holder": str(holder)}
+            yield PostureFinding("warning", ENGINE_CONNECTS, f"{place}.roles.connector", details)
 
 
 def _vanished(bus: Bus) -> frozenset[Holder]:
