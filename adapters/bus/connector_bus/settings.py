@@ -138,6 +138,8 @@ class LinkTransport(StrEnum):
 
     IN_PROCESS = "in-process"
     LOCAL = "local"
+    CHAIN = "chain"
+    AMQP = "amqp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,11 @@ class LinkSettings:
             None for the bus's, "none" to hold the link until they can be.
         topic_spaces: Topic spaces whose publications go over it, to the topic space on the other bus.
         enabled: Whether it is started with the bus.
+        endpoints: Where the other bus is reached over the network, as host and port; tried in order.
+        chain: The chain of the other bus that the link goes over.
+        tls: The TLS configuration that the link is made with; None for plain text.
+        receive: What is received from a broker: its addresses, each with the destination of this bus.
+        allow_plain: Whether it may go, and come, in plain text although something secret or trusted goes over it.
     """
 
     transport: LinkTransport
@@ -165,6 +172,11 @@ class LinkSettings:
     exception_destination: str | None = None
     topic_spaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     enabled: bool = True
+    endpoints: tuple[tuple[str, int], ...] = ()
+    chain: str = ""
+    tls: str | None = None
+    allow_plain: bool = False
+    receive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,7 @@ class BusSettings:
         temporary_prefixes: Prefixes of temporary destinations.
         store: Where its messages rest; None for a file in the state folder.
         ways: How other buses are reached, by their names.
+        inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
     """
 
@@ -222,3 +235,4 @@ class BusSettings:
     store: PostgresqlPlace | None = None
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
+    inter_engine_alias: str | None = None

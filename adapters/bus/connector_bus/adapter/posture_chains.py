@@ -46,14 +46,15 @@ def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus]) -> Ite
             open_to[chain.name] += 1
             if bus.access.active and not chain.is_secure and not chain.redirect_to:
                 details = {"chain": chain.name, "host": chain.host, "bus": bus.name}
-                severity: Literal["note", "warning"] = "note" if _stays_here(chain.host) else "warning"
+                severity: Literal["note", "warning"] = "note" if stays_here(chain.host) else "warning"
                 yield PostureFinding(severity, PASSWORD_ON_THE_WAY, f"chains.{key(chain.name)}", details)
     for chain in listening:
         if not open_to[chain.name] and not chain.redirect_to:
             yield PostureFinding("warning", CHAIN_UNUSED, f"chains.{key(chain.name)}", {"chain": chain.name})
 
 
-def _stays_here(host: str) -> bool:
+def stays_here(host: str) -> bool:
+    """Whether an address is this machine's own: nobody else listens on the way. Pure."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

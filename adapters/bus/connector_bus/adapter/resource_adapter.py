@@ -240,7 +240,7 @@ class BusResourceAdapter(ResourceAdapter):
     def users_changed(self) -> None:
         """Have connections, consumers and links ask again who their users are. Blocks for the registry."""
         for bus in list(self._buses.values()):
-            bus.access.recheck()
+            bus.users_changed()
 
     def findings(self) -> Iterable[PostureFinding]:
         """Security without effect, wide roles, holders that have vanished, grants without effect, plain chains.

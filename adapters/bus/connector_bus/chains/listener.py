@@ -34,6 +34,8 @@ HANDSHAKE_TIMEOUT = 10.0
 HELPERS = 4
 #: Threads that ask the registry: hashing passwords takes a processor.
 ASKING = 2
+#: Threads that store what links bring, which may wait for a place.
+LINKING = 128
 #: Seconds that what is under way gets when the server stops.
 DRAIN = 0.5
 
@@ -71,6 +73,7 @@ class ChainListeners:
         self._loop = asyncio.new_event_loop()
         self._executor = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{container}-chains")
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"{container}-sign-on")
+        self._linking = ThreadPoolExecutor(LINKING, thread_name_prefix=f"{container}-links")
         self._throttle = Throttle()
         self._crowds: dict[str, Crowd] = {}
         self._thread: threading.Thread | None = None
@@ -163,6 +166,7 @@ class ChainListeners:
             self._loop.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
+        self._linking.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         """The loop's whole life, on its thread: what is still under way at the end is cancelled, and awaited."""
@@ -191,6 +195,7 @@ class ChainListeners:
                 throttle=self._throttle,
                 executor=self._executor,
                 asking=self._asking,
+                linking=self._linking,
                 gone=self._gone,
             )
             self._clients[protocol] = chain.name
@@ -235,6 +240,9 @@ class ChainListeners:
             if not self._clients:
                 return
             await asyncio.sleep(0.01)
+        for client in list(self._clients):
+            client.abort()  # whoever does not even end TLS, as the engine at the other end of a quiet link
+        await asyncio.sleep(0)
 
 
 @final
