@@ -18,6 +18,7 @@ back to its place at once, and is wished for again when there is room.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
@@ -171,10 +172,27 @@ class ConsumerLink:
         accepted, self._accepted = self._accepted, []
         if not accepted:
             return
-        self._queue.remove_all([entry for entry, _ in accepted])
-        if not self._closed:
-            for _, delivery in accepted:
-                delivery.settle()
+        passing = [entry for entry, _ in accepted if entry.in_memory]
+        if passing:
+            self._queue.remove_all(passing)
+        if len(passing) == len(accepted):
+            self._settle([delivery for _, delivery in accepted])
+            return
+        if passing:
+            self._settle([delivery for entry, delivery in accepted if entry.in_memory])
+        kept = [each for each in accepted if not each[0].in_memory]
+
+        def removed(error: BaseException | None) -> None:
+            if error is None or len(kept) == 1:
+                self._settle([delivery for _, delivery in kept])
+                return
+            for entry, delivery in kept:  # each fails for its own reasons only
+                self._remove_kept(entry, delivery)
+
+        self._side.remove(self._queue, [entry for entry, _ in kept], removed)
+
+    def _remove_kept(self, entry: Entry, delivery: Any) -> None:
+        self._side.commit((), ((self._queue, entry),), lambda _error: self._settle((delivery,)))
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
@@ -193,10 +211,11 @@ class ConsumerLink:
                 claim.settled = True
             return
         entry, _ = held
-        if state == ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
+        together = entry.in_memory or not self._queue.is_shared
+        if state == ACCEPTED and together and not self._side.bus.engine.has_limits:
             self._accepted.append((entry, delivery))
         elif state == ACCEPTED:
-            self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
+            self._remove_kept(entry, delivery)
         else:
             remote = delivery.remote
             outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
@@ -266,10 +285,12 @@ class ConsumerLink:
             self._queue.release(entry)
             return
         try:
-            if entry.unread is not None:
-                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            engine = self._side.bus.engine
+            unread = engine.as_it_came(entry)
+            if unread is not None:
+                data = encoded_unread(unread, entry.attempts, self._side.now())
             else:
-                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                stored = engine.fetch(self._queue.name, entry)
                 data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
@@ -301,9 +322,10 @@ class ConsumerLink:
         else:
             self._out[tag] = (entry, delivery)
 
-    def _settle(self, delivery: Any) -> None:
+    def _settle(self, deliveries: Iterable[Any]) -> None:
         if not self._closed:
-            delivery.settle()
+            for delivery in deliveries:
+                delivery.settle()
 
     def _drained(self) -> None:
         if self._closed or not self.link.drain_mode or self._side.congested:

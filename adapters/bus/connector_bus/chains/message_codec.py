@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from connector.errors import AccessDenied, MessagingError, Reason
-from connector.spi import Message, PropertyValue
+from connector.spi import Message, Principal, PropertyValue
 from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
-from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.quick_read import QuickMessage, Value, quick_read
 from connector_bus.chains.sender_annotation import sender_section
-from connector_bus.engine.unread import Unread
+from connector_bus.engine.intake import new_message_id
+from connector_bus.reliability import Reliability
 from connector_bus.store.amqp_content import (
     MALFORMED,
     header_section,
@@ -20,7 +22,8 @@ from connector_bus.store.amqp_content import (
     without_hop_sections,
 )
 from connector_bus.store.content import Content, ContentKind
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Row, StoredMessage, wire_row
+from connector_bus.store.unread import Unread
 
 FORGED = Reason(
     "CF-BUS-152",
@@ -28,10 +31,27 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+#: What fields that are missing at the end are.
+_NOTHING: Final[list[Value]] = [None] * 6
 _NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 #: Where clients say when, or after how long, a message may be shown; both in milliseconds.
 DELIVERY_TIME: Final = "x-opt-delivery-time"
 DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the messages of a link that are stored have in common.
+
+    Attributes:
+        destination: Where they rest.
+        sender: Whom they come from.
+        reliability: How much is done for them.
+    """
+
+    destination: str
+    sender: Principal
+    reliability: Reliability
 
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
@@ -105,6 +125,34 @@ def quick_sender(read: QuickMessage, user: bytes, now: float) -> tuple[float | N
     if read.ttl:
         return now + read.ttl / 1000, group or None
     return (expiry / 1000 if expiry else None), group or None
+
+
+def quick_row(read: QuickMessage, bare: bytes, user: bytes, *, sequence: int, place: Place, now: float) -> Row:
+    """How a message that was read by hand is stored: its row, as the long way would write it.
+
+    Raises what `quick_sender` raises.
+    """
+    expires, group = quick_sender(read, user, now)
+    message_id, _, address, topic, reply_to, correlation_id = (read.properties + _NOTHING)[:6]
+    if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(address, str | None):
+        raise TypeError
+    if not isinstance(topic, str | None) or not isinstance(reply_to, str | None):
+        raise TypeError
+    return wire_row(
+        sequence,
+        place.destination,
+        _text(message_id) or new_message_id(),
+        place.sender,
+        reply_to=reply_to or None,
+        correlation_id=_text(correlation_id),
+        timestamp=now,
+        expires_at=expires,
+        priority=min(read.priority, 9),
+        group=group,
+        reliability=place.reliability,
+        topic=topic or None,
+        bare=bare,
+    )
 
 
 def _read(wire: Any, data: bytes, now: float) -> Message:

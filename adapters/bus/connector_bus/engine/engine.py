@@ -45,7 +45,6 @@ from connector_bus.engine.rights import Right, RightsWatch
 from connector_bus.engine.rooms import Rooms
 from connector_bus.engine.route import Route
 from connector_bus.engine.topics import Topics
-from connector_bus.engine.unread import Unread
 from connector_bus.engine.ways_out import WaysOut
 from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
@@ -57,6 +56,7 @@ from connector_bus.store.contract import IndexLine, MessageStore, PreparedUnit, 
 from connector_bus.store.record import Passage, StoredMessage
 from connector_bus.store.shared_changes import CLAIM_LOST
 from connector_bus.store.unit import StoreUnit
+from connector_bus.store.unread import Unread
 
 REPLY_QUEUE_PRIVATE = Reason(
     "CF-BUS-023",
@@ -491,14 +491,19 @@ class BusEngine:
         """How many bytes of body a message for a destination has at most."""
         return MAX_MESSAGE_SIZE if destination.settings is None else destination.settings.max_message_size
 
-    def read_unread(self, unread: Unread, message: Message, name: str, identity: Principal) -> StoredMessage:
+    def kept_as(self, destination: Destination) -> Reliability | None:
+        """How a durable message is stored that goes straight from the wire to a queue; None where it isn't."""
+        settings = destination.settings
+        return settings.reliability if settings is not None and settings.reliability.is_persistent else None
+
+    def read_unread(self, unread: Unread, message: Message, identity: Principal) -> StoredMessage:
         """The engine's form of a message that has been on a queue unread until now. Safe from any thread."""
         stamp = Stamp(
             unread.sequence,
             message.message_id or new_message_id(),
             identity,
             unread.timestamp,
-            name,
+            unread.destination,
             mediated=True,
             reliability=Reliability.EXPRESS,
         )
@@ -506,7 +511,23 @@ class BusEngine:
 
     def show_unread(self, destination: Destination, messages: Sequence[Unread]) -> bool:
         """Put messages on a destination that takes them unread; False if its queue has closed. Does not block."""
-        return destination.queue.add([message.entry() for message in messages])
+        return destination.queue.add(
+            [
+                Entry(message.sequence, message.priority, message.expires_at, group=message.group, unread=message)
+                for message in messages
+            ]
+        )
+
+    def show_kept(self, name: str, messages: Sequence[Unread]) -> None:
+        """Show messages that came over the wire and are in the store by now on their queue. Does not block."""
+        destination = self.destinations.find(name)
+        if destination is None:
+            return
+        by_sequence = {message.sequence: message for message in messages}
+        destination.side(mediated=True).add(
+            [Entry(each.sequence, each.priority, each.expires_at, group=each.group) for each in messages],
+            lambda entry: by_sequence[entry.sequence].stored().header,
+        )
 
     def stays_in_memory(self, stored: StoredMessage) -> bool:
         """Those for reply queues; and what need not survive, unless other engines are to have it as well."""
@@ -522,6 +543,10 @@ class BusEngine:
     def next_sequence(self) -> int:
         """A number for a message that keeps everything else."""
         return next(self._sequences)
+
+    def as_it_came(self, entry: Entry) -> Unread | None:
+        """The message of a claimed entry as it came over the wire, where it is in memory so. Does not block."""
+        return entry.unread if entry.in_memory else self.store.as_it_came(entry.sequence)
 
     def fetch(self, name: str, entry: Entry) -> StoredMessage:
         """The message of a claimed entry. Blocks for the disk. Raises MessagingError CF-BUS-055."""
