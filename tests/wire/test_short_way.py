@@ -287,3 +287,33 @@ def test_one_that_a_client_gives_back_comes_again_and_one_that_it_rejects_is_put
     (entry,) = aside.entries()
     assert running.bus.engine.fetch("", entry).message().body == "hello"
     client.close()
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_what_a_sender_takes_back_in_the_middle_has_never_been(running: Wire, durable: bool) -> None:
+    client = running.connect("alice")
+    sender = client.create_sender("requests")
+    begun = sender.link.delivery("begun")
+    sender.link.stream(bytes(Message("taken back", durable=durable).encode())[:10])
+    client.wait(lambda: client.conn.transport.pending() == 0, timeout=10)
+    begun.abort()
+    sender.send(Message("hello", durable=durable))
+    client.close()
+    with running.in_process("bob") as application:
+        assert application.receive("requests", timeout=10).body == "hello"
+        assert application.receive("requests", timeout=0) is None
+    assert memory_used(running) == 0
+
+
+def test_a_delivery_that_is_aborted_before_anything_was_read_of_it_is_no_message(running: Wire) -> None:
+    client = running.connect("alice")
+    sender = client.create_sender("requests")
+    begun = sender.link.delivery("begun")
+    sender.link.stream(b"\x00")
+    client.conn.transport.pending()  # makes the frame of what there is, so that the next one takes it back
+    begun.abort()
+    sender.send(Message("hello"))
+    client.close()
+    with running.in_process("bob") as application:
+        assert application.receive("requests", timeout=10).body == "hello"
+        assert application.receive("requests", timeout=0) is None

@@ -61,7 +61,11 @@ class Lane:
         self._side = side
         self._name = name
         self._lean = load_lean()
-        self._lib = self._lean.lib
+        self._lib = lib = self._lean.lib
+        self._partial, self._remote_state = lib.pn_delivery_partial, lib.pn_delivery_remote_state
+        self._pending, self._advance = lib.pn_delivery_pending, lib.pn_link_advance
+        self._receive = self._lean.received
+        self._next = side.bus.engine.next_sequence
         self._user = (side.user or "").encode()
         self._identity = side.bus.access.identity_of(side.subject)
         self._sender = sender_section(self._identity)
@@ -106,27 +110,25 @@ class Lane:
 
     def on_delivery(self, delivery: LeanDelivery) -> None:
         """Something came of a delivery."""
-        lib, impl = self._lib, delivery._impl
+        impl = delivery._impl
         if not self._looked:
             self._look()
         if (
             self._destination is None
             or not self._producer.is_idle
             or self._producer.in_flight > self._storing  # what goes the long way is not to be overtaken
-            or lib.pn_delivery_partial(impl)
-            or not lib.pn_delivery_readable(impl)
-            or lib.pn_delivery_aborted(impl)
-            or lib.pn_delivery_remote_state(impl)
+            or self._partial(impl)
+            or self._remote_state(impl)
         ):
             self._leave(delivery)
             return
-        size = lib.pn_delivery_pending(impl)
-        if size > LARGEST:
+        size = self._pending(impl)
+        data = self._receive(self._impl, size) if 0 < size <= LARGEST else b""
+        if not data:  # it is too large, nothing has come of it, or its sender has taken it back
             self._leave(delivery)
             return
-        data = self._lean.received(self._impl, size)
         read = quick_read(data)
-        lib.pn_link_advance(self._impl)
+        self._advance(self._impl)
         if read is not None and size <= self._limit:
             if not read.durable or self._destination.is_temporary:
                 if self._collect(impl, data, read):
@@ -161,9 +163,8 @@ class Lane:
             expires, group = quick_sender(read, self._user, self._now)
         except (AccessDenied, TypeError):
             return False
-        sequence = self._side.bus.engine.next_sequence()
         message = Unread(
-            sequence,
+            self._next(),
             data[read.bare :],
             self._sender,
             read.durable,
@@ -181,7 +182,7 @@ class Lane:
     def _keep(self, impl: Any, data: bytes, read: QuickMessage, size: int) -> bool:
         """Take one that is to be stored; False where it has to go the long way."""
         assert self._place is not None
-        sequence, bare = self._side.bus.engine.next_sequence(), data[read.bare :]
+        sequence, bare = self._next(), data[read.bare :]
         try:
             row = quick_row(read, bare, self._user, sequence=sequence, place=self._place, now=self._now)
         except (AccessDenied, TypeError):

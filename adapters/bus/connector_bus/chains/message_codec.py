@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -16,6 +16,7 @@ from connector_bus.engine.intake import new_message_id
 from connector_bus.reliability import Reliability
 from connector_bus.store.amqp_content import (
     MALFORMED,
+    PLAIN_HEADERS,
     header_section,
     load_proton,
     plain,
@@ -203,10 +204,12 @@ def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
     return hop + without_hop_sections(bytes(_written(stored).encode()))
 
 
-def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
-    """The same of one that nobody has looked into."""
+def encoded_unread(unread: Unread, delivery_count: int, now: Callable[[], float]) -> bytes:
+    """The same of one that nobody has looked into; the time is asked for where it counts only."""
     expires = unread.expires_at
-    ttl = None if expires is None else max(0, round((expires - now) * 1000))
+    if expires is None and not delivery_count:
+        return PLAIN_HEADERS[unread.durable, unread.priority] + unread.sender + unread.bare
+    ttl = None if expires is None else max(0, round((expires - now()) * 1000))
     return (
         header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
         + unread.sender
