@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from connector_bus.chains.bootstrap import Bootstrap
 from connector_bus.policy.definition import (
     NEW_BUS_CONNECTORS,
     NEW_BUS_DEFAULTS,
@@ -202,6 +203,7 @@ class BusSettings:
         store: Where its messages rest; None for a file in the state folder.
         ways: How other buses are reached, by their names.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
+        bootstrap: How clients find its engines, and whether one runs here.
     """
 
     name: str
@@ -219,3 +221,4 @@ class BusSettings:
     store: PostgresqlPlace | None = None
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
