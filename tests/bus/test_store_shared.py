@@ -221,7 +221,7 @@ def test_fencing_waits_for_a_transaction_under_way_so_that_a_write_is_before_it_
     claimed(first)
     late(shared_place, "first")
     fenced = threading.Thread(target=second.look)
-    with first._work() as connection:  # a transaction of the engine that is taken for dead
+    with first._access.working() as connection:  # a transaction of the engine that is taken for dead
         from connector_bus.store.shared_changes import apply, hold
 
         hold(connection, first.epoch, "")

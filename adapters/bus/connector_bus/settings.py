@@ -21,7 +21,7 @@ from connector_bus.policy.definition import (
 from connector_bus.policy.holders import Holder
 from connector_bus.policy.roles import ResourceType
 from connector_bus.reliability import Reliability
-from connector_bus.store.postgresql_store import PostgresqlPlace
+from connector_bus.store.postgresql_place import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from connector.errors import Reason
 from connector_bus.store.contract import MessageStore, SharedStore
-from connector_bus.store.postgresql_store import PostgresqlPlace, PostgresqlStore
+from connector_bus.store.postgresql_place import PostgresqlPlace
+from connector_bus.store.postgresql_store import PostgresqlStore
 from connector_bus.store.sqlite_store import SqliteStore
 
 URL_MISSING = Reason(
