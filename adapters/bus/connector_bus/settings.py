@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from connector_bus.chains.bootstrap import Bootstrap
 from connector_bus.policy.definition import (
     NEW_BUS_CONNECTORS,
     NEW_BUS_DEFAULTS,
@@ -218,6 +219,7 @@ class BusSettings:
         ways: How other buses are reached, by their names.
         inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
+        bootstrap: How clients find its engines, and whether one runs here.
     """
 
     name: str
@@ -236,3 +238,4 @@ class BusSettings:
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
     inter_engine_alias: str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
