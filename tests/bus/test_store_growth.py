@@ -14,12 +14,13 @@ from support_bus import World, running, start_world, weather_bus
 from support_bus_store import StorePlace
 
 from connector.errors import ConnectorError
+from connector_bus.store.shared_schema import SHARED
 
 SIZE = 256 * 1024
-#: The subscriptions, and the topics of messages, came with version 4 of the shared store.
-TO_VERSION_3 = (
-    "ALTER TABLE messages DROP COLUMN topic; ALTER TABLE messages DROP COLUMN space; DROP TABLE subscriptions;"
-    "DROP TABLE subscription_changes; DELETE FROM schema_version; INSERT INTO schema_version VALUES (3)"
+#: What the present version of the shared store has brought, taken out again.
+TO_THE_VERSION_BEFORE = (
+    "ALTER TABLE engines DROP COLUMN proof; DELETE FROM schema_version;"
+    f"INSERT INTO schema_version VALUES ({SHARED.version - 1})"
 )
 
 
@@ -101,9 +102,9 @@ def test_a_new_version_comes_while_an_engine_of_the_one_before_works(tmp_path: P
         with old.connect("alice") as connection:
             for number in range(5):
                 connection.send("uk", number)
-        shared_place.run_sql(TO_VERSION_3)
+        shared_place.run_sql(TO_THE_VERSION_BEFORE)
         with engine(tmp_path, shared_place, "new") as new:
-            assert shared_place.run_sql("SELECT max(version) FROM schema_version") == [(4,)]
+            assert shared_place.run_sql("SELECT max(version) FROM schema_version") == [(SHARED.version,)]
             assert shared_place.run_sql("SELECT name FROM engines") == [("new",)]
             with new.connect("alice") as connection:
                 connection.send("uk", 5)
