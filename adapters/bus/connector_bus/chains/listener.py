@@ -20,6 +20,7 @@ from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.chains.throttle import Throttle
+from connector_bus.chains.tls_alert import telling
 from connector_bus.store.amqp_content import load_proton
 
 CANNOT_LISTEN = Reason(
@@ -297,12 +298,13 @@ class _Securing(asyncio.Protocol):
             secured = await loop.start_tls(
                 transport,
                 waiting,
-                self._contexts(self._tls),
+                telling(self._contexts(self._tls)),
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
         except (OSError, ssl.SSLError) as error:
-            _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
+            if not isinstance(error, ConnectionResetError):  # that of one who hangs up, after an alert for example
+                _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
             transport.close()
             return
         if secured is None or waiting.lost:
