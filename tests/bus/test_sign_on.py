@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support_bus import USERS, WRONG_PASSWORD, FakeManager, credential, running, weather_bus
+from support_bus import REALM, USERS, WRONG_PASSWORD, FakeManager, credential, running, weather_bus
 
 from connector.errors import AccessDenied, AuthenticationFailed, LoginRefused, SignOnError
 from connector.spi import IdentityAssertion, Outcome, Secret, Subject
@@ -180,3 +181,21 @@ def test_where_the_registry_has_no_unique_name_the_name_counts(tmp_path: Path, m
         with world.connect("alice") as connection:
             world.adapter.users_changed()
             connection.send("requests", "the same name")
+
+
+@pytest.mark.parametrize("written", ["table", "names"])
+def test_only_the_user_with_the_unique_name_asserts_others(tmp_path: Path, written: str) -> None:
+    """Somebody who is given the name of a service later is not trusted with every caller."""
+    changes: dict[str, Any] = {"identity_assertion": [{"user": "server", "unique_name": "id-1"}]}
+    if written == "names":
+        changes = {"identity_assertion": ["user:server"], "unique_names": {"user:server": "id-1"}}
+    with running(tmp_path, {"weather": weather_bus(**changes)}) as world:
+        sign_on = world.adapter._buses["weather"].sign_on
+        assertion = IdentityAssertion("alice", REALM)
+        world.identity.unique_names["server"] = "id-1"
+        assert sign_on.asserted(world.identity.assert_user("server"), assertion).caller is not None
+        world.identity.unique_names["server"] = "id-2"
+        sign_on._access.recheck()
+        with pytest.raises(AccessDenied) as refused:
+            sign_on.asserted(world.identity.assert_user("server"), assertion)
+    assert refused.value.code == "CF-BUS-013"
