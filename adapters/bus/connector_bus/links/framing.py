@@ -175,7 +175,7 @@ def question_from_head(written: Any) -> Question:
         who = written["identity"]
         identity = principal_of(str(who["kind"]), str(who["name"]), str(who["realm"]))
         question = Question(str(written["bus"]), str(written["destination"]), identity, int(written["hops"]))
-    if question is None:
+    if question is None or not 0 <= question.hops <= _HOPS:
         raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
     return question
 
