@@ -14,6 +14,7 @@ import pytest
 from support_bus import REALM, running
 from support_links import ALIASES, Country, france
 from support_network_links import SECURE, RegistryIdentity, TestTls, at_a_port, chain_settings
+from support_sockets import ListenerWithoutDescriptors
 from support_wire import require_proton
 
 from connector.errors import ConnectionFailed, LoginRefused
@@ -22,6 +23,7 @@ from connector_bus.links.contract import LinkSession, LinkTransport
 from connector_bus.links.framing import read_frame, transfers_from_head, transfers_to_head, write_frame
 from connector_bus.links.in_process import InProcessTransport
 from connector_bus.links.local import LocalTransport
+from connector_bus.links.local_listener import LocalListener
 from connector_bus.links.network import NetworkTransport
 from connector_bus.links.transfer import Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
@@ -59,6 +61,29 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             with ExitStack() as opened:
                 transport = in_process if request.param == "in-process" else LocalTransport(path)
                 yield Place(transport, Country(world, "france"), opened)
+
+
+def test_a_listener_that_can_accept_nothing_tries_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="l-", dir="/tmp") as sockets,
+        running(tmp_path, {"france": france()}, aliases=ALIASES) as world,
+    ):
+        entrance = world.adapter._entrance("france")
+        assert entrance is not None
+        path, waits = Path(sockets) / "france.sock", list[float | None]()
+        listener = LocalListener("france", path, entrance)
+        listener._socket.close()
+        listener._socket = ListenerWithoutDescriptors(2, socket.AF_UNIX)
+        monkeypatch.setattr(listener._ended, "wait", waits.append)
+        listener.start()
+        try:
+            with closing(LocalTransport(path).open(LOGIN)) as session:
+                assert session.held() == frozenset()
+        finally:
+            listener.stop()
+        assert waits == [0.5, 0.5]
 
 
 @contextmanager

@@ -16,8 +16,14 @@ require_proton()
 from proton import Message, ulong  # noqa: E402
 
 from connector.errors import AccessDenied  # noqa: E402
+from connector.spi import UserPrincipal  # noqa: E402
 from connector_bus.chains import message_codec  # noqa: E402
 from connector_bus.chains.quick_read import quick_read  # noqa: E402
+from connector_bus.engine.intake import Stamp, stamped  # noqa: E402
+from connector_bus.reliability import Reliability  # noqa: E402
+from connector_bus.store.record import to_row  # noqa: E402
+from connector_bus.store.schema import NAMES  # noqa: E402
+from connector_bus.store.unread import Unread  # noqa: E402
 
 NOW = 1_700_000_000.0
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
@@ -75,6 +81,25 @@ def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(
     if quick is not None:
         by_hand = message_codec._quick(quick, broken, None, NOW)
         assert by_hand is None or by_hand == read_by_the_library(broken)
+
+
+@given(messages(), st.sampled_from([Reliability.RELIABLE, Reliability.ASSURED]))
+@settings(phases=PHASES, max_examples=300, deadline=None)
+def test_the_row_that_is_made_by_hand_is_what_the_long_way_writes(data: bytes, reliability: Reliability) -> None:
+    quick = quick_read(data)
+    if quick is None:
+        return
+    alice = UserPrincipal("alice", "weather")
+    place = message_codec.Place("requests", alice, reliability)
+    try:
+        row = message_codec.quick_row(quick, data[quick.bare :], b"alice", sequence=5, place=place, now=NOW)
+    except TypeError:
+        return
+    message = message_codec.decoded(data, "alice", NOW)
+    stamp = Stamp(5, message.message_id or row[2], alice, NOW, "requests", mediated=True, reliability=reliability)
+    stored = stamped(message, stamp)
+    assert dict(zip(NAMES, row, strict=True)) == to_row(stored)
+    assert Unread.of_row(row, b"", True, lambda _: pytest.fail("it has a row")).stored() == stored
 
 
 @pytest.mark.parametrize("body", ["text", b"bytes"])

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from connector_bus.chains.bootstrap import Bootstrap
 from connector_bus.policy.definition import (
     NEW_BUS_CONNECTORS,
     NEW_BUS_DEFAULTS,
@@ -97,6 +98,8 @@ class DestinationSettings:
         reliability: What is done for messages whose senders don't say.
         max_depth: How many messages it holds at most; None without limit.
         send_timeout: Seconds that a send waits for a place.
+        drops_when_full: Whether it does without a message that it has no place for, whatever its reliability: so a
+            subscription that isn't durable does. Not of the configuration.
         max_message_size: Bytes of body that a message has at most.
         exception_destination: Where messages go that fail here; None for the bus's, "none" to keep them here.
         port: The service behind a port; None for all else.
@@ -114,6 +117,7 @@ class DestinationSettings:
     reliability: Reliability = Reliability.ASSURED
     max_depth: int | None = None
     send_timeout: float = SEND_TIMEOUT
+    drops_when_full: bool = False
     max_message_size: int = MAX_MESSAGE_SIZE
     exception_destination: str | None = None
     port: PortSettings | None = None
@@ -215,6 +219,7 @@ class BusSettings:
         ways: How other buses are reached, by their names.
         inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
+        bootstrap: How clients find its engines, and whether one runs here.
     """
 
     name: str
@@ -233,3 +238,4 @@ class BusSettings:
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
     inter_engine_alias: str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from connector.errors import AccessDenied, MessagingError, Reason
-from connector.spi import Message, PropertyValue
+from connector.spi import Message, Principal, PropertyValue
 from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
-from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.quick_read import QuickMessage, Value, quick_read
 from connector_bus.chains.sender_annotation import sender_section
-from connector_bus.engine.unread import Unread
+from connector_bus.engine.intake import new_message_id
+from connector_bus.reliability import Reliability
 from connector_bus.store.amqp_content import (
     MALFORMED,
+    PLAIN_HEADERS,
     header_section,
     load_proton,
     plain,
     without_hop_sections,
 )
 from connector_bus.store.content import Content, ContentKind
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Row, StoredMessage, wire_row
+from connector_bus.store.unread import Unread
 
 FORGED = Reason(
     "CF-BUS-152",
@@ -28,10 +32,27 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+#: What fields that are missing at the end are.
+_NOTHING: Final[list[Value]] = [None] * 6
 _NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 #: Where clients say when, or after how long, a message may be shown; both in milliseconds.
 DELIVERY_TIME: Final = "x-opt-delivery-time"
 DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the messages of a link that are stored have in common.
+
+    Attributes:
+        destination: Where they rest.
+        sender: Whom they come from.
+        reliability: How much is done for them.
+    """
+
+    destination: str
+    sender: Principal
+    reliability: Reliability
 
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
@@ -105,6 +126,34 @@ def quick_sender(read: QuickMessage, user: bytes, now: float) -> tuple[float | N
     if read.ttl:
         return now + read.ttl / 1000, group or None
     return (expiry / 1000 if expiry else None), group or None
+
+
+def quick_row(read: QuickMessage, bare: bytes, user: bytes, *, sequence: int, place: Place, now: float) -> Row:
+    """How a message that was read by hand is stored: its row, as the long way would write it.
+
+    Raises what `quick_sender` raises.
+    """
+    expires, group = quick_sender(read, user, now)
+    message_id, _, address, topic, reply_to, correlation_id = (read.properties + _NOTHING)[:6]
+    if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(address, str | None):
+        raise TypeError
+    if not isinstance(topic, str | None) or not isinstance(reply_to, str | None):
+        raise TypeError
+    return wire_row(
+        sequence,
+        place.destination,
+        _text(message_id) or new_message_id(),
+        place.sender,
+        reply_to=reply_to or None,
+        correlation_id=_text(correlation_id),
+        timestamp=now,
+        expires_at=expires,
+        priority=min(read.priority, 9),
+        group=group,
+        reliability=place.reliability,
+        topic=topic or None,
+        bare=bare,
+    )
 
 
 def _read(wire: Any, data: bytes, now: float) -> Message:
@@ -214,10 +263,12 @@ def decoded_of_broker(data: bytes, now: float) -> Message:
         raise MessagingError(MALFORMED, why=type(error).__name__) from None
 
 
-def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
-    """The same of one that nobody has looked into."""
+def encoded_unread(unread: Unread, delivery_count: int, now: Callable[[], float]) -> bytes:
+    """The same of one that nobody has looked into; the time is asked for where it counts only."""
     expires = unread.expires_at
-    ttl = None if expires is None else max(0, round((expires - now) * 1000))
+    if expires is None and not delivery_count:
+        return PLAIN_HEADERS[unread.durable, unread.priority] + unread.sender + unread.bare
+    ttl = None if expires is None else max(0, round((expires - now()) * 1000))
     return (
         header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
         + unread.sender

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import ConnectorError
 from connector.spi import Subject
-from connector_bus.chains.admission import Admission
+from connector_bus.chains.admission import Admission, Direction
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
@@ -255,9 +255,11 @@ class ClientProtocol(asyncio.Protocol):
         if rest:
             self._link.feed(rest)
 
-    def _admit(self, hostname: str | None, subject: Subject) -> Bus:
+    def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
+        assert self._transport is not None
+        reached = str((self._transport.get_extra_info("sockname") or ("",))[0])
         try:
-            bus = self._admission.bus_for(hostname, subject)
+            bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
             self._crowd.refused["access"] += 1
             raise

@@ -24,6 +24,9 @@ CANNOT_LISTEN = Reason(
 #: Bytes of bodies before the login; and how many engines may be connected at once.
 _LOGIN_BODY, _MOST = 0, 64
 
+#: Seconds until the next try where no connection can be accepted, for want of file descriptors say.
+_BACK_OFF = 0.5
+
 _LOG = logging.getLogger("connector_bus.links")
 
 
@@ -45,6 +48,7 @@ class LocalListener:
         self._entrance = entrance
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._thread = threading.Thread(target=self._accept, name=f"bus-links-{bus}", daemon=True)
@@ -67,6 +71,7 @@ class LocalListener:
         """End all sessions; blocks until their threads have ended. Harmless when called twice, or never started."""
         with self._lock:
             self._closed = True
+            self._ended.set()
             connections = dict(self._connections)
         _shut(self._socket)
         for connection in connections:
@@ -82,9 +87,11 @@ class LocalListener:
         while True:
             try:
                 connection, _ = self._socket.accept()
-            except OSError:
+            except OSError as error:
                 if self._closed:
                     return
+                _LOG.warning("bus %s: a link could not be accepted: %s", self._bus, error.strerror)
+                self._ended.wait(_BACK_OFF)
                 continue
             with self._lock:
                 if self._closed or len(self._connections) >= _MOST:

@@ -43,6 +43,7 @@ from connector_bus.store.shared_schema import (
 )
 from connector_bus.store.subscription import StoredSubscription, subscription_of
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
+from connector_bus.store.unread import Unread
 from connector_bus.store.writer import GroupWriter
 
 __all__ = ["PostgresqlPlace", "PostgresqlStore"]
@@ -142,6 +143,10 @@ class PostgresqlStore:
         with self._access.reading() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def as_it_came(self, sequence: int) -> Unread | None:
+        """See the contract: what other engines may have changed is in nobody's memory."""
+        return None
 
     def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
         """See the contract."""
