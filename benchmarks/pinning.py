@@ -39,7 +39,7 @@ def each_on_one_core(server: Any) -> Iterator[str]:
         for process in _with_children(server._process.pid):
             with suppress(ProcessLookupError):  # it has ended meanwhile
                 os.sched_setaffinity(process, {cores[-1]})
-        yield f"client pinned to core {cores[0]}, server to core {cores[0]}"
+        yield f"client pinned to core {cores[0]}, server to core {cores[-1]}"
     finally:
         os.sched_setaffinity(0, before)
 
