@@ -21,12 +21,14 @@ def links() -> None:
 @click.argument("bus")
 @click.pass_context
 def list_all(context: click.Context, bus: str) -> None:
-    """List them: their states, and how many messages wait, were sent, were refused on the other side."""
+    """List them: where they go and how they are, how many messages wait, were sent, were refused on the other side, and
+    what was wrong last and in how many seconds it is tried again.
+    """
     found = Route.of(context).call("bus.links.list", {"bus": bus})
     if settings_of(context).json:
         print_json(found)
         return
-    columns = ("link", "state", "waiting", "sent", "refused", "code")
+    columns = ("link", "transport", "endpoint", "state", "waiting", "sent", "refused", "code", "retry_in")
     print_table(columns, found["links"], empty=f"Bus {bus} has no links.")
 
 

@@ -26,7 +26,9 @@ def start(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
     """Have a link send, or try at once where it waits after a failure. Raises NameNotFound CF-BUS-215."""
     sender = bus.links.sender(str(arguments.get("link")))
     sender.stop(STOP_GRACE)
+    bus.links.stop_receiving(sender.to)
     sender.start()
+    bus.links.start_receiving(sender.to)
     return link(arguments, bus)
 
 
@@ -35,7 +37,9 @@ def stop(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
 
     Raises NameNotFound CF-BUS-215.
     """
-    bus.links.sender(str(arguments.get("link"))).stop(STOP_GRACE)
+    sender = bus.links.sender(str(arguments.get("link")))
+    sender.stop(STOP_GRACE)
+    bus.links.stop_receiving(sender.to)
     return link(arguments, bus)
 
 

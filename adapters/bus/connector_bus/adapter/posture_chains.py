@@ -10,6 +10,7 @@ from connector.errors import Reason
 from connector.spi import PostureFinding
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.settings import ChainSettings, is_permitted
 
 PASSWORD_ON_THE_WAY = Reason(
@@ -29,7 +30,7 @@ CHAIN_UNUSED = Reason(
 )
 
 
-def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus]) -> Iterator[PostureFinding]:
+def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus | DirectedBus]) -> Iterator[PostureFinding]:
     """All findings; a plain chain that only this machine reaches is a note. Pure."""
     every = list(chains)
     listening = [chain for chain in every if chain.enabled]
@@ -46,14 +47,15 @@ def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus]) -> Ite
             open_to[chain.name] += 1
             if bus.access.active and not chain.is_secure and not chain.redirect_to:
                 details = {"chain": chain.name, "host": chain.host, "bus": bus.name}
-                severity: Literal["note", "warning"] = "note" if _stays_here(chain.host) else "warning"
+                severity: Literal["note", "warning"] = "note" if stays_here(chain.host) else "warning"
                 yield PostureFinding(severity, PASSWORD_ON_THE_WAY, f"chains.{key(chain.name)}", details)
     for chain in listening:
         if not open_to[chain.name] and not chain.redirect_to:
             yield PostureFinding("warning", CHAIN_UNUSED, f"chains.{key(chain.name)}", {"chain": chain.name})
 
 
-def _stays_here(host: str) -> bool:
+def stays_here(host: str) -> bool:
+    """Whether an address is this machine's own: nobody else listens on the way. Pure."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -204,6 +204,65 @@ def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
     return hop + without_hop_sections(bytes(_written(stored).encode()))
 
 
+def encoded_for_broker(stored: StoredMessage, user: str | None, now: float) -> bytes:
+    """A message for a broker of another make: nobody is named as its sender but `user`.
+
+    Brokers compare `user-id` with who is signed on, so that of a client of ours would be refused there. Where nothing
+    has to change the bare message is the sender's own, to the bit. Raises MessagingError CF-BUS-150 or -151.
+    """
+    header = stored.header
+    ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
+    hop = header_section(durable=header.persistent, priority=min(header.priority, 9), ttl=ttl, delivery_count=0)
+    if stored.content.kind is ContentKind.AMQP:
+        wire = load_proton().Message()
+        try:
+            wire.decode(stored.content.data)
+        except Exception as error:  # noqa: BLE001 - the library raises errors of many kinds for bytes that are none
+            raise MessagingError(MALFORMED, why=type(error).__name__) from None
+        if not wire.user_id and user is None:
+            return hop + stored.content.data
+    else:
+        wire = _written(stored)
+    if user is not None:
+        wire.user_id = user.encode()
+    elif wire.user_id:
+        wire = _of_nobody(wire)
+    return hop + without_hop_sections(bytes(wire.encode()))
+
+
+_FIELDS: Final = (
+    *("id", "address", "subject", "reply_to", "correlation_id", "content_type", "content_encoding", "expiry_time"),
+    *("creation_time", "group_id", "group_sequence", "reply_to_group_id", "annotations", "properties", "body"),
+)
+
+
+def _of_nobody(wire: Any) -> Any:
+    """A copy without user-id: the library can empty that field, which is not the same, and can't take it away."""
+    copy = load_proton().Message()
+    copy.inferred = wire.inferred
+    for name in _FIELDS:
+        value = getattr(wire, name)
+        if value is not None and value != "":
+            setattr(copy, name, value)
+    return copy
+
+
+def decoded_of_broker(data: bytes, now: float) -> Message:
+    """A message that came from a broker of another make, as the engine takes it; its body is kept as bytes.
+
+    Whom it names as its sender is not looked at: who knows what that broker asks of its clients. Raises MessagingError
+    CF-BUS-150, -151, or -172 for a delay that is too long.
+    """
+    wire = load_proton().Message()
+    try:
+        wire.decode(data)
+        return _read(wire, data, now)
+    except MessagingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the library raises errors of many kinds for bytes that are none
+        raise MessagingError(MALFORMED, why=type(error).__name__) from None
+
+
 def encoded_unread(unread: Unread, delivery_count: int, now: Callable[[], float]) -> bytes:
     """The same of one that nobody has looked into; the time is asked for where it counts only."""
     expires = unread.expires_at

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import ConnectorError
 from connector.spi import Subject
-from connector_bus.chains.admission import Admission
+from connector_bus.chains.admission import Admission, Direction
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import Question, SaslServer, SaslState
-from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.throttle import Throttle
+from connector_bus.links.network import LINK_HEADER
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
@@ -45,6 +47,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         throttle: Who guesses passwords.
         executor: Where what blocks is done.
         asking: Where the registry is asked: by few at a time, so that whoever guesses passwords hinders nothing else.
+        linking: Where links from other buses do what blocks, which may be long.
         gone: Told when the connection has ended.
 
     Mutable state: everything below; changed on the loop only.
@@ -59,6 +62,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         throttle: Throttle,
         executor: Executor,
         asking: Executor,
+        linking: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
@@ -67,6 +71,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._crowd = crowd
         self._throttle = throttle
         self._asking = asking
+        self._linking = linking
+        self._link: LinkClient | None = None
         self._address: str | None = None
         self._user: str | None = None
         self._executor = executor
@@ -102,7 +108,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         certificate = None if secured is None else secured.getpeercert(binary_form=True)
         external = self._chain.certificate_user(_common_name(secured), certificate)
         bare = self._admission.takes_nobody()
-        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
+        layers = (AMQP_HEADER, LINK_HEADER)
+        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare, layers=layers)
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -119,6 +126,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             return
         if self._engine is not None:
             self._feed(data)
+        elif self._link is not None:
+            self._link.feed(data)
         elif self._sasl is not None:
             self._write(self._sasl.feed(data))
             self._go_on()
@@ -135,6 +144,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
+        if self._link is not None:
+            self._link.end()
         if self._engine is not None:
             self._engine.end()
         self._transport = None
@@ -147,10 +158,14 @@ class ClientProtocol(asyncio.BufferedProtocol):
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way, in or out."""
+        if self._link is not None and self._link.is_busy:
+            return False
         return self._transport is None or self._peer is None or not self._peer.in_flight
 
     def drain(self) -> None:
         """The server stops: begin nothing new, so that what is under way can end."""
+        if self._link is not None:
+            self._link.stop()
         if self._peer is not None:
             self._peer.stop()
             self._flush()
@@ -179,6 +194,11 @@ class ClientProtocol(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it at once, whatever there is to be written or read."""
+        if self._transport is not None:
+            self._transport.abort()
+
     # --- signing on ---------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
@@ -189,6 +209,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
             self._ask(sasl.question)
+        elif sasl.state is SaslState.DONE and sasl.rest.startswith(LINK_HEADER):
+            self._begin_link(sasl.rest[len(LINK_HEADER) :])
         elif sasl.state is SaslState.DONE:
             self._begin(sasl.rest)
 
@@ -235,9 +257,17 @@ class ClientProtocol(asyncio.BufferedProtocol):
         peer.begin(engine.connection)
         self._feed(rest)
 
-    def _admit(self, hostname: str | None, subject: Subject) -> Bus:
+    def _begin_link(self, rest: bytes) -> None:
+        assert self._transport is not None, "somebody has just sent something"
+        self._link = LinkClient(self._transport, self._subject, self._admission, self._crowd, self._linking)
+        if rest:
+            self._link.feed(rest)
+
+    def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
+        assert self._transport is not None
+        reached = str((self._transport.get_extra_info("sockname") or ("",))[0])
         try:
-            bus = self._admission.bus_for(hostname, subject)
+            bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
             self._crowd.refused["access"] += 1
             raise
@@ -252,6 +282,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         return self._bus_side
 
     def _too_late(self) -> None:
+        if self._link is not None and self._link.is_open:
+            return
         if self._peer is None or not self._peer.is_open:
             self.close("No connection was opened in time.")
 

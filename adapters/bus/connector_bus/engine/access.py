@@ -36,6 +36,11 @@ NOT_CONNECTOR = Reason(
     "{user} is not in the connector role of bus {bus}",
     'Add it to the connector list in [buses."{bus}".roles], as user:NAME, through a group, or by a special group.',
 )
+ENGINE_ONLY = Reason(
+    "CF-BUS-455",
+    "{user} is whom the engines of bus {bus} sign on to each other as, and is no client",
+    "Sign on as another user; give the inter-engine alias a user that nothing else uses.",
+)
 NOT_SENDER = Reason(
     "CF-BUS-020",
     "{user} may not send to {destination} on bus {bus}: it does not hold the sender role there",
@@ -122,6 +127,7 @@ class AccessControl:
     Attributes:
         state: Whether the security is in force.
         active: Whether roles are checked.
+        engine_user: The user whom engines of the bus sign on to each other as; nobody connects as them (CHAIN-4).
         changes: How often rights may have changed since the start; whoever remembers a user compares it.
 
     Mutable state: `_policy` and `_version`, replaced together under `_lock` and read without it, as every decision
@@ -138,6 +144,7 @@ class AccessControl:
         self._lock = threading.Lock()
         self._listeners: list[PolicyListener] = []
         self._version = 1
+        self.engine_user: str | None = None
         self.changes = 0
         self._policy = self._bound(policy)
         self.state = SecurityState.of(bus_security=bus_security, admin_security=identity.security_enabled)
@@ -217,9 +224,13 @@ class AccessControl:
         """Pass if the subject holds the role on a resource, or on the bus itself; with a topic, on both.
 
         Raises AccessDenied CF-BUS-012, -020, -021 or -022, for the topic CF-BUS-120 or -121, for what can only be
-        received on another bus CF-BUS-125, with the explanation; the refusal is in the audit log.
+        received on another bus CF-BUS-125, for engines' own user as a client CF-BUS-455, with the explanation; the
+        refusal is in the audit log.
         """
         policy = self._policy
+        if role is Role.CONNECTOR and self._is_engines_user(subject):
+            explanation = policy.explain(subject, role)
+            self._refuse(policy, subject, _ACTIONS[role], policy.bus, ENGINE_ONLY, explanation, {})
         if not self.active or policy.decide(subject, role, resource, topic):
             return
         owner = None if resource is None else policy.owning_bus(resource)
@@ -231,6 +242,13 @@ class AccessControl:
             reason, details["topic"], place = _TOPIC_REASONS[role], topic, f"{place}/{topic}"
         explanation = policy.explain(subject, role, resource, topic)
         self._refuse(policy, subject, _ACTIONS[role], place, reason, explanation, details)
+
+    def _is_engines_user(self, subject: Subject) -> bool:
+        """Whether somebody comes as the engines' own user; in letters of either case, as some registries have it."""
+        user, caller = self.engine_user, subject.caller
+        if user is None or not self.active or caller is None or not subject.is_authenticated:
+            return False
+        return caller.realm == self.realm and caller.name.casefold() == user.casefold()
 
     def require_topic(self, subject: Subject, role: Role, space: str, topic: str) -> None:
         """Pass if the subject holds the role on a topic, where the topic space was asked about before.

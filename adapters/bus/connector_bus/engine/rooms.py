@@ -71,7 +71,8 @@ class Rooms:
         `wait` is true.
 
         Answers which messages are let in, the places to be given back by `entered` once they are on their queues or
-        it has failed, and how many best-effort messages were dropped for want of a place.
+        it has failed, and how many messages were dropped for want of a place: best-effort ones, and copies for
+        subscriptions that aren't durable, which hold up neither the sender nor the others.
 
         Raises DestinationFull CF-BUS-173.
         """
@@ -124,7 +125,7 @@ class Rooms:
                 assert destination.settings is not None
                 assert destination.settings.max_depth is not None
                 if depths[name] + needed[name] >= destination.settings.max_depth:
-                    if stored.reliability is Reliability.BEST_EFFORT:
+                    if destination.settings.drops_when_full or stored.reliability is Reliability.BEST_EFFORT:
                         continue
                     return [], Counter(), destination
                 needed[name] += 1

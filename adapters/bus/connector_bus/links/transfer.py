@@ -58,6 +58,8 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     #: Not where it was for, but in an exception destination there, or dropped as best-effort messages are.
     REFUSED = "refused"
+    #: A broker wants it not at all: it is for the exception destination of this side.
+    RETURNED = "returned"
     #: It can be put nowhere there: it stays on this side, and so do those behind it.
     BLOCKED = "blocked"
 
@@ -75,6 +77,11 @@ class Answer:
     outcome: Outcome
     code: str = ""
     text: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the other side has the message, or has done with it."""
+        return self.outcome in (Outcome.ACCEPTED, Outcome.REFUSED)
 
 
 ACCEPTED = Answer(Outcome.ACCEPTED)
