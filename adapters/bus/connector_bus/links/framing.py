@@ -203,7 +203,7 @@ def question_from_head(written: Any) -> Question:
             tuple(map(str, visited)),
             published=written.get("published") is True,
         )
-    if question is None:
+    if question is None or not 0 <= question.hops <= _HOPS:
         raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
     return question
 
