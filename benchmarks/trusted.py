@@ -10,15 +10,26 @@ comes back; DISCARD ALL is sent then, and the server does it while the caller is
 SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request makes four round trips instead of three
 (begin, statement, end), which is what counts where the database is far.
 
-Over loopback it depends on who has which core. With a core each the round trips count, since each wakes the other core:
-four against three. On one core the work counts, ours and the server's: in a quiet moment the peer's whole raw request
-took 53 us and ours 134, of which the switch is 24, the way back 50, and the server's part of that 11, 17 and 8 (switch,
-rollback with the questions, DISCARD ALL). Nor may the driver prepare statements, which DISCARD ALL would drop. A login
-costs little beside a request that has to wake another core three times, and much beside one that hasn't. Hence no way
-of pinning suits all of the goals. libpq's pipeline mode for the way back costs twice as much on one core (150 us for
-the exchanges of a request against 65) and a tenth less with a core each; DISCARD ALL written out in the string of the
-rollback costs the same on one core and a tenth less with a core each, but has to follow each new version of the server.
-Not done: beginning the transaction in the round trip of the switch, since nobody could set an isolation level then.
+Over loopback it depends on who has which core. On one core the work counts, ours and the server's: in a quiet moment
+the peer's whole raw request took 53 us and ours 134, of which the switch is 24 and the way back 50; the server's part
+is 11 (switch), 17 (rollback with the questions) and 8 (DISCARD ALL). Nor may the driver prepare statements, which
+DISCARD ALL would drop. A login costs little beside a request that has to wake another core three times, and much
+beside one that hasn't: so no way of pinning suits all of the goals, and both are shown.
+
+With a core each the round trips count (85 us, of which the server works 3 for a statement), and without a pause between
+two requests there are five of ours: whoever comes next waits for the answer to DISCARD ALL, and then for the switch. Of
+three round trips by libpq alone, the exchanges of ours take
+
+- 1.8 times as they are;
+- 1.45 to 1.5 times with DISCARD ALL sent in libpq's pipeline mode and the next switch behind it, both answers read
+  together (but twice as much on one core); the same with DISCARD ALL's parts in the round trip of the way back, where
+  the caller would wait for them, and which would have to follow each new version of the server;
+- 1.4 to 1.5 times without any DISCARD ALL: four round trips for three. So 1.4 can't be had with these exchanges.
+
+`SET ROLE` and the question cost the server less than `set_config` in one SELECT. Polling the socket instead of sleeping
+would be faster for one thread and slower for all others. Not done: beginning the transaction in the round trip of the
+switch, since nobody could set an isolation level on such a session; and asking who it is only with the caller's first
+statement, since a refused role is to be said at once.
 """
 
 from __future__ import annotations

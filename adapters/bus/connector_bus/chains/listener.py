@@ -202,7 +202,7 @@ class ChainListeners:
         admission = Admission(chain, self._buses, self._identity, self._directed, self._container, self._places)
         crowd = self._crowds[chain.name] = Crowd(chain)
 
-        def client() -> asyncio.BaseProtocol:
+        def client() -> ClientProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
@@ -275,7 +275,7 @@ class _Securing(asyncio.Protocol):
     def __init__(
         self,
         tls: str,
-        client: Callable[[], asyncio.BaseProtocol],
+        client: Callable[[], ClientProtocol],
         contexts: Contexts,
         handshakes: set[asyncio.Task[None]],
     ) -> None:
@@ -311,7 +311,6 @@ class _Securing(asyncio.Protocol):
             return
         client = self._client()
         secured.set_protocol(client)
-        assert isinstance(client, asyncio.Protocol)
         client.connection_made(secured)
         if waiting.early:
             client.data_received(b"".join(waiting.early))
