@@ -12,9 +12,9 @@ import click
 import pytest
 from support_shop_commands import Shop
 
-from connector import BusAdministration, Container
+from connector import Container
 from connector.admin.access import Access
-from connector.admin.buses import answers
+from connector.admin.buses import BusAdministration, answers
 from connector.admin.commands.bus import bus as bus_command
 from connector.admin.operations import OPERATIONS
 from connector.errors import AccessDenied, AuthenticationFailed, ConfigError, ConnectorError, NameNotFound
