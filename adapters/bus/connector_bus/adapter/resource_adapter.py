@@ -27,6 +27,7 @@ from connector.spi import (
 from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.commands import NO_ENGINE
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.adapter.duties import duties
@@ -164,7 +165,7 @@ class BusResourceAdapter(ResourceAdapter):
         name, buses = str(properties.get("bus")), sections.get("buses") or {}
         commands.require_bus(name, buses)
         if buses[name].get("engine") is False:
-            raise NameNotFound(commands.NO_ENGINE, bus=name)
+            raise NameNotFound(NO_ENGINE, bus=name)
 
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
@@ -293,7 +294,7 @@ class BusResourceAdapter(ResourceAdapter):
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         name = str(properties.get("bus"))
         if name in self._directed:
-            raise NameNotFound(commands.NO_ENGINE, bus=name)
+            raise NameNotFound(NO_ENGINE, bus=name)
         return commands.find_bus(self._buses, name)
 
     def __repr__(self) -> str:
