@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from support_container import until
 from support_sockets import ListenerWithoutDescriptors
 
 from connector.admin.request_server import BACK_OFF, MOST_REQUESTS, RequestServer
@@ -59,6 +60,7 @@ def _ask(connection: socket.socket, line: bytes) -> bytes:
 def test_idle_connections_make_room_for_whoever_comes(echo: Echo) -> None:
     with ExitStack() as stack:
         idle = [stack.enter_context(echo.connect()) for _ in range(MOST_REQUESTS)]
+        until(lambda: len(echo.server._requests) == MOST_REQUESTS)  # all of them have come before the time goes on
         echo.now = GRACE
         with echo.connect() as late:
             assert _ask(late, b"hello\n") == b"hello\n"
