@@ -70,6 +70,9 @@ from connector.spi.registry import (
     IdentityService,
     PasswordHasher,
     RememberingRegistry,
+    ScramIdentities,
+    ScramVerifier,
+    ScramVerifiers,
     UserRegistry,
     UserRegistryProvider,
     WritableUserRegistry,
@@ -84,7 +87,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
-from connector.spi.tls import TlsService
+from connector.spi.tls import TlsService, is_signer_unknown
 from connector.spi.transaction import (
     OutcomeArchive,
     OutcomeWitness,
@@ -154,6 +157,9 @@ __all__ = [
     "WritableUserRegistry",
     "UserRegistryProvider",
     "RememberingRegistry",
+    "ScramIdentities",
+    "ScramVerifier",
+    "ScramVerifiers",
     "HashingRegistryProvider",
     "PasswordHasher",
     "IdentityService",
@@ -233,6 +239,7 @@ __all__ = [
     "Vote",
     "RecoverableBranches",
     "TlsService",
+    "is_signer_unknown",
     "OutcomeWitness",
     "OutcomeArchive",
     # observation

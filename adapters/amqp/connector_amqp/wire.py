@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
 
 from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignOnError
 from connector_amqp.engine import ClientEngine
+from connector_amqp.redirects import Redirected, redirect_of
 from connector_amqp.refusals import Condition, condition_of, lost, refused_open
 from connector_amqp.sasl import Identification, SaslClient, SaslFailure, SaslState
 
@@ -29,17 +31,20 @@ LOGIN_REFUSED = Reason(
 NOT_OFFERED = Reason(
     "CF-AMQP-013",
     "{broker} takes nobody who signs on by {wanted}; it offers {offered}.",
-    "Give the reference or activation an alias, where the broker wants a user; or let the broker offer the other.",
+    "Give the reference or activation an alias, where the broker wants a user (naming.provider.connection_alias for a "
+    "connection factory that was looked up outside); or let the broker offer the other.",
 )
 PLAIN_TEXT = Reason(
     "CF-AMQP-014",
     "the password of {user} was not sent to {broker}: the connection is in plain text.",
-    "Name a TLS configuration with tls; or set allow_plain_passwords = true, where nobody can listen.",
+    "Name a TLS configuration with tls (naming.provider.connection_tls for a connection factory that was looked up "
+    "outside); or set allow_plain_passwords = true, where nobody can listen.",
 )
 NO_AMQP = Reason(
     "CF-AMQP-015",
     "{broker} does not answer as an AMQP 1.0 broker: {why}",
-    "See whether the endpoint is right, and whether it wants TLS.",
+    "See whether the endpoint is right, and whether it wants TLS (naming.provider.connection_tls for a connection "
+    "factory that was looked up outside).",
 )
 SYSTEM_TROUBLE = Reason(
     "CF-AMQP-016", "{broker} can't tell now who {user} is: {why}", "Try again later; see the broker's log."
@@ -82,6 +87,7 @@ class Wire(asyncio.Protocol):
         container_id: Our name to the broker.
         virtual_host: What of the broker is meant.
         idle_timeout: Seconds after which a silent broker is taken for dead.
+        target_chain: The chain over which we want an engine of ours, for a server that only knows where it is.
 
     Attributes:
         broker: See above.
@@ -92,12 +98,19 @@ class Wire(asyncio.Protocol):
     """
 
     def __init__(
-        self, broker: str, who: Identification, container_id: str, virtual_host: str | None, idle_timeout: float
+        self,
+        broker: str,
+        who: Identification,
+        container_id: str,
+        virtual_host: str | None,
+        idle_timeout: float,
+        target_chain: str | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.broker = broker
         self._who = who
         self._names = (container_id, virtual_host, idle_timeout)
+        self._target_chain = target_chain
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.lost_because: str | None = None
         self.seen = time.monotonic()
@@ -211,6 +224,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
+        if isinstance(exc, ssl.SSLError) and not self.opened.done():
+            self.opened.set_exception(exc)  # an alert: with TLS 1.3 it comes after our side of the handshake is done
         why = "the broker has closed it" if exc is None else str(exc) or type(exc).__name__
         self._lose(why)
         if not self._gone.done():
@@ -235,7 +250,7 @@ class Wire(asyncio.Protocol):
             self._refuse(self._sign_on_error(sasl))
         elif sasl.state is SaslState.AMQP:
             self._sasl = None
-            self._engine = ClientEngine(*self._names, self._on_event)
+            self._engine = ClientEngine(*self._names, self._on_event, self._target_chain)
             self._engine.connection.open()
             self._feed(sasl.rest)
 
@@ -354,7 +369,9 @@ class Wire(asyncio.Protocol):
         condition = self._condition
         connection.close()
         if not self.opened.done() and condition is not None:
-            self._refuse(refused_open(self.broker, self._user, condition))
+            redirect = redirect_of(condition)
+            refused = refused_open(self.broker, self._user, condition)
+            self._refuse(refused if redirect is None else Redirected(self.broker, redirect))
         else:
             self.flush()
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from connector_bus.chains.bootstrap import Bootstrap
 from connector_bus.policy.definition import (
     NEW_BUS_CONNECTORS,
     NEW_BUS_DEFAULTS,
@@ -206,7 +207,7 @@ class BusSettings:
         security: Whether roles are checked; has no effect without administrative security.
         connectors: Who may connect.
         defaults: The default resource's holders by role.
-        identity_assertion: Signed-on users who may assert other callers.
+        identity_assertion: Signed-on users who may assert other callers; each perhaps with a unique name.
         exception_destination: Where undeliverable messages go.
         mediation_user: Whom messages are from that mediations without `run_as` create; None for nobody.
         permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
@@ -218,13 +219,14 @@ class BusSettings:
         ways: How other buses are reached, by their names.
         inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
+        bootstrap: How clients find its engines, and whether one runs here.
     """
 
     name: str
     security: bool = True
     connectors: frozenset[Holder] = NEW_BUS_CONNECTORS
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
-    identity_assertion: frozenset[str] = frozenset()
+    identity_assertion: frozenset[Holder] = frozenset()
     exception_destination: str = ""
     mediation_user: str | None = None
     permitted_chains: str | tuple[str, ...] = "tls-only"
@@ -236,3 +238,4 @@ class BusSettings:
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
     inter_engine_alias: str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)

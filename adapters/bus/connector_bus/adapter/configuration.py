@@ -12,6 +12,8 @@ from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
 from connector_bus.adapter.link_reader import LinkReader
 from connector_bus.adapter.store_place import read_place
+from connector_bus.chains.bootstrap import Bootstrap, BootstrapPolicy
+from connector_bus.chains.place import parse_place
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
@@ -29,6 +31,12 @@ EXCEPTIONS_UNFIT = Reason(
     "CF-BUS-177", "the exception destination {found}", f'another queue of the bus, or "{NO_EXCEPTION_DESTINATION}"'
 )
 CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
+MEMBER_UNFIT = Reason(
+    "CF-BUS-460", "the member {found}", "amqps://HOST:PORT/CHAIN, or amqp:// for a chain in plain text"
+)
+MEMBERS_MISSING = Reason(
+    "CF-BUS-461", "a bus without an engine here that names no members", "where engines of the bus listen"
+)
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
     "CF-BUS-111", "the temporary prefix {found}", f"at least one character, and not the beginning of {REPLY_PREFIX}"
@@ -142,7 +150,22 @@ class _Reader:
             inter_engine_alias=table.get("inter_engine_alias") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
+            bootstrap=self._bootstrap(path, table),
         )
+
+    def _bootstrap(self, path: str, table: Mapping[str, Any]) -> Bootstrap:
+        """How clients find the bus."""
+        engine, places = table.get("engine") is not False, []
+        for text in table.get("members") or ():
+            place = parse_place(str(text), with_chain=True)
+            if place is None:
+                self._assignments.problem(MEMBER_UNFIT, f"{path}.members", found=repr(text))
+            else:
+                places.append(place)
+        if not engine and not table.get("members"):
+            self._assignments.problem(MEMBERS_MISSING, f"{path}.engine")
+        policy = BootstrapPolicy(table.get("bootstrap") or BootstrapPolicy.ANY)
+        return Bootstrap(engine, policy, frozenset(map(str, table.get("nominated") or ())), tuple(places))
 
     def _check_exceptions(self, path: str, bus: str, destinations: Mapping[str, DestinationSettings]) -> None:
         """Messages that fail go to a queue of this bus, and not to where they have failed."""

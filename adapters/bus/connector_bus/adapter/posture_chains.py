@@ -10,6 +10,7 @@ from connector.errors import Reason
 from connector.spi import PostureFinding
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.settings import ChainSettings, is_permitted
 
 PASSWORD_ON_THE_WAY = Reason(
@@ -29,7 +30,7 @@ CHAIN_UNUSED = Reason(
 )
 
 
-def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus]) -> Iterator[PostureFinding]:
+def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus | DirectedBus]) -> Iterator[PostureFinding]:
     """All findings; a plain chain that only this machine reaches is a note. Pure."""
     every = list(chains)
     listening = [chain for chain in every if chain.enabled]

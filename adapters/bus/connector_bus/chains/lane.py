@@ -23,7 +23,7 @@ from connector_bus.chains.conditions import refusal_of
 from connector_bus.chains.consumer import reject
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import Place, decoded, quick_row, quick_sender
-from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.quick_read import QuickMessage, QuickReader
 from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.destination import Destination
 from connector_bus.store.unread import Unread
@@ -65,6 +65,7 @@ class Lane:
         self._partial, self._remote_state = lib.pn_delivery_partial, lib.pn_delivery_remote_state
         self._pending, self._advance = lib.pn_delivery_pending, lib.pn_link_advance
         self._receive = self._lean.received
+        self._quick = QuickReader().read
         self._next = side.bus.engine.next_sequence
         self._user = (side.user or "").encode()
         self._identity = side.bus.access.identity_of(side.subject)
@@ -127,7 +128,7 @@ class Lane:
         if not data:  # it is too large, nothing has come of it, or its sender has taken it back
             self._leave(delivery)
             return
-        read = quick_read(data)
+        read = self._quick(data)
         self._advance(self._impl)
         if read is not None and size <= self._limit:
             if not read.durable or self._destination.is_temporary:

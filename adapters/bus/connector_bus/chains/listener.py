@@ -13,12 +13,15 @@ from typing import Any, TypeVar, final
 from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService, Instrument, Measurement
 from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.admission import Admission
 from connector_bus.chains.crowd import Crowd
+from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
+from connector_bus.chains.tls_alert import telling
 from connector_bus.store.amqp_content import load_proton
 
 CANNOT_LISTEN = Reason(
@@ -51,6 +54,7 @@ class ChainListeners:
     Args:
         chains: Their settings.
         buses: The buses of this server.
+        directed: The buses whose clients it sends elsewhere.
         identity: Who is who.
         container: Our name to clients.
         contexts: The server's TLS context in force, by the name of the configuration; asked for each connection.
@@ -62,12 +66,14 @@ class ChainListeners:
         self,
         chains: Sequence[ChainSettings],
         buses: Mapping[str, Bus],
+        directed: Mapping[str, DirectedBus],
         identity: IdentityService,
         container: str,
         contexts: Contexts,
     ) -> None:
         self._chains = [chain for chain in chains if chain.enabled]
         self._buses = buses
+        self._directed = directed
         self._identity = identity
         self._container = container
         self._contexts = contexts
@@ -106,6 +112,15 @@ class ChainListeners:
     def ports(self) -> dict[str, int]:
         """The port of each chain that listens."""
         return {name: server.sockets[0].getsockname()[1] for name, server in self._servers.items() if server.sockets}
+
+    def _places(self, reached: str) -> tuple[Place, ...]:
+        """The chains that serve clients here, as those reach them that have come to this host."""
+        ports = self.ports()
+        return tuple(
+            Place("amqps" if chain.is_secure else "amqp", chain.public_host or reached, ports[chain.name], chain.name)
+            for chain in self._chains
+            if chain.name in ports and not chain.redirect_to
+        )
 
     def clients(self) -> dict[str, int]:
         """How many clients each chain has."""
@@ -186,10 +201,10 @@ class ChainListeners:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     async def _listen(self, chain: ChainSettings) -> None:
-        admission = Admission(chain, self._buses, self._identity)
+        admission = Admission(chain, self._buses, self._identity, self._directed, self._container, self._places)
         crowd = self._crowds[chain.name] = Crowd(chain)
 
-        def client() -> asyncio.BaseProtocol:
+        def client() -> ClientProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
@@ -263,7 +278,7 @@ class _Securing(asyncio.Protocol):
     def __init__(
         self,
         tls: str,
-        client: Callable[[], asyncio.BaseProtocol],
+        client: Callable[[], ClientProtocol],
         contexts: Contexts,
         handshakes: set[asyncio.Task[None]],
     ) -> None:
@@ -286,19 +301,19 @@ class _Securing(asyncio.Protocol):
             secured = await loop.start_tls(
                 transport,
                 waiting,
-                self._contexts(self._tls),
+                telling(self._contexts(self._tls)),
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
         except (OSError, ssl.SSLError) as error:
-            _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
+            if not isinstance(error, ConnectionResetError):  # that of one who hangs up, after an alert for example
+                _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
             transport.close()
             return
         if secured is None or waiting.lost:
             return
         client = self._client()
         secured.set_protocol(client)
-        assert isinstance(client, asyncio.Protocol)
         client.connection_made(secured)
         if waiting.early:
             client.data_received(b"".join(waiting.early))

@@ -12,15 +12,15 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import ConnectorError
-from connector.spi import Subject
-from connector_bus.chains.admission import Admission
+from connector.spi import ScramVerifier, Subject
+from connector_bus.chains.admission import Admission, Direction
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
-from connector_bus.chains.sasl import Question, SaslServer, SaslState
+from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
@@ -38,7 +38,7 @@ REFUSAL_DELAY: Final = 1.0
 
 
 @final
-class ClientProtocol(asyncio.Protocol):
+class ClientProtocol(asyncio.BufferedProtocol):
     """One connection of a chain. For the chain's loop only.
 
     Args:
@@ -115,6 +115,14 @@ class ClientProtocol(asyncio.Protocol):
         layers = (AMQP_HEADER, LINK_HEADER)
         self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare, layers=layers)
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to what comes next; taken out before anything else comes for any client."""
+        return self._crowd.incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes came."""
+        self.data_received(bytes(self._crowd.incoming[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -212,15 +220,33 @@ class ClientProtocol(asyncio.Protocol):
 
     def _ask(self, question: Question) -> None:
         user = question.user or ""
-        if question.password is None:
+        first = question.mechanism == SCRAM and question.proved is None
+        if question.password is None and not first:
             self._look_up(question)
             return
         # Before anything is hashed: what costs time is what is held back.
         wait = self._throttle.wait(self._address or "", user, self._loop.time())
+        look_up = self._look_up_verifier if first else self._look_up
         if wait > 0:
-            self._timers.append(self._loop.call_later(wait, self._look_up, question))
+            self._timers.append(self._loop.call_later(wait, look_up, question))
         else:
-            self._look_up(question)
+            look_up(question)
+
+    def _look_up_verifier(self, question: Question) -> None:
+        """With SCRAM: what the client's proof is to be checked by."""
+
+        def answered(asked: asyncio.Future[ScramVerifier | None]) -> None:
+            if self._transport is None or self._sasl is None or asked.cancelled():
+                return
+            verifier = asked.result()
+            if verifier is None:
+                self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
+                return
+            self._write(self._sasl.challenge(verifier))
+            self._go_on()
+
+        asking = self._loop.run_in_executor(self._asking, self._admission.verifier, question.user or "")
+        asking.add_done_callback(answered)
 
     def _look_up(self, question: Question) -> None:
         address, user = self._address or "", question.user or ""
@@ -230,7 +256,7 @@ class ClientProtocol(asyncio.Protocol):
                 return
             self._subject, outcome, reason = asked.result()
             if outcome is SaslOutcome.OK:
-                if question.password is not None:
+                if question.password is not None or question.proved:
                     self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:
@@ -259,9 +285,11 @@ class ClientProtocol(asyncio.Protocol):
         if rest:
             self._link.feed(rest)
 
-    def _admit(self, hostname: str | None, subject: Subject) -> Bus:
+    def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
+        assert self._transport is not None
+        reached = str((self._transport.get_extra_info("sockname") or ("",))[0])
         try:
-            bus = self._admission.bus_for(hostname, subject)
+            bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
             self._crowd.refused["access"] += 1
             raise
