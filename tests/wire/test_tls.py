@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support_tls import profile_keys
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire, first_words, require_proton, wire
 
 from connector.errors import ConfigError, NameNotFound
 
@@ -138,6 +138,24 @@ def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path) -> No
         assert begins_with(tmp_path, port)
         profile_keys(tmp_path, "node")  # also what the client trusts
         assert begins_with(tmp_path, port)
+
+
+def test_who_is_connected_stays_so_while_the_certificate_is_renewed(tmp_path: Path) -> None:
+    with secured(tmp_path) as running:
+        port = running.port("InboundSecureMessaging")
+        context = ssl.create_default_context(cafile=tmp_path / "node.crt")
+        with socket.create_connection(("127.0.0.1", port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as before:
+                shown = before.getpeercert(binary_form=True)
+                profile_keys(tmp_path, "node")
+                assert begins_with(tmp_path, port)  # the next client, who trusts the new one only
+                assert shown not in {ssl.PEM_cert_to_DER_cert((tmp_path / "node.crt").read_text())}
+                before.sendall(first_words("alice", "till", "weather"))
+                said = b""
+                while b"weather" not in said:  # the bus, in the answer to the open
+                    piece = before.recv(4096)
+                    assert piece
+                    said += piece
 
 
 def test_a_client_of_another_make_signs_on_under_tls(tmp_path: Path) -> None:

@@ -349,6 +349,8 @@ class BusSide:
 
     def unsubscribe(self, opened: OpenSubscription | None, name: str | None) -> None:
         """Use a subscription no more; with a name, delete it. On another thread; what fails is logged."""
+        if opened is not None:
+            opened.about_to_close()
 
         def done(_: Any, error: BaseException | None) -> None:
             if error is not None:

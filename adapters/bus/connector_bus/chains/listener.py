@@ -19,6 +19,7 @@ from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
+from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
 from connector_bus.chains.tls_alert import telling
 from connector_bus.store.amqp_content import load_proton
@@ -81,6 +82,7 @@ class ChainListeners:
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"{container}-sign-on")
         self._linking = ThreadPoolExecutor(LINKING, thread_name_prefix=f"{container}-links")
         self._throttle = Throttle()
+        self._names = SoleConnections()
         self._crowds: dict[str, Crowd] = {}
         self._thread: threading.Thread | None = None
         self._servers: dict[str, asyncio.Server] = {}
@@ -211,6 +213,7 @@ class ChainListeners:
                 executor=self._executor,
                 asking=self._asking,
                 linking=self._linking,
+                names=self._names,
                 gone=self._gone,
             )
             self._clients[protocol] = chain.name

@@ -22,6 +22,7 @@ from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
+from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
 from connector_bus.links.network import LINK_HEADER
 
@@ -47,6 +48,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         throttle: Who guesses passwords.
         executor: Where what blocks is done.
         asking: Where the registry is asked: by few at a time, so that whoever guesses passwords hinders nothing else.
+        names: Which clients are to be the only ones of their name.
         linking: Where links from other buses do what blocks, which may be long.
         gone: Told when the connection has ended.
 
@@ -63,6 +65,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         executor: Executor,
         asking: Executor,
         linking: Executor,
+        names: SoleConnections,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
@@ -72,6 +75,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._throttle = throttle
         self._asking = asking
         self._linking = linking
+        self._names = names
         self._link: LinkClient | None = None
         self._address: str | None = None
         self._user: str | None = None
@@ -270,7 +274,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        self._peer = peer = Peer(self._subject, self._admit, self._side)
+        self._peer = peer = Peer(self._subject, self._admit, self._side, self._names)
         self._engine = engine = EngineRoom(self._container, self._chain, peer)
         peer.begin(engine.connection)
         self._feed(rest)

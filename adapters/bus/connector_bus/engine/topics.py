@@ -200,6 +200,17 @@ class Topics:
                 raise MessagingError(IN_USE, subscription=name, bus=self._bus)
             self._end(subscription)
 
+    def deletable(self, name: str, subject: Subject) -> StoredSubscription:
+        """A durable subscription that somebody may delete, once those who are about to end have done so.
+
+        Blocks for the database of a shared store only. Raises what `delete` raises.
+        """
+        subscription = self.named(name)
+        self._access.require_owner(subject, subscription.record.owner, name, NOT_THE_DELETER)
+        if subscription.is_in_use:
+            raise MessagingError(IN_USE, subscription=name, bus=self._bus)
+        return subscription.record
+
     def named(self, name: str) -> Subscription:
         """The subscription of a name. Raises NameNotFound CF-BUS-191."""
         if self._shared is not None:
