@@ -19,6 +19,7 @@ from support_wire import require_proton
 
 from connector.errors import ConnectionFailed, LoginRefused
 from connector.spi import UNAUTHENTICATED, Message, Principal, Secret, ServerPrincipal, UserPrincipal
+from connector_bus.links.conversation import answers_from_head
 from connector_bus.links.framing import read_frame, transfers_to_head, write_frame
 from connector_bus.links.network import LINK_HEADER
 from connector_bus.links.sasl_client import sign_on
@@ -112,6 +113,7 @@ def test_whoever_only_has_an_account_opens_no_link(tmp_path: Path) -> None:
         ({"chain": "Another"}, "CF-BUS-443"),
         ({"chain": None}, "CF-BUS-443"),
         ({"bus": "b" * 300}, "CF-BUS-210"),
+        ({"bus": "britain\nadmin signed on"}, "CF-BUS-210"),
         ({"engine": 7}, "CF-BUS-210"),
         ({"engine": ""}, "CF-BUS-210"),
         ({"engine": "e" * 5000}, "CF-BUS-210"),
@@ -160,6 +162,14 @@ def test_before_the_login_nothing_but_a_login_is_taken(tmp_path: Path, sent: byt
         {"transfer": [], "forget": "abc"},
         {"explore": {}},
         {"explore": {"bus": "france", "destination": "forecasts", "identity": [], "hops": 0}},
+        {
+            "explore": {
+                "bus": "france",
+                "destination": "forecasts",
+                "identity": {"kind": "user", "name": "alice", "realm": REALM},
+                "hops": -5,
+            }
+        },
     ],
 )
 def test_a_request_that_is_none_ends_the_session_and_nothing_else(tmp_path: Path, head: dict[str, Any]) -> None:
@@ -350,6 +360,16 @@ def test_frames_of_links_without_sign_on_are_no_protocol_here(tmp_path: Path) ->
         bare.sendall(LINK_HEADER)
         assert bare.recv(8, socket.MSG_WAITALL) == b"AMQP\x03\x01\x00\x00"
         assert bare.recv(1) == b""
+
+
+def test_what_the_other_side_says_stays_on_its_line() -> None:
+    said = {"outcome": "refused", "code": "X\nY", "text": "one\r\ntwo" + "x" * 9000}
+    (answer,) = answers_from_head({"answers": [said]}, 1)
+    assert (answer.code, answer.text[:8], len(answer.text)) == ("X Y", "one  two", 2000)
+    with pytest.raises(ConnectionFailed, match="CF-BUS-210"):
+        answers_from_head({"answers": [said, said]}, 1)
+    with pytest.raises(ConnectionFailed, match="CF-BUS-210"):
+        answers_from_head({"answers": [{**said, "outcome": "returned"}]}, 1)
 
 
 class Liar:

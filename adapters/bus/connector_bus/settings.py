@@ -207,7 +207,7 @@ class BusSettings:
         security: Whether roles are checked; has no effect without administrative security.
         connectors: Who may connect.
         defaults: The default resource's holders by role.
-        identity_assertion: Signed-on users who may assert other callers.
+        identity_assertion: Signed-on users who may assert other callers; each perhaps with a unique name.
         exception_destination: Where undeliverable messages go.
         mediation_user: Whom messages are from that mediations without `run_as` create; None for nobody.
         permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
@@ -226,7 +226,7 @@ class BusSettings:
     security: bool = True
     connectors: frozenset[Holder] = NEW_BUS_CONNECTORS
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
-    identity_assertion: frozenset[str] = frozenset()
+    identity_assertion: frozenset[Holder] = frozenset()
     exception_destination: str = ""
     mediation_user: str | None = None
     permitted_chains: str | tuple[str, ...] = "tls-only"

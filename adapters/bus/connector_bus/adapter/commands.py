@@ -11,11 +11,6 @@ from connector_bus.adapter import exception_commands, link_commands, policy_comm
 from connector_bus.adapter.bus import Bus
 from connector_bus.engine.destination import Destination
 
-NO_ENGINE = Reason(
-    "CF-BUS-464",
-    "bus {bus} has no engine here (engine = false)",
-    "Reach it with a resource of the adapter amqp, whose endpoint may be this server.",
-)
 BUS_UNKNOWN = Reason(
     "CF-BUS-016", "there is no bus {bus}; there are: {known}", "Define it under [buses], or correct the name."
 )

@@ -21,7 +21,7 @@ def duties(buses: Iterable[Bus]) -> Iterator[Duty]:
     """The duties on these buses. Blocks for authentication data; an alias that can't be read gives none."""
     for bus in buses:
         place, settings = f"buses.{key(bus.name)}", bus.settings
-        for user in sorted(settings.identity_assertion):
+        for user in sorted({each.name for each in settings.identity_assertion}):
             yield Duty(user, ASSERTS, f"{place}.identity_assertion")
         if settings.mediation_user is not None:
             yield Duty(settings.mediation_user, MEDIATES, f"{place}.mediation_user")

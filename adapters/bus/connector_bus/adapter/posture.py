@@ -7,12 +7,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from connector.errors import Reason
-from connector.spi import UNAUTHENTICATED, PostureFinding, Subject
+from connector.spi import PostureFinding
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
 from connector_bus.adapter.posture_chains import stays_here
+from connector_bus.adapter.posture_exceptions import exception_findings
 from connector_bus.adapter.posture_roles import role_findings
+from connector_bus.adapter.posture_routes import route_findings
 from connector_bus.engine.security_state import SecurityState
 from connector_bus.policy.definition import AliasCheck, PolicyDefinition
 from connector_bus.policy.holders import Holder, HolderKind
@@ -69,11 +71,6 @@ PASSWORD_OPEN = Reason(
     "port {port} of bus {bus} signs on at {host} without TLS: its password can be read on the way",
     "Use https.",
 )
-FOREIGN_MISSING = Reason(
-    "CF-BUS-254",
-    "{destination} on bus {bus} stands for {target} on bus {foreign_bus}, which is not there",
-    "Define it there, or correct the target.",
-)
 
 
 ENGINE_CONNECTS = Reason(
@@ -89,8 +86,9 @@ ENGINES_OPEN = Reason(
 
 
 def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
-    """All findings; blocks for the registry where a bus is secured."""
-    for bus in buses:
+    """All findings. Blocks for the registry where a bus is secured, and for the buses at the other ends of links."""
+    here = {bus.name: bus for bus in buses}
+    for bus in here.values():
         place = f"buses.{key(bus.name)}"
         if bus.access.state is SecurityState.INCONSISTENT:
             yield PostureFinding("error", SECURITY_WITHOUT_EFFECT, f"{place}.security", {"bus": bus.name})
@@ -103,11 +101,12 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
                     details = _details(bus, each, bus.context.identity.realm)
                     yield PostureFinding("warning", HOLDER_VANISHED, place, details)
             yield from role_findings(bus, place, vanished)
+            yield from exception_findings(bus, place)
         yield from _engines(bus, place)
         yield from _idle(bus.access.policy.definition, place)
         yield from _links(bus, place)
         yield from _ports(bus, place)
-        yield from _missing_abroad(bus, place)
+        yield from route_findings(bus, here, place)
 
 
 def _engines(bus: Bus, place: str) -> Iterator[PostureFinding]:
@@ -182,16 +181,3 @@ def _ports(bus: Bus, place: str) -> Iterator[PostureFinding]:
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             details = {"port": name, "bus": bus.name, "host": parts.hostname}
             yield PostureFinding("warning", PASSWORD_OPEN, f"{place}.destinations.{key(name)}.port.url", details)
-
-
-def _missing_abroad(bus: Bus, place: str) -> Iterator[PostureFinding]:
-    """Foreign destinations that stand for nothing, as far as the other buses can be reached (BUS-15)."""
-    nobody = Subject.unauthenticated()
-    for name, each in bus.settings.destinations.items():
-        if each.foreign is None:
-            continue
-        last = bus.links.explorer.explore(nobody, UNAUTHENTICATED, name, arrived=False)[-1]
-        if last.bus == each.foreign.bus and last.exists is False:
-            target = {"target": each.foreign.destination, "foreign_bus": each.foreign.bus}
-            details = {"destination": name, "bus": bus.name, **target}
-            yield PostureFinding("warning", FOREIGN_MISSING, f"{place}.destinations.{key(name)}", details)

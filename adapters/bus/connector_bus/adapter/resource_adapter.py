@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import NameNotFound
+from connector.errors import NameNotFound, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -41,6 +41,12 @@ from connector_bus.settings import BusSettings
 
 if TYPE_CHECKING:
     from connector_bus.chains.listener import ChainListeners
+
+NO_ENGINE = Reason(
+    "CF-BUS-464",
+    "bus {bus} has no engine here (engine = false)",
+    "Reach it with a resource of the adapter amqp, whose endpoint may be this server.",
+)
 
 #: Seconds that deliveries under way are waited for when their activation ends.
 DEACTIVATION_GRACE = 5.0
@@ -164,7 +170,7 @@ class BusResourceAdapter(ResourceAdapter):
         name, buses = str(properties.get("bus")), sections.get("buses") or {}
         commands.require_bus(name, buses)
         if buses[name].get("engine") is False:
-            raise NameNotFound(commands.NO_ENGINE, bus=name)
+            raise NameNotFound(NO_ENGINE, bus=name)
 
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
@@ -293,7 +299,7 @@ class BusResourceAdapter(ResourceAdapter):
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
         name = str(properties.get("bus"))
         if name in self._directed:
-            raise NameNotFound(commands.NO_ENGINE, bus=name)
+            raise NameNotFound(NO_ENGINE, bus=name)
         return commands.find_bus(self._buses, name)
 
     def __repr__(self) -> str:

@@ -17,13 +17,13 @@ from connector.errors import (
     Reason,
     SignOnError,
 )
-from connector.spi import IdentityService, Subject
+from connector.spi import IdentityService, ScramIdentities, ScramVerifier, Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.adapter.sign_on import NO_USER
 from connector_bus.chains.bootstrap import places_for
 from connector_bus.chains.place import Place
-from connector_bus.chains.sasl import ANONYMOUS, EXTERNAL, NO_SASL, PLAIN, Question
+from connector_bus.chains.sasl import ANONYMOUS, EXTERNAL, NO_SASL, PLAIN, SCRAM, Question
 from connector_bus.chains.sasl_frames import SaslOutcome
 from connector_bus.chains.settings import ChainSettings, is_permitted
 from connector_bus.policy.roles import Role
@@ -114,9 +114,11 @@ class Admission:
 
     def mechanisms(self) -> tuple[str, ...]:
         """What is offered: EXTERNAL only where certificates stand for users, since clients would never send a password
-        then; ANONYMOUS only where some bus takes those who give no name.
+        then; SCRAM only where every user can; ANONYMOUS only where some bus takes those who give no name.
         """
         offered = (EXTERNAL,) if self._chain.certificate_users else ()
+        if isinstance(self._identity, ScramIdentities) and self._identity.scram_offered():
+            offered = (*offered, SCRAM)
         return (*offered, PLAIN, *((ANONYMOUS,) if self.takes_nobody() else ()))
 
     def takes_nobody(self) -> bool:
@@ -135,6 +137,9 @@ class Admission:
         try:
             if question.mechanism == EXTERNAL:
                 return self._identity.assert_user(user), SaslOutcome.OK, ""
+            if question.mechanism == SCRAM:
+                assert isinstance(self._identity, ScramIdentities)
+                return self._identity.scram_ended(user, proved=bool(question.proved)), SaslOutcome.OK, ""
             assert question.password is not None
             if not self._chain.is_secure:
                 _LOG.warning("%s", PASSWORD_IN_THE_OPEN.text.format(user=user, chain=self._chain.name))
@@ -145,6 +150,13 @@ class Admission:
             return _NOBODY, outcome, error.code
         except ConnectorError as error:
             return _NOBODY, SaslOutcome.SYSTEM_ERROR_TEMPORARY, error.code
+
+    def verifier(self, user: str) -> ScramVerifier | None:
+        """What a user's proof is checked by; None where nobody can tell. Blocks for the registry; raises nothing."""
+        try:
+            return self._identity.scram_verifier(user) if isinstance(self._identity, ScramIdentities) else None
+        except ConnectorError:
+            return None
 
     def admit(self, hostname: str | None, subject: Subject, target: str | None, reached: str) -> Bus | Direction:
         """The bus that a client gets onto, or where it gets it. Does not block.

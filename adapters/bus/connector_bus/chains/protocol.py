@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import ConnectorError
-from connector.spi import Subject
+from connector.spi import ScramVerifier, Subject
 from connector_bus.chains.admission import Admission, Direction
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
@@ -20,7 +20,7 @@ from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
-from connector_bus.chains.sasl import Question, SaslServer, SaslState
+from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.throttle import Throttle
 from connector_bus.links.network import LINK_HEADER
@@ -216,15 +216,33 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def _ask(self, question: Question) -> None:
         user = question.user or ""
-        if question.password is None:
+        first = question.mechanism == SCRAM and question.proved is None
+        if question.password is None and not first:
             self._look_up(question)
             return
         # Before anything is hashed: what costs time is what is held back.
         wait = self._throttle.wait(self._address or "", user, self._loop.time())
+        look_up = self._look_up_verifier if first else self._look_up
         if wait > 0:
-            self._timers.append(self._loop.call_later(wait, self._look_up, question))
+            self._timers.append(self._loop.call_later(wait, look_up, question))
         else:
-            self._look_up(question)
+            look_up(question)
+
+    def _look_up_verifier(self, question: Question) -> None:
+        """With SCRAM: what the client's proof is to be checked by."""
+
+        def answered(asked: asyncio.Future[ScramVerifier | None]) -> None:
+            if self._transport is None or self._sasl is None or asked.cancelled():
+                return
+            verifier = asked.result()
+            if verifier is None:
+                self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
+                return
+            self._write(self._sasl.challenge(verifier))
+            self._go_on()
+
+        asking = self._loop.run_in_executor(self._asking, self._admission.verifier, question.user or "")
+        asking.add_done_callback(answered)
 
     def _look_up(self, question: Question) -> None:
         address, user = self._address or "", question.user or ""
@@ -234,7 +252,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 return
             self._subject, outcome, reason = asked.result()
             if outcome is SaslOutcome.OK:
-                if question.password is not None:
+                if question.password is not None or question.proved:
                     self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:

@@ -18,7 +18,7 @@ SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
 #: Longer than any honest one: 512 bytes must be taken, more need not be.
 MAX_FRAME: Final = 4096
 
-_MECHANISMS, _INIT, _OUTCOME = 0x40, 0x41, 0x44
+_MECHANISMS, _INIT, _CHALLENGE, _RESPONSE, _OUTCOME = 0x40, 0x41, 0x42, 0x43, 0x44
 _NULL, _LIST_EMPTY, _LIST_SHORT, _LIST_LONG = 0x40, 0x45, 0xC0, 0xD0
 _SHORT: Final = frozenset({0xA0, 0xA1, 0xA3})  # binary, string, symbol with a length of one byte
 _LONG: Final = frozenset({0xB0, 0xB1, 0xB3})  # the same with four
@@ -66,6 +66,11 @@ def mechanisms_frame(mechanisms: Sequence[str]) -> bytes:
     elements = b"".join(bytes((len(name),)) + name.encode("ascii") for name in mechanisms)
     array = b"\xe0" + bytes((len(elements) + 2, len(mechanisms), 0xA3)) + elements
     return _frame(_MECHANISMS, array)
+
+
+def challenge_frame(challenge: bytes) -> bytes:
+    """What the server asks; less than 250 bytes."""
+    return _frame(_CHALLENGE, b"\xa0" + bytes((len(challenge),)) + challenge)
 
 
 def outcome_frame(outcome: SaslOutcome) -> bytes:
@@ -147,18 +152,31 @@ def read_init(frame: bytes) -> SaslInit:
         raise MalformedFrame("a frame that ends in the middle") from None
 
 
-def _read_init(frame: bytes) -> SaslInit:
+def read_response(frame: bytes) -> bytes:
+    """The client's answer to a challenge out of a whole frame. Raises MalformedFrame for anything else."""
+    try:
+        return _read_fields(frame, _RESPONSE, "sasl-response")[0] or b""
+    except IndexError:
+        raise MalformedFrame("a frame that ends in the middle") from None
+
+
+def _read_fields(frame: bytes, expected: int, name: str) -> list[bytes | None]:
     start = frame[4] * 4
     if frame[5] != 1 or not 8 <= start < len(frame):
         raise MalformedFrame("a frame of another layer")
     code, place = _descriptor(frame, start)
-    if code != _INIT:
-        raise MalformedFrame(f"the SASL performative {code:#x} where sasl-init has to come")
+    if code != expected:
+        raise MalformedFrame(f"the SASL performative {code:#x} where {name} has to come")
     fields: list[bytes | None] = []
     count, place = _list(frame, place)
     for _ in range(count):
         value, place = _value(frame, place)
         fields.append(value)
+    return fields
+
+
+def _read_init(frame: bytes) -> SaslInit:
+    fields = _read_fields(frame, _INIT, "sasl-init")
     mechanism, response, hostname = (*fields, None, None, None)[:3]
     if mechanism is None:
         raise MalformedFrame("sasl-init without a mechanism")

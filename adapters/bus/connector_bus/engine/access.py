@@ -28,6 +28,8 @@ from connector_bus.engine.unique_names import UniqueNames
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.policy.definition import ForeignAddress, PolicyDefinition
 from connector_bus.policy.explanation import explain, explain_foreign
+from connector_bus.policy.holder_set import HolderSet
+from connector_bus.policy.holders import Holder
 from connector_bus.policy.place import Place, assignments
 from connector_bus.policy.roles import ResourceType, Role
 
@@ -335,6 +337,11 @@ class AccessControl:
     ) -> Explanation:
         """What the policy says, whether it is in force or not."""
         return self._policy.explain(subject, role, resource, topic)
+
+    def holder_set(self, holders: frozenset[Holder]) -> HolderSet:
+        """Holders of what is no role of the policy, asked about like those: by realm, and by unique names."""
+        definition = self._policy.definition
+        return HolderSet(holders, definition.realm, definition.trusted_realms, self._names)
 
     def compiled(self, definition: PolicyDefinition) -> CompiledPolicy:
         """A policy compiled as the one in force is: for a dry run, or for `replace`."""

@@ -31,7 +31,7 @@ def login_from_head(head: Mapping[str, Any]) -> tuple[Login, str]:
     """The login of a frame, and the chain that it is for. Raises ConnectionFailed CF-BUS-210."""
     written = head.get("login")
     names = [written.get(key) for key in ("bus", "engine", "to")] if isinstance(written, dict) else []
-    if not isinstance(written, dict) or not all(isinstance(each, str) and 0 < len(each) <= _NAME for each in names):
+    if not isinstance(written, dict) or not all(map(_is_name, names)):
         raise ConnectionFailed(FRAME_BROKEN, fault="it is no login")
     password, user = written.get("password"), written.get("user")
     login = Login(
@@ -63,7 +63,7 @@ def answers_from_head(head: Mapping[str, Any], most: int) -> list[Answer]:
     answers = None
     with suppress(KeyError, TypeError, ValueError):
         answers = [
-            Answer(Outcome(each["outcome"]), str(each["code"])[:_NAME], str(each["text"])[:_TEXT])
+            Answer(Outcome(each["outcome"]), _said(each["code"], _NAME), _said(each["text"], _TEXT))
             for each in head["answers"]
         ]
     if answers is None or len(answers) > most or any(each.outcome is Outcome.RETURNED for each in answers):
@@ -83,7 +83,16 @@ def require_welcome(head: Mapping[str, Any]) -> None:
         return
     told = refusal if isinstance(refusal, dict) else {}
     kind = LoginRefused if told.get("login") else ConnectionFailed
-    raise kind(REFUSED_THERE, code=str(told.get("code"))[:_NAME], text=str(told.get("text"))[:_TEXT])
+    raise kind(REFUSED_THERE, code=_said(told.get("code"), _NAME), text=_said(told.get("text"), _TEXT))
+
+
+def _is_name(written: Any) -> bool:
+    return isinstance(written, str) and 0 < len(written) <= _NAME and written.isprintable()
+
+
+def _said(written: Any, limit: int) -> str:
+    """A text of the other side's as it may stand in a log: on one line, and no longer than is of interest."""
+    return "".join(each if each.isprintable() else " " for each in str(written)[:limit])
 
 
 def _texts(written: Any) -> list[str]:

@@ -165,19 +165,51 @@ def question_to_head(question: Question) -> dict[str, Any]:
     """A question as the head of a frame tells it."""
     identity = question.identity
     who = {"kind": kind_of(identity), "name": identity.name, "realm": identity.realm}
-    return {"bus": question.bus, "destination": question.destination, "identity": who, "hops": question.hops}
+    message = question.message
+    paths = {"forward": list(message.forward_path), "reverse": list(message.reverse_path)}
+    return {
+        "bus": question.bus,
+        "destination": question.destination,
+        "identity": who,
+        "hops": question.hops,
+        "message": {"topic": message.topic, "reply_to": message.reply_to, **paths},
+        "came_by": question.came_by,
+        "visited": list(question.visited),
+        "published": question.published,
+    }
 
 
 def question_from_head(written: Any) -> Question:
-    """The question of a frame. Raises ConnectionFailed CF-BUS-210."""
+    """The question of a frame; older engines say less. Raises ConnectionFailed CF-BUS-210."""
     question = None
-    with suppress(KeyError, TypeError, ValueError):
-        who = written["identity"]
-        identity = principal_of(str(who["kind"]), str(who["name"]), str(who["realm"]))
-        question = Question(str(written["bus"]), str(written["destination"]), identity, int(written["hops"]))
-    if question is None:
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        who, message = written["identity"], written.get("message") or {}
+        topic, reply_to = message.get("topic"), message.get("reply_to")
+        paths, visited = [message.get(each) or () for each in ("forward", "reverse")], written.get("visited") or ()
+        if any(len(each) > HOP_LIMIT for each in paths) or len(visited) > _VISITED:
+            raise ValueError
+        question = Question(
+            str(written["bus"]),
+            str(written["destination"]),
+            principal_of(str(who["kind"]), str(who["name"]), str(who["realm"])),
+            int(written["hops"]),
+            Message(
+                topic=None if topic is None else str(topic),
+                reply_to=None if reply_to is None else str(reply_to),
+                forward_path=tuple(map(str, paths[0])),
+                reverse_path=tuple(map(str, paths[1])),
+            ),
+            str(written.get("came_by") or "")[:_TOLD],
+            tuple(map(str, visited)),
+            published=written.get("published") is True,
+        )
+    if question is None or not 0 <= question.hops <= _HOPS:
         raise ConnectionFailed(FRAME_BROKEN, fault="its question can't be read")
     return question
+
+
+#: How many stations a question may have left buses at: the way out and the way back; and characters of a reason.
+_VISITED, _TOLD = 2 * HOP_LIMIT, 255
 
 
 def stages_from_head(written: Any) -> list[Stage]:

@@ -288,18 +288,13 @@ class LinkReceiver:
             raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
 
     def explore(self, session: ReceiverSession, question: Question) -> Sequence[Stage]:
-        """Say what would become of a message; without the rules, which are this bus's own affair."""
+        """Say what would become of a message."""
         engine = self._engine
         if engine.access.active and not session.authenticated:
             raise ConnectionFailed(NOT_TOLD, bus=engine.name, peer=session.peer)
-        identity = self._identity_here(session, question.identity)
-        name = question.destination if question.bus == engine.name else f"{question.destination}{AT}{question.bus}"
-        try:
-            subject = engine.access.subject_of(identity)
-        except ConnectorError as error:
-            return [Stage(engine.name, "arriving", name, str(identity), allowed=False, code=error.code)]
-        stages = self.explorer.explore(subject, identity, name, arrived=True, hops=question.hops)
-        return [replace(each, rule="") for each in stages]
+        stages = self.explorer.answer(question, *self._arriving(session, question.identity))
+        # Rules are a container's own affair, which has administrators of its own.
+        return stages if session.is_within else [replace(each, rule="", assignment="") for each in stages]
 
     def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
         """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
@@ -362,9 +357,9 @@ class LinkReceiver:
         if fault:
             # Whoever is authenticated as an engine may say that a request has failed; to nobody but a requester.
             return Arrived(transfer, peer, self._server, is_fault=True)
-        return Arrived(transfer, peer, self._identity_here(session, came), is_fault=False)
+        return Arrived(transfer, peer, self._arriving(session, came)[0], is_fault=False)
 
-    def _identity_here(self, session: LinkPeer, came: Principal) -> Principal:
+    def _arriving(self, session: LinkPeer, came: Principal) -> tuple[Principal, str]:
         return arriving_as(
             came,
             self.link_with(session.peer).inbound_user,
@@ -489,6 +484,11 @@ class ReceiverSession:
         self._receiver = receiver
         self._line = line
         self._login = login
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the engine at the other end is of this container."""
+        return self._login.is_within
 
     @property
     def endpoint(self) -> str:

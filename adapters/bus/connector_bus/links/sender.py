@@ -193,6 +193,10 @@ class LinkSender:
         with self._lock:
             settings, transport = self._settings, self._transport
         leaving = replace(question, identity=leaving_as(question.identity, settings.outbound_user, self._realm))
+        if settings.outbound_user is not None:
+            leaving = replace(
+                leaving, came_by=f"outbound_user of the link of bus {self._engine.name}", groups=frozenset()
+            )
         session = transport.open(self._login(settings, f"{self._name}?"))  # another engine's name: it ends no session
         try:
             return session.explore(leaving)

@@ -20,6 +20,7 @@ class Login:
         to: The bus that it wants to send to.
         user: The user of its authentication alias; None without one.
         password: The password, with it.
+        is_within: Whether both buses are of one container. Said by the transport of that alone: no wire has it.
     """
 
     bus: str
@@ -27,6 +28,7 @@ class Login:
     to: str
     user: str | None = None
     password: Secret | None = None
+    is_within: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,9 @@ public final class JmsClient {
             append(url, "transport.keyStoreLocation", ENVIRONMENT.get("WIRE_KEY_STORE"));
             append(url, "transport.keyStorePassword", ENVIRONMENT.get("WIRE_STORE_PASSWORD"));
         }
+        if (ENVIRONMENT.containsKey("WIRE_MECHANISM")) {
+            append(url, "amqp.saslMechanisms", ENVIRONMENT.get("WIRE_MECHANISM"));
+        }
         if (ENVIRONMENT.containsKey("WIRE_BUS")) {
             append(url, "amqp.vhost", ENVIRONMENT.get("WIRE_BUS"));
         }
