@@ -46,7 +46,7 @@ def test_a_publication_that_is_refused_is_refused_to_the_client_and_reaches_nobo
         with pytest.raises(SendException):
             sender.send(Message(body="x", subject=topic))
     with running.in_process("bob") as connection:
-        subscription = connection.subscribe("news")
+        subscription = connection.subscribe("news", name="kept", durable=True)  # one that isn't durable does without
         sender.send(Message(body="fits", subject="uk"))
         with pytest.raises(SendException):
             sender.send(Message(body="is too many", subject="uk"))
