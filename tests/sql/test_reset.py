@@ -10,10 +10,9 @@ from sqlalchemy import text
 from support_sql import Database, MakeReference, Reference
 
 from connector import Secret
-from connector.errors import ConfigError, ConnectionFailed, ConnectorError
+from connector.errors import ConfigError, ConnectionFailed
 from connector_sql import postgresql_role
 from connector_sql.managed_connection import SqlManagedConnection
-from connector_sql.postgresql_wire import Wire
 
 pytestmark = pytest.mark.postgresql
 
@@ -58,36 +57,6 @@ def test_nobody_waits_for_the_reset(ledger: Reference) -> None:
     assert work(ledger, "bob") == process
     physical.finish_reset()
     assert not physical.is_resetting
-
-
-def test_the_next_caller_is_asked_for_before_the_answer_to_the_reset_is_read(
-    ledger: Reference, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    process = work(ledger, "alice")
-    exchanges: list[str] = []
-    exchange = Wire.exchange
-
-    def counted(wire: Wire, statements: str) -> Any:
-        exchanges.append(statements)
-        return exchange(wire, statements)
-
-    monkeypatch.setattr(Wire, "exchange", counted)
-    assert free_connection(ledger).is_resetting
-    with ledger.called_by("bob") as connections, connections.get_connection() as connection:
-        assert exchanges == []
-        assert connection.execute(WHO).one() == ("bob", process)
-        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "0"
-
-
-@pytest.mark.parametrize(("role", "code"), [("nobody_at_all", "CF-SQL-021"), ("none", "CF-SQL-030")])
-def test_a_role_that_is_refused_behind_a_reset_is_nobodys_afterwards(ledger: Reference, role: str, code: str) -> None:
-    process = work(ledger, "alice")
-
-    with ledger.called_by(role) as connections, pytest.raises(ConnectorError) as refused:
-        connections.get_connection()
-    assert refused.value.code == code
-    assert work(ledger, "bob") != process
-    assert ledger.physical_count == 1
 
 
 def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(

@@ -251,8 +251,7 @@ class SqlManagedConnection(ManagedConnection):
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The
         pool destroys the connection.
         """
-        if self._callers is None:  # else it takes the session back on the way
-            self._require_usable()
+        self._require_usable()
         if self._strategy is not None:
             self._assert_by(self._strategy, asserted.user)
             return

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import generators
 
 from connector_sql.awaiting import wait_for
-from connector_sql.postgresql_wire import Results, Steps, Wire
+from connector_sql.postgresql_wire import Results, Wire
 
 #: What the driver changes by a coroutine only.
 _SET_BY_AWAITING: Final = frozenset({"autocommit", "isolation_level", "read_only", "deferrable"})
@@ -45,12 +45,15 @@ class AsyncWire(Wire):
 
     def several(self, statements: str) -> Results:
         """As for threads; waits."""
-        return self.checked(wait_for(self._sent_and_answered(statements)))
+        return self._checked(wait_for(self._sent_and_answered(statements)))
 
-    def _driven(self, steps: Steps) -> Results:
-        return wait_for(self._driver.wait(steps))
+    def _wait(self) -> Results:
+        return wait_for(self._answered())
 
     async def _sent_and_answered(self, statements: str) -> Results:
         async with self._driver.lock:
-            self._begin(statements)
-            return await self._driver.wait(generators.execute(self._driver.pgconn))
+            self.send(statements)
+            return await self._answered()
+
+    async def _answered(self) -> Results:
+        return await self._driver.wait(generators.execute(self._driver.pgconn))

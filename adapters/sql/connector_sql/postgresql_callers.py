@@ -85,14 +85,13 @@ class AssertedCallers:
         """The driver's connection as SQLAlchemy sees it now."""
         return self._seen
 
-    def settle(self, next_role: str | None = None) -> None:
+    def settle(self) -> None:
         """Read whether the session was taken back from the caller before; does not block as a rule.
 
-        With the next caller's role for a round trip: the switch, which `become` checks then.
         Raises ConnectionFailed where it wasn't.
         """
         try:
-            self._session.settle(next_role)
+            self._session.settle()
         except psycopg.Error as error:
             why = f"{type(error).__name__}, SQLSTATE {error.sqlstate}"
             raise ConnectionFailed(RESET_FAILED, resource=self._settings.resource, why=why) from error
@@ -103,8 +102,6 @@ class AssertedCallers:
         Raises AccessDenied, IdentityMismatch, ConfigError, ConnectionFailed as `SqlManagedConnection.switch_identity`.
         """
         session, resource = self._session, self._settings.resource
-        if session.is_leaving:
-            self.settle(role if self._pristine and self._verified else None)
         try:
             if not self._pristine:  # somebody used it as the login role itself, for example by a component alias
                 self.discard()

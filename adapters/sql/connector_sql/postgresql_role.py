@@ -17,8 +17,7 @@ The physical connection is signed on as a login role that has no rights of its o
 * DISCARD ALL takes back the role and everything else in the session: settings, temporary tables, cursors, prepared
   statements, advisory locks. It can't stand in a transaction nor beside another statement. It is sent on return and its
   answer is read before the session is used again, so that no caller waits for it. Until then the session is `leaving`,
-  and nothing may be sent on it: whoever has the connection calls `settle` first. If the next caller is known by then,
-  the switch goes out before the answer is read: both are answered in one round trip, and both are checked.
+  and nothing may be sent on it: whoever has the connection calls `settle` first.
 * The driver's object goes as well (`postgresql_driver`).
 
 What a request costs: one round trip for the switch, one on return, two where the application has rolled back itself.
@@ -35,7 +34,7 @@ from psycopg.pq import TransactionStatus
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
 from connector_sql.postgresql_driver import DriverState
-from connector_sql.postgresql_wire import Results, Wire
+from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -85,7 +84,6 @@ class RoleSession:
         self._role: str | None = None  # who was asserted
         self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
         self._leaving = False  # whether the answer to DISCARD ALL is still to be read
-        self._ahead: tuple[str, Results] | None = None  # what the server has said to a switch that `become` is to check
         self._notify_handler: Any = None  # the driver's own, while nobody is to hear anything
 
     def begun(self) -> None:
@@ -117,14 +115,9 @@ class RoleSession:
 
         Raises IdentityMismatch where the role can't be asserted, or was not taken.
         """
-        statement = f"{_become(role)}; {_WHO}"
+        statement = f"SET ROLE {quoted(role)}; {_WHO}"
         self._at_rest(role)
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == role:
-            result = self._wire.checked(ahead[1])[-1]
-        else:
-            result = self._wire.exchange(statement)
-        who = self._wire.row(result)
+        who = self._wire.row(self._wire.exchange(statement))
         if who != (role, self._login):
             raise self._mismatch(NOT_TAKEN, role, who)
         self._role = role
@@ -158,21 +151,14 @@ class RoleSession:
         self._begin_reset()
         self.settle()
 
-    def settle(self, next_role: str | None = None) -> None:
+    def settle(self) -> None:
         """Read the answer to what `release` has sent: it is there, as a rule, else this waits for it.
-
-        Args:
-            next_role: Whom the session is for: asked for behind the reset, in the same round trip. `become` has to
-                come next.
 
         Raises psycopg.Error where the reset has failed or the server is gone: what is left in the session nobody knows.
         """
         if not self._leaving:
             return
-        if next_role is None:
-            self._wire.answers()
-        else:
-            self._ahead = (next_role, self._wire.answers(_become(next_role), _WHO))
+        self._wire.answers()
         pgconn = self._wire.connection.pgconn
         while pgconn.notifies() is not None:
             pass
@@ -213,10 +199,6 @@ class RoleSession:
     def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:
         found, session = who or ("", "")
         return IdentityMismatch(reason, role=role, found=found, session=session)
-
-
-def _become(role: str) -> str:
-    return f"SET ROLE {quoted(role)}"
 
 
 def quoted(role: str) -> str:

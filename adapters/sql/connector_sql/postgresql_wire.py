@@ -5,19 +5,16 @@ Several statements in one round trip, and no loaders, row factories or cursor cl
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any, Final
 
 import psycopg
-from psycopg import generators, waiting
+from psycopg import generators
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
 _GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 Results = list[psycopg.pq.abc.PGresult]
-#: What the driver drives: it waits for the socket and sends in what it is ready for.
-Steps = Generator[waiting.Wait, waiting.Ready | int, Results]
 
 
 class Wire:
@@ -56,43 +53,35 @@ class Wire:
         with self.connection.lock:
             # Faster than `several`: libpq waits by itself, without the interpreter's lock.
             result = self.connection.pgconn.exec_(statements.encode(self._encoding))
-        return self.checked([result])[-1]
+        return self._checked([result])[-1]
 
     def several(self, statements: str) -> Results:
         """Several statements in one round trip; answers the result of each."""
         with self.connection.lock:
-            self._begin(statements)
-            return self.checked(self._driven(generators.execute(self.connection.pgconn)))
+            self.send(statements)
+            return self._checked(self._wait())
 
     def send(self, statement: str) -> None:
-        """Send a statement and don't wait: what is sent next is given to `answers`. Does not block.
-
-        In libpq's pipeline mode, so that something can be sent before the answer has come.
-        """
+        """Send a statement and don't wait: nothing else may be sent before `answers`. Does not block."""
         pgconn = self.connection.pgconn
-        pgconn.enter_pipeline_mode()
-        pgconn.send_query_params(statement.encode(self._encoding), None)
-        pgconn.pipeline_sync()
+        pgconn.send_query(statement.encode(self._encoding))
+        pgconn.flush()  # what the socket doesn't take at once, which is nothing as a rule, `answers` sends
 
-    def answers(self, *behind: str) -> Results:
-        """Read the answer to what was sent; waits where it has not come yet. Raises also where there is none.
-
-        Args:
-            behind: Statements that are sent before it is read, so that all take one round trip. They are one
-                transaction.
-
-        Answers the results of those, which are not checked yet.
-        """
+    def answers(self) -> Results:
+        """All results of what was sent; waits where they have not come yet. Raises also where there is none."""
         pgconn = self.connection.pgconn
-        for statement in behind:
-            pgconn.send_query_params(statement.encode(self._encoding), None)
-        if behind:
-            pgconn.pipeline_sync()
-        # Never libpq's own wait: the driver would keep all other threads waiting with it.
-        first = self._driven(_answered(pgconn))
-        results = self._driven(_answered(pgconn)) if behind else []
-        pgconn.exit_pipeline_mode()
-        if not self.checked(first) or self.status != TransactionStatus.IDLE:
+        results: Results = []
+        pgconn.consume_input()
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                break
+            results.append(result)
+        else:
+            # Never libpq's own wait: the driver would keep all other threads waiting with it.
+            results += self._wait()
+        self._checked(results)
+        if not results or self.status != TransactionStatus.IDLE:
             raise psycopg.OperationalError("the session is not at rest after its last statement")
         return results
 
@@ -108,39 +97,12 @@ class Wire:
         values = (result.get_value(number, column) or b"" for column in range(result.nfields))
         return tuple(value.decode(self._encoding) for value in values)
 
-    def _begin(self, statements: str) -> None:
-        pgconn = self.connection.pgconn
-        pgconn.send_query(statements.encode(self._encoding))
-        pgconn.flush()  # what the socket doesn't take at once, which is nothing as a rule, is sent while it is waited
+    def _wait(self) -> Results:
+        """The results of the query under way."""
+        return self.connection.wait(generators.execute(self.connection.pgconn))
 
-    def _driven(self, steps: Steps) -> Results:
-        """Wait until something is through."""
-        return self.connection.wait(steps)
-
-    def checked(self, results: Results) -> Results:
-        """The same results; raises the error of one that is none."""
+    def _checked(self, results: Results) -> Results:
         for result in results:
             if result.status not in _GOOD:
                 raise error_from_result(result, encoding=self._encoding)
         return results
-
-
-def _answered(pgconn: psycopg.pq.abc.PGconn) -> Steps:
-    """The results of all that was sent before one synchronisation of a pipeline."""
-    results: Results = []
-    ends = 0  # in a row; after the results of each statement there is one
-    pgconn.consume_input()
-    while True:
-        while pgconn.is_busy():
-            yield waiting.WAIT_R
-            pgconn.consume_input()
-        result = pgconn.get_result()
-        if result is None:
-            ends += 1
-            if ends > 1:
-                raise psycopg.OperationalError("the session has no answer to its last statement")
-        elif result.status == ExecStatus.PIPELINE_SYNC:
-            return results
-        else:
-            ends = 0
-            results.append(result)
