@@ -10,11 +10,11 @@ comes back; DISCARD ALL is sent then, and the server does it while the caller is
 SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request makes four round trips instead of three
 (begin, statement, end), which is what counts where the database is far.
 
-Over loopback it depends on who has which core. On one core the work counts, ours and the server's: in a quiet moment the
-peer's whole raw request took 53 us and ours 134, of which the switch is 24 and the way back 50; the server's part is 11
-(switch), 17 (rollback with the questions) and 8 (DISCARD ALL). Nor may the driver prepare statements, which DISCARD ALL
-would drop. A login costs little beside a request that has to wake another core three times, and much beside one that
-hasn't: so no way of pinning suits all of the goals, and both are shown.
+Over loopback it depends on who has which core. On one core the work counts, ours and the server's: in a quiet moment
+the peer's whole raw request took 53 us and ours 134, of which the switch is 24 and the way back 50; the server's part
+is 11 (switch), 17 (rollback with the questions) and 8 (DISCARD ALL). Nor may the driver prepare statements, which
+DISCARD ALL would drop. A login costs little beside a request that has to wake another core three times, and much
+beside one that hasn't: so no way of pinning suits all of the goals, and both are shown.
 
 With a core each the round trips count (85 us, of which the server works 3 for a statement), and without a pause between
 two requests there are five of ours: whoever comes next waits for the answer to DISCARD ALL, and then for the switch. Of

@@ -66,13 +66,16 @@ def remove(context: click.Context, fingerprint: str, tls: str) -> None:
 
 
 @signers.command()
+@click.option("--fingerprint", is_flag=True, help="Print its SHA-256 fingerprint, to be told to others another way.")
 @_tls_option
 @click.pass_context
-def export(context: click.Context, tls: str) -> None:
+def export(context: click.Context, fingerprint: bool, tls: str) -> None:
     """Print the own certificate in PEM, for others to trust; the key stays here."""
     result = Route.of(context).call("signers.export", {"tls": tls})
     if settings_of(context).json:
         print_json(result)
+    elif fingerprint:
+        click.echo(result["fingerprint"])
     else:
         click.echo(result["certificates"], nl=False)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import NameNotFound, Reason
+from connector.errors import ConfigError, NameNotFound, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -277,7 +278,14 @@ class BusResourceAdapter(ResourceAdapter):
         from connector_bus.adapter.posture_chains import chain_findings
         from connector_bus.chains.settings import read_chains
 
-        return chain_findings(read_chains(section).values(), buses)
+        return chain_findings(read_chains(section).values(), buses, self._asks_for_certificates)
+
+    def _asks_for_certificates(self, tls: str) -> bool:
+        assert self._context is not None
+        try:
+            return self._context.tls.server_context(tls).verify_mode is ssl.CERT_REQUIRED
+        except ConfigError:  # it can't be used, which is reported as that
+            return True
 
     def _direct(self, settings: Mapping[str, BusSettings], context: BootstrapContext) -> None:
         """What is known of buses whose engines are elsewhere is this from now on."""

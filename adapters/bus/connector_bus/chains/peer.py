@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
-from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
+from connector.errors import AccessDenied, AuthenticationFailed, ConnectorError, MessagingError, Reason
 from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.admission import Direction
@@ -192,7 +192,7 @@ class Peer:
         side, self._checking = self._side, False
         if side is None or self.closing:
             return
-        if isinstance(error, AuthenticationFailed) and error.code in _GONE:
+        if isinstance(error, AccessDenied) or (isinstance(error, AuthenticationFailed) and error.code in _GONE):
             self._end_connection(refusal_of(error))
             return
         if subject is not None:  # else nobody can say: what is known of the user stays

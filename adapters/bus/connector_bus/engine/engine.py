@@ -76,7 +76,7 @@ class BusEngine:
         next_sequence: A number for a message that keeps everything else.
         require_sender, follow, accept: See `Entrance`.
         fan_out: See `Spreading`.
-        commit, admit, store_unit, settled: See `Commits`.
+        commit, admit, may_block, store_unit, settled: See `Commits`.
         stays_in_memory: See `Arrivals`.
         unread_target, largest, read_unread, show_unread, kept_as, show_kept: See `ShortWay`.
         fetch, as_it_came, receive, take, browse, peek, consumable: See `Taking`.
@@ -129,6 +129,7 @@ class BusEngine:
         commits = Commits(settings.name, store, self.rooms, spreading, self._arrivals, self.counts)
         self.commit = commits.commit
         self.admit = commits.admit
+        self.may_block = commits.may_block
         self.store_unit = commits.store_unit
         self.settled = commits.settled
         short_way = ShortWay(self.destinations, is_shared=shared is not None)

@@ -141,6 +141,15 @@ class Topics:
             for copy in (self._copies(stored, spaces, number) if _is_publication(stored, spaces) else (stored,))
         ]
 
+    def may_ask(self, sends: Sequence[StoredMessage]) -> bool:
+        """Whether `published` may block for these: for the registry, or the database. Does not block itself."""
+        spaces = self._spaces
+        return any(
+            self._shared is not None or not spaces[stored.destination].knows(stored.header.topic or ROOT)
+            for stored in sends
+            if _is_publication(stored, spaces)
+        )
+
     def open(self, subject: Subject, asked: str, terms: Terms, consumer: object = None) -> OpenSubscription:
         """Subscribe, or use a subscription that is there. Blocks for the disk where it is durable, and the registry.
 
