@@ -28,8 +28,10 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 	@$(PIP) -e '.[$*]'
 	@touch $@
 
-demo: $(VENV)/.installed-demo  ## the weather service: one identity round the whole circle (DB=sqlite: without PostgreSQL)
+demo: $(VENV)/.installed-demo  ## the weather service: one identity round the whole circle; five levels of security (DB=sqlite: without PostgreSQL)
 	@$(BIN)/python examples/weather/demo.py --db $(DB)
+	@$(BIN)/python -c 'import proton' 2>/dev/null || $(PIP) -e '.[amqp]' >/dev/null 2>&1 || true
+	@$(BIN)/python examples/weather/levels.py
 
 # The servers that no wheel carries: installed where that may be, else said, and their tests are skipped.
 $(VENV)/.servers: tests/servers/install | $(VENV)/.installed-test

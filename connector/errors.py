@@ -261,6 +261,16 @@ class LoginRefused(ConnectionFailed):
     retryable = False
 
 
+class SignerUnknown(ConnectionFailed):
+    """Whoever answers shows a certificate by a signer that is not trusted; nothing was sent there (CHAIN-3).
+
+    Its details name the `endpoint`, as HOST:PORT, and the TLS configuration `tls` whose signers were looked at: with
+    them somebody at a terminal can be shown the certificate and asked.
+    """
+
+    exit_code = 1
+
+
 class PoolTimeout(ResourceError):
     """No connection came free in time; the message has the counts of waiters and holders."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -132,6 +133,32 @@ def wire(
             yield running
         finally:
             running.close()
+
+
+def first_words(user: str, container: str, bus: str, *capabilities: str) -> bytes:
+    """What a client says until its connection is open, signing on by PLAIN, all at once; for who reads the answer."""
+
+    def frame(kind: int, code: int, *fields: bytes) -> bytes:
+        data = b"".join(fields)
+        body = b"\x00\x53" + bytes((code, 0xC0, len(data) + 1, len(fields))) + data
+        return (8 + len(body)).to_bytes(4, "big") + bytes((2, kind, 0, 0)) + body
+
+    def short(constructor: int, text: str) -> bytes:
+        return bytes((constructor, len(text))) + text.encode()
+
+    wanted = b"".join(short(0xA3, each)[1:] for each in capabilities)
+    array = b"\xe0" + bytes((len(wanted) + 2, len(capabilities), 0xA3)) + wanted if capabilities else b"\x40"
+    login = frame(1, 0x41, short(0xA3, "PLAIN"), short(0xA0, f"\0{user}\0{user}"))
+    opening = frame(0, 0x10, short(0xA1, container), short(0xA1, bus), *(b"\x40",) * 6, array)
+    return b"AMQP\x03\x01\x00\x00" + login + b"AMQP\x00\x01\x00\x00" + opening
+
+
+def all_that_is_said(client: socket.socket) -> bytes:
+    """Everything until the server ends the connection."""
+    said = b""
+    while piece := client.recv(65536):
+        said += piece
+    return said
 
 
 class Coordinator:

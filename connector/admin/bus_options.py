@@ -8,17 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 import click
 
-from connector.admin.naming.outside import RUNS_HERE, Outside, naming_option
+from connector.admin import password_input
+from connector.admin.naming.outside import RUNS_HERE, Outside, ask_for_login, naming_option
 from connector.admin.operations import Login
 from connector.admin.output import print_line
 from connector.admin.password_input import PasswordSource, password_options
 from connector.admin.route import Route
 from connector.admin.settings import settings_of
-from connector.errors import ConfigError, Reason
+from connector.admin.signer_question import offer_to_trust
+from connector.errors import ConfigError, Reason, SignerUnknown
 
 STDIN_TAKEN = Reason(
     "CF-ADM-016",
@@ -26,6 +28,15 @@ STDIN_TAKEN = Reason(
     "Give the password with --password-file FILE.",
 )
 USER_MISSING = Reason("CF-ADM-017", "a password was given without a user.", "Say with --as USER whose password it is.")
+
+NO_LOGIN_YET = Reason(
+    "CF-NAM-422",
+    "the connection {name} needs a login: the alias {alias!r} of naming.provider.connection_alias does not exist.",
+    "Make it: connector auth-data set {alias} --user USER; or give --as USER.",
+)
+
+#: How many endpoints of one connection factory may be asked about.
+MOST_SIGNERS: Final = 5
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -115,6 +126,40 @@ def route_to(context: click.Context, place: Place, naming: str | None, *names: s
         raise ConfigError(RUNS_HERE, name=place.cf)
     settings.looked_up = outside.connection_overrides(place.cf, outside.look_up(place.cf))
     return Route.of(context), [outside.destination(name) for name in wanted]
+
+
+def carry_out(
+    context: click.Context, route: Route, place: Place, verb: str, login: Login | None, wait: float = 0.0, **others: Any
+) -> Any:
+    """Carry the operation of a command out at its place; answers its plain result. Blocks for it.
+
+    At a terminal, an unknown signer is shown and asked about, and a login that [naming.provider] has no alias for is
+    asked for (CONF-5, CHAIN-3).
+
+    Args:
+        context: The command's.
+        route: The way there, of `route_to`.
+        place: Where the messages are.
+        verb: What is to be done.
+        login: Whom to sign on as; None for whom the configuration says.
+        wait: Seconds that the operation itself may take.
+        **others: Its arguments.
+
+    Raises what `Route.call` raises, ConfigError CF-NAM-422, and what `offer_to_trust` raises.
+    """
+    settings = settings_of(context)
+    if login is None and settings.connection_alias is not None:
+        alias = settings.connection_alias
+        if not password_input.is_terminal():
+            raise ConfigError(NO_LOGIN_YET, name=place.cf, alias=alias)
+        login = ask_for_login(f"The connection {place.cf} needs a login; the alias {alias} has none yet")
+    arguments = place.arguments(login, **others)
+    for _ in range(MOST_SIGNERS):
+        try:
+            return route.call(place.operation(verb), arguments, login=place.login(login), wait=wait)
+        except SignerUnknown as error:
+            offer_to_trust(error, settings)
+    return route.call(place.operation(verb), arguments, login=place.login(login), wait=wait)
 
 
 def timeout_option(default: float) -> Callable[[_Command], _Command]:

@@ -70,21 +70,10 @@ class NewProfile:
         """
         (folder / STATE).mkdir(mode=0o700)
         self._write_users(folder)
-        self._write_keys(folder / KEYS)
-        configuration = folder / CONFIGURATION
-        configuration.touch(mode=0o600)
-        configuration.write_text(configuration_text(self), encoding="utf-8")
+        write_keys(folder / KEYS, self.name)
+        write_configuration(folder, configuration_text(self))
         for lock in folder.glob("*.lock"):
             lock.unlink()  # of the writers above: nobody else has been here
-
-    def _write_keys(self, folder: Path) -> None:
-        """A key and certificate that no other profile has, and an empty trust store (CONF-5)."""
-        folder.mkdir(mode=0o700)
-        own = generate_key_store(self.name, datetime.now(UTC), hosts=own_hosts())
-        for name, content in ((OWN_KEY, own.pem()), (TRUST, b"")):
-            file = folder / name
-            file.touch(mode=0o600)
-            file.write_bytes(content)
 
     def _write_users(self, folder: Path) -> None:
         registry = FileUserRegistry(self.name, folder / USERS)
@@ -99,6 +88,21 @@ class NewProfile:
             password = Secret(secrets.token_urlsafe(32))
             registry.add_user(alias, password)
             vault.put(alias, alias, password, description)
+
+
+def write_keys(folder: Path, name: str) -> None:
+    """Make a folder with a key and certificate that no other profile has, and an empty trust store (CONF-5)."""
+    folder.mkdir(mode=0o700)
+    own = generate_key_store(name, datetime.now(UTC), hosts=own_hosts())
+    for file, content in ((OWN_KEY, own.pem()), (TRUST, b"")):
+        (folder / file).touch(mode=0o600)
+        (folder / file).write_bytes(content)
+
+
+def write_configuration(folder: Path, text: str) -> None:
+    """Write a new profile's configuration, of mode 0600."""
+    (folder / CONFIGURATION).touch(mode=0o600)
+    (folder / CONFIGURATION).write_text(text, encoding="utf-8")
 
 
 def check_name(what: str, name: str, option: str) -> str:

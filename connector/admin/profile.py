@@ -30,6 +30,7 @@ class Profile:
         stores: User registry and authentication data.
         resources: The global names that it defines.
         naming: Where names are looked up that it does not define; None for nowhere.
+        login_file: The encrypted file with the authentication data; None where they are kept elsewhere.
         overrides: What the command's options change of the configuration; for the container that is opened with it.
     """
 
@@ -40,6 +41,7 @@ class Profile:
     stores: Stores
     resources: frozenset[str] = frozenset()
     naming: NamingProvider | None = None
+    login_file: Path | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def open_configuration(self) -> EditedConfiguration:
@@ -98,6 +100,7 @@ def load_profile(path: Path, overrides: Mapping[str, Any] = MappingProxyType({})
         stores,
         frozenset(configuration.resources),
         configuration.naming_provider,
+        Path(configuration.auth_data.settings["path"]) if configuration.auth_data.store == "file" else None,
         dict(overrides),
     )
 

@@ -33,6 +33,7 @@ class CommandSettings:
         server: HOST:PORT of the admin port of a container elsewhere; None: the one of the configuration.
         server_trust: Whom to believe there: a file of certificates, or a fingerprint.
         client_key: Own key and certificate, for a port that asks for one.
+        connection_alias: The alias that signs on to what was looked up, where it is still to be made; None for none.
         looked_up: What was looked up in another container, as settings that win over the files.
     """
 
@@ -46,6 +47,7 @@ class CommandSettings:
     server: str | None = None
     server_trust: str | None = None
     client_key: Path | None = None
+    connection_alias: str | None = None
     looked_up: Mapping[str, Any] = field(default_factory=dict)
 
     @property

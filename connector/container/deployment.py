@@ -71,11 +71,16 @@ class PlannedHandler:
     section: ActivationSection
 
 
-def import_handlers(application: str, modules: Iterable[str], path: Iterable[str], descriptor: str) -> list[ModuleType]:
-    """Import an application's handler modules. Raises DeploymentError for the first that can't be."""
-    for folder in path:
+def add_to_import_path(folders: Iterable[str]) -> None:
+    """Let modules of an application be imported from these folders: handlers, and what adapters load by name."""
+    for folder in folders:
         if folder not in sys.path:
             sys.path.append(folder)
+
+
+def import_handlers(application: str, modules: Iterable[str], path: Iterable[str], descriptor: str) -> list[ModuleType]:
+    """Import an application's handler modules. Raises DeploymentError for the first that can't be."""
+    add_to_import_path(path)
     imported = []
     for module in modules:
         try:

@@ -19,6 +19,7 @@ from connector.container.bootstrap import AdapterBootstrap
 from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
+from connector.container.deployment import add_to_import_path
 from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
@@ -173,6 +174,8 @@ def _start_adapters(parts: Parts) -> None:
 
 def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration) -> None:
     """Start one adapter with its sections of a configuration, placing its mistakes. Raises what it raises."""
+    for application in configuration.applications.values():
+        add_to_import_path(application.path)  # a bus loads mediations by name, which stand beside the handlers
     load = parts.catalogue.load("connector.adapters", name)
     check_required_contexts(parts.catalogue.adapters[name], parts.work_manager)
     adapter: ResourceAdapter = load()

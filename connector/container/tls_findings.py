@@ -45,6 +45,7 @@ def tls_findings(configured: Mapping[str, TlsSettings], now: datetime | None = N
     """Severity, reason, place and inserts of each finding. Blocks for the disk."""
     now = now or datetime.now(UTC)
     keys: dict[str, list[str]] = {}
+    files: dict[str, set[Path]] = {}
     for name, settings in configured.items():
         place = f"tls.{name}"
         try:
@@ -58,10 +59,14 @@ def tls_findings(configured: Mapping[str, TlsSettings], now: datetime | None = N
             if _others_may_read(settings.key_store):
                 yield "warning", OPEN_TO_OTHERS, place, {"path": settings.key_store}
             store = read_key_store(settings.key_store, settings.key_store_password)
-            keys.setdefault(Signer.of(store.certificate).fingerprint, []).append(name)
-    for names in keys.values():
+            fingerprint = Signer.of(store.certificate).fingerprint
+            keys.setdefault(fingerprint, []).append(name)
+            files.setdefault(fingerprint, set()).add(settings.key_store)
+    for fingerprint, names in keys.items():
         if len(names) > 1:
-            yield "warning", SHARED, f"tls.{names[0]}", {"others": ", ".join(names)}
+            # One file in two configurations is said on purpose; a copy may have come from anywhere.
+            severity = "note" if len(files[fingerprint]) == 1 else "warning"
+            yield severity, SHARED, f"tls.{names[0]}", {"others": ", ".join(names)}
 
 
 def _expiries(settings: TlsSettings, place: str, now: datetime) -> Iterator[Told]:

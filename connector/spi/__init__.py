@@ -87,7 +87,7 @@ from connector.spi.store_keys import (
     StoreKeySource,
 )
 from connector.spi.subject import Subject
-from connector.spi.tls import TlsService
+from connector.spi.tls import TlsService, is_signer_unknown
 from connector.spi.transaction import (
     OutcomeArchive,
     OutcomeWitness,
@@ -239,6 +239,7 @@ __all__ = [
     "Vote",
     "RecoverableBranches",
     "TlsService",
+    "is_signer_unknown",
     "OutcomeWitness",
     "OutcomeArchive",
     # observation

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import ssl
-from typing import Protocol
+from typing import Final, Protocol
+
+#: Of OpenSSL's verdicts: the issuer is not among the signers, or the certificate is its own and is not among them.
+_UNVOUCHED: Final = frozenset({2, 18, 19, 20, 21})
+
+
+def is_signer_unknown(error: ssl.SSLCertVerificationError) -> bool:
+    """Whether nobody vouches for a certificate, rather than its time, its name or its use being wrong (CHAIN-3). Pure.
+
+    Only then would trusting it help.
+    """
+    return error.verify_code in _UNVOUCHED
 
 
 class TlsService(Protocol):

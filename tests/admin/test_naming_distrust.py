@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def asking(settings: CommandSettings | None = None, address: str | None = None, 
         "connection_properties": {},
         **provider,
     }
-    stores: Any = None
+    stores: Any = SimpleNamespace(open_auth_data=lambda: SimpleNamespace(load=lambda: {"weather": object()}))
     profile = Profile(
         Path("connector.toml"), "client", Path(), True, stores, frozenset({"jms/own"}), NamingProvider(**said)
     )
@@ -61,6 +62,13 @@ def test_what_the_own_configuration_says_is_added() -> None:
     resource = made["resources"]["weather/CF"]
     assert resource["properties"] == {"bus": "b", "tls": "node", "idle_timeout": "5s"}
     assert resource["component_alias"] == "weather"
+
+
+def test_an_alias_that_is_still_to_be_made_is_left_to_whoever_connects() -> None:
+    client = asking(connection_alias="gone")
+    made = client.connection_overrides("weather/CF", NamingReference("connection-factory", "amqp", {}))
+    assert "component_alias" not in made["resources"]["weather/CF"]
+    assert client.settings.connection_alias == "gone"
 
 
 def test_a_name_of_the_own_configuration_is_not_pointed_elsewhere() -> None:

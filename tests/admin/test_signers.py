@@ -210,6 +210,10 @@ def test_check_reports_keys_that_are_open_unusable_or_shared(profile: Profile) -
     assert findings()["CF-CTR-063"] == "warning"
     configuration = profile.folder / "connector.toml"
     configuration.write_text(configuration.read_text() + '\n[tls.copy]\nkey_store = "keys/node.pem"\n')
+    assert findings()["CF-CTR-064"] == "note"  # the same file, by name
+    (profile.folder / "keys" / "copied.pem").write_bytes(own.read_bytes())
+    before, copy = configuration.read_text().split("[tls.copy]")
+    configuration.write_text(f"{before}[tls.copy]{copy.replace('node.pem', 'copied.pem')}")
     assert findings()["CF-CTR-064"] == "warning"
     own.write_text("")
     assert findings()["CF-CTR-060"] == "error"

@@ -58,6 +58,7 @@ def serving(
     alias: tuple[str, str] | None = ("bob", "bob"),
     destination: str = "requests",
     realms: str = "",
+    set_alias: bool = True,
     **properties: Any,
 ) -> Iterator[tuple[Client, Calls]]:
     """A container whose handler consumes from the broker on that port, signed on as an alias."""
@@ -82,7 +83,7 @@ def serving(
     )
     folder.mkdir(exist_ok=True)
     (folder / "shop.toml").write_text(DESCRIPTOR)
-    _vault(folder, alias)
+    _vault(folder, alias if set_alias else None)
     with support_amqp_handlers.behaving(handle), client(folder, port, extra) as running:
         yield running, calls
 
@@ -176,6 +177,38 @@ def test_a_wrong_password_fails_it_and_the_right_one_brings_it_back(bus: Wire, t
     folder = tmp_path / "shop"
     with serving(folder, bus.port(), lambda *_: None, alias=("bob", "wrong")) as (shop, calls):
         assert "CF-AMQP-012" in str(state(shop)["error"])
+        _vault(folder, ("bob", "bob"))
+        shop.container.update_auth_data()
+        [activation] = shop.container.activations()
+        activation.retry()
+        assert eventually(lambda: state(shop)["state"] == "active")
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "now")
+        assert calls.wait_for(1)
+
+
+@pytest.mark.parametrize("before", [("nobody", "wrong"), ("mallory", "mallory")], ids=["unknown user", "no connector"])
+def test_a_user_who_does_not_get_in_fails_it_and_another_one_brings_it_back(
+    bus: Wire, tmp_path: Path, before: tuple[str, str]
+) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=before) as (shop, calls):
+        assert state(shop)["state"] == "failed"
+        _vault(folder, ("bob", "bob"))
+        shop.container.update_auth_data()
+        [activation] = shop.container.activations()
+        activation.retry()
+        assert eventually(lambda: state(shop)["state"] == "active")
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "now")
+        assert calls.wait_for(1)
+
+
+def test_an_alias_that_is_not_there_fails_it_early_and_setting_it_brings_it_back(bus: Wire, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=("bob", "bob"), set_alias=False) as (shop, calls):
+        assert state(shop)["state"] == "failed"
+        assert "consumer" in str(state(shop)["error"])  # which alias
         _vault(folder, ("bob", "bob"))
         shop.container.update_auth_data()
         [activation] = shop.container.activations()

@@ -121,6 +121,7 @@ def test_the_descriptor_declares_what_the_adapter_reads() -> None:
         "store_lease",
         "permitted_chains",
         "engine",
+        "inter_engine_alias",
         "bootstrap",
         "nominated",
         "members",

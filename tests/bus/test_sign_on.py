@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support_bus import USERS, FakeManager, credential, running, weather_bus
+from support_bus import REALM, USERS, WRONG_PASSWORD, FakeManager, credential, running, weather_bus
 
-from connector.errors import AccessDenied, LoginRefused, SignOnError
+from connector.errors import AccessDenied, AuthenticationFailed, LoginRefused, SignOnError
 from connector.spi import IdentityAssertion, Outcome, Secret, Subject
 from connector_bus.adapter.managed import BusManagedConnection
 
@@ -152,3 +153,49 @@ def test_a_connection_s_repr_shows_whom_it_acts_for_and_no_secret(tmp_path: Path
 def test_an_empty_subject_is_nobody_too(tmp_path: Path) -> None:
     with running(tmp_path) as world, pytest.raises(SignOnError, match="CF-BUS-010"):
         world.factory().create_managed_connection(Subject(read_only=True), None)
+
+
+def test_another_user_of_the_same_name_does_not_get_the_open_connection(tmp_path: Path) -> None:
+    with running(tmp_path, {"weather": weather_bus()}) as world, world.connect("alice") as connection:
+        world.identity.unique_names["alice"] = "alice-1"
+        with world.connect("alice") as told_apart:
+            world.adapter.users_changed()
+            told_apart.send("requests", "still the same")
+            world.identity.unique_names["alice"] = "alice-2"
+            world.adapter.users_changed()
+            for _ in range(2):
+                with pytest.raises(AccessDenied, match="CF-BUS-490"):
+                    told_apart.send("requests", "another alice")
+        with world.connect("alice") as new:
+            new.send("requests", "signed on anew")
+        with pytest.raises(AccessDenied, match="CF-BUS-490"):
+            connection.send("requests", "older still")
+
+
+def test_where_the_registry_has_no_unique_name_the_name_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless(_user: str) -> str:
+        raise AuthenticationFailed(WRONG_PASSWORD, user="alice")
+
+    with running(tmp_path, {"weather": weather_bus()}) as world:
+        monkeypatch.setattr(world.identity, "unique_name", nameless)
+        with world.connect("alice") as connection:
+            world.adapter.users_changed()
+            connection.send("requests", "the same name")
+
+
+@pytest.mark.parametrize("written", ["table", "names"])
+def test_only_the_user_with_the_unique_name_asserts_others(tmp_path: Path, written: str) -> None:
+    """Somebody who is given the name of a service later is not trusted with every caller."""
+    changes: dict[str, Any] = {"identity_assertion": [{"user": "server", "unique_name": "id-1"}]}
+    if written == "names":
+        changes = {"identity_assertion": ["user:server"], "unique_names": {"user:server": "id-1"}}
+    with running(tmp_path, {"weather": weather_bus(**changes)}) as world:
+        sign_on = world.adapter._buses["weather"].sign_on
+        assertion = IdentityAssertion("alice", REALM)
+        world.identity.unique_names["server"] = "id-1"
+        assert sign_on.asserted(world.identity.assert_user("server"), assertion).caller is not None
+        world.identity.unique_names["server"] = "id-2"
+        sign_on._access.recheck()
+        with pytest.raises(AccessDenied) as refused:
+            sign_on.asserted(world.identity.assert_user("server"), assertion)
+    assert refused.value.code == "CF-BUS-013"

@@ -344,6 +344,7 @@ def test_a_store_of_version_1_is_brought_up(shared_place: StorePlace, first: Pos
     for column in ("deliver_at", "reliability", "transfer", "routing", "topic", "space"):
         shared_place.run_sql(f"ALTER TABLE messages DROP COLUMN {column}")
     shared_place.run_sql("DROP TABLE link_transfers, subscriptions, subscription_changes")
+    shared_place.run_sql("ALTER TABLE engines DROP COLUMN proof")
     shared_place.run_sql("UPDATE schema_version SET version = 1")
     second = shared_place.shared("second")
     assert claimed(second, 2) == [1, 2]

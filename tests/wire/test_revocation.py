@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support_container import until
 from support_wire import Coordinator, Wire, receive, require_proton, wire
 
 from connector.security.file_registry import FileUserRegistry
@@ -105,6 +106,28 @@ def test_a_user_who_is_gone_from_the_registry_is_out(running: Wire, tmp_path: Pa
     FileUserRegistry("weather", tmp_path / "users.toml").remove_user("carol")
     running.bus.access.recheck()
     ends(client, "CF-SEC-011")
+
+
+def test_a_name_that_is_given_to_somebody_else_takes_no_open_connection_along(
+    running: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a directory has it: a file of users has no other name than the name.
+    monkeypatch.setattr(running.bus.context.identity, "unique_name", lambda user: f"{user}-1")
+    client = running.connect("alice")
+    sender = client.create_sender("requests")
+    sender.send(Message(body="the first alice"))
+    physical = _physical(running)
+    until(lambda: physical._unique == "alice-1")
+    running.bus.access.recheck()
+    sender.send(Message(body="still she"))
+    monkeypatch.setattr(running.bus.context.identity, "unique_name", lambda user: f"{user}-2")
+    running.bus.access.recheck()
+    ends(client, "CF-BUS-490")
+
+
+def _physical(running: Wire) -> Any:
+    (client,) = running.listeners._clients
+    return client._bus_side.physical
 
 
 def test_a_user_who_leaves_a_group_is_asked_again(running: Wire, tmp_path: Path) -> None:

@@ -235,3 +235,36 @@ def test_a_subscriber_who_loses_the_right_loses_the_link(running: Wire) -> None:
     running.bus.reconfigure(replace(settings, destinations={**settings.destinations, "news": news}))
     with pytest.raises(LinkDetached, match="CF-BUS-021"):
         client.wait(lambda: False, timeout=10)
+
+
+def refused_to_delete(running: Wire, user: str, container: str, name: str) -> Any:
+    """Name a subscription without a source, as who deletes it does; the refusal that the link gets."""
+    client = connect(running, user, container)
+    link = client.container.create_receiver(client.conn, name=name, options=WithoutSource())
+    with pytest.raises(LinkDetached) as refused:
+        client.wait(lambda: False, timeout=10)
+    assert link.remote_source.type == Terminus.UNSPECIFIED
+    client.close()
+    return refused.value
+
+
+def test_a_subscription_in_use_is_not_deleted_and_whoever_wants_to_is_told_at_once(running: Wire) -> None:
+    user = connect(running, "bob", "office").create_receiver("news", name="daily", credit=5, options=Durable())
+    refused = refused_to_delete(running, "bob", "office", "daily")
+    assert "CF-BUS-190" in str(refused)
+    assert refused.condition == "amqp:precondition-failed"
+    publish(running, "still comes")
+    assert bodies(user, 1) == ["still comes"]
+
+
+def test_somebody_elses_subscription_is_neither_deleted_nor_shown(running: Wire) -> None:
+    connect(running, "bob", "office").create_receiver("news/sports", name="daily", options=Durable()).connection.close()
+    refused = refused_to_delete(running, "carol", "office", "daily")
+    assert "CF-BUS-187" in str(refused)
+    assert refused.condition == "amqp:unauthorized-access"
+    assert "sports" not in str(refused)
+    assert subscriptions(running) == ["office:daily"]
+
+
+def test_to_unsubscribe_from_what_is_not_there_is_not_found(running: Wire) -> None:
+    assert refused_to_delete(running, "bob", "office", "weekly").condition == "amqp:not-found"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support_tls import profile_keys
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire, first_words, require_proton, wire
 
 from connector.errors import ConfigError, NameNotFound
 
@@ -109,12 +109,53 @@ def test_where_a_trusted_certificate_is_required_nobody_gets_a_word_without(tmp_
     assert said == b""
 
 
+@pytest.mark.parametrize(("own", "alert"), [(None, "CERTIFICATE_REQUIRED"), ("mallory", "UNKNOWN_CA")])
+def test_who_is_refused_for_the_certificate_is_told_so_by_an_alert(tmp_path: Path, own: str | None, alert: str) -> None:
+    with secured(tmp_path, asks="required") as running, pytest.raises(ssl.SSLError, match=f"ALERT_{alert}"):
+        begins_with(tmp_path, running.port("InboundSecureMessaging"), own)
+
+
+def test_who_speaks_too_old_a_protocol_is_told_so_by_an_alert(tmp_path: Path) -> None:
+    with secured(tmp_path) as running:
+        context = ssl.create_default_context(cafile=tmp_path / "node.crt")
+        context.set_ciphers("aNULL:@SECLEVEL=0")  # which no server of ours has
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with socket.create_connection(("127.0.0.1", running.port("InboundSecureMessaging")), 10) as plain:
+            with pytest.raises(ssl.SSLError, match="ALERT_HANDSHAKE_FAILURE"):
+                context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_who_speaks_no_tls_is_hung_up_on_at_once(tmp_path: Path) -> None:
+    with secured(tmp_path) as running:
+        with socket.create_connection(("127.0.0.1", running.port("InboundSecureMessaging")), 5) as plain:
+            plain.sendall(b"AMQP\x03\x01\x00\x00")
+            assert plain.recv(100) == b""
+
+
 def test_a_renewed_certificate_is_shown_to_the_next_client(tmp_path: Path) -> None:
     with secured(tmp_path) as running:
         port = running.port("InboundSecureMessaging")
         assert begins_with(tmp_path, port)
         profile_keys(tmp_path, "node")  # also what the client trusts
         assert begins_with(tmp_path, port)
+
+
+def test_who_is_connected_stays_so_while_the_certificate_is_renewed(tmp_path: Path) -> None:
+    with secured(tmp_path) as running:
+        port = running.port("InboundSecureMessaging")
+        context = ssl.create_default_context(cafile=tmp_path / "node.crt")
+        with socket.create_connection(("127.0.0.1", port), 10) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as before:
+                shown = before.getpeercert(binary_form=True)
+                profile_keys(tmp_path, "node")
+                assert begins_with(tmp_path, port)  # the next client, who trusts the new one only
+                assert shown not in {ssl.PEM_cert_to_DER_cert((tmp_path / "node.crt").read_text())}
+                before.sendall(first_words("alice", "till", "weather"))
+                said = b""
+                while b"weather" not in said:  # the bus, in the answer to the open
+                    piece = before.recv(4096)
+                    assert piece
+                    said += piece
 
 
 def test_a_client_of_another_make_signs_on_under_tls(tmp_path: Path) -> None:

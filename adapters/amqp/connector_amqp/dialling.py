@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason
-from connector.spi import PasswordCredential
+from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignerUnknown
+from connector.spi import PasswordCredential, is_signer_unknown
 from connector_amqp.redirects import Redirected, next_hop
 from connector_amqp.sasl import Identification
 from connector_amqp.settings import Broker, Endpoint
-from connector_amqp.wire import Wire
+from connector_amqp.wire import NO_AMQP, Wire
 
 UNREACHABLE = Reason(
     "CF-AMQP-010",
@@ -24,12 +24,30 @@ UNREACHABLE = Reason(
 TLS_FAILED = Reason(
     "CF-AMQP-011",
     "the TLS handshake with {endpoint} failed: {why}",
-    "See whom [tls.{tls}] trusts: `connector signers retrieve {endpoint}`; and whether the endpoint speaks TLS.",
+    "See whether the endpoint speaks TLS, and whether its certificate is valid and has that host name.",
 )
+NOT_TRUSTED = Reason(
+    "CF-AMQP-420",
+    "the certificate of {endpoint} is not trusted by [tls.{tls}] ({why}); nothing was sent to it.",
+    "Look at it and add it: connector signers retrieve {endpoint} --tls {tls}",
+)
+NOT_BELIEVED = Reason(
+    "CF-AMQP-421",
+    "{endpoint} does not let us in with the certificate of [tls.{tls}], or without one ({why}).",
+    "Have it trusted there: `connector signers export --tls {tls} > client.crt` here, and where the endpoint is "
+    "`connector signers add client.crt`.",
+)
+
+#: Alerts by which a server refuses a client for its certificate, as the TLS library spells them.
+_ABOUT_US: Final = ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "ACCESS_DENIED")
+_ABOUT_US_TOO: Final = ("CERTIFICATE_EXPIRED", "CERTIFICATE_REVOKED", "UNSUPPORTED_CERTIFICATE", "HANDSHAKE_FAILURE")
 
 #: Seconds before the second round, and at most before a later one.
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
+
+#: What says more of an endpoint than that it doesn't answer.
+_TELLING: Final = frozenset({TLS_FAILED.code, NOT_TRUSTED.code, NOT_BELIEVED.code, NO_AMQP.code})
 
 _LOG = logging.getLogger("connector_amqp")
 
@@ -60,10 +78,10 @@ async def dial(
         tls: The TLS context, for a broker that has one.
         alternatives: Where else the broker has said that it is served; tried after its endpoints.
 
-    Raises ConnectionFailed CF-AMQP-010, LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014, AccessDenied
-    CF-AMQP-024.
+    Raises ConnectionFailed CF-AMQP-010, or what is wrong with all of them: -011, -015, -421, SignerUnknown -420;
+    LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014, AccessDenied CF-AMQP-024.
     """
-    tried: list[str] = []
+    tried: dict[Endpoint, ConnectionFailed] = {}
     for rounds in range(broker.connect_attempts):
         if rounds:
             await asyncio.sleep(round_pause(rounds))
@@ -77,9 +95,18 @@ async def dial(
             except LoginRefused:
                 raise
             except ConnectionFailed as error:
-                tried.append(f"{endpoint} ({error.text})")
+                tried[endpoint] = error
                 _LOG.info("%s: %s does not answer: %s", broker.resource, endpoint, error.text)
-    raise ConnectionFailed(UNREACHABLE, resource=broker.resource, tried="; ".join(tried))
+    raise _in_vain(broker, tried)
+
+
+def _in_vain(broker: Broker, tried: Mapping[Endpoint, ConnectionFailed]) -> ConnectionFailed:
+    """The error for endpoints none of which would do: what all of them have in common, else that none answers. Pure."""
+    errors = list(tried.values())
+    if {error.code for error in errors} <= _TELLING and len({error.code for error in errors}) == 1:
+        return errors[0]
+    told = "; ".join(f"{endpoint} ({error.text})" for endpoint, error in tried.items())
+    return ConnectionFailed(UNREACHABLE, resource=broker.resource, tried=told)
 
 
 async def _follow(
@@ -131,8 +158,7 @@ async def _connect(
     except ConnectorError:
         raise
     except ssl.SSLError as error:
-        why = getattr(error, "verify_message", None) or error.reason or type(error).__name__
-        raise ConnectionFailed(TLS_FAILED, endpoint=endpoint, why=why, tls=broker.tls) from None
+        raise _tls_error(error, endpoint, broker) from None
     except TimeoutError:
         raise ConnectionFailed(_NO_ANSWER, endpoint=endpoint, seconds=broker.connect_timeout) from None
     except OSError as error:
@@ -141,8 +167,19 @@ async def _connect(
         for made in wires:
             if not made.opened.done() or made.opened.cancelled() or made.opened.exception() is not None:
                 made.abort("it was not opened")
-                with contextlib.suppress(ConnectorError, asyncio.CancelledError):
+                with contextlib.suppress(ConnectorError, ssl.SSLError, asyncio.CancelledError):
                     await made.opened
+
+
+def _tls_error(error: ssl.SSLError, endpoint: Endpoint, broker: Broker) -> ConnectionFailed:
+    """Whose certificate it is about, theirs or ours; or neither. Pure."""
+    why = getattr(error, "verify_message", None) or error.reason or type(error).__name__
+    details = {"endpoint": str(endpoint), "why": why, "tls": broker.tls}
+    if isinstance(error, ssl.SSLCertVerificationError) and is_signer_unknown(error):
+        return SignerUnknown(NOT_TRUSTED, **details)
+    if "ALERT" in why and why.endswith((*_ABOUT_US, *_ABOUT_US_TOO)):
+        return ConnectionFailed(NOT_BELIEVED, **details)
+    return ConnectionFailed(TLS_FAILED, **details)
 
 
 _NO_ANSWER = Reason("CF-AMQP-017", "{endpoint} did not answer within {seconds:g} s", "See what listens there.")

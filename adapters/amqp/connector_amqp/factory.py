@@ -105,8 +105,7 @@ class AmqpManagedConnectionFactory(ManagedConnectionFactory):
         A null subject without one is whom the certificate says, where the resource signs on by certificate; else, like
         an empty one, nobody (ANONYMOUS). Blocks for connecting.
 
-        Raises ConnectionFailed CF-AMQP-010, LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014, AccessDenied
-        CF-AMQP-024.
+        Raises what `dial` raises.
         """
         credential = None if subject is None else subject.password_credential(self)
         by_certificate = subject is None or not subject.is_empty

@@ -32,7 +32,7 @@ CONNECTION_LOST = Reason(
 DISALLOWED_AT_OPEN = Reason(
     "CF-AMQP-024",
     "{broker} lets {user} not in: {condition}: {description}",
-    "Give the user what the broker asks for, a bus its connector role; or sign on as another one.",
+    "Do as the broker says: a bus names the role or the chain that is missing; or sign on as another user.",
 )
 
 UNAUTHORIZED: Final = "amqp:unauthorized-access"

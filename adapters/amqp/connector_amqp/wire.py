@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol, final
@@ -30,17 +31,20 @@ LOGIN_REFUSED = Reason(
 NOT_OFFERED = Reason(
     "CF-AMQP-013",
     "{broker} takes nobody who signs on by {wanted}; it offers {offered}.",
-    "Give the reference or activation an alias, where the broker wants a user; or let the broker offer the other.",
+    "Give the reference or activation an alias, where the broker wants a user (naming.provider.connection_alias for a "
+    "connection factory that was looked up outside); or let the broker offer the other.",
 )
 PLAIN_TEXT = Reason(
     "CF-AMQP-014",
     "the password of {user} was not sent to {broker}: the connection is in plain text.",
-    "Name a TLS configuration with tls; or set allow_plain_passwords = true, where nobody can listen.",
+    "Name a TLS configuration with tls (naming.provider.connection_tls for a connection factory that was looked up "
+    "outside); or set allow_plain_passwords = true, where nobody can listen.",
 )
 NO_AMQP = Reason(
     "CF-AMQP-015",
     "{broker} does not answer as an AMQP 1.0 broker: {why}",
-    "See whether the endpoint is right, and whether it wants TLS.",
+    "See whether the endpoint is right, and whether it wants TLS (naming.provider.connection_tls for a connection "
+    "factory that was looked up outside).",
 )
 SYSTEM_TROUBLE = Reason(
     "CF-AMQP-016", "{broker} can't tell now who {user} is: {why}", "Try again later; see the broker's log."
@@ -220,6 +224,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
+        if isinstance(exc, ssl.SSLError) and not self.opened.done():
+            self.opened.set_exception(exc)  # an alert: with TLS 1.3 it comes after our side of the handshake is done
         why = "the broker has closed it" if exc is None else str(exc) or type(exc).__name__
         self._lose(why)
         if not self._gone.done():

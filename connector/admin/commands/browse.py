@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, route_to
+from connector.admin.bus_options import Place, bus_arguments, bus_login, carry_out, print_message, route_to
 from connector.admin.output import print_json, print_line
 from connector.admin.settings import AdminCommand, settings_of
 
@@ -28,9 +28,7 @@ def browse(
     place = Place.of(cf, bus, destination)
     route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file)
-    messages = route.call(
-        place.operation("browse"), place.arguments(login, destination=there), login=place.login(login)
-    )
+    messages = carry_out(context, route, place, "browse", login, destination=there)
     if settings_of(context).json:
         print_json(messages)
         return

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, print_message, route_to, timeout_option
+from connector.admin.bus_options import (
+    Place,
+    bus_arguments,
+    bus_login,
+    carry_out,
+    print_message,
+    route_to,
+    timeout_option,
+)
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_json
 from connector.admin.settings import AdminCommand, settings_of
@@ -31,8 +39,7 @@ def receive(
     place = Place.of(cf, bus, destination)
     route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file)
-    arguments = place.arguments(login, destination=there, timeout=timeout)
-    message = route.call(place.operation("receive"), arguments, login=place.login(login), wait=timeout)
+    message = carry_out(context, route, place, "receive", login, timeout, destination=there, timeout=timeout)
     if settings_of(context).json:
         print_json(message)
     elif message is None:

@@ -10,6 +10,7 @@ from connector.admin.bus_options import (
     Place,
     bus_arguments,
     bus_login,
+    carry_out,
     message_body,
     print_message,
     route_to,
@@ -48,14 +49,8 @@ def request(
     place = _place(cf, asked, bus, destination, body)
     route, (there, *replies) = route_to(context, place, naming, response)
     login = bus_login(user, password_stdin, password_file, body=place.body)
-    arguments = place.arguments(
-        login,
-        destination=there,
-        body=message_body(place.body),
-        timeout=timeout,
-        response=replies[0] if replies else None,
-    )
-    reply = route.call(place.operation("request"), arguments, login=place.login(login), wait=timeout)
+    wanted = {"destination": there, "body": message_body(place.body), "response": replies[0] if replies else None}
+    reply = carry_out(context, route, place, "request", login, timeout, timeout=timeout, **wanted)
     if settings_of(context).json:
         print_json(reply)
     else:

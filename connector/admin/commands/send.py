@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from connector.admin.bus_options import Place, bus_arguments, bus_login, message_body, route_to
+from connector.admin.bus_options import Place, bus_arguments, bus_login, carry_out, message_body, route_to
 from connector.admin.output import print_result
 from connector.admin.settings import AdminCommand, settings_of
 
@@ -32,7 +32,7 @@ def send(
     place = Place.of(cf, bus, destination, body)
     route, (there,) = route_to(context, place, naming)
     login = bus_login(user, password_stdin, password_file, body=place.body)
-    arguments = place.arguments(login, destination=there, body=message_body(place.body), topic=topic)
-    result = route.call(place.operation("send"), arguments, login=place.login(login))
+    wanted = {"destination": there, "body": message_body(place.body), "topic": topic}
+    result = carry_out(context, route, place, "send", login, **wanted)
     text = f"Sent {result['message_id'] or 'a message'} to {place.destination}."
     print_result(result, as_json=settings_of(context).json, for_people=text)

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from connector.admin import password_input
-from connector.admin.output import print_json, print_line, print_result, print_table
+from connector.admin.output import print_json, print_result, print_table
 from connector.admin.route import Route
 from connector.admin.settings import AdminGroup, settings_of
-from connector.errors import AccessDenied, Reason
-
-FINGERPRINT_DIFFERS = Reason(
-    "CF-ADM-073",
-    "{address} shows a certificate whose fingerprint is {found}, not {wanted}.",
-    "Nothing was trusted. Find out why: it may be somebody else who answers there.",
-)
-NOT_CONFIRMED = Reason("CF-ADM-074", "the certificate of {address} was not confirmed.", "Nothing was trusted.")
-NOBODY_TO_ASK = Reason(
-    "CF-ADM-075",
-    "the certificate of {address} ({subject}) is not trusted, and there is no terminal to ask at; its fingerprint is "
-    "{found}.",
-    "Compare it with the owner's, then: connector signers retrieve {address} --tls {tls} --fingerprint {found}",
-)
+from connector.admin.signer_question import confirmed_certificate
 
 _DEFAULT = "node-default"
 
@@ -81,13 +66,16 @@ def remove(context: click.Context, fingerprint: str, tls: str) -> None:
 
 
 @signers.command()
+@click.option("--fingerprint", is_flag=True, help="Print its SHA-256 fingerprint, to be told to others another way.")
 @_tls_option
 @click.pass_context
-def export(context: click.Context, tls: str) -> None:
+def export(context: click.Context, fingerprint: bool, tls: str) -> None:
     """Print the own certificate in PEM, for others to trust; the key stays here."""
     result = Route.of(context).call("signers.export", {"tls": tls})
     if settings_of(context).json:
         print_json(result)
+    elif fingerprint:
+        click.echo(result["fingerprint"])
     else:
         click.echo(result["certificates"], nl=False)
 
@@ -103,33 +91,10 @@ def retrieve(context: click.Context, address: str, fingerprint: str | None, tls:
     At a terminal it asks; elsewhere it takes --fingerprint, or refuses and tells the command. Exit code 3 where nothing
     answers.
     """
-    from connector.security.tls.retrieve import parse_address, retrieve_certificate
-    from connector.security.tls.signer import Signer, as_pem
-
     settings = settings_of(context)
-    certificate = retrieve_certificate(*parse_address(address))
-    signer = Signer.of(certificate)
-    _confirm(signer.to_dict(), address, fingerprint, tls, quiet=settings.json)
-    result = Route.of(context).call("signers.add", {"tls": tls, "certificates": as_pem(certificate).decode()})
+    certificate = confirmed_certificate(address, fingerprint, tls, quiet=settings.json, to_errors=False)
+    result = Route.of(context).call("signers.add", {"tls": tls, "certificates": certificate})
     print_result(result, as_json=settings.json, for_people=_added(result))
-
-
-def _confirm(shown: Mapping[str, Any], address: str, wanted: str | None, tls: str, *, quiet: bool) -> None:
-    """Return if the certificate may be trusted. Raises AccessDenied CF-ADM-073 to -075."""
-    from connector.security.tls.signer import with_colons
-
-    found = str(shown["fingerprint"])
-    if not quiet:
-        for name in ("subject", "issuer", "serial", "not_before", "not_after", "fingerprint"):
-            print_line(f"{name.replace('_', ' ')}: {shown[name]}")
-    if wanted is not None:
-        if with_colons(wanted) != found:
-            raise AccessDenied(FINGERPRINT_DIFFERS, address=address, found=found, wanted=wanted[:100])
-        return
-    if not password_input.is_terminal():
-        raise AccessDenied(NOBODY_TO_ASK, address=address, subject=shown["subject"], found=found, tls=tls)
-    if not click.confirm("Trust it?", default=False, err=True):
-        raise AccessDenied(NOT_CONFIRMED, address=address)
 
 
 def _added(added: list[dict[str, Any]]) -> str:

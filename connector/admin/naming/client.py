@@ -13,9 +13,9 @@ from connector.admin.naming.port import LIMIT
 from connector.admin.operations.request import Login
 from connector.admin.remote import CONNECT_TIMEOUT
 from connector.admin.wire import VERSION, decode, encode, read_line
-from connector.errors import AccessDenied, ConnectionFailed, Reason
+from connector.errors import AccessDenied, ConnectionFailed, Reason, SignerUnknown
 from connector.security.tls.settings import TlsSettings
-from connector.spi import NamingKind, NamingReference
+from connector.spi import NamingKind, NamingReference, is_signer_unknown
 
 UNREACHABLE = Reason(
     "CF-NAM-006",
@@ -25,12 +25,18 @@ UNREACHABLE = Reason(
 NOT_TRUSTED = Reason(
     "CF-NAM-007",
     "whoever answers at {address} is not trusted ({cause}); nothing was sent to it.",
-    "Look at its certificate and add it: connector signers retrieve {address}.",
+    "Look at its certificate and add it: connector signers retrieve {address} --tls {tls}",
+)
+NOT_VALID = Reason(
+    "CF-NAM-420",
+    "the certificate of {address} can't be accepted ({cause}); nothing was sent to it.",
+    "Its owner has to renew it; or use the host name that stands in it.",
 )
 NO_ANSWER = Reason(
     "CF-NAM-008",
-    "the naming port {address} hung up without an answer.",
-    "See its log. If it speaks TLS only at its front, or asks for a client certificate, name a TLS configuration.",
+    "the naming port {address} hung up without an answer ({cause}).",
+    "See its log. If it speaks TLS only at its front, or asks for a client certificate, name a TLS configuration; if "
+    "it refuses the own certificate, have that trusted: connector signers export here, connector signers add there.",
 )
 
 NO_REFERENCE = Reason(
@@ -53,22 +59,22 @@ def look_up(name: str, host: str, port: int, tls: TlsSettings | None, login: Log
         tls: Whom to trust and what to show; None for plain TCP.
         login: Who asks; None for nobody.
 
-    Raises RemoteFailure with what the other side says, ConnectionFailed CF-NAM-006, -008 or -016, AccessDenied
-    CF-NAM-007, ConfigError for TLS files that can't be used.
+    Raises RemoteFailure with what the other side says, ConnectionFailed CF-NAM-006, -008 or -016, SignerUnknown
+    CF-NAM-007, AccessDenied CF-NAM-420, ConfigError for TLS files that can't be used.
     """
     address = f"{host}:{port}"
     plain = None if login is None else {"user": login.user, "password": login.password.reveal()}
     request = {"version": VERSION, "operation": OPERATION, "arguments": {"name": name}, "login": plain}
-    line = encode(request, LIMIT)
+    line, cause = encode(request, LIMIT), "it closed the connection"
     with _connected(host, port, tls) as connection:
         try:
             with suppress(BrokenPipeError):
                 connection.sendall(line)
             line = read_line(connection, LIMIT, ANSWER_TIMEOUT)
-        except OSError:
-            line = b""
+        except OSError as error:
+            line, cause = b"", _why(error)
     if not line:
-        raise ConnectionFailed(NO_ANSWER, address=address)
+        raise ConnectionFailed(NO_ANSWER, address=address, cause=cause)
     response = decode(line, "response")
     refusal = response.get("error")
     if isinstance(refusal, Mapping):
@@ -100,15 +106,21 @@ def _connected(host: str, port: int, tls: TlsSettings | None) -> socket.socket:
     try:
         plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
     except OSError as error:
-        raise ConnectionFailed(UNREACHABLE, address=address, cause=error.strerror or type(error).__name__) from None
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=_why(error)) from None
     if context is None:
         return plain
     try:
         return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise AccessDenied(NOT_TRUSTED, address=address, cause=error.verify_message) from None
+        cause = error.verify_message
+        if is_signer_unknown(error) and tls is not None:
+            raise SignerUnknown(NOT_TRUSTED, address=address, endpoint=address, tls=tls.name, cause=cause) from None
+        raise AccessDenied(NOT_VALID, address=address, cause=cause) from None
     except OSError as error:
         plain.close()
-        cause = getattr(error, "reason", None) or type(error).__name__
-        raise ConnectionFailed(UNREACHABLE, address=address, cause=cause) from None
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=_why(error)) from None
+
+
+def _why(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)

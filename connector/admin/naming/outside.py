@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ from connector.admin.operations.request import Login
 from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile
 from connector.admin.settings import CommandSettings
+from connector.admin.signer_question import offer_to_trust
 from connector.container.naming import NAME_UNKNOWN
-from connector.errors import AccessDenied, ConfigError, Reason
+from connector.errors import AccessDenied, AuthDataError, ConfigError, Reason, SignerUnknown
 
 if TYPE_CHECKING:
     from connector.security.tls.settings import TlsSettings
-    from connector.spi import NamingReference
+    from connector.spi import AuthenticationData, NamingReference
 
 NOWHERE = Reason(
     "CF-NAM-009",
@@ -52,6 +54,11 @@ ALIAS_GONE = Reason(
     "CF-NAM-011",
     "the alias {alias!r} of [naming.provider] does not exist.",
     "Make it: connector auth-data set {alias} --user USER.",
+)
+LOGIN_FILE_EXPOSED = Reason(
+    "CF-NAM-421",
+    "the file {path} with the client's logins can be read by others (mode {mode}).",
+    "Run `chmod 600 {path}`; change the passwords in it if somebody may have read it together with its key.",
 )
 
 #: How a client signs on, and what it lets over the network, is its own business, whatever a container tells it.
@@ -91,7 +98,8 @@ class Outside:
     def look_up(self, name: str) -> NamingReference:
         """Look a name up. Blocks for the network, and for a prompt where a login is needed and there is a terminal.
 
-        Raises ConfigError CF-NAM-009, -010, -011, AccessDenied CF-NAM-013, and what `client.look_up` raises.
+        An unknown signer is shown there, and asked about. Raises ConfigError CF-NAM-009, -010, -011, AccessDenied
+        CF-NAM-013, AuthDataError CF-NAM-421, and what `client.look_up` and `offer_to_trust` raise.
         """
         from connector.admin.naming.client import look_up  # TLS is not for every command to wait for
 
@@ -101,15 +109,13 @@ class Outside:
         if login is not None and not protected:
             raise AccessDenied(IN_THE_CLEAR, address=f"{host}:{port}")
         try:
-            return look_up(name, host, port, tls, login)
+            return self._trusting(lambda: look_up(name, host, port, tls, login))
         except RemoteFailure as refusal:
             if refusal.failure.code != LOGIN_NEEDED.code or not password_input.is_terminal():
                 raise
             if not protected:
                 raise AccessDenied(IN_THE_CLEAR, address=f"{host}:{port}") from None
-        user = click.prompt("The look-up needs a login", err=True)
-        self.asked = Login(user, PasswordSource().read(f"password of {user}"))
-        return look_up(name, host, port, tls, self.asked)
+        return look_up(name, host, port, tls, self._ask("The look-up needs a login"))
 
     def destination(self, name: str) -> str:
         """What a destination is called where it is: looked up, or the name itself where nothing of it is offered."""
@@ -125,7 +131,8 @@ class Outside:
         """The resource that the own container is to have for what was looked up, as settings that win over files.
 
         What it says of sign-on, of TLS, or of files and variables of this machine is dropped: whoever answers must not
-        have this client send a secret anywhere. Raises ConfigError CF-NAM-012, -015.
+        have this client send a secret anywhere. An alias that is still to be made is left to `bus_options.carry_out`.
+        Raises ConfigError CF-NAM-012, -015, AuthDataError CF-NAM-421.
         """
         if found.kind != "connection-factory":
             raise ConfigError(NO_FACTORY, name=name, kind=found.kind)
@@ -139,7 +146,10 @@ class Outside:
                 properties["tls"] = provider.connection_tls
             properties |= provider.connection_properties
             if provider.connection_alias is not None:
-                resource["component_alias"] = provider.connection_alias
+                if self._entry(provider.connection_alias) is None:
+                    self.settings.connection_alias = provider.connection_alias
+                else:
+                    resource["component_alias"] = provider.connection_alias
         return {"resources": {name: resource}}
 
     def _where(self, name: str) -> tuple[str, int, TlsSettings | None]:
@@ -149,9 +159,7 @@ class Outside:
             if provider is None:
                 raise ConfigError(NOWHERE, name=name)
             return provider.host, provider.port, provider.tls
-        host, _, port = self.address.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-            raise ConfigError(ADDRESS_WRONG, address=self.address)
+        host, _, port = naming_address(self.address).rpartition(":")
         if settings.server_trust is None and settings.client_key is None:
             return host.strip("[]"), int(port), None if provider is None else provider.tls
         from connector.security.tls.settings import TlsSettings
@@ -173,10 +181,48 @@ class Outside:
         if profile is None or profile.naming is None or profile.naming.alias is None:
             return None
         alias = profile.naming.alias
-        entry = profile.stores.open_auth_data().load().get(alias)
-        if entry is None:
+        entry = self._entry(alias)
+        if entry is not None:
+            return Login(entry.user, entry.password)
+        if not password_input.is_terminal():
             raise ConfigError(ALIAS_GONE, alias=alias)
-        return Login(entry.user, entry.password)
+        return self._ask(f"The look-up needs a login; the alias {alias} has none yet")
+
+    def _ask(self, why: str) -> Login:
+        self.asked = ask_for_login(why)
+        return self.asked
+
+    def _entry(self, alias: str) -> AuthenticationData | None:
+        """An alias of the profile, from its encrypted file. Raises AuthDataError CF-NAM-421."""
+        assert self.profile is not None
+        path = self.profile.login_file
+        if path is not None and path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                raise AuthDataError(LOGIN_FILE_EXPOSED, path=path, mode=f"{mode:04o}")
+        return self.profile.stores.open_auth_data().load().get(alias)
+
+    def _trusting(self, look_up: Callable[[], NamingReference]) -> NamingReference:
+        """Look up; where the signer is unknown, once more if somebody says that it may be trusted."""
+        try:
+            return look_up()
+        except SignerUnknown as error:
+            offer_to_trust(error, self.settings)
+            return look_up()
+
+
+def naming_address(text: str) -> str:
+    """HOST:PORT as given, if it is that. Pure. Raises ConfigError CF-NAM-010."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise ConfigError(ADDRESS_WRONG, address=text)
+    return text
+
+
+def ask_for_login(why: str) -> Login:
+    """User and password from whoever sits at the terminal; blocks for them. Raises ConfigError where nobody does."""
+    user = click.prompt(why, err=True)
+    return Login(user, PasswordSource().read(f"password of {user}"))
 
 
 def _is_believed(key: str, value: Any) -> bool:

@@ -25,7 +25,8 @@ TLS_NEEDED = Reason(
 LOGIN_NEEDED = Reason(
     "CF-NAM-002",
     "the container {container} has administrative security on, and this look-up came without a login.",
-    "Give one: connector config set naming.provider.alias ALIAS, or --login USER.",
+    "Give one: connector auth-data set look-up --user USER, and connector config set naming.provider.alias look-up; or "
+    "--login USER.",
 )
 LOGIN_IN_THE_CLEAR = Reason(
     "CF-NAM-003",

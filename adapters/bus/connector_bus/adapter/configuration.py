@@ -125,7 +125,8 @@ class _Reader:
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         self._check_exceptions(f"{path}.destinations", name, destinations)
         tables = table.get("foreign_buses") or {}
-        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        links = LinkReader(self._assignments, secured=self._assignments.verify)
+        ways = links.ways(f"{path}.foreign_buses", tables, destinations)
         for other in (other for other, way in ways.items() if way.link is not None):
             queue = transmission_queue(other)
             # What waits there is nobody's to receive or browse, and nobody's to send to by that name.
@@ -146,6 +147,7 @@ class _Reader:
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
             ways=ways,
             link_socket=table.get("link_socket") or None,
+            inter_engine_alias=table.get("inter_engine_alias") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
             bootstrap=self._bootstrap(path, table),

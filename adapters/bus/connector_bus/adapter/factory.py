@@ -40,7 +40,9 @@ class BusManagedConnectionFactory(ManagedConnectionFactory):
         credential: PasswordCredential | None = None
         if subject is not None:
             credential = subject.password_credential(self)
-        return BusManagedConnection(self._bus, self._bus.sign_on.with_credential(credential))
+        made = BusManagedConnection(self._bus, self._bus.sign_on.with_credential(credential))
+        made.remember_user()
+        return made
 
     def __repr__(self) -> str:
         return f"<BusManagedConnectionFactory {self._resource} of bus {self._bus.name}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import itertools
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from connector.spi import (
     IdentityAssertion,
     ManagedConnection,
     Subject,
+    UserPrincipal,
     identity_outage,
 )
 from connector_bus.adapter.bus import Bus
@@ -28,6 +30,11 @@ USER_GONE = Reason(
     "{user} may no longer use its connection to bus {bus}: {cause}",
     "Sign on as a user that the realm knows.",
 )
+USER_REPLACED = Reason(
+    "CF-BUS-490",
+    "{user} is another user of that name than the one who signed on to bus {bus}",
+    "Sign on anew, as the user who has the name now.",
+)
 
 
 @final
@@ -39,7 +46,7 @@ class BusManagedConnection(ManagedConnection):
 
     Mutable state: `_subject`, changed by `switch_identity`, `cleanup` and by what has become of the users, as is
     `_system`; `_seen`, which changes of rights both are known to have outlived; `_reply_queues`, `_temporary`
-    (with what ends the role that each gives) and `_subscriptions`; `_alive`.
+    (with what ends the role that each gives) and `_subscriptions`; `_alive`; `_unique`, set once.
     """
 
     def __init__(self, bus: Bus, system: Subject) -> None:
@@ -47,6 +54,7 @@ class BusManagedConnection(ManagedConnection):
         self._seen = bus.access.changes
         self._subject = system
         self._system = system
+        self._unique: str | None = None
         self._id = new_connection_id()
         self._numbers = itertools.count(1)
         self._reply_queues: set[str] = set()
@@ -60,7 +68,7 @@ class BusManagedConnection(ManagedConnection):
 
         After a change of rights or users it is who the registry knows by that name now: blocks for the registry then,
         and where that can't be asked what was known stays, and it is asked again at the next use.
-        Raises AccessDenied CF-BUS-012 or -064 where user or caller have lost the connector role, or are gone.
+        Raises AccessDenied CF-BUS-012, -064 or -490 where user or caller have lost the connector role, or are gone.
         """
         self._look_again()
         return self._subject
@@ -69,12 +77,36 @@ class BusManagedConnection(ManagedConnection):
     def subject(self, subject: Subject) -> None:
         self._subject = subject
 
+    def remember_user(self) -> None:
+        """Note which user of the registry has signed on, so that another of the same name is told apart later.
+
+        Blocks for the registry. Where that can't say, nothing is noted, and the name alone counts.
+        """
+        with contextlib.suppress(SecurityError):
+            self._unique = self._unique_name()
+
+    def require_same_user(self) -> None:
+        """Pass if the name of who signed on is still that user's. Blocks for the registry.
+
+        Raises AccessDenied CF-BUS-490, and what the registry raises where it can't be asked.
+        """
+        if self._unique is not None and self._unique != self._unique_name():
+            raise AccessDenied(USER_REPLACED, user=str(self._system.caller), bus=self.bus.name)
+
+    def _unique_name(self) -> str | None:
+        caller, identity = self._system.caller, self.bus.context.identity
+        is_ours = isinstance(caller, UserPrincipal) and caller.realm == identity.realm
+        if caller is None or not is_ours or not self.bus.access.active or not self._system.is_authenticated:
+            return None
+        return identity.unique_name(caller.name)
+
     def _look_again(self) -> None:
         changes = self.bus.access.changes
         if changes == self._seen:
             return
         try:
             system = self._present(self._system)
+            self.require_same_user()
             self._subject = system if self._subject is self._system else self._present(self._subject)
             self._system = system
             asked = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from connector.errors import Reason
@@ -30,8 +30,25 @@ CHAIN_UNUSED = Reason(
 )
 
 
-def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus | DirectedBus]) -> Iterator[PostureFinding]:
-    """All findings; a plain chain that only this machine reaches is a note. Pure."""
+ANY_MACHINE = Reason(
+    "CF-BUS-420",
+    "chain {chain} takes clients without a certificate for bus {bus}: user and password alone decide who gets in",
+    'Where each client machine is to be known, name a TLS configuration with client_authentication = "required".',
+)
+
+
+def chain_findings(
+    chains: Iterable[ChainSettings],
+    buses: Iterable[Bus | DirectedBus],
+    asks: Callable[[str], bool] = lambda _tls: True,
+) -> Iterator[PostureFinding]:
+    """All findings; a plain chain that only this machine reaches is a note.
+
+    Args:
+        chains: The chains.
+        buses: The buses.
+        asks: Whether a TLS configuration, by its name, requires certificates of clients.
+    """
     every = list(chains)
     listening = [chain for chain in every if chain.enabled]
     open_to: dict[str, int] = {chain.name: 0 for chain in listening}
@@ -47,14 +64,18 @@ def chain_findings(chains: Iterable[ChainSettings], buses: Iterable[Bus | Direct
             open_to[chain.name] += 1
             if bus.access.active and not chain.is_secure and not chain.redirect_to:
                 details = {"chain": chain.name, "host": chain.host, "bus": bus.name}
-                severity: Literal["note", "warning"] = "note" if _stays_here(chain.host) else "warning"
+                severity: Literal["note", "warning"] = "note" if stays_here(chain.host) else "warning"
                 yield PostureFinding(severity, PASSWORD_ON_THE_WAY, f"chains.{key(chain.name)}", details)
+            if bus.access.active and chain.tls is not None and not chain.redirect_to and not asks(chain.tls):
+                details = {"chain": chain.name, "bus": bus.name}
+                yield PostureFinding("note", ANY_MACHINE, f"chains.{key(chain.name)}.tls", details)
     for chain in listening:
         if not open_to[chain.name] and not chain.redirect_to:
             yield PostureFinding("warning", CHAIN_UNUSED, f"chains.{key(chain.name)}", {"chain": chain.name})
 
 
-def _stays_here(host: str) -> bool:
+def stays_here(host: str) -> bool:
+    """Whether an address is this machine's own: nobody else listens on the way. Pure."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import NameNotFound, Reason
+from connector.errors import ConfigError, NameNotFound, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -27,6 +28,7 @@ from connector.spi import (
 from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.commands import NO_ENGINE
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.adapter.duties import duties
@@ -256,7 +258,7 @@ class BusResourceAdapter(ResourceAdapter):
     def users_changed(self) -> None:
         """Have connections, consumers and links ask again who their users are. Blocks for the registry."""
         for bus in list(self._buses.values()):
-            bus.access.recheck()
+            bus.users_changed()
 
     def findings(self) -> Iterable[PostureFinding]:
         """Security without effect, wide roles, holders that have vanished, grants without effect, plain chains.
@@ -277,7 +279,14 @@ class BusResourceAdapter(ResourceAdapter):
         from connector_bus.adapter.posture_chains import chain_findings
         from connector_bus.chains.settings import read_chains
 
-        return chain_findings(read_chains(section).values(), buses)
+        return chain_findings(read_chains(section).values(), buses, self._asks_for_certificates)
+
+    def _asks_for_certificates(self, tls: str) -> bool:
+        assert self._context is not None
+        try:
+            return self._context.tls.server_context(tls).verify_mode is ssl.CERT_REQUIRED
+        except ConfigError:  # it can't be used, which is reported as that
+            return True
 
     def _direct(self, settings: Mapping[str, BusSettings], context: BootstrapContext) -> None:
         """What is known of buses whose engines are elsewhere is this from now on."""

@@ -196,13 +196,28 @@ class Admission:
 
     def _permitted(self, hostname: str | None, subject: Subject) -> Bus | DirectedBus:
         bus = self._bus_named(hostname or "")
+        self._require_chain(bus)
+        if bus.access.active:
+            self._require_connector(bus, subject)
+        return bus
+
+    def bus_for_link(self, name: str) -> Bus:
+        """The bus that a link is for: only the one that it names. Does not block.
+
+        Raises NameNotFound CF-BUS-161, AccessDenied CF-BUS-160.
+        """
+        bus = self._buses.get(name)
+        if bus is None:
+            # Which buses there are is not for everybody to know who has an account.
+            raise NameNotFound(BUS_NOT_NAMED, named=name[:100], known="others", chain=self._chain.name)
+        self._require_chain(bus)
+        return bus
+
+    def _require_chain(self, bus: Bus | DirectedBus) -> None:
         permitted = bus.settings.permitted_chains
         if not is_permitted(permitted, self._chain):
             shown = permitted if isinstance(permitted, str) else ", ".join(permitted) or "none"
             raise AccessDenied(CHAIN_NOT_PERMITTED, bus=bus.name, chain=self._chain.name, permitted=shown)
-        if bus.access.active:
-            self._require_connector(bus, subject)
-        return bus
 
     def _require_connector(self, bus: Bus | DirectedBus, subject: Subject) -> None:
         try:

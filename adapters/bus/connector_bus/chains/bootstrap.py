@@ -74,6 +74,7 @@ def places_for(
             return False
         if permitted == "all":
             return True
-        return place.is_secure if permitted == "tls-only" else place.chain in permitted
+        # The only other text is tls-only.
+        return place.is_secure if isinstance(permitted, str) else place.chain in permitted
 
     return tuple(filter(fits, own)) or tuple(filter(fits, members))

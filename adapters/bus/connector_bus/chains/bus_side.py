@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, Final, final
@@ -28,11 +29,14 @@ from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+from connector_bus.store.unread import Unread
 
 _LOG = logging.getLogger("connector_bus.chains")
 
 Done = Callable[[BaseException | None], None]
 _HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
+_Admitted = tuple[Sequence[StoredMessage], Counter[str]] | ConnectorError
 _MEMORY: Final = object()
 #: Bytes that wait for one client to read them, from which on it gets no more messages.
 HIGH_WATER: Final = 1024 * 1024
@@ -56,7 +60,7 @@ class BusSide:
         outgoing: Bytes that wait for the client to read them, by the last count.
 
     Mutable state: `subject`, `refuse`, `outgoing`; `_waiting`, what is handed in until the loop has
-    its next turn.
+    its next turn; `_asking`, whether what was handed in before is being admitted on another thread.
     """
 
     def __init__(
@@ -71,7 +75,9 @@ class BusSide:
         self._inbox = inbox
         self._executor = executor
         self.physical = BusManagedConnection(bus, subject)
+        executor.submit(self.physical.remember_user)
         self._waiting: list[_HandedIn] = []
+        self._asking = False
 
     @property
     def user(self) -> str | None:
@@ -93,12 +99,17 @@ class BusSide:
         self.outgoing += size
 
     def known_now(self) -> Subject:
-        """Who is signed on, with the groups of now. Blocks for the registry; raises what that raises."""
+        """Who is signed on, with the groups of now. Blocks for the registry; raises what that raises.
+
+        Raises AccessDenied CF-BUS-490 where the name is another user's now.
+        """
         caller = self.subject.caller
         identity = self.bus.context.identity
         if not self.bus.access.active or not isinstance(caller, UserPrincipal) or caller.realm != identity.realm:
             return self.subject
-        return identity.assert_user(caller.name)
+        known = identity.assert_user(caller.name)
+        self.physical.require_same_user()
+        return known
 
     def is_now(self, subject: Subject) -> None:
         """From now on this is what is known of who is signed on."""
@@ -152,8 +163,14 @@ class BusSide:
             self._inbox.put(self._commit_waiting)
 
     def _commit_waiting(self) -> None:
+        if self._asking or not self._waiting:
+            return  # what was handed in first goes first
         waiting, self._waiting = self._waiting, []
         engine = self.bus.engine
+        if any(engine.may_block(sends) for sends, _, _ in waiting):
+            self._asking = True
+            self.apart(lambda: [self._admitted(*each[:2]) for each in waiting], functools.partial(self._asked, waiting))
+            return
         groups: dict[object, list[_HandedIn]] = {}
         if len(waiting) > 1 and not engine.has_limits:  # where a place has to be had, each is told for itself
             for each in waiting:
@@ -163,6 +180,29 @@ class BusSide:
             self._commit(sends, receipts, done)
         for group in groups.values():
             self._commit_all(group)
+
+    def _asked(self, waiting: Sequence[_HandedIn], admitted: Sequence[_Admitted], error: BaseException | None) -> None:
+        """On the loop again: the registry has said who gets what is published, or that it can't."""
+        self._asking = False
+        if error is not None:
+            for _, _, done in waiting:
+                done(error)
+        else:
+            for (_, receipts, done), each in zip(waiting, admitted, strict=True):
+                if isinstance(each, ConnectorError):
+                    done(each)
+                else:
+                    self._store(*each, receipts, done)
+        self._commit_waiting()
+
+    def _admitted(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> _Admitted:
+        """What is to be stored, and the places for it; or why not. Nobody waits for a place: a client is refused at
+        once, and may send again.
+        """
+        try:
+            return self.bus.engine.admit(sends, receipts, wait=False)
+        except ConnectorError as error:
+            return error
 
     def _kind(self, handed_in: _HandedIn) -> object:
         """What can be one unit: what only lives in memory; and what is of one claim; None for what is best alone."""
@@ -194,13 +234,16 @@ class BusSide:
         self._commit(sends, receipts, done)
 
     def _commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
+        admitted = self._admitted(sends, receipts)
+        if isinstance(admitted, ConnectorError):
+            done(admitted)
+        else:
+            self._store(*admitted, receipts, done)
+
+    def _store(
+        self, sends: Sequence[StoredMessage], needed: Counter[str], receipts: Sequence[Receipt], done: Done
+    ) -> None:
         engine = self.bus.engine
-        try:
-            # Nobody waits for a place on the loop: a client is refused at once, and may send again.
-            sends, needed = engine.admit(sends, receipts, wait=False)
-        except ConnectorError as error:
-            done(error)
-            return
         try:
             unit = engine.store_unit(sends, receipts)
             if unit.is_empty:  # some messages live in memory only
@@ -219,6 +262,31 @@ class BusSide:
             if error is None:
                 engine.settled(sends, receipts)
             engine.rooms.entered(needed)
+            self._inbox.put(functools.partial(done, error))
+
+        future.add_done_callback(written)
+
+    def keep(self, name: str, messages: Sequence[Unread], done: Done) -> None:
+        """Have messages that came over the wire together stored, and then shown on their queue; `done` as above."""
+        show = functools.partial(self.bus.engine.show_kept, name, messages)
+        self._write(StoreUnit(unread=tuple(messages)), show, done)
+
+    def remove(self, queue: MessageQueue, entries: Sequence[Entry], done: Done) -> None:
+        """Have messages that were settled together removed; `done` as above. Not for a store that engines share."""
+        unit = StoreUnit(remove=tuple([entry.sequence for entry in entries]))
+        self._write(unit, functools.partial(queue.remove_all, entries), done)
+
+    def _write(self, unit: StoreUnit, then: Callable[[], None], done: Done) -> None:
+        try:
+            future = self.bus.engine.store.submit(unit)
+        except ConnectorError as error:
+            done(error)
+            return
+
+        def written(outcome: Future[None]) -> None:
+            error = outcome.exception()
+            if error is None:
+                then()
             self._inbox.put(functools.partial(done, error))
 
         future.add_done_callback(written)
@@ -281,6 +349,8 @@ class BusSide:
 
     def unsubscribe(self, opened: OpenSubscription | None, name: str | None) -> None:
         """Use a subscription no more; with a name, delete it. On another thread; what fails is logged."""
+        if opened is not None:
+            opened.about_to_close()
 
         def done(_: Any, error: BaseException | None) -> None:
             if error is not None:

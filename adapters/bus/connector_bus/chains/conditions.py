@@ -27,10 +27,12 @@ class Refusal:
     Attributes:
         condition: AMQP's name for it.
         description: Our code and text, and what to do.
+        field: The field of the client's open that is at fault, where it is one (`amqp:invalid-field`).
     """
 
     condition: str
     description: str
+    field: str | None = None
 
 
 def refusal_of(error: BaseException) -> Refusal:
@@ -43,6 +45,8 @@ def refusal_of(error: BaseException) -> Refusal:
         return Refusal(UNAUTHORIZED, str(error))
     if error.code in ("CF-BUS-173", "CF-BUS-174", "CF-BUS-305"):  # full, too large, too many
         return Refusal(RESOURCE_LIMIT, str(error))
+    if error.code == "CF-BUS-500":
+        return Refusal(INVALID_FIELD, str(error), "container-id")  # by the field, JMS clients know what is meant
     if error.code == "CF-BUS-170":
         return Refusal(INVALID_FIELD, str(error))
     if isinstance(error, MessagingError) and error.code in ("CF-BUS-052", "CF-BUS-053", "CF-BUS-056"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import threading
@@ -20,7 +19,9 @@ from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
+from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
+from connector_bus.chains.tls_alert import telling
 from connector_bus.store.amqp_content import load_proton
 
 CANNOT_LISTEN = Reason(
@@ -37,6 +38,8 @@ HANDSHAKE_TIMEOUT = 10.0
 HELPERS = 4
 #: Threads that ask the registry: hashing passwords takes a processor.
 ASKING = 2
+#: Threads that store what links bring, which may wait for a place.
+LINKING = 128
 #: Seconds that what is under way gets when the server stops.
 DRAIN = 0.5
 
@@ -77,7 +80,9 @@ class ChainListeners:
         self._loop = asyncio.new_event_loop()
         self._executor = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{container}-chains")
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"{container}-sign-on")
+        self._linking = ThreadPoolExecutor(LINKING, thread_name_prefix=f"{container}-links")
         self._throttle = Throttle()
+        self._names = SoleConnections()
         self._crowds: dict[str, Crowd] = {}
         self._thread: threading.Thread | None = None
         self._servers: dict[str, asyncio.Server] = {}
@@ -95,7 +100,7 @@ class ChainListeners:
         for chain in self._chains:
             if chain.tls is not None:
                 self._contexts(chain.tls)  # what is wrong with it is told at the start
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"{self._container}-chains", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{self._container}-chains", daemon=True)
         self._thread.start()
         try:
             for chain in self._chains:
@@ -166,20 +171,31 @@ class ChainListeners:
     def stop(self, timeout: float = 1.0) -> None:
         """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
 
-        What is out at a client goes back to its place. Harmless when called twice.
+        What is out at a client goes back to its place. A loop that is too busy to end within that time ends by itself,
+        in the same order, once it gets to it. Harmless when called twice.
         """
         thread, self._thread = self._thread, None
         if thread is not None:
-            with contextlib.suppress(TimeoutError):
-                self._call(self._end(), timeout)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            # It is the end that stops the loop: stopped from here, a busy loop might never have begun with its end.
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             thread.join(timeout)
-            if not thread.is_alive():
-                self._loop.close()
         elif not self._loop.is_running():
             self._loop.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
+        self._linking.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        """The loop's whole life, on its thread: what is still under way at the end is cancelled, and awaited."""
+        try:
+            self._loop.run_forever()
+        finally:
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left))
+            self._loop.close()
 
     def _call(self, coroutine: Any, timeout: float | None = None) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
@@ -188,7 +204,7 @@ class ChainListeners:
         admission = Admission(chain, self._buses, self._identity, self._directed, self._container, self._places)
         crowd = self._crowds[chain.name] = Crowd(chain)
 
-        def client() -> asyncio.BaseProtocol:
+        def client() -> ClientProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
@@ -196,6 +212,8 @@ class ChainListeners:
                 throttle=self._throttle,
                 executor=self._executor,
                 asking=self._asking,
+                linking=self._linking,
+                names=self._names,
                 gone=self._gone,
             )
             self._clients[protocol] = chain.name
@@ -219,6 +237,12 @@ class ChainListeners:
         self._clients.pop(client, None)
 
     async def _end(self) -> None:
+        try:
+            await self._say_goodbye()
+        finally:
+            self._loop.stop()
+
+    async def _say_goodbye(self) -> None:
         for server in self._servers.values():
             server.close()
         for client in list(self._clients):
@@ -234,6 +258,9 @@ class ChainListeners:
             if not self._clients:
                 return
             await asyncio.sleep(0.01)
+        for client in list(self._clients):
+            client.abort()  # whoever does not even end TLS, as the engine at the other end of a quiet link
+        await asyncio.sleep(0)
 
 
 @final
@@ -251,7 +278,7 @@ class _Securing(asyncio.Protocol):
     def __init__(
         self,
         tls: str,
-        client: Callable[[], asyncio.BaseProtocol],
+        client: Callable[[], ClientProtocol],
         contexts: Contexts,
         handshakes: set[asyncio.Task[None]],
     ) -> None:
@@ -274,19 +301,19 @@ class _Securing(asyncio.Protocol):
             secured = await loop.start_tls(
                 transport,
                 waiting,
-                self._contexts(self._tls),
+                telling(self._contexts(self._tls)),
                 server_side=True,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
         except (OSError, ssl.SSLError) as error:
-            _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
+            if not isinstance(error, ConnectionResetError):  # that of one who hangs up, after an alert for example
+                _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
             transport.close()
             return
         if secured is None or waiting.lost:
             return
         client = self._client()
         secured.set_protocol(client)
-        assert isinstance(client, asyncio.Protocol)
         client.connection_made(secured)
         if waiting.early:
             client.data_received(b"".join(waiting.early))

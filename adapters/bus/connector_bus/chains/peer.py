@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
-from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
+from connector.errors import AccessDenied, AuthenticationFailed, ConnectorError, MessagingError, Reason
 from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.chains.admission import Direction
@@ -22,6 +22,8 @@ from connector_bus.chains.coordinator import CoordinatorLink
 from connector_bus.chains.lane import Lane
 from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
+from connector_bus.chains.sole_connection import CAPABILITY as SOLE_CONNECTION
+from connector_bus.chains.sole_connection import SoleConnections, wants_to_be_alone
 from connector_bus.chains.subscriptions import (
     SEPARATOR,
     Dormant,
@@ -86,6 +88,7 @@ class Peer:
         subject: Who is signed on.
         admit: Chooses the bus for a host name and the wanted chain, or where to send the client; raises ConnectorError.
         make_side: Makes the way to that bus.
+        names: Which clients are to be the only ones of their name.
 
     Attributes:
         closing: Whether it was ended from our side.
@@ -99,11 +102,14 @@ class Peer:
         subject: Subject,
         admit: Callable[[str | None, Subject, str | None], Bus | Direction],
         make_side: Callable[[Bus, Subject], BusSide],
+        names: SoleConnections,
     ) -> None:
         self._connection: Any = None
         self._subject = subject
         self._admit = admit
         self._make_side = make_side
+        self._names = names
+        self._give_back: Callable[[], None] = lambda: None
         self._side: BusSide | None = None
         self._units: Units | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -152,6 +158,7 @@ class Peer:
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
         self._unsubscribe()
+        self._give_back()
         links, self._links, self._made = list(self._links.values()), {}, {}
         for _, link in links:
             link.close()
@@ -192,7 +199,7 @@ class Peer:
         side, self._checking = self._side, False
         if side is None or self.closing:
             return
-        if isinstance(error, AuthenticationFailed) and error.code in _GONE:
+        if isinstance(error, AccessDenied) or (isinstance(error, AuthenticationFailed) and error.code in _GONE):
             self._end_connection(refusal_of(error))
             return
         if subject is not None:  # else nobody can say: what is known of the user stays
@@ -225,6 +232,8 @@ class Peer:
         connection = self._connection
         try:
             bus = self._admit(connection.remote_hostname, self._subject, _target_chain(connection))
+            if not isinstance(bus, Direction):  # else it is the only one where it is sent to
+                self._take_name(bus)
         except ConnectorError as error:
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
@@ -240,12 +249,21 @@ class Peer:
         side.refuse = self._drop
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
-        connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"])
+        connection.offered_capabilities = proton.SymbolList(
+            ["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS", SOLE_CONNECTION]
+        )
         properties: dict[str, Any] = {"product": "connector-framework", "bus": bus.name}
         if side.chain.failover:
             properties["failover-server-list"] = [_symbols(place.described(bus.name)) for place in side.chain.failover]
         connection.properties = proton.PropertyDict(properties)
         connection.open()
+
+    def _take_name(self, bus: Bus) -> None:
+        """Raises MessagingError CF-BUS-500 where the client wants to be the only one of its name, and isn't."""
+        if wants_to_be_alone(self._connection):
+            caller = self._subject.caller if self._subject.is_authenticated else None
+            user = "" if caller is None else caller.name
+            self._give_back = self._names.take(bus.name, user, self._connection.remote_container or "")
 
     def _redirect(self, connection: Any, direction: Direction) -> None:
         """Whoever may have the bus is told where to get it."""
@@ -407,10 +425,13 @@ class Peer:
         return opening
 
     def _dormant(self, link: Any, side: BusSide) -> Link:
-        """The client names a durable subscription without a source: it wants to know of it, or to delete it."""
+        """The client names a durable subscription without a source: it wants to delete it.
+
+        What stands against that is told now: of what goes wrong when the link is closed the client hears nothing.
+        """
         container = self._connection.remote_container or ""
         name = subscription_name(link.name, container, capabilities_of(link.remote_source))
-        record = side.bus.engine.topics.named(name).record
+        record = side.bus.engine.topics.deletable(name, side.subject)
         topic = "" if record.pattern == "#" else f"{SEPARATOR}{record.pattern}"
         link.source.type = link.source.SOURCE
         link.source.address = f"{record.through}{topic}"
@@ -453,7 +474,9 @@ class Peer:
 
     @staticmethod
     def _refuse(endpoint: Any, refusal: Refusal) -> None:
-        endpoint.condition = load_proton().Condition(refusal.condition, refusal.description)
+        proton = load_proton()
+        info = None if refusal.field is None else _symbols({"invalid-field": proton.symbol(refusal.field)})
+        endpoint.condition = proton.Condition(refusal.condition, refusal.description, info)
         endpoint.close()
 
 

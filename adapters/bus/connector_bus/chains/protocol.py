@@ -18,10 +18,13 @@ from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
 from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
-from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
+from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
+from connector_bus.links.network import LINK_HEADER
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
@@ -35,7 +38,7 @@ REFUSAL_DELAY: Final = 1.0
 
 
 @final
-class ClientProtocol(asyncio.Protocol):
+class ClientProtocol(asyncio.BufferedProtocol):
     """One connection of a chain. For the chain's loop only.
 
     Args:
@@ -45,6 +48,8 @@ class ClientProtocol(asyncio.Protocol):
         throttle: Who guesses passwords.
         executor: Where what blocks is done.
         asking: Where the registry is asked: by few at a time, so that whoever guesses passwords hinders nothing else.
+        names: Which clients are to be the only ones of their name.
+        linking: Where links from other buses do what blocks, which may be long.
         gone: Told when the connection has ended.
 
     Mutable state: everything below; changed on the loop only.
@@ -59,6 +64,8 @@ class ClientProtocol(asyncio.Protocol):
         throttle: Throttle,
         executor: Executor,
         asking: Executor,
+        linking: Executor,
+        names: SoleConnections,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
@@ -67,6 +74,9 @@ class ClientProtocol(asyncio.Protocol):
         self._crowd = crowd
         self._throttle = throttle
         self._asking = asking
+        self._linking = linking
+        self._names = names
+        self._link: LinkClient | None = None
         self._address: str | None = None
         self._user: str | None = None
         self._executor = executor
@@ -102,8 +112,17 @@ class ClientProtocol(asyncio.Protocol):
         certificate = None if secured is None else secured.getpeercert(binary_form=True)
         external = self._chain.certificate_user(_common_name(secured), certificate)
         bare = self._admission.takes_nobody()
-        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
+        layers = (AMQP_HEADER, LINK_HEADER)
+        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare, layers=layers)
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to what comes next; taken out before anything else comes for any client."""
+        return self._crowd.incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes came."""
+        self.data_received(bytes(self._crowd.incoming[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -111,6 +130,8 @@ class ClientProtocol(asyncio.Protocol):
             return
         if self._engine is not None:
             self._feed(data)
+        elif self._link is not None:
+            self._link.feed(data)
         elif self._sasl is not None:
             self._write(self._sasl.feed(data))
             self._go_on()
@@ -127,6 +148,8 @@ class ClientProtocol(asyncio.Protocol):
             self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
+        if self._link is not None:
+            self._link.end()
         if self._engine is not None:
             self._engine.end()
         self._transport = None
@@ -139,10 +162,14 @@ class ClientProtocol(asyncio.Protocol):
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way, in or out."""
+        if self._link is not None and self._link.is_busy:
+            return False
         return self._transport is None or self._peer is None or not self._peer.in_flight
 
     def drain(self) -> None:
         """The server stops: begin nothing new, so that what is under way can end."""
+        if self._link is not None:
+            self._link.stop()
         if self._peer is not None:
             self._peer.stop()
             self._flush()
@@ -171,6 +198,11 @@ class ClientProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it at once, whatever there is to be written or read."""
+        if self._transport is not None:
+            self._transport.abort()
+
     # --- signing on ---------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
@@ -181,6 +213,8 @@ class ClientProtocol(asyncio.Protocol):
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
             self._ask(sasl.question)
+        elif sasl.state is SaslState.DONE and sasl.rest.startswith(LINK_HEADER):
+            self._begin_link(sasl.rest[len(LINK_HEADER) :])
         elif sasl.state is SaslState.DONE:
             self._begin(sasl.rest)
 
@@ -240,10 +274,16 @@ class ClientProtocol(asyncio.Protocol):
             self._go_on()
 
     def _begin(self, rest: bytes) -> None:
-        self._peer = peer = Peer(self._subject, self._admit, self._side)
+        self._peer = peer = Peer(self._subject, self._admit, self._side, self._names)
         self._engine = engine = EngineRoom(self._container, self._chain, peer)
         peer.begin(engine.connection)
         self._feed(rest)
+
+    def _begin_link(self, rest: bytes) -> None:
+        assert self._transport is not None, "somebody has just sent something"
+        self._link = LinkClient(self._transport, self._subject, self._admission, self._crowd, self._linking)
+        if rest:
+            self._link.feed(rest)
 
     def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
         assert self._transport is not None
@@ -264,6 +304,8 @@ class ClientProtocol(asyncio.Protocol):
         return self._bus_side
 
     def _too_late(self) -> None:
+        if self._link is not None and self._link.is_open:
+            return
         if self._peer is None or not self._peer.is_open:
             self.close("No connection was opened in time.")
 

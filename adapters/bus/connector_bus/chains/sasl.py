@@ -5,6 +5,7 @@ Theory of operation
 ::
 
     HEADER --SASL header--> INIT --sasl-init--> ASKING --answer(OK)--> AMQP --AMQP header--> DONE
+                                                                          (or that of links)
        |                                          \---answer(other)--> FAILED
        \--bare AMQP header, where nobody has to say who they are--> DONE
 
@@ -90,6 +91,7 @@ class SaslServer:
         mechanisms: What is offered, in order of preference.
         external: Whom the client's certificate stands for; None for nobody.
         bare: Whether a client may begin without this layer at all.
+        layers: The headers of what may come after it, AMQP's own among them.
 
     Attributes:
         state: Where it is.
@@ -97,10 +99,18 @@ class SaslServer:
         reason: Why it failed, in words without anything secret.
     """
 
-    def __init__(self, mechanisms: Sequence[str], *, external: str | None = None, bare: bool = False) -> None:
+    def __init__(
+        self,
+        mechanisms: Sequence[str],
+        *,
+        external: str | None = None,
+        bare: bool = False,
+        layers: Sequence[bytes] = (AMQP_HEADER,),
+    ) -> None:
         self._mechanisms = tuple(name for name in mechanisms if name != EXTERNAL or external is not None)
         self._external = external
         self._bare = bare
+        self._layers = tuple(layers)
         # Mutable state: what came and was not read yet, and the attributes.
         self._buffer = bytearray()
         self.state = SaslState.HEADER
@@ -110,7 +120,7 @@ class SaslServer:
 
     @property
     def rest(self) -> bytes:
-        """What belongs to the AMQP layer, once it is DONE; begins with its header."""
+        """What belongs to the layer above, once it is DONE; begins with its header."""
         return bytes(self._buffer)
 
     def feed(self, data: bytes) -> bytes:
@@ -171,7 +181,7 @@ class SaslServer:
     def _header(self, header: bytes) -> tuple[bytes] | None:
         if self.state is SaslState.AMQP:
             # Checked here, so that the engine below never sees another layer's header and begins one by itself.
-            if header != AMQP_HEADER:
+            if header not in self._layers:
                 return (AMQP_HEADER + self._fail("another protocol after the authentication"),)
             self.state = SaslState.DONE
             return (b"",)

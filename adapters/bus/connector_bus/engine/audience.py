@@ -64,6 +64,14 @@ class Audience:
         with self._lock:
             self._known = {}
 
+    def knows(self, topic: str) -> bool:
+        """Whether `of` would ask nobody now. Does not block."""
+        found = self._known.get(topic)
+        if found is not None and 0 <= self._clock.monotonic() - found[0] < REMEMBERED_FOR:
+            return True
+        with self._lock:
+            return not self._index.match(levels_of(topic))
+
     def of(self, topic: str) -> tuple[Subscription, ...]:
         """Who gets what is published to a topic. May block for the registry, and raises what that raises."""
         known, now = self._known, self._clock.monotonic()

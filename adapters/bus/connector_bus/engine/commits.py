@@ -109,6 +109,10 @@ class Commits:
             self._counts.drop(dropped)
         return sends, needed
 
+    def may_block(self, sends: Sequence[StoredMessage]) -> bool:
+        """Whether `admit` may block though it isn't to wait for a place: for the registry, or a shared store."""
+        return bool(sends) and (self._spreading.may_ask(sends) or (self._rooms.are_limited and not self._rooms.waits))
+
     def store_unit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> StoreUnit:
         """What the store has to do for sends and receipts; some messages live in memory only."""
         durable = tuple(stored for stored in sends if not self._arrivals.stays_in_memory(stored))

@@ -8,7 +8,7 @@ The engine is put together of parts, each with one duty, and others reach them t
 * `spreading`: which copies of it there are: for subscriptions, for other buses;
 * `commits`: the only place where messages come and go for good, first in the store and then on the queues;
 * `arrivals`: how what is stored comes onto its queue, at once, when it is due, or after a restart;
-* `short_way`: what comes over the wire and lives in memory only goes to its queue unread;
+* `short_way`: what comes over the wire goes to its queue unread, over the disk or not;
 * `taking`: receiving and browsing.
 
 Reply queues live in memory and die with their connection; what arrives for one that is gone is discarded and counted.
@@ -76,10 +76,10 @@ class BusEngine:
         next_sequence: A number for a message that keeps everything else.
         require_sender, follow, accept: See `Entrance`.
         fan_out: See `Spreading`.
-        commit, admit, store_unit, settled: See `Commits`.
+        commit, admit, may_block, store_unit, settled: See `Commits`.
         stays_in_memory: See `Arrivals`.
-        unread_target, largest, read_unread, show_unread: See `ShortWay`.
-        fetch, receive, take, browse, peek, consumable: See `Taking`.
+        unread_target, largest, read_unread, show_unread, kept_as, show_kept: See `ShortWay`.
+        fetch, as_it_came, receive, take, browse, peek, consumable: See `Taking`.
 
     Mutable state: none of its own; each part has its own lock.
     """
@@ -129,6 +129,7 @@ class BusEngine:
         commits = Commits(settings.name, store, self.rooms, spreading, self._arrivals, self.counts)
         self.commit = commits.commit
         self.admit = commits.admit
+        self.may_block = commits.may_block
         self.store_unit = commits.store_unit
         self.settled = commits.settled
         short_way = ShortWay(self.destinations, is_shared=shared is not None)
@@ -136,8 +137,11 @@ class BusEngine:
         self.largest = short_way.largest
         self.read_unread = short_way.read_unread
         self.show_unread = short_way.show_unread
+        self.kept_as = short_way.kept_as
+        self.show_kept = short_way.show_kept
         taking = Taking(settings.name, self.destinations, store, access, self.rights, self.participants, commits, clock)
         self.fetch = taking.fetch
+        self.as_it_came = taking.as_it_came
         self.receive = taking.receive
         self.take = taking.take
         self.browse = taking.browse

@@ -43,6 +43,7 @@ class Rooms:
         waits: Whether it is known when a place becomes free: not where other engines take messages as well.
 
     Attributes:
+        waits: As given.
         are_limited: Whether any destination has a limit; else nothing here need be asked.
 
     Mutable state: `_coming`, by destination, `_closed`, changed under `_changed`; `are_limited`, only ever set.
@@ -52,7 +53,7 @@ class Rooms:
         self._clock = clock
         self._bus = bus
         self._find = find
-        self._waits = waits
+        self.waits = waits
         self._changed = threading.Condition()
         self._coming: Counter[str] = Counter()
         self._closed = False
@@ -71,7 +72,8 @@ class Rooms:
         `wait` is true.
 
         Answers which messages are let in, the places to be given back by `entered` once they are on their queues or
-        it has failed, and how many best-effort messages were dropped for want of a place.
+        it has failed, and how many messages were dropped for want of a place: best-effort ones, and copies for
+        subscriptions that aren't durable, which hold up neither the sender nor the others.
 
         Raises DestinationFull CF-BUS-173.
         """
@@ -89,7 +91,7 @@ class Rooms:
                 settings = full.settings
                 assert settings is not None
                 left = began + settings.send_timeout - self._clock.monotonic()
-                patient = wait and self._waits and not self._closed and left > 0
+                patient = wait and self.waits and not self._closed and left > 0
                 if not (patient and self._changed.wait(left)):
                     raise DestinationFull(FULL, destination=full.name, bus=self._bus, limit=settings.max_depth)
 
@@ -124,7 +126,7 @@ class Rooms:
                 assert destination.settings is not None
                 assert destination.settings.max_depth is not None
                 if depths[name] + needed[name] >= destination.settings.max_depth:
-                    if stored.reliability is Reliability.BEST_EFFORT:
+                    if destination.settings.drops_when_full or stored.reliability is Reliability.BEST_EFFORT:
                         continue
                     return [], Counter(), destination
                 needed[name] += 1

@@ -45,6 +45,10 @@ class Spreading:
         published = self._topics.published(sends, self._next_sequence)
         return [*published, *abroad] if abroad else published
 
+    def may_ask(self, sends: Sequence[StoredMessage]) -> bool:
+        """Whether `spread` may block for these. Does not block itself."""
+        return self._topics.may_ask(sends)
+
     def _mapped(self, stored: StoredMessage) -> Iterator[StoredMessage]:
         """Copies of a publication for other buses. What came from one goes to no further one: with buses in a ring it
         would never come to rest.

@@ -26,9 +26,10 @@ class Subscription:
         selector: Which of their messages; None for all.
         subject: Who subscribed, for one that isn't durable; None: the record's owner as the registry knows it.
         consumers: How many use it.
+        leaving: Those of them that are about to end, on whatever thread.
     """
 
-    __slots__ = ("consumers", "destination", "pattern", "record", "selector", "subject")
+    __slots__ = ("consumers", "destination", "leaving", "pattern", "record", "selector", "subject")
 
     def __init__(self, record: StoredSubscription, destination: Destination, subject: Subject | None = None) -> None:
         self.record = record
@@ -37,6 +38,12 @@ class Subscription:
         self.pattern = parse_pattern(record.pattern)
         self.selector = None if record.selector is None else parse_selector(record.selector)
         self.consumers = 0
+        self.leaving: set[OpenSubscription] = set()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether somebody uses it who isn't about to end."""
+        return self.consumers > len(self.leaving)
 
     @property
     def place(self) -> str:
@@ -90,6 +97,11 @@ class OpenSubscription:
         if self._listener is not None:
             self._listener(error)
 
+    def about_to_close(self) -> None:
+        """`close` has been handed to another thread, and is as good as done. Does not block."""
+        if not self._closed:
+            self.subscription.leaving.add(self)
+
     def close(self) -> None:
         """It is in use no more; one that isn't durable ends with its last consumer. May block for the database.
 
@@ -99,6 +111,7 @@ class OpenSubscription:
             self._closed = True
             self.interrupt.fire(MessagingError(QUEUE_CLOSED, queue=self.subscription.place))
             self._leave()
+            self.subscription.leaving.discard(self)
 
     def require_usable(self) -> None:
         """Raise the refusal where the right was lost, MessagingError CF-BUS-036 where it was closed."""

@@ -18,6 +18,7 @@ from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.selector.selector import Selector
 from connector_bus.store.contract import MessageStore
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.unread import Unread
 
 REPLY_QUEUE_PRIVATE = Reason(
     "CF-BUS-023",
@@ -70,6 +71,10 @@ class Taking:
         self._participants = participants
         self._commits = commits
         self._clock = clock
+
+    def as_it_came(self, entry: Entry) -> Unread | None:
+        """The message of a claimed entry as it came over the wire, where it is in memory so. Does not block."""
+        return entry.unread if entry.in_memory else self._store.as_it_came(entry.sequence)
 
     def fetch(self, name: str, entry: Entry) -> StoredMessage:
         """The message of a claimed entry. Blocks for the disk. Raises MessagingError CF-BUS-055."""

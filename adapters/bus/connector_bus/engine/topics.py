@@ -141,6 +141,15 @@ class Topics:
             for copy in (self._copies(stored, spaces, number) if _is_publication(stored, spaces) else (stored,))
         ]
 
+    def may_ask(self, sends: Sequence[StoredMessage]) -> bool:
+        """Whether `published` may block for these: for the registry, or the database. Does not block itself."""
+        spaces = self._spaces
+        return any(
+            self._shared is not None or not spaces[stored.destination].knows(stored.header.topic or ROOT)
+            for stored in sends
+            if _is_publication(stored, spaces)
+        )
+
     def open(self, subject: Subject, asked: str, terms: Terms, consumer: object = None) -> OpenSubscription:
         """Subscribe, or use a subscription that is there. Blocks for the disk where it is durable, and the registry.
 
@@ -190,6 +199,17 @@ class Topics:
             if subscription.consumers:
                 raise MessagingError(IN_USE, subscription=name, bus=self._bus)
             self._end(subscription)
+
+    def deletable(self, name: str, subject: Subject) -> StoredSubscription:
+        """A durable subscription that somebody may delete, once those who are about to end have done so.
+
+        Blocks for the database of a shared store only. Raises what `delete` raises.
+        """
+        subscription = self.named(name)
+        self._access.require_owner(subject, subscription.record.owner, name, NOT_THE_DELETER)
+        if subscription.is_in_use:
+            raise MessagingError(IN_USE, subscription=name, bus=self._bus)
+        return subscription.record
 
     def named(self, name: str) -> Subscription:
         """The subscription of a name. Raises NameNotFound CF-BUS-191."""
@@ -309,12 +329,14 @@ class Topics:
         return self._destinations.add_subscription(self._settings(record), in_memory=in_memory)
 
     def _settings(self, record: StoredSubscription) -> DestinationSettings:
-        """Its queue is run as its topic space says."""
+        """Its queue is run as its topic space says; one that isn't durable never holds up a publication."""
         space = self._destinations.find(record.space)
         settings = None if space is None else space.settings
         if settings is None:
             return DestinationSettings(record.place)
-        return dataclasses.replace(settings, name=record.place, kind=ResourceType.QUEUE, mediations=())
+        return dataclasses.replace(
+            settings, name=record.place, kind=ResourceType.QUEUE, mediations=(), drops_when_full=not record.durable
+        )
 
     def _add(self, subscription: Subscription) -> None:
         record = subscription.record

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text, update
 from connector.spi import Message
 from connector_bus.store.claims import EXCLUSIVELY, claiming, counted, first_due, free_lines, freeing
 from connector_bus.store.contract import IndexLine, PreparedUnit
+from connector_bus.store.engine_proof import EngineProof
 from connector_bus.store.index_line import (
     headers_on,
     headers_where,
@@ -42,6 +43,7 @@ from connector_bus.store.shared_schema import (
 )
 from connector_bus.store.subscription import StoredSubscription, subscription_of
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
+from connector_bus.store.unread import Unread
 from connector_bus.store.writer import GroupWriter
 
 __all__ = ["PostgresqlPlace", "PostgresqlStore"]
@@ -58,11 +60,12 @@ class PostgresqlStore:
         engine_name: This engine's name, unique among those that share the store.
 
     Raises:
+        LoginRefused: CF-BUS-453 where another engine presents another inter-engine alias.
         MessagingError: CF-BUS-050 or -051 where it isn't ours to use (it is left as it is), -082 where an engine of
             the name is at work, -083 where the server can't be reached, -084 without its driver.
     """
 
-    def __init__(self, place: PostgresqlPlace, engine_name: str) -> None:
+    def __init__(self, place: PostgresqlPlace, engine_name: str, proof: EngineProof | None = None) -> None:
         self._shown = place.shown
         self._owner = engine_name
         self._namespace = place.namespace
@@ -70,7 +73,8 @@ class PostgresqlStore:
         self._lease = place.lease
         self._pool = open_engine(place)
         self._access = PostgresqlAccess(self._pool, self._shown)
-        self._membership = Membership(self._pool, engine_name, self._shown, self._channel, place.lease)
+        own = EngineProof() if proof is None else proof
+        self._membership = Membership(self._pool, engine_name, self._shown, self._channel, place.lease, own)
         self._listener = Listener(self._access.detached, self._channel, self._shown)
         try:
             with self._access.telling(STORE_UNREACHABLE):
@@ -139,6 +143,10 @@ class PostgresqlStore:
         with self._access.reading() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def as_it_came(self, sequence: int) -> Unread | None:
+        """See the contract: what other engines may have changed is in nobody's memory."""
+        return None
 
     def headers(self, destination: str) -> Sequence[tuple[int, Message]]:
         """See the contract."""
