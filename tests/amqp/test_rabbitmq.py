@@ -77,3 +77,9 @@ def test_refusals_have_our_codes(shop: Client, connection: AmqpConnection) -> No
         shop.connect("alice", "wrong")
     with pytest.raises(SignOnError, match="CF-AMQP-013"):
         shop.connect(None)
+
+
+def test_a_broker_without_transactions_is_told_when_a_unit_needs_them(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+    with client(tmp_path / "shop", rabbitmq.port, transactions=True) as shop, shop.container.transaction():
+        with pytest.raises(MessagingError, match="CF-AMQP-464"):
+            shop.connect("alice", password_of("alice"))

@@ -58,7 +58,7 @@ class AmqpConnection:
         """Send a message; when this returns the broker has accepted it, and it answers the message's id.
 
         Blocks for the broker's answer, at most for `operation_timeout`; a broker that is full gives no credit, and the
-        message waits for it. It is in no unit of work.
+        message waits for it. Within a unit of work it is sent with the commit, where the resource has `transactions`.
 
         Args:
             destination: Where to: the address at the broker.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from connector.spi import (
+    Capability,
     ConnectionManager,
     ConnectionRequestInfo,
     Explanation,
@@ -87,6 +88,10 @@ class AmqpManagedConnectionFactory(ManagedConnectionFactory):
     def __init__(self, broker: Broker, dialler: Dialler) -> None:
         self._broker = broker
         self._dialler = dialler
+
+    def effective_capabilities(self, declared: frozenset[Capability]) -> frozenset[Capability]:
+        """Units of work where the resource wants them: not every broker has transactions."""
+        return declared if self._broker.transactions else declared - {Capability.LOCAL_TRANSACTION}
 
     def create_connection_factory(self, manager: ConnectionManager) -> AmqpConnectionFactory:
         """What a look-up of one reference returns."""

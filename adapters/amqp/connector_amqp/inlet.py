@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
+from connector_amqp.coordinator import ACCEPTED, TRANSACTIONAL
 from connector_amqp.library import load_proton
 from connector_amqp.link import BrokerLink
 from connector_amqp.refusals import Condition
@@ -160,6 +161,16 @@ class Inlet(BrokerLink):
         if condition is not None:
             delivery.local.condition = load_proton().Condition(condition.name, condition.description)
         delivery.update(getattr(delivery, outcome.upper()))
+        self._settled(arrived)
+        self.wire.flush()
+
+    def accept_within(self, arrived: Arrived, unit: bytes) -> None:
+        """Accept a message within a transaction: it is gone with the commit, and comes again without."""
+        if self._ended is not None or arrived.delivery._impl not in self._out:
+            return
+        proton = load_proton()
+        arrived.delivery.local.data = [unit, proton.Described(proton.ulong(ACCEPTED), [])]
+        arrived.delivery.update(TRANSACTIONAL)
         self._settled(arrived)
         self.wire.flush()
 

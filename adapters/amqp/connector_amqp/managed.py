@@ -10,8 +10,9 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar, final
 
 from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason
-from connector.spi import ConnectionDescription, ManagedConnection, Message
+from connector.spi import ConnectionDescription, ManagedConnection, Message, UnitOfWork
 from connector_amqp.codec import decoded, encoded
+from connector_amqp.coordinator import NO_TRANSACTIONS, REQUEST_WITHIN_UNIT, AmqpBranch, Coordinator
 from connector_amqp.inlet import Arrived, Inlet
 from connector_amqp.loop import LoopThread
 from connector_amqp.outlet import Outlet
@@ -54,6 +55,13 @@ class AmqpManagedConnection(ManagedConnection):
         self._outlets: OrderedDict[str, Outlet] = OrderedDict()
         self._inlets: dict[str, Inlet] = {}
         self._replies: Inlet | None = None
+        self._coordinator: Coordinator | None = None
+        self._unit: bytes | None = None  # the transaction that it takes part in
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is no more."""
+        return self._wire.lost_because is not None
 
     @property
     def broker(self) -> str:
@@ -87,6 +95,26 @@ class AmqpManagedConnection(ManagedConnection):
             return False
         return True
 
+    def take_part(self, unit: UnitOfWork) -> AmqpBranch:
+        """Take part in a unit of work as its last resource. Blocks for a round trip or two.
+
+        Raises MessagingError CF-AMQP-464 where the broker has no transactions, ConnectionFailed CF-AMQP-023.
+        """
+        try:
+            self._unit = self._run(self._declare(), "the beginning of a transaction")
+        except ConnectionFailed:
+            raise
+        except ConnectorError as error:
+            raise MessagingError(NO_TRANSACTIONS, broker=self.broker, why=error.text) from error
+        return AmqpBranch(self, unit, self._broker.resource)
+
+    def discharge(self, *, fail: bool) -> None:
+        """End the transaction that it takes part in. Blocks for a round trip. Raises as the coordinator does."""
+        ended, self._unit = self._unit, None
+        coordinator = self._coordinator
+        if ended is not None and coordinator is not None:
+            self._run(coordinator.discharge(ended, fail=fail), "the end of a transaction")
+
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def send(self, destination: str, message: Message) -> str:
@@ -108,7 +136,12 @@ class AmqpManagedConnection(ManagedConnection):
         return [self._read(data, destination) for data in found]
 
     def request(self, destination: str, message: Message, timeout: float | None) -> Message | None:
-        """Send and wait for the reply on a temporary queue; None after `timeout` seconds. Blocks."""
+        """Send and wait for the reply on a temporary queue; None after `timeout` seconds. Blocks.
+
+        Raises MessagingError CF-AMQP-468 within a unit of work.
+        """
+        if self._unit is not None:
+            raise MessagingError(REQUEST_WITHIN_UNIT, destination=destination)
         message_id = message.message_id or f"ID:{uuid.uuid4()}"
         reply_to = self._run(self._reply_queue(), "a temporary reply queue")
         self.send(destination, message.replace(message_id=message_id, reply_to=reply_to))
@@ -120,7 +153,7 @@ class AmqpManagedConnection(ManagedConnection):
     async def _send(self, destination: str, data: bytes) -> None:
         outlet = await self._outlet(destination)
         try:
-            await outlet.send(data)
+            await outlet.send(data, self._unit)
         except asyncio.CancelledError:
             self._outlets.pop(destination, None)
             outlet.close()  # whether it was taken is not known: nothing later must be taken for its answer
@@ -168,8 +201,18 @@ class AmqpManagedConnection(ManagedConnection):
         except MessagingError as error:
             inlet.settle(arrived, "rejected", Condition("amqp:decode-error", error.text))
             raise
-        inlet.settle(arrived, "accepted")
+        if self._unit is None:
+            inlet.settle(arrived, "accepted")
+        else:
+            inlet.accept_within(arrived, self._unit)
         return message
+
+    async def _declare(self) -> bytes:
+        if self._coordinator is None or not self._coordinator.stands:
+            coordinator = Coordinator(self._wire)
+            await coordinator.open()
+            self._coordinator = coordinator
+        return await self._coordinator.declare()
 
     async def _look(self, destination: str, limit: int, selector: str | None) -> list[bytes]:
         inlet = Inlet(self._wire, destination, copy=True, selector=selector)

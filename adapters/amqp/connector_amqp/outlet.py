@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
+from connector_amqp.coordinator import ACCEPTED, TRANSACTIONAL
 from connector_amqp.link import BrokerLink
 from connector_amqp.refusals import Condition, condition_of, refusal
 from connector_amqp.wire import Wire
@@ -34,8 +35,12 @@ class Outlet(BrokerLink):
         self._answers: dict[str, asyncio.Future[None]] = {}
         self._tags = 0
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes, unit: bytes | None = None) -> None:
         """Send, and wait until the broker has accepted it. Waits for credit first.
+
+        Args:
+            data: The whole message.
+            unit: The transaction that it belongs to; None for none.
 
         Raises what the broker refuses (AccessDenied CF-AMQP-020, NameNotFound -021, MessagingError -022),
         MessagingError CF-AMQP-030, ConnectionFailed CF-AMQP-023.
@@ -47,7 +52,10 @@ class Outlet(BrokerLink):
         tag = str(self._tags)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answers[tag] = answer
-        self._link.delivery(tag)
+        delivery = self._link.delivery(tag)
+        if unit is not None:
+            delivery.local.data = [unit]
+            delivery.update(TRANSACTIONAL)
         self._link.stream(data)
         self._link.advance()
         self.wire.flush()
@@ -85,6 +93,12 @@ class Outlet(BrokerLink):
         state = delivery.remote_state
         if state == delivery.ACCEPTED:
             return True
+        if state == TRANSACTIONAL:
+            fields = delivery.remote.data
+            outcome = fields[1] if isinstance(fields, list | tuple) and len(fields) > 1 else None
+            descriptor = getattr(outcome, "descriptor", None)
+            taken = descriptor == ACCEPTED or str(descriptor) == "amqp:accepted:list"
+            return True if taken else self._not_taken("not accepted within the transaction")
         if state == delivery.REJECTED:
             return refusal(self.wire.broker, self.what, condition_of(delivery.remote.condition))
         if state in (delivery.RELEASED, delivery.MODIFIED):

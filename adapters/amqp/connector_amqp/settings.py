@@ -74,6 +74,7 @@ class Broker:
         connect_timeout: Seconds for connecting and signing on at one endpoint.
         operation_timeout: Seconds for the broker's answer to one operation.
         idle_timeout: Seconds after which a silent broker is taken for dead.
+        transactions: Whether connections take part in units of work.
         target_chain: The chain over which an engine of ours is wanted; None for any.
     """
 
@@ -89,6 +90,7 @@ class Broker:
     operation_timeout: float = 30.0
     idle_timeout: float = 60.0
     target_chain: str | None = None
+    transactions: bool = False
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.endpoints))
@@ -134,6 +136,7 @@ def read_broker(resource: str, properties: Mapping[str, Any]) -> Broker:
             "operation_timeout",
             "idle_timeout",
             "target_chain",
+            "transactions",
         )
         if properties.get(name) is not None
     }
