@@ -1,4 +1,4 @@
-"""A PostgreSQL server to measure against, it and the benchmark each kept to one core."""
+"""A PostgreSQL server to measure against, it and the benchmark kept to one core, or each to one of its own."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def throw_away_postgresql() -> Any:
 
 
 @contextmanager
-def each_on_one_core(server: Any) -> Iterator[str]:
-    """Keep this process to one core and the server's processes, with those that it will start, to another one.
+def pinned_to_cores(server: Any, *, together: bool) -> Iterator[str]:
+    """Keep this process to one core, and the server's processes, with those that it will start, to the same or another.
 
+    Together the work of both sides counts, and no other core has to be woken; apart, the round trips count.
     Answers what was done, in words. On a machine with one core they share it; where the system can't pin, nothing is.
     """
     if not hasattr(os, "sched_setaffinity"):
@@ -36,10 +37,11 @@ def each_on_one_core(server: Any) -> Iterator[str]:
     cores = sorted(before)
     try:
         os.sched_setaffinity(0, {cores[0]})
+        other = cores[0] if together else cores[-1]
         for process in _with_children(server._process.pid):
             with suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setaffinity(process, {cores[-1]})
-        yield f"client pinned to core {cores[0]}, server to core {cores[0]}"
+                os.sched_setaffinity(process, {other})
+        yield f"client pinned to core {cores[0]}, server to core {other}"
     finally:
         os.sched_setaffinity(0, before)
 

@@ -11,6 +11,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -38,6 +39,11 @@ GROUPS = 50
 GROUPS_EACH = 8
 QUESTIONS = 500
 MICRO = 1e6
+#: Half of the groups may use the topic space at all.
+SPACE_ROLES: Assignments = {
+    role: frozenset(Holder(HolderKind.GROUP, f"g{number}") for number in range(0, GROUPS, 2))
+    for role in (Role.SENDER, Role.RECEIVER)
+}
 #: The policy engines take milliseconds: fewer questions a round.
 FEW = 50
 
@@ -115,7 +121,7 @@ def deciding(rules: int, repeat: int = 20) -> Measure:
 
 def deciding_topics(topics: int, repeat: int = 20) -> Measure:
     """Microseconds for one of our decisions on a topic, as it is made for each message and subscriber."""
-    paths = [f"a{number % 10}/b{number % 100}/c{number}" for number in range(topics)]
+    paths = [_topic(number) for number in range(topics)]
     tree = TopicTree({path: TopicGrants(holders_of(number)) for number, path in enumerate(paths)})
     space = ResourceGrants(ResourceType.TOPIC_SPACE, {}, inherits=False, topics=tree)
     policy = CompiledPolicy(PolicyDefinition("bus", "realm", resources={"space": space}))
@@ -128,6 +134,29 @@ def deciding_topics(topics: int, repeat: int = 20) -> Measure:
         QUESTIONS,
         repeat,
     )
+
+
+def whole(rules: int, topics: int) -> PolicyDefinition:
+    """One bus that has all at once: that many assignments on queues, and a topic space with that many topics."""
+    tree = TopicTree({_topic(number): TopicGrants(holders_of(number)) for number in range(topics)})
+    space = ResourceGrants(ResourceType.TOPIC_SPACE, SPACE_ROLES, inherits=False, topics=tree)
+    return replace(definition(rules), resources={**definition(rules).resources, "space": space})
+
+
+def deciding_whole(rules: int, topics: int, repeat: int = 20) -> Measure:
+    """Microseconds for one of our decisions on a whole bus: a queue, then a topic with its topic space, in turns."""
+    policy, chance = CompiledPolicy(whole(rules, topics)), random.Random(22)
+    asked: list[tuple[Subject, Role, str, str | None]] = []
+    for number, (_, subject, role, queue) in enumerate(questions(rules)):
+        topic = _topic(chance.randrange(topics)) + ("/deeper" if not number % 3 else "")
+        asked.append((subject, role, "space", topic) if number % 2 else (subject, role, queue, None))
+    return _timed(
+        lambda: [policy.decide(subject, role, name, topic) for subject, role, name, topic in asked], QUESTIONS, repeat
+    )
+
+
+def _topic(number: int) -> str:
+    return f"a{number % 10}/b{number % 100}/c{number}"
 
 
 def asking_casbin(rules: int, asked: Sequence[Question]) -> Callable[[], list[bool]]:
@@ -168,6 +197,7 @@ def run(*, quick: bool) -> list[Result]:
     ours = [policy.decide(one.subject, one.role, one.queue) for one in few]
     peers = {"pycasbin FastEnforcer": (asking_casbin, 1 / 80), "cedarpy": (asking_cedar, 1 / 20)}
     at_ten_thousand, topics = deciding(RULES), deciding_topics(TOPICS)
+    at_the_limit = deciding_whole(RULES, TOPICS)
     results = [
         against_limit(
             f"bus decision, {RULES:,} rules",
@@ -179,6 +209,19 @@ def run(*, quick: bool) -> list[Result]:
         against_limit(f"topic decision, {TOPICS:,} topics", [topics() for _ in range(rounds)], 1.0, unit="µs"),
         _flat("bus decision, 100,000 rules", "1,000 rules", deciding(100_000), deciding(1_000), rounds),
         _flat(f"topic decision, {TOPICS:,} topics", "100 topics", topics, deciding_topics(100), rounds),
+        against_limit(
+            f"decision on one bus of {RULES:,} rules and {TOPICS:,} topics",
+            [at_the_limit() for _ in range(rounds)],
+            1.0,
+            unit="µs",
+        ),
+        _flat(
+            f"decision on one bus of 100,000 rules and {TOPICS:,} topics",
+            "1,000 rules, 100 topics",
+            deciding_whole(100_000, TOPICS),
+            deciding_whole(1_000, 100),
+            rounds,
+        ),
     ]
     for name, (make, goal) in peers.items():
         ask = make(RULES, few)

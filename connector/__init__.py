@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from connector.admin.buses.administration import BusAdministration
     from connector.container.container import Container
     from connector.endpoint.declaration import MessageContext, message_driven
     from connector.errors import ConnectorError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BusAdministration",
     "Container",
     "MessageContext",
     "message_driven",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "BusAdministration": "connector.admin.buses.administration",
     "Container": "connector.container.container",
     "MessageContext": "connector.endpoint.declaration",
     "message_driven": "connector.endpoint.declaration",

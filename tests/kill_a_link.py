@@ -1,6 +1,6 @@
 """One end of a link in a process of its own, to be killed; run by tests/bus/test_link_kills.py, not a test itself.
 
-    python kill_a_link.py britain|france FOLDER SOCKETS RUN
+    python kill_a_link.py britain|france FOLDER SOCKETS|OWN-PORT:OTHER-PORT RUN
 
 Prints `ready`. Britain then sends to France as fast as it can, and prints the body of each message once it is
 acknowledged; when its input ends it sends no more, waits until its queue is empty, and prints `drained`.
@@ -11,9 +11,11 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from support_bus import FakeContext, FakeIdentity, FakeWorkManager, MemoryAudit, World
 from support_links import ALIASES, at_a_socket
+from support_network_links import BASIC, TestTls, at_a_port, chain_settings
 
 from connector.spi import AuthenticationData, Secret, SystemClock
 from connector_bus import BusResourceAdapter
@@ -24,11 +26,12 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def main(bus: str, folder: Path, sockets: Path, run: str) -> None:
+def main(bus: str, folder: Path, way: str, run: str) -> None:
     identity = FakeIdentity()
     works = FakeWorkManager(identity, threaded=True)
-    sections = {"buses": {bus: at_a_socket(bus, sockets)}}
-    context = FakeContext(works, identity, folder, sections, MemoryAudit(), SystemClock(), f"of-{bus}")
+    context = FakeContext(
+        works, identity, folder, sections(bus, way), MemoryAudit(), SystemClock(), f"of-{bus}", TestTls(folder)
+    )
     context.aliases["link"] = AuthenticationData("link", *_login())
     adapter = BusResourceAdapter()
     adapter.start(context)
@@ -46,6 +49,13 @@ def main(bus: str, folder: Path, sockets: Path, run: str) -> None:
     ended.wait()
     world.stop()
     say("stopped")
+
+
+def sections(bus: str, way: str) -> dict[str, Any]:
+    own, found, other = way.partition(":")
+    if not found:
+        return {"buses": {bus: at_a_socket(bus, Path(way))}}
+    return {"buses": {bus: at_a_port(bus, int(other), {}, over=BASIC)}, "chains": chain_settings(BASIC, int(own))}
 
 
 def _login() -> tuple[str, Secret]:
@@ -68,4 +78,4 @@ def send(world: World, run: str, ended: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4])

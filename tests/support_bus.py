@@ -520,11 +520,13 @@ def start_world(
     container: str = "weather",
     aliases: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     tls: Any = None,
+    chains: Mapping[str, Any] | None = None,
+    identity: FakeIdentity | None = None,
 ) -> World:
     """Start an adapter in a folder; `stop` it in the end. `aliases` are users and passwords."""
-    identity = FakeIdentity(security_enabled=admin_security)
+    identity = identity or FakeIdentity(security_enabled=admin_security)
     works = FakeWorkManager(identity, threaded=threaded)
-    sections = {"buses": {"weather": weather_bus()} if buses is None else buses}
+    sections = {"buses": {"weather": weather_bus()} if buses is None else buses, "chains": chains or {}}
     context = FakeContext(works, identity, folder, sections, MemoryAudit(), ManualClock(), container, tls)
     for alias, (user, password) in aliases.items():
         context.aliases[alias] = AuthenticationData(alias, user, Secret(password))

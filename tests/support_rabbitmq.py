@@ -91,6 +91,8 @@ class RabbitMQ:
         server = _server()
         assert server is not None
         self._log = (self._folder / "output.log").open("wb")
+        # The port mapper as a program of ours: what the server starts by itself would outlive tests that are killed.
+        self._mapper = self._run(["epmd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._process = self._run([str(server)], stdout=self._log, stderr=subprocess.STDOUT)
         self._probe: subprocess.Popen[Any] | None = None
         try:
@@ -118,8 +120,9 @@ class RabbitMQ:
                 if pipe is not None:
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
-        # The port mapper that came with it; it has a port of its own, so it is nobody else's.
+        # The port mapper, whoever started it; it has a port of its own, so it is nobody else's.
         subprocess.run(["epmd", "-kill"], env=self._environment, check=False, capture_output=True)
+        self._mapper.wait(10)
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -38,6 +38,8 @@ max_depth = 1
 max_message_size = 1000
 [chains.InboundBasicMessaging]
 port = 0
+"""
+RESOURCE = """
 [resources."jms/weather"]
 adapter = "bus"
 properties = { bus = "weather" }
@@ -75,7 +77,7 @@ class Wire:
         adapter: Any = container._parts.adapters["bus"]
         self.adapter = adapter
         self.listeners = adapter._listeners
-        self.bus = adapter._buses["weather"]
+        self.bus = adapter._buses.get("weather")
         self._clients = ExitStack()
 
     def port(self, chain: str = "InboundBasicMessaging") -> int:
@@ -111,11 +113,18 @@ def wire(
     connectors: str = '["user:alice", "user:bob", "user:carol"]',
     extra: str = "",
     engine: str | None = None,
+    bus: str = "",
+    name: str = "weather",
 ) -> Iterator[Wire]:
-    """A container on a fresh profile."""
+    """A container on a fresh profile; `bus` are further lines of the bus's own table."""
     require_proton()
     _write_users(folder / "users.toml")
-    text = CONFIGURATION.replace("PERMITTED", permitted).replace("CONNECTORS", connectors) + extra
+    text = CONFIGURATION.replace("PERMITTED", permitted).replace("CONNECTORS", connectors)
+    text += RESOURCE + extra
+    text = text.replace("[buses.weather]\n", f"[buses.weather]\n{bus}\n", 1)
+    if "engine = false" in bus:
+        text = text.replace(RESOURCE, "")
+    text = text.replace('name = "weather"\n', f'name = "{name}"\n', 1)
     (folder / "connector.toml").write_text(text)
     with Container.open(folder / "connector.toml", engine=engine) as container:
         running = Wire(container)

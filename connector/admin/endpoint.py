@@ -11,6 +11,7 @@ from connector.admin.address import SocketAddress
 from connector.admin.dispatch import Dispatcher
 from connector.admin.failure import Failure
 from connector.admin.request_server import MOST_REQUESTS, TRANSFER_TIMEOUT, RequestServer
+from connector.admin.visits import Visit
 from connector.admin.wire import (
     REQUEST_LIMIT,
     RESPONSE_LIMIT,
@@ -69,18 +70,21 @@ class AdminEndpoint:
         if self._server.close():
             self._address.release()
 
-    def _serve(self, connection: socket.socket) -> None:
-        answer = self._answer(connection)
+    def _serve(self, visit: Visit) -> None:
+        connection = visit.connection
+        answer = self._answer(visit)
         if answer is not None:
             connection.settimeout(TRANSFER_TIMEOUT)
             connection.sendall(answer)
 
-    def _answer(self, connection: socket.socket) -> bytes | None:
+    def _answer(self, visit: Visit) -> bytes | None:
         """The response to the request on a connection; None for a connection that asks nothing (a probe)."""
+        connection = visit.connection
         uid = peer_uid(connection)
         try:
             _check_peer(uid)
             line = read_line(connection, REQUEST_LIMIT, TRANSFER_TIMEOUT)
+            visit.heard()
             if not line:
                 return None
             request = decode(line, "request")

@@ -6,8 +6,11 @@ import logging
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import final
+
+from connector.admin.visits import Visit, whom_to_shed
 
 log = logging.getLogger("connector.admin")
 
@@ -17,6 +20,8 @@ TRANSFER_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 1.0
 #: Requests at the same time; more wait in the socket's queue.
 MOST_REQUESTS = 32
+#: Seconds until the next try where no connection can be accepted, for want of file descriptors say.
+BACK_OFF = 0.5
 
 
 @final
@@ -25,17 +30,26 @@ class RequestServer:
 
     Args:
         listener: Bound and listening; closed by `close`.
-        serve: Serves one connection to its end; on a thread of its own, and may raise OSError where the other end goes.
+        serve: Serves one visit to its end; on a thread of its own, and may raise OSError where the other end goes.
+            Whoever has said nothing yet is sent away where all places are taken; see `Visit.heard`.
         what: What listens, for the log.
+        monotonic: The time.
     """
 
-    def __init__(self, listener: socket.socket, serve: Callable[[socket.socket], None], what: str) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        serve: Callable[[Visit], None],
+        what: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._listener = listener
+        self._monotonic = monotonic
         self._handle = serve
         self._what = what
-        # Mutable: the threads of requests under way, changed under the lock. `_stopping` is set once.
+        # Mutable: the requests under way with their threads, changed under the lock. `_stopping` is set once.
         self._lock = threading.Lock()
-        self._requests: set[threading.Thread] = set()
+        self._requests: dict[threading.Thread, Visit] = {}
         self._stopping = threading.Event()
         self._places = threading.BoundedSemaphore(MOST_REQUESTS)
         self._waker, self._woken = socket.socketpair()
@@ -70,30 +84,53 @@ class RequestServer:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 selector.select()
-                if self._stopping.is_set() or not self._places.acquire(timeout=CLOSE_TIMEOUT):
+                if self._stopping.is_set() or not self._has_place():
                     continue
                 try:
-                    connection, _ = self._listener.accept()
+                    visit = self._visit()
+                except BlockingIOError:  # it has hung up meanwhile
+                    self._places.release()
+                    continue
                 except OSError as error:
                     self._places.release()
                     log.warning("%s could not accept a request: %s", self._what, type(error).__name__)
+                    self._stopping.wait(BACK_OFF)
                     continue
-                self._start(connection)
+                self._start(visit)
 
-    def _start(self, connection: socket.socket) -> None:
-        thread = threading.Thread(target=self._serve, args=(connection,), name="connector-admin-request", daemon=True)
+    def _visit(self) -> Visit:
+        connection, address = self._listener.accept()
+        try:
+            return Visit(connection, address, self._monotonic())
+        except OSError:
+            connection.close()
+            raise
+
+    def _has_place(self) -> bool:
+        """Whether there is a place for one more; where there is none one is made, if somebody can be sent away."""
+        if self._places.acquire(blocking=False):
+            return True
         with self._lock:
-            self._requests.add(thread)
+            shed, wait = whom_to_shed(self._requests.values(), self._monotonic())
+        if shed is not None:
+            log.info("%s sends a connection away that has said nothing: all places are taken", self._what)
+            shed.shed()
+        return self._places.acquire(timeout=CLOSE_TIMEOUT if wait is None else wait)
+
+    def _start(self, visit: Visit) -> None:
+        thread = threading.Thread(target=self._serve, args=(visit,), name="connector-admin-request", daemon=True)
+        with self._lock:
+            self._requests[thread] = visit
         thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, visit: Visit) -> None:
         try:
-            with connection:
-                self._handle(connection)
+            with visit:
+                self._handle(visit)
         except OSError as error:
             # The other end went away or is too slow: nobody is left to tell.
             log.debug("a request of %s ended early: %s", self._what, type(error).__name__)
         finally:
-            self._places.release()
             with self._lock:
-                self._requests.discard(threading.current_thread())
+                self._requests.pop(threading.current_thread(), None)
+            self._places.release()

@@ -15,6 +15,7 @@ from typing import final
 from connector.admin.dispatch import Dispatcher
 from connector.admin.failure import Failure
 from connector.admin.request_server import MOST_REQUESTS, TRANSFER_TIMEOUT, RequestServer
+from connector.admin.visits import Visit
 from connector.admin.wire import REQUEST_LIMIT, RESPONSE_LIMIT, ProtocolError, decode, encode, read_line
 from connector.errors import ConnectionFailed, Reason
 from connector.security.tls.contexts import TlsContexts
@@ -59,18 +60,20 @@ class AdminTlsEndpoint:
         """Take no more requests, give those under way a second. Harmless when called twice."""
         self._server.close()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, visit: Visit) -> None:
+        connection = visit.connection
         connection.settimeout(TRANSFER_TIMEOUT)
         address = connection.getpeername()
         with self._contexts.current().wrap_socket(connection, server_side=True) as secured:
-            answer = self._answer(secured, f"{address[0]}:{address[1]}")
+            answer = self._answer(secured, visit, f"{address[0]}:{address[1]}")
             if answer is not None:
                 secured.settimeout(TRANSFER_TIMEOUT)
                 secured.sendall(answer)
 
-    def _answer(self, secured: ssl.SSLSocket, peer: str) -> bytes | None:
+    def _answer(self, secured: ssl.SSLSocket, visit: Visit, peer: str) -> bytes | None:
         try:
             line = read_line(secured, REQUEST_LIMIT, TRANSFER_TIMEOUT)
+            visit.heard()
             if not line:
                 return None
             request = decode(line, "request")

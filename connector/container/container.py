@@ -183,6 +183,11 @@ class Container:
         return self._path
 
     @property
+    def overrides(self) -> Mapping[str, Any]:
+        """The settings that it was opened with over those of its files."""
+        return self._sources.overrides or {}
+
+    @property
     def admin_port(self) -> AdminPort | None:
         """Where administration from elsewhere is to come in (CONF-7); None for nowhere."""
         return self._parts.configuration.admin_port

@@ -19,8 +19,9 @@ from connector.errors import ConfigError, Reason, SecurityError
 from connector.security.durable_file import exclusive, replace_file
 from connector.security.passwords import DEFAULT_COST, ScryptCost, hash_password, verify_password
 from connector.security.plain_name import is_plain_name
+from connector.security.scram import fitting_nothing, scram_verifier_of
 from connector.security.users_document import UsersDocument, read_users
-from connector.spi import Secret
+from connector.spi import ScramVerifier, Secret
 
 _log = logging.getLogger("connector.security")
 
@@ -54,14 +55,16 @@ class FileUserRegistry:
         realm: The realm's name.
         path: The file; a missing one is an empty registry, and the first `add_user` makes it.
         cost: What new password hashes cost.
+        scram: Whether new passwords get a verifier for SCRAM-SHA-256, and users sign on by it once each has one.
 
     Constructing reads the file. Raises ConfigError where it can't be understood (all mistakes, with file and line) or
     read. Safe to use from any thread, and beside other processes that use the file: changes are atomic and exclude
     each other.
     """
 
-    def __init__(self, realm: str, path: Path, cost: ScryptCost = DEFAULT_COST) -> None:
+    def __init__(self, realm: str, path: Path, cost: ScryptCost = DEFAULT_COST, *, scram: bool = False) -> None:
         self._realm = realm
+        self._scram = scram
         self._path = path
         self._cost = cost
         self._lock = threading.Lock()
@@ -104,6 +107,22 @@ class FileUserRegistry:
         """All groups, sorted."""
         return tuple(sorted(self._current().groups))
 
+    def scram_offered(self) -> bool:
+        """Whether every user has a verifier, and the realm wants them."""
+        users = self._current().users.values()
+        return self._scram and bool(users) and all(user.scram is not None for user in users)
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        """The verifier of a user, or for whoever has none one that nothing fits; None where SCRAM is not offered."""
+        users = self._current().users
+        present = [each.scram for each in users.values() if each.scram is not None]
+        if not self._scram or not present:
+            return None
+        known = users.get(user)
+        if known is not None and known.scram is not None:
+            return known.scram
+        return fitting_nothing(user, min(present, key=lambda each: each.server_key))
+
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user. Blocks for hashing and disk.
 
@@ -113,13 +132,15 @@ class FileUserRegistry:
             ConfigError: The file can't be understood just now; it is left alone.
         """
         members = sorted({_fit(group) for group in groups})
-        hashed = hash_password(password, self._cost)
+        hashed, verifier = hash_password(password, self._cost), self._verifier(password)
 
         def add(users: Table) -> None:
             if user in users:
                 raise SecurityError(USER_EXISTS, user=user)
             entry = tomlkit.table()
             entry["password"] = hashed
+            if verifier is not None:
+                entry["scram"] = verifier
             entry["groups"] = members
             users[_fit(user)] = entry
 
@@ -138,8 +159,16 @@ class FileUserRegistry:
 
     def set_password(self, user: str, password: Secret) -> None:
         """Replace a user's password. Blocks for hashing and disk. Raises as `add_user`; CF-SEC-041 for no such user."""
-        hashed = hash_password(password, self._cost)
-        self._change(lambda users: _entry(users, user).update({"password": hashed}))
+        hashed, verifier = hash_password(password, self._cost), self._verifier(password)
+
+        def replace(users: Table) -> None:
+            entry = _entry(users, user)
+            entry.update({"password": hashed})
+            entry.pop("scram", None)  # it was of the former password
+            if verifier is not None:
+                entry["scram"] = verifier
+
+        self._change(replace)
 
     def set_groups(self, user: str, groups: Iterable[str]) -> None:
         """Replace a user's groups. Blocks for the disk. Raises as `add_user`; CF-SEC-041 for no such user."""
@@ -148,6 +177,9 @@ class FileUserRegistry:
 
     def forget(self, user: str | None = None) -> None:
         """Nothing to do: the file is read again whenever it has changed, so what is known is never older than it."""
+
+    def _verifier(self, password: Secret) -> str | None:
+        return scram_verifier_of(password) if self._scram else None
 
     def _current(self) -> UsersDocument:
         """What is in force: the file as it is, or as it was understood last."""
@@ -207,7 +239,7 @@ class FileUserRegistry:
 
 
 def file_registry(realm: str, settings: Mapping[str, Any]) -> FileUserRegistry:
-    """The provider of the registry `file`: makes it from the `[realms.NAME]` table (`path`). Blocks for the disk.
+    """The provider of the registry `file`: makes it from the `[realms.NAME]` table (`path`, `scram`). Blocks.
 
     Raises:
         ConfigError: The file is missing (CF-SEC-030), can't be read (CF-SEC-037) or has mistakes (CF-CONF-001).
@@ -215,7 +247,7 @@ def file_registry(realm: str, settings: Mapping[str, Any]) -> FileUserRegistry:
     path = Path(settings["path"])
     if not path.exists():
         raise ConfigError(USERS_FILE_MISSING, path=path, realm=realm)
-    return FileUserRegistry(realm, path)
+    return FileUserRegistry(realm, path, scram=settings.get("scram") is True)
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

@@ -10,7 +10,16 @@ from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable
 from connector.security import scope
 from connector.security.inbound_map import InboundMap
 from connector.security.registry_answers import RegistryAnswers
-from connector.spi import AuditEvent, AuditLog, Outcome, Secret, Subject, UserRegistry
+from connector.spi import (
+    AuditEvent,
+    AuditLog,
+    Outcome,
+    ScramVerifier,
+    ScramVerifiers,
+    Secret,
+    Subject,
+    UserRegistry,
+)
 
 AUTHENTICATION_REFUSED = Reason(
     "CF-SEC-010",
@@ -108,6 +117,32 @@ class ContainerIdentity:
         if groups is None:
             self._record("assert", user, Outcome.DENIED, USER_UNKNOWN.code)
             raise AuthenticationFailed(USER_UNKNOWN, realm=self.realm, user=user)
+        return Subject.of_user(user, self.realm, sorted(groups))
+
+    def scram_offered(self) -> bool:
+        """Whether users can sign on by SCRAM-SHA-256: the registry has a verifier of each."""
+        registry = self._answers.registry
+        return isinstance(registry, ScramVerifiers) and registry.scram_offered()
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        """The verifier of a user, or one that nothing fits; None where that is not offered. May block."""
+        registry = self._answers.registry
+        return registry.scram_verifier(user) if isinstance(registry, ScramVerifiers) else None
+
+    def scram_ended(self, user: str, *, proved: bool) -> Subject:
+        """The subject of a user who has, or has not, proved to know the password; audited as `authenticate` is.
+
+        Raises AuthenticationFailed CF-SEC-010, RegistryUnavailable.
+        """
+        try:
+            groups = self._answers.groups_of_known(user) if proved else None
+        except RegistryUnavailable as error:
+            self._record("login", user, Outcome.FAILURE, error.code)
+            raise
+        if groups is None:
+            self._record("login", user, Outcome.DENIED, AUTHENTICATION_REFUSED.code)
+            raise AuthenticationFailed(AUTHENTICATION_REFUSED, realm=self.realm, user=user)
+        self._record("login", user, Outcome.SUCCESS)
         return Subject.of_user(user, self.realm, sorted(groups))
 
     def user_exists(self, user: str) -> bool:

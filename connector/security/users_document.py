@@ -11,6 +11,8 @@ from typing import Any
 
 from connector.errors import Problem, Reason
 from connector.security.passwords import is_password_hash
+from connector.security.scram import read_scram_verifier
+from connector.spi import ScramVerifier
 
 _POSITION = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)$", re.DOTALL)
 
@@ -19,6 +21,7 @@ USERS_NOT_TOML = Reason("CF-SEC-032", "text that is not TOML: {why}", "Correct t
 USERS_KEY_UNKNOWN = Reason("CF-SEC-033", "an unknown key", "Correct or remove it.")
 USERS_NO_TABLES = Reason("CF-SEC-034", "something else", "Give each a table of its own.")
 USERS_NO_HASH = Reason("CF-SEC-035", "no password hash", "Set the password with `connector users passwd`.")
+USERS_NO_VERIFIER = Reason("CF-SEC-460", "no SCRAM verifier", "Set the password with `connector users passwd`.")
 USERS_NO_LIST = Reason("CF-SEC-036", "something else", "Write the names as a list of strings.")
 
 
@@ -29,10 +32,12 @@ class RegisteredUser:
     Attributes:
         password: The password's hash; not shown.
         groups: The groups that the user belongs to.
+        scram: The verifier for SCRAM-SHA-256; None without one.
     """
 
     password: str = field(repr=False)
     groups: frozenset[str]
+    scram: ScramVerifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def _tables(table: dict[str, Any], name: str, file: str, problems: list[Problem]
 
 def _user(name: str, entry: dict[str, Any], file: str, problems: list[Problem]) -> RegisteredUser:
     place = f"users.{name}"
-    _only(entry, ("password", "groups", "description"), f"{place}.", file, problems)
+    _only(entry, ("password", "groups", "description", "scram"), f"{place}.", file, problems)
     password = entry.get("password")
     if not isinstance(password, str) or not is_password_hash(password):
         # Never what stands there: it may be a password in plain text.
@@ -94,7 +99,12 @@ def _user(name: str, entry: dict[str, Any], file: str, problems: list[Problem]) 
     if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
         problems.append(_problem(USERS_NO_LIST, file, f"{place}.groups", "a list of group names"))
         groups = []
-    return RegisteredUser(password, frozenset(groups))
+    scram, said = None, entry.get("scram")
+    if said is not None:
+        scram = read_scram_verifier(said) if isinstance(said, str) else None
+        if scram is None:
+            problems.append(_problem(USERS_NO_VERIFIER, file, f"{place}.scram", "a verifier (SCRAM-SHA-256$…)"))
+    return RegisteredUser(password, frozenset(groups), scram)
 
 
 def _only(table: dict[str, Any], allowed: tuple[str, ...], place: str, file: str, problems: list[Problem]) -> None:

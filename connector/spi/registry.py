@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from connector.spi.secret import Secret
@@ -82,6 +83,46 @@ class RememberingRegistry(UserRegistry, Protocol):
 
     def forget(self, user: str | None = None) -> None:
         """Keep nothing of what was found before now, or nothing of one user. Does not block; raises nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScramVerifier:
+    """What a server needs to check a user's proof by SCRAM-SHA-256; it is not enough to sign on with.
+
+    Attributes:
+        salt, rounds: What the client makes its key of the password with.
+        stored_key, server_key: The keys of RFC 5802; not shown.
+    """
+
+    salt: bytes
+    rounds: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+
+@runtime_checkable
+class ScramVerifiers(Protocol):
+    """What a registry, or the identity service over it, has besides if users can sign on by SCRAM-SHA-256 (CHAIN-5)."""
+
+    def scram_offered(self) -> bool:
+        """Whether every user has a verifier: clients that are offered SCRAM would not try a password instead."""
+        ...
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        """The verifier of a user; of one who has none, or is not there, one that nothing fits and that looks alike.
+
+        None where SCRAM is not offered. May block like the registry.
+        """
+        ...
+
+
+@runtime_checkable
+class ScramIdentities(ScramVerifiers, Protocol):
+    """An identity service that lets users sign on by SCRAM-SHA-256."""
+
+    def scram_ended(self, user: str, *, proved: bool) -> Subject:
+        """The subject of a user who has proved to know the password. Raises AuthenticationFailed, also if not."""
         ...
 
 

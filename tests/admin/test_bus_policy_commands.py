@@ -114,3 +114,10 @@ def test_each_change_of_a_bus_is_audited_with_who_what_and_the_roles_considered(
     assert "administrator" in made["details"]["roles"]
     assert any("group:buyers" in line for line in made["details"]["changed"])
     assert (refused["who"], refused["outcome"], refused["reason"]) == ("carol@shop", "denied", "CF-ADM-021")
+
+
+def test_the_unique_names_of_asserters_are_written_down_as_well(shop: Shop) -> None:
+    shop("bus", "roles", "remove", "shop", "connector", "user:shop-applications")
+    assert shop("bus", "roles", "populate-unique-names", "shop").exit_code == 0
+    names = tomllib.loads(shop.text)["buses"]["shop"]["unique_names"]
+    assert names["user:shop-applications"] == "shop-applications"

@@ -1,4 +1,4 @@
-"""What every transport of a link promises: in one process, and over a socket (BUS-14)."""
+"""What every transport of a link promises: in one process, over a socket, and over the network (BUS-14)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support_bus import REALM, running
 from support_links import ALIASES, Country, france
+from support_network_links import SECURE, RegistryIdentity, TestTls, at_a_port, chain_settings
+from support_sockets import ListenerWithoutDescriptors
+from support_wire import require_proton
 
 from connector.errors import ConnectionFailed, LoginRefused
 from connector.spi import Message, Secret, UserPrincipal
@@ -20,8 +23,12 @@ from connector_bus.links.contract import LinkSession, LinkTransport
 from connector_bus.links.framing import read_frame, transfers_from_head, transfers_to_head, write_frame
 from connector_bus.links.in_process import InProcessTransport
 from connector_bus.links.local import LocalTransport
+from connector_bus.links.local_listener import LocalListener
+from connector_bus.links.network import NetworkTransport
 from connector_bus.links.transfer import Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
+from connector_bus.settings import LinkSettings
+from connector_bus.settings import LinkTransport as Kind
 from connector_bus.store.content import Content
 
 LOGIN = Login("britain", "of-britain", "france", "server", Secret("server-pw"))
@@ -39,8 +46,12 @@ class Place:
         return session
 
 
-@pytest.fixture(params=["in-process", "local"])
+@pytest.fixture(params=["in-process", "local", pytest.param("chain", marks=pytest.mark.amqp)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "chain":
+        with over_the_network(tmp_path) as made:
+            yield made
+        return
     with tempfile.TemporaryDirectory(prefix="l-", dir="/tmp") as sockets:
         path = Path(sockets) / "france.sock"
         buses = {"france": france(link_socket=str(path))}
@@ -50,6 +61,42 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             with ExitStack() as opened:
                 transport = in_process if request.param == "in-process" else LocalTransport(path)
                 yield Place(transport, Country(world, "france"), opened)
+
+
+def test_a_listener_that_can_accept_nothing_tries_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="l-", dir="/tmp") as sockets,
+        running(tmp_path, {"france": france()}, aliases=ALIASES) as world,
+    ):
+        entrance = world.adapter._entrance("france")
+        assert entrance is not None
+        path, waits = Path(sockets) / "france.sock", list[float | None]()
+        listener = LocalListener("france", path, entrance)
+        listener._socket.close()
+        listener._socket = ListenerWithoutDescriptors(2, socket.AF_UNIX)
+        monkeypatch.setattr(listener._ended, "wait", waits.append)
+        listener.start()
+        try:
+            with closing(LocalTransport(path).open(LOGIN)) as session:
+                assert session.held() == frozenset()
+        finally:
+            listener.stop()
+        assert waits == [0.5, 0.5]
+
+
+@contextmanager
+def over_the_network(folder: Path) -> Iterator[Place]:
+    require_proton()
+    tls = TestTls(folder)
+    buses, chains = {"france": at_a_port("france", 1, {})}, chain_settings(SECURE, 0)
+    with running(folder, buses, aliases=ALIASES, tls=tls, chains=chains, identity=RegistryIdentity()) as world:
+        listeners = world.adapter._listeners
+        assert listeners is not None
+        link = LinkSettings(Kind.CHAIN, endpoints=(("127.0.0.1", listeners.ports()[SECURE]),), chain=SECURE, tls="node")
+        with ExitStack() as opened:
+            yield Place(NetworkTransport(link, tls.client_context), Country(world, "france"), opened)
 
 
 def transfer(number: int, destination: str = "forecasts", **changes: object) -> Transfer:

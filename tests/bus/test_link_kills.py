@@ -8,7 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from support_rabbitmq import free_port
+from support_wire import require_proton
 
 from connector_bus.store.sqlite_store import SqliteStore
 
@@ -20,8 +25,8 @@ KILLS = int(os.environ.get("CONNECTOR_LINK_KILLS", "8"))
 class End:
     """One end of the link, as a process that can be started again."""
 
-    def __init__(self, bus: str, folder: Path, sockets: str) -> None:
-        self.bus, self.folder, self.sockets = bus, folder, sockets
+    def __init__(self, bus: str, folder: Path, way: str) -> None:
+        self.bus, self.folder, self.way = bus, folder, way
         self.runs = 0
         self.acknowledged: list[str] = []
         folder.mkdir()
@@ -29,7 +34,7 @@ class End:
 
     def start(self) -> None:
         self.runs += 1
-        arguments = [self.bus, str(self.folder), self.sockets, f"run{self.runs}"]
+        arguments = [self.bus, str(self.folder), self.way, f"run{self.runs}"]
         path = os.pathsep.join([str(PROGRAM.parent), *sys.path])
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), *arguments],
@@ -65,21 +70,33 @@ class End:
         return said.split()
 
 
-def test_nothing_is_lost_or_doubled_when_either_end_is_killed(tmp_path: Path) -> None:
-    chance = random.Random(int(os.environ.get("CONNECTOR_LINK_SEED", "7")))
+@pytest.fixture(params=["local", pytest.param("chain", marks=pytest.mark.amqp)])
+def ways(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """How Britain and France reach each other."""
+    if request.param == "chain":
+        require_proton()
+        one, other = free_port(), free_port()
+        yield f"{one}:{other}", f"{other}:{one}"
+        return
     with tempfile.TemporaryDirectory(prefix="l-", dir="/tmp") as sockets:
-        there = End("france", tmp_path / "france", sockets)
-        here = End("britain", tmp_path / "britain", sockets)
-        for _ in range(KILLS):
-            here.listen(chance.randint(1, 300))
-            victim = chance.choice((here, there))
-            victim.kill()
-            victim.start()
-        here.listen(20)
-        *rest, drained, stopped = here.end()
-        here.acknowledged += rest
-        assert (drained, stopped) == ("drained", "stopped")
-        assert there.end() == ["stopped"]
+        yield sockets, sockets
+
+
+def test_nothing_is_lost_or_doubled_when_either_end_is_killed(tmp_path: Path, ways: tuple[str, str]) -> None:
+    chance = random.Random(int(os.environ.get("CONNECTOR_LINK_SEED", "7")))
+    here_way, there_way = ways
+    there = End("france", tmp_path / "france", there_way)
+    here = End("britain", tmp_path / "britain", here_way)
+    for _ in range(KILLS):
+        here.listen(chance.randint(1, 300))
+        victim = chance.choice((here, there))
+        victim.kill()
+        victim.start()
+    here.listen(20)
+    *rest, drained, stopped = here.end()
+    here.acknowledged += rest
+    assert (drained, stopped) == ("drained", "stopped")
+    assert there.end() == ["stopped"]
     store = SqliteStore(tmp_path / "france" / "france.db")
     lines = [store.read(line.sequence) for line in store.index()]
     arrived = Counter(stored.message().body for stored in lines if stored is not None)

@@ -35,6 +35,10 @@ class WireSession:
     def __init__(self, inner: LinkSession, faults: list[str]) -> None:
         self._inner, self._faults = inner, faults
 
+    @property
+    def endpoint(self) -> str:
+        return self._inner.endpoint
+
     def held(self) -> frozenset[str]:
         return self._inner.held()
 

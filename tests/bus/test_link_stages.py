@@ -90,7 +90,7 @@ def test_a_bus_without_security_reaches_only_what_is_open_to_everyone(tmp_path: 
 @pytest.mark.parametrize("realm", [REALM, "partners", "strangers"])
 def test_an_identity_of_a_realm_that_is_neither_own_nor_trusted_is_nobodys(realm: str) -> None:
     came = UserPrincipal("dora", realm)
-    believed = arriving_as(
+    believed, _ = arriving_as(
         came, None, secured=True, authenticated=True, realm=REALM, trusted_realms=frozenset({"partners"})
     )
     assert believed == (UNAUTHENTICATED if realm == "strangers" else came)
@@ -99,7 +99,7 @@ def test_an_identity_of_a_realm_that_is_neither_own_nor_trusted_is_nobodys(realm
 def test_an_engine_is_believed_to_be_one_only_where_it_is_authenticated() -> None:
     server = ServerPrincipal("of-britain", REALM)
     for authenticated in (True, False):
-        believed = arriving_as(
+        believed, _ = arriving_as(
             server, None, secured=True, authenticated=authenticated, realm=REALM, trusted_realms=frozenset()
         )
         assert believed == (server if authenticated else UNAUTHENTICATED)

@@ -49,6 +49,11 @@ HOLDERS = [
     ALL_AUTHENTICATED,
     SERVER,
     *(Holder(HolderKind.USER, name) for name in ("alice", "bob", "weather")),
+    Holder(HolderKind.USER, "alice", "id-1"),
+    Holder(HolderKind.USER, "alice", "id-2"),  # somebody who had the name before
+    Holder(HolderKind.USER, "bob", "id-1"),
+    Holder(HolderKind.USER, "bob", "id-9"),
+    Holder(HolderKind.USER, "weather", "id-1"),  # the registry knows no unique name of that user
     *(Holder(HolderKind.GROUP, name) for name in ("clients", "ops", "alice")),
 ]
 NAMES = ["q", "r", "news", "alias", "other", "far", "gone"]
@@ -121,7 +126,7 @@ def definitions(draw: st.DrawFn) -> PolicyDefinition:
 @QUIET
 @given(definition=definitions())
 def test_every_decision_on_a_destination_is_the_one_of_the_texts(definition: PolicyDefinition) -> None:
-    compiled = CompiledPolicy(definition)
+    compiled = CompiledPolicy(definition, lambda user: oracle.UNIQUE_NAMES.get(user, ""))
     for subject, role, name in product(SUBJECTS, Role, NAMES):
         expected = oracle.may_use(definition, subject, role, name)
         assert compiled.decide(subject, role, name) is expected, (subject, role, name)
@@ -133,7 +138,7 @@ def test_every_decision_on_a_destination_is_the_one_of_the_texts(definition: Pol
 @QUIET
 @given(definition=definitions())
 def test_every_decision_on_a_topic_is_the_one_of_the_texts(definition: PolicyDefinition) -> None:
-    compiled = CompiledPolicy(definition)
+    compiled = CompiledPolicy(definition, lambda user: oracle.UNIQUE_NAMES.get(user, ""))
     kinds = {name: grants.kind for name, grants in definition.resources.items()}
     spaces = [name for name, kind in kinds.items() if kind in (ResourceType.TOPIC_SPACE, ResourceType.ALIAS)] + ["q"]
     for _ in range(2):  # the second time from what was remembered
@@ -147,7 +152,7 @@ def test_every_decision_on_a_topic_is_the_one_of_the_texts(definition: PolicyDef
 def test_every_decision_on_a_prefix_and_on_what_is_foreign_is_the_one_of_the_texts(
     definition: PolicyDefinition,
 ) -> None:
-    compiled = CompiledPolicy(definition)
+    compiled = CompiledPolicy(definition, lambda user: oracle.UNIQUE_NAMES.get(user, ""))
     for subject, role, prefix in product(SUBJECTS, Role, [*PREFIXES, "ORDERS_EU_1", "ORD", "Y", ""]):
         expected = oracle.may_use_prefix(definition, subject, role, prefix)
         assert compiled.decide_prefix(subject, role, prefix) is expected, (subject, role, prefix)
@@ -159,7 +164,7 @@ def test_every_decision_on_a_prefix_and_on_what_is_foreign_is_the_one_of_the_tex
 @QUIET
 @given(definition=definitions(), subject=st.sampled_from(SUBJECTS), role=st.sampled_from(Role))
 def test_every_explanation_says_what_is_decided(definition: PolicyDefinition, subject: Subject, role: Role) -> None:
-    compiled = CompiledPolicy(definition)
+    compiled = CompiledPolicy(definition, lambda user: oracle.UNIQUE_NAMES.get(user, ""))
     told: list[tuple[Explanation, bool]] = [(compiled.explain(subject, role), compiled.decide(subject, role))]
     for name in NAMES:
         told.append((compiled.explain(subject, role, name), compiled.decide(subject, role, name)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support_bus import USERS, FakeManager, credential, running, weather_bus
+from support_bus import REALM, USERS, FakeManager, credential, running, weather_bus
 
 from connector.errors import AccessDenied, LoginRefused, SignOnError
 from connector.spi import IdentityAssertion, Outcome, Secret, Subject
@@ -152,3 +153,21 @@ def test_a_connection_s_repr_shows_whom_it_acts_for_and_no_secret(tmp_path: Path
 def test_an_empty_subject_is_nobody_too(tmp_path: Path) -> None:
     with running(tmp_path) as world, pytest.raises(SignOnError, match="CF-BUS-010"):
         world.factory().create_managed_connection(Subject(read_only=True), None)
+
+
+@pytest.mark.parametrize("written", ["table", "names"])
+def test_only_the_user_with_the_unique_name_asserts_others(tmp_path: Path, written: str) -> None:
+    """Somebody who is given the name of a service later is not trusted with every caller."""
+    changes: dict[str, Any] = {"identity_assertion": [{"user": "server", "unique_name": "id-1"}]}
+    if written == "names":
+        changes = {"identity_assertion": ["user:server"], "unique_names": {"user:server": "id-1"}}
+    with running(tmp_path, {"weather": weather_bus(**changes)}) as world:
+        sign_on = world.adapter._buses["weather"].sign_on
+        assertion = IdentityAssertion("alice", REALM)
+        world.identity.unique_names["server"] = "id-1"
+        assert sign_on.asserted(world.identity.assert_user("server"), assertion).caller is not None
+        world.identity.unique_names["server"] = "id-2"
+        sign_on._access.recheck()
+        with pytest.raises(AccessDenied) as refused:
+            sign_on.asserted(world.identity.assert_user("server"), assertion)
+    assert refused.value.code == "CF-BUS-013"

@@ -55,6 +55,16 @@ def test_units_that_wait_together_share_a_transaction(tmp_path: Path) -> None:
     store.close()
 
 
+def test_any_number_comes_and_goes_in_one_unit_and_those_between_stay(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "bus.db")
+    store.commit(StoreUnit(insert=tuple(message(number) for number in range(1, 101))))
+    assert [line.sequence for line in store.index()] == list(range(1, 101))
+    leaving = (99, 1, 2, 3, 50, 52, 51, 75, 100)
+    store.commit(StoreUnit(insert=(message(101),), remove=leaving))
+    assert [line.sequence for line in store.index()] == [each for each in range(1, 102) if each not in leaving]
+    store.close()
+
+
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
     SqliteStore(tmp_path / "bus.db").close()
     assert stat.S_IMODE((tmp_path / "bus.db").stat().st_mode) == 0o600

@@ -221,7 +221,7 @@ def test_fencing_waits_for_a_transaction_under_way_so_that_a_write_is_before_it_
     claimed(first)
     late(shared_place, "first")
     fenced = threading.Thread(target=second.look)
-    with first._work() as connection:  # a transaction of the engine that is taken for dead
+    with first._access.working() as connection:  # a transaction of the engine that is taken for dead
         from connector_bus.store.shared_changes import apply, hold
 
         hold(connection, first.epoch, "")
@@ -344,6 +344,7 @@ def test_a_store_of_version_1_is_brought_up(shared_place: StorePlace, first: Pos
     for column in ("deliver_at", "reliability", "transfer", "routing", "topic", "space"):
         shared_place.run_sql(f"ALTER TABLE messages DROP COLUMN {column}")
     shared_place.run_sql("DROP TABLE link_transfers, subscriptions, subscription_changes")
+    shared_place.run_sql("ALTER TABLE engines DROP COLUMN proof")
     shared_place.run_sql("UPDATE schema_version SET version = 1")
     second = shared_place.shared("second")
     assert claimed(second, 2) == [1, 2]

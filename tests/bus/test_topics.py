@@ -303,7 +303,7 @@ def test_expired_messages_are_not_received_and_delayed_ones_only_when_due(world:
     assert world.adapter._buses["weather"].engine.expired == 1
 
 
-def test_a_full_subscription_refuses_the_publication_for_all_of_them(tmp_path: Path) -> None:
+def test_a_full_durable_subscription_refuses_the_publication_for_all_of_them(tmp_path: Path) -> None:
     with running(tmp_path, topics({"max_depth": 2, "send_timeout": 0.0})) as world:
         with world.connect("alice") as sender, world.connect("bob") as receiver:
             slow = receiver.subscribe("news", name="slow", durable=True)
@@ -315,6 +315,22 @@ def test_a_full_subscription_refuses_the_publication_for_all_of_them(tmp_path: P
             sender.send("news", "dropped for the full one", topic="uk", reliability="best-effort")
             assert bodies(quick) == ["dropped for the full one"]
             assert bodies(slow) == [0, 1]
+
+
+def test_a_full_subscription_that_is_not_durable_holds_up_nobody(tmp_path: Path) -> None:
+    with (
+        running(tmp_path, topics({"max_depth": 2, "send_timeout": 60.0})) as world,
+        world.connect("alice") as sender,
+        world.connect("bob") as receiver,
+    ):
+        idle, quick = receiver.subscribe("news", "uk"), receiver.subscribe("news", name="kept", durable=True)
+        for number in range(4):
+            sender.send("news", number, topic="uk")
+            assert bodies(quick) == [number]
+        assert bodies(idle) == [0, 1]
+        assert world.adapter._buses["weather"].engine.dropped == 2
+        sender.send("news", "there is room again", topic="uk")
+        assert bodies(idle) == ["there is room again"]
 
 
 def test_a_transacted_delivery_publishes_with_its_commit_or_never(world: World) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support_inbound_kit import BusInboundBackend, MemoryBackend
+from support_inbound_kit import BusInboundBackend, BusTopicBackend, MemoryBackend
 from support_kit import (
     MARIADB_USERS,
     SQL_ROLES,
     BusBackend,
+    BusTopicsBackend,
     ConfiguredIdentityBackend,
     DefaultMappingBackend,
     MariaDBBackend,
@@ -83,10 +84,22 @@ class TestBus(OutboundContract):
         return BusBackend()
 
 
+class TestBusByTopics(OutboundContract):
+    @pytest.fixture
+    def connector_backend(self) -> BusTopicsBackend:
+        return BusTopicsBackend()
+
+
 class TestBusInbound(InboundContract):
     @pytest.fixture
     def connector_inbound(self) -> BusInboundBackend:
         return BusInboundBackend()
+
+
+class TestBusTopics(InboundContract):
+    @pytest.fixture
+    def connector_inbound(self) -> BusTopicBackend:
+        return BusTopicBackend()
 
 
 class TestTheProviderOfTheDriver(InboundContract):

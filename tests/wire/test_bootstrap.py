@@ -46,7 +46,7 @@ def test_clients_are_told_where_else_the_bus_is(tmp_path: Path) -> None:
     with wire(tmp_path, extra=PLACES) as running:
         told = running.connect("alice", chain="Told").conn.remote_properties["failover-server-list"]
         assert [{str(name): value for name, value in each.items()} for each in told] == [
-            {"hostname": "other.example", "network-host": "other.example", "port": 7286, "scheme": "amqps"}
+            {"hostname": "weather", "network-host": "other.example", "port": 7286, "scheme": "amqps"}
         ]
 
 

@@ -16,10 +16,17 @@ require_proton()
 from proton import Message, ulong  # noqa: E402
 
 from connector.errors import AccessDenied  # noqa: E402
+from connector.spi import UserPrincipal  # noqa: E402
 from connector_bus.chains import message_codec  # noqa: E402
-from connector_bus.chains.quick_read import quick_read  # noqa: E402
+from connector_bus.chains.quick_read import QuickReader, quick_read  # noqa: E402
+from connector_bus.engine.intake import Stamp, stamped  # noqa: E402
+from connector_bus.reliability import Reliability  # noqa: E402
+from connector_bus.store.record import to_row  # noqa: E402
+from connector_bus.store.schema import NAMES  # noqa: E402
+from connector_bus.store.unread import Unread  # noqa: E402
 
 NOW = 1_700_000_000.0
+PLAIN = bytes(Message(b"text", inferred=True).encode())
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 names = st.text(max_size=300).filter(lambda text: "\0" not in text)
 identifiers = st.none() | names | st.integers(0, 2**64 - 1).map(ulong) | st.uuids() | st.binary(max_size=40)
@@ -75,6 +82,43 @@ def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(
     if quick is not None:
         by_hand = message_codec._quick(quick, broken, None, NOW)
         assert by_hand is None or by_hand == read_by_the_library(broken)
+
+
+@given(st.lists(messages() | st.just(PLAIN), min_size=2, max_size=6), st.lists(st.binary(max_size=4), min_size=6))
+@settings(phases=PHASES, max_examples=300, deadline=None)
+def test_what_is_remembered_of_the_one_before_changes_nothing(sent: list[bytes], tails: list[bytes]) -> None:
+    reader = QuickReader()
+    for data, tail in zip(sent, tails, strict=False):
+        for each in (data, data[: len(data) - len(tail)] + tail, data + tail, data):
+            assert reader.read(each) == quick_read(each)
+
+
+def test_messages_that_begin_alike_and_are_equally_long_are_read_once() -> None:
+    reader = QuickReader()
+    first = reader.read(PLAIN + b"one")
+    assert first is None  # longer than it says
+    one, two = (bytes(Message(body, inferred=True).encode()) for body in (b"one", b"two"))
+    assert reader.read(one) is reader.read(two)
+    assert reader.read(bytes(Message(b"two", id="two", inferred=True).encode())) != reader.read(two)
+
+
+@given(messages(), st.sampled_from([Reliability.RELIABLE, Reliability.ASSURED]))
+@settings(phases=PHASES, max_examples=300, deadline=None)
+def test_the_row_that_is_made_by_hand_is_what_the_long_way_writes(data: bytes, reliability: Reliability) -> None:
+    quick = quick_read(data)
+    if quick is None:
+        return
+    alice = UserPrincipal("alice", "weather")
+    place = message_codec.Place("requests", alice, reliability)
+    try:
+        row = message_codec.quick_row(quick, data[quick.bare :], b"alice", sequence=5, place=place, now=NOW)
+    except TypeError:
+        return
+    message = message_codec.decoded(data, "alice", NOW)
+    stamp = Stamp(5, message.message_id or row[2], alice, NOW, "requests", mediated=True, reliability=reliability)
+    stored = stamped(message, stamp)
+    assert dict(zip(NAMES, row, strict=True)) == to_row(stored)
+    assert Unread.of_row(row, b"", True, lambda _: pytest.fail("it has a row")).stored() == stored
 
 
 @pytest.mark.parametrize("body", ["text", b"bytes"])

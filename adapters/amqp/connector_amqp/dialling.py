@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignerUnknown
 from connector.spi import PasswordCredential, is_signer_unknown
+from connector_amqp.redirects import Redirected, next_hop
 from connector_amqp.sasl import Identification
 from connector_amqp.settings import Broker, Endpoint
 from connector_amqp.wire import NO_AMQP, Wire
@@ -63,8 +64,9 @@ async def dial(
     external: bool,
     container_id: str,
     tls: ssl.SSLContext | None,
+    alternatives: Sequence[Endpoint] = (),
 ) -> Wire:
-    """An opened connection to the first endpoint that answers.
+    """An opened connection to the first endpoint that answers, or to where it sends us.
 
     A refusal ends it at once: the next endpoint is of the same broker, and wrong passwords lock accounts.
 
@@ -74,6 +76,7 @@ async def dial(
         external: Whether nobody means whom the certificate says.
         container_id: Our name.
         tls: The TLS context, for a broker that has one.
+        alternatives: Where else the broker has said that it is served; tried after its endpoints.
 
     Raises ConnectionFailed CF-AMQP-010, or what is wrong with all of them: -011, -015, -421, SignerUnknown -420;
     LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014, AccessDenied CF-AMQP-024.
@@ -83,12 +86,12 @@ async def dial(
         if rounds:
             await asyncio.sleep(round_pause(rounds))
         tried.clear()
-        for endpoint in broker.endpoints:
-            who = Identification(
-                credential, external, tls is not None or broker.allow_plain_passwords, broker.virtual_host or ""
-            )
+        who = Identification(
+            credential, external, tls is not None or broker.allow_plain_passwords, broker.virtual_host or ""
+        )
+        for endpoint in dict.fromkeys((*broker.endpoints, *alternatives)):
             try:
-                return await _connect(endpoint, broker, who, container_id, tls)
+                return await _follow(endpoint, broker, who, container_id, tls)
             except LoginRefused:
                 raise
             except ConnectionFailed as error:
@@ -106,14 +109,44 @@ def _in_vain(broker: Broker, tried: Mapping[Endpoint, ConnectionFailed]) -> Conn
     return ConnectionFailed(UNREACHABLE, resource=broker.resource, tried=told)
 
 
+async def _follow(
+    first: Endpoint, broker: Broker, who: Identification, container_id: str, tls: ssl.SSLContext | None
+) -> Wire:
+    """Go where the endpoint sends us. Where nobody answers there it is asked again, for it may know of others."""
+    dead: set[Endpoint] = set()
+    while True:
+        trail, virtual_host = [first], broker.virtual_host
+        try:
+            while True:
+                try:
+                    return await _connect(trail[-1], broker, who, container_id, tls, virtual_host)
+                except Redirected as sent:
+                    _LOG.info("%s: %s", broker.resource, sent.text)
+                    trail.append(next_hop(broker.resource, trail, sent.redirect, secured=tls is not None))
+                    # What the deployer names is meant; else what the broker says.
+                    virtual_host = broker.virtual_host or sent.redirect.hostname
+        except LoginRefused:
+            raise
+        except ConnectionFailed as error:
+            if len(trail) == 1 or trail[-1] in dead:
+                raise
+            dead.add(trail[-1])
+            _LOG.info("%s: %s, where %s sends us, does not answer: %s", broker.resource, trail[-1], first, error.text)
+
+
 async def _connect(
-    endpoint: Endpoint, broker: Broker, who: Identification, container_id: str, tls: ssl.SSLContext | None
+    endpoint: Endpoint,
+    broker: Broker,
+    who: Identification,
+    container_id: str,
+    tls: ssl.SSLContext | None,
+    virtual_host: str | None,
 ) -> Wire:
     loop = asyncio.get_running_loop()
     wires: list[Wire] = []
 
     def wire() -> Wire:
-        wires.append(Wire(str(endpoint), who, container_id, broker.virtual_host, broker.idle_timeout))
+        wires.append(Wire(str(endpoint), who, container_id, virtual_host, broker.idle_timeout, broker.target_chain))
         return wires[0]
 
     host = endpoint.host if tls is not None else None

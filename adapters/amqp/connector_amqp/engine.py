@@ -15,6 +15,8 @@ from connector_amqp.library import load_proton
 MAX_FRAME: Final = 65536
 #: Sessions of one connection: each link has one of its own, since some brokers end a session for one link's fault.
 MAX_SESSIONS: Final = 255
+#: The property of open that names the chain over which we want an engine of ours.
+TARGET_CHAIN: Final = "connector:target-chain"
 
 
 @final
@@ -26,13 +28,19 @@ class ClientEngine:
         virtual_host: What of the broker is meant, or None.
         idle_timeout: Seconds after which a silent broker is taken for dead.
         on_event: Told each event of the library, by its name.
+        target_chain: The chain over which we want an engine of ours; None to say nothing of it.
 
     Attributes:
         connection: The library's connection.
     """
 
     def __init__(
-        self, container_id: str, virtual_host: str | None, idle_timeout: float, on_event: Callable[[str, Any], None]
+        self,
+        container_id: str,
+        virtual_host: str | None,
+        idle_timeout: float,
+        on_event: Callable[[str, Any], None],
+        target_chain: str | None = None,
     ) -> None:
         proton = load_proton()
         self._collector = proton.Collector()
@@ -41,7 +49,10 @@ class ClientEngine:
         self.connection.container = container_id
         if virtual_host is not None:
             self.connection.hostname = virtual_host
-        self.connection.properties = proton.PropertyDict({"product": "connector-framework client"})
+        told = {"product": "connector-framework client"}
+        if target_chain is not None:
+            told[TARGET_CHAIN] = target_chain
+        self.connection.properties = proton.PropertyDict(told)
         self._transport = proton.Transport()
         self._transport.idle_timeout = idle_timeout
         self._transport.max_frame_size = MAX_FRAME

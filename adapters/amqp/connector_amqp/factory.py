@@ -20,7 +20,8 @@ from connector_amqp.connection import AmqpConnection
 from connector_amqp.dialling import dial
 from connector_amqp.loop import LoopThread
 from connector_amqp.managed import AmqpManagedConnection
-from connector_amqp.settings import Broker
+from connector_amqp.redirects import alternatives_of
+from connector_amqp.settings import Broker, Endpoint
 from connector_amqp.wire import Wire
 
 _LOG = logging.getLogger("connector_amqp")
@@ -42,6 +43,8 @@ class Dialler:
         self._tls = tls
         # Mutable state: whose passwords were warned of already.
         self._warned: set[str] = set()
+        # And on the loop only: where else brokers have said that they are served, by resource.
+        self._alternatives: dict[str, tuple[Endpoint, ...]] = {}
 
     def open(self, broker: Broker, credential: PasswordCredential | None, *, by_certificate: bool) -> Wire:
         """An opened connection, signed on. Blocks for connecting.
@@ -59,7 +62,22 @@ class Dialler:
             if broker.allow_plain_passwords:
                 _LOG.warning("%s sends passwords to %s in plain text", broker.resource, broker)
         external = by_certificate and broker.certificate_sign_on and credential is None
-        return self.loop.run(dial(broker, credential, external=external, container_id=self._container, tls=context))
+        return self.loop.run(self.dial(broker, credential, external=external, tls=context))
+
+    async def dial(
+        self, broker: Broker, credential: PasswordCredential | None, *, external: bool, tls: ssl.SSLContext | None
+    ) -> Wire:
+        """The same on the loop, for a TLS context that is at hand."""
+        wire = await dial(
+            broker,
+            credential,
+            external=external,
+            container_id=self._container,
+            tls=tls,
+            alternatives=self._alternatives.get(broker.resource, ()),
+        )
+        self._alternatives[broker.resource] = alternatives_of(wire.peer_properties, secured=tls is not None)
+        return wire
 
 
 @final

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
 
 from connector.errors import AccessDenied, ConnectionFailed, ConnectorError, MessagingError, NameNotFound, Reason
 
@@ -44,16 +46,22 @@ class Condition:
     Attributes:
         name: AMQP's name for it.
         description: The broker's own words; may be empty.
+        info: What else it says, by name.
     """
 
     name: str
     description: str = ""
+    info: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
 
 def condition_of(found: object) -> Condition | None:
     """The library's condition as ours."""
     name = getattr(found, "name", None)
-    return None if not name else Condition(str(name), str(getattr(found, "description", None) or ""))
+    if not name:
+        return None
+    info = getattr(found, "info", None)
+    told = {str(key): value for key, value in info.items()} if isinstance(info, dict) else {}
+    return Condition(str(name), str(getattr(found, "description", None) or ""), told)
 
 
 def refusal(broker: object, what: str, condition: Condition | None) -> ConnectorError:

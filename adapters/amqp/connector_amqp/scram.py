@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import unicodedata
 from typing import Final, final
 
 from connector.spi import Secret
@@ -84,7 +85,8 @@ class ScramClient:
 
 
 def _proofs(password: Secret, salt: bytes, rounds: int, signed: bytes) -> tuple[bytes, bytes]:
-    salted = hashlib.pbkdf2_hmac("sha256", password.reveal().encode(), salt, rounds)
+    prepared = unicodedata.normalize("NFKC", password.reveal()).encode()
+    salted = hashlib.pbkdf2_hmac("sha256", prepared, salt, rounds)
     client = hmac.digest(salted, b"Client Key", "sha256")
     signature = hmac.digest(hashlib.sha256(client).digest(), signed, "sha256")
     proof = bytes(a ^ b for a, b in zip(client, signature, strict=True))

@@ -74,6 +74,7 @@ class Broker:
         connect_timeout: Seconds for connecting and signing on at one endpoint.
         operation_timeout: Seconds for the broker's answer to one operation.
         idle_timeout: Seconds after which a silent broker is taken for dead.
+        target_chain: The chain over which an engine of ours is wanted; None for any.
     """
 
     resource: str
@@ -87,6 +88,7 @@ class Broker:
     connect_timeout: float = 10.0
     operation_timeout: float = 30.0
     idle_timeout: float = 60.0
+    target_chain: str | None = None
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.endpoints))
@@ -131,6 +133,7 @@ def read_broker(resource: str, properties: Mapping[str, Any]) -> Broker:
             "connect_timeout",
             "operation_timeout",
             "idle_timeout",
+            "target_chain",
         )
         if properties.get(name) is not None
     }

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, final
 
 from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignOnError
 from connector_amqp.engine import ClientEngine
+from connector_amqp.redirects import Redirected, redirect_of
 from connector_amqp.refusals import Condition, condition_of, lost, refused_open
 from connector_amqp.sasl import Identification, SaslClient, SaslFailure, SaslState
 
@@ -86,6 +87,7 @@ class Wire(asyncio.Protocol):
         container_id: Our name to the broker.
         virtual_host: What of the broker is meant.
         idle_timeout: Seconds after which a silent broker is taken for dead.
+        target_chain: The chain over which we want an engine of ours, for a server that only knows where it is.
 
     Attributes:
         broker: See above.
@@ -96,12 +98,19 @@ class Wire(asyncio.Protocol):
     """
 
     def __init__(
-        self, broker: str, who: Identification, container_id: str, virtual_host: str | None, idle_timeout: float
+        self,
+        broker: str,
+        who: Identification,
+        container_id: str,
+        virtual_host: str | None,
+        idle_timeout: float,
+        target_chain: str | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.broker = broker
         self._who = who
         self._names = (container_id, virtual_host, idle_timeout)
+        self._target_chain = target_chain
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.lost_because: str | None = None
         self.seen = time.monotonic()
@@ -241,7 +250,7 @@ class Wire(asyncio.Protocol):
             self._refuse(self._sign_on_error(sasl))
         elif sasl.state is SaslState.AMQP:
             self._sasl = None
-            self._engine = ClientEngine(*self._names, self._on_event)
+            self._engine = ClientEngine(*self._names, self._on_event, self._target_chain)
             self._engine.connection.open()
             self._feed(sasl.rest)
 
@@ -360,7 +369,9 @@ class Wire(asyncio.Protocol):
         condition = self._condition
         connection.close()
         if not self.opened.done() and condition is not None:
-            self._refuse(refused_open(self.broker, self._user, condition))
+            redirect = redirect_of(condition)
+            refused = refused_open(self.broker, self._user, condition)
+            self._refuse(refused if redirect is None else Redirected(self.broker, redirect))
         else:
             self.flush()
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+from connector_bus.chains.bootstrap import Bootstrap
 from connector_bus.policy.definition import (
     NEW_BUS_CONNECTORS,
     NEW_BUS_DEFAULTS,
@@ -20,7 +21,7 @@ from connector_bus.policy.definition import (
 from connector_bus.policy.holders import Holder
 from connector_bus.policy.roles import ResourceType
 from connector_bus.reliability import Reliability
-from connector_bus.store.postgresql_store import PostgresqlPlace
+from connector_bus.store.postgresql_place import PostgresqlPlace
 
 #: What the names of temporary reply queues begin with; also the name of their resource in the policy (BUS-7).
 REPLY_PREFIX = "_TEMP.reply"
@@ -97,6 +98,8 @@ class DestinationSettings:
         reliability: What is done for messages whose senders don't say.
         max_depth: How many messages it holds at most; None without limit.
         send_timeout: Seconds that a send waits for a place.
+        drops_when_full: Whether it does without a message that it has no place for, whatever its reliability: so a
+            subscription that isn't durable does. Not of the configuration.
         max_message_size: Bytes of body that a message has at most.
         exception_destination: Where messages go that fail here; None for the bus's, "none" to keep them here.
         port: The service behind a port; None for all else.
@@ -114,6 +117,7 @@ class DestinationSettings:
     reliability: Reliability = Reliability.ASSURED
     max_depth: int | None = None
     send_timeout: float = SEND_TIMEOUT
+    drops_when_full: bool = False
     max_message_size: int = MAX_MESSAGE_SIZE
     exception_destination: str | None = None
     port: PortSettings | None = None
@@ -135,6 +139,8 @@ class LinkTransport(StrEnum):
 
     IN_PROCESS = "in-process"
     LOCAL = "local"
+    CHAIN = "chain"
+    AMQP = "amqp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,11 @@ class LinkSettings:
             None for the bus's, "none" to hold the link until they can be.
         topic_spaces: Topic spaces whose publications go over it, to the topic space on the other bus.
         enabled: Whether it is started with the bus.
+        endpoints: Where the other bus is reached over the network, as host and port; tried in order.
+        chain: The chain of the other bus that the link goes over.
+        tls: The TLS configuration that the link is made with; None for plain text.
+        receive: What is received from a broker: its addresses, each with the destination of this bus.
+        allow_plain: Whether it may go, and come, in plain text although something secret or trusted goes over it.
     """
 
     transport: LinkTransport
@@ -162,6 +173,11 @@ class LinkSettings:
     exception_destination: str | None = None
     topic_spaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     enabled: bool = True
+    endpoints: tuple[tuple[str, int], ...] = ()
+    chain: str = ""
+    tls: str | None = None
+    allow_plain: bool = False
+    receive: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +207,7 @@ class BusSettings:
         security: Whether roles are checked; has no effect without administrative security.
         connectors: Who may connect.
         defaults: The default resource's holders by role.
-        identity_assertion: Signed-on users who may assert other callers.
+        identity_assertion: Signed-on users who may assert other callers; each perhaps with a unique name.
         exception_destination: Where undeliverable messages go.
         mediation_user: Whom messages are from that mediations without `run_as` create; None for nobody.
         permitted_chains: `all`, `tls-only`, or the names of the chains that clients may come over.
@@ -201,14 +217,16 @@ class BusSettings:
         temporary_prefixes: Prefixes of temporary destinations.
         store: Where its messages rest; None for a file in the state folder.
         ways: How other buses are reached, by their names.
+        inter_engine_alias: The authentication alias that engines of this bus sign on to each other with.
         link_socket: Where it listens for links of other containers on this machine; None: nowhere.
+        bootstrap: How clients find its engines, and whether one runs here.
     """
 
     name: str
     security: bool = True
     connectors: frozenset[Holder] = NEW_BUS_CONNECTORS
     defaults: Assignments = field(default_factory=lambda: NEW_BUS_DEFAULTS)
-    identity_assertion: frozenset[str] = frozenset()
+    identity_assertion: frozenset[Holder] = frozenset()
     exception_destination: str = ""
     mediation_user: str | None = None
     permitted_chains: str | tuple[str, ...] = "tls-only"
@@ -219,3 +237,5 @@ class BusSettings:
     store: PostgresqlPlace | None = None
     ways: Mapping[str, ForeignBusSettings] = field(default_factory=lambda: MappingProxyType({}))
     link_socket: str | None = None
+    inter_engine_alias: str | None = None
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from connector.admin.bus_work import WorkedOff, work_off
 from connector.admin.exit_codes import ExitCode
+from connector.admin.interruption import interruptible
 from connector.admin.output import print_json, print_line, print_result, print_table
 from connector.admin.route import Route
 from connector.admin.settings import AdminGroup, settings_of
@@ -91,31 +94,41 @@ def _work_off(
     everything: bool,
     given: Mapping[str, Any],
 ) -> None:
-    """Part after part, with a bar for people at a terminal; interrupted, it leaves each message here or there."""
+    """Part after part, with a bar for people at a terminal; stopped, it says what was done, and leaves the others."""
     if bool(messages) is everything:
         raise click.UsageError("name messages, or give --all.", context)
-    route, done = Route.of(context), 0
-    failed: list[dict[str, Any]] = []
-    after, until, left = 0, None, 1
-    with click.progressbar(length=1, label=command, file=sys.stderr) as bar:
-        while left:
-            arguments = {"bus": bus, "messages": list(messages), "after": after, "until": until, **given}
-            part = route.call(f"bus.exceptions.{command}", arguments, wait=60.0)
-            done, failed = done + part["done"], failed + part["failed"]
-            after, until, left = part["after"], part["until"], part["left"]
-            bar.length = max(1, done + len(failed) + left)
-            bar.update(done + len(failed) - bar.pos)
-    missing = max(0, len(messages) - done - len(failed))
+    route, so_far = Route.of(context), WorkedOff()
+
+    def part(asked: Mapping[str, Any]) -> Any:
+        return route.call(f"bus.exceptions.{command}", {"bus": bus, **given, **asked}, wait=60.0)
+
+    def stopping() -> None:
+        print_line("Stopping after the part under way; once more to stop at once.", to_errors=True)
+
+    with interruptible(stopping) as is_interrupted, click.progressbar(length=1, label=command, file=sys.stderr) as bar:
+        try:
+            for so_far in work_off(part, messages):
+                past = so_far.done + len(so_far.failed)
+                bar.length = max(1, past + so_far.left)
+                bar.update(past - bar.pos)
+                if is_interrupted():
+                    break
+        except BaseException:
+            if so_far.done:  # or nobody would know
+                print_line(f"{so_far.done} {done_word} before that; the others are where they were.", to_errors=True)
+            raise
+    as_json, failed = settings_of(context).json, so_far.failed
     stayed = f", {len(failed)} stayed" if failed else ""
-    result = {"done": done, "failed": failed, "missing": missing}
-    as_json = settings_of(context).json
-    print_result(result, as_json=as_json, for_people=f"{done} {done_word}{stayed}.")
+    stopped = f"; interrupted, {so_far.left} are where they were" if so_far.left else ""
+    print_result(asdict(so_far), as_json=as_json, for_people=f"{so_far.done} {done_word}{stayed}{stopped}.")
     if not as_json:
         for each in failed:
-            print_line(f"  {each['message']}: {each['code']}: {each['text']}", to_errors=True)
-        if missing:
-            print_line(f"  {missing} of the messages named are not there.", to_errors=True)
-    if failed or missing:
+            print_line(f"  {each.message}: {each.code}: {each.text}", to_errors=True)
+        if so_far.missing:
+            print_line(f"  {so_far.missing} of the messages named are not there.", to_errors=True)
+    if so_far.left:
+        context.exit(ExitCode.INTERRUPTED)
+    if failed or so_far.missing:
         context.exit(ExitCode.REFUSED)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_json, print_line, print_result, print_table
 from connector.admin.route import Route
+from connector.admin.route_text import ROUTE_WAIT, print_route
 from connector.admin.settings import AdminGroup, settings_of
 
 
@@ -21,12 +20,14 @@ def links() -> None:
 @click.argument("bus")
 @click.pass_context
 def list_all(context: click.Context, bus: str) -> None:
-    """List them: their states, and how many messages wait, were sent, were refused on the other side."""
+    """List them: where they go and how they are, how many messages wait, were sent, were refused on the other side, and
+    what was wrong last and in how many seconds it is tried again.
+    """
     found = Route.of(context).call("bus.links.list", {"bus": bus})
     if settings_of(context).json:
         print_json(found)
         return
-    columns = ("link", "state", "waiting", "sent", "refused", "code")
+    columns = ("link", "transport", "endpoint", "state", "waiting", "sent", "refused", "code", "retry_in")
     print_table(columns, found["links"], empty=f"Bus {bus} has no links.")
 
 
@@ -67,20 +68,34 @@ def stop(context: click.Context, bus: str, link: str) -> None:
 @click.argument("bus")
 @click.argument("destination")
 @click.option("--as", "user", metavar="USER", help="Whom the message would be from; nobody unless given.")
+@click.option("--topic", metavar="TOPIC", help="Its topic, for a topic space; the root unless given.")
+@click.option("--forward", "forward", multiple=True, metavar="NAME", help="Where it goes on to; may be repeated.")
+@click.option("--reverse", "reverse", multiple=True, metavar="NAME", help="What its reply passes; may be repeated.")
+@click.option("--reply-to", metavar="NAME", help="Where a reply is wanted, which is followed as well.")
 @click.pass_context
-def show_route(context: click.Context, bus: str, destination: str, user: str | None) -> None:
+def show_route(
+    context: click.Context,
+    /,
+    bus: str,
+    destination: str,
+    user: str | None,
+    topic: str | None,
+    forward: tuple[str, ...],
+    reverse: tuple[str, ...],
+    reply_to: str | None,
+) -> None:
     """Follow a message to DESTINATION over all links that can be reached, without sending one.
 
-    Each bus is shown with whether the destination is there, whom the message would be from, and whether they may send.
-    The exit code is 1 where it would not arrive.
+    Each bus is shown with whether the destination is there, whom the message would be from, whether they may send, and
+    the assignment that decides. The exit code is 1 where it would not arrive.
     """
-    found = Route.of(context).call("bus.links.route", {"bus": bus, "destination": destination, "user": user}, wait=60.0)
+    message = {"topic": topic, "forward_path": list(forward), "reverse_path": list(reverse), "reply_to": reply_to}
+    asked = {"bus": bus, "destination": destination, "user": user, **message}
+    found = Route.of(context).call("bus.links.route", asked, wait=ROUTE_WAIT)
     if settings_of(context).json:
         print_json(found)
     else:
-        columns = ("bus", "stage", "place", "identity", "exists", "allowed", "code")
-        print_table(columns, [_told(each) for each in found["stages"]], empty="")
-        print_line("It would arrive." if found["arrives"] else "It would not arrive.")
+        print_route(found)
     if not found["arrives"]:
         context.exit(ExitCode.REFUSED)
 
@@ -88,8 +103,3 @@ def show_route(context: click.Context, bus: str, destination: str, user: str | N
 def _change(context: click.Context, command: str, bus: str, link: str, done: str) -> None:
     found = Route.of(context).call(f"bus.links.{command}", {"bus": bus, "link": link})
     print_result(found, as_json=settings_of(context).json, for_people=f"The link of {bus} to {link} is {done}.")
-
-
-def _told(stage: dict[str, Any]) -> dict[str, Any]:
-    words = {True: "yes", False: "no", None: "?"}
-    return {**stage, "exists": words[stage["exists"]], "allowed": words[stage["allowed"]]}

@@ -12,6 +12,7 @@ import click
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_explanation, print_json, print_line, print_table
 from connector.admin.route import Route
+from connector.admin.route_text import ROUTE_WAIT, print_route
 from connector.admin.settings import AdminCommand, settings_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -38,15 +39,18 @@ def _place_options(command: _Command) -> _Command:
 @click.pass_context
 def explain(context: click.Context, /, bus: str, role: str, user: str | None, **place: str | None) -> None:
     """Say why a user may or may not do something: the assignment that decides, where it comes from, and what would
-    have to be granted. The exit code is 1 where it is denied.
+    have to be granted. Of sending to what belongs to another bus the whole route is told. The exit code is 1 where it
+    is denied on BUS.
     """
-    found = Route.of(context).call("bus.explain", {"bus": bus, "role": role, "user": user, **place})
+    found = Route.of(context).call("bus.explain", {"bus": bus, "role": role, "user": user, **place}, wait=ROUTE_WAIT)
     if settings_of(context).json:
         print_json(found)
     else:
         print_explanation(found)
         if not found["in_force"]:
             print_line("No role is checked: the security of the bus, or administrative security, is off.")
+        if "route" in found:
+            print_route(found["route"])
     if found["answer"] != "allowed":
         context.exit(ExitCode.REFUSED)
 

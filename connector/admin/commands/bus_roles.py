@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 import click
 
-from connector.admin.bus_shape import Kind
+from connector.admin.bus_place import inheritance_arguments, place_arguments
 from connector.admin.edit_text import edit_text
 from connector.admin.output import print_json, print_result, print_table
 from connector.admin.route import Route
 from connector.admin.settings import AdminCommand, AdminGroup, settings_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_PLACES = {"foreign": Kind.FOREIGN, "temporary": Kind.TEMPORARY, "kept": Kind.KEPT}
 
 
 def _place_options(command: _Command) -> _Command:
@@ -30,20 +29,16 @@ def _place_options(command: _Command) -> _Command:
     return click.option("--default", "default", is_flag=True, help="On the default resource of the bus.")(command)
 
 
-def place_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the operation that the options stand for; the bus itself without any. Raises UsageError."""
-    destination, topic = given["destination"], given["topic"]
-    named = [Kind.DEFAULT] if given["default"] else []
-    named += [kind for option, kind in _PLACES.items() if given[option] is not None]
-    named += [Kind.DESTINATION] if destination is not None else []
-    if len(named) > 1:
-        raise click.UsageError("give one of --default, --destination, --foreign, --temporary, --kept.")
-    if topic is not None:
-        if destination is None:
-            raise click.UsageError("name the topic space of the topic with --destination.")
-        return {"kind": Kind.TOPIC, "name": destination, "topic": topic}
-    name = destination or given["foreign"] or given["temporary"] or given["kept"] or ""
-    return {"kind": named[0], "name": name} if named else {}
+def _asked(arguments: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The arguments of an operation; options that don't go together are a usage mistake."""
+    try:
+        return arguments()
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+
+
+def _place(given: Mapping[str, Any]) -> dict[str, Any]:
+    return _asked(lambda: place_arguments(**given))
 
 
 @click.group(cls=AdminGroup)
@@ -62,7 +57,7 @@ def roles() -> None:
 @click.pass_context
 def list_roles(context: click.Context, /, bus: str, holder: str | None, **given: Any) -> None:
     """List the role assignments of BUS. Role: monitor."""
-    found = Route.of(context).call("bus.roles.list", {"bus": bus, "holder": holder, **place_arguments(given)})
+    found = Route.of(context).call("bus.roles.list", {"bus": bus, "holder": holder, **_place(given)})
     if settings_of(context).json:
         print_json(found)
     else:
@@ -78,7 +73,7 @@ def list_roles(context: click.Context, /, bus: str, holder: str | None, **given:
 @click.pass_context
 def add(context: click.Context, /, bus: str, role: str, holder: str, **given: Any) -> None:
     """Give ROLE on BUS to HOLDER. Nothing happens where it has it."""
-    _edit(context, "bus.roles.add", {"bus": bus, "role": role, "holder": holder, **place_arguments(given)})
+    _edit(context, "bus.roles.add", {"bus": bus, "role": role, "holder": holder, **_place(given)})
 
 
 @roles.command()
@@ -89,7 +84,7 @@ def add(context: click.Context, /, bus: str, role: str, holder: str, **given: An
 @click.pass_context
 def remove(context: click.Context, /, bus: str, role: str, holder: str, **given: Any) -> None:
     """Take ROLE on BUS from HOLDER. Nothing happens where it has it not."""
-    _edit(context, "bus.roles.remove", {"bus": bus, "role": role, "holder": holder, **place_arguments(given)})
+    _edit(context, "bus.roles.remove", {"bus": bus, "role": role, "holder": holder, **_place(given)})
 
 
 @roles.command()
@@ -101,7 +96,7 @@ def clear(context: click.Context, /, bus: str, **given: Any) -> None:
 
     A destination still inherits the default roles: see `connector bus inherit off`.
     """
-    _edit(context, "bus.roles.clear", {"bus": bus, **place_arguments(given)})
+    _edit(context, "bus.roles.clear", {"bus": bus, **_place(given)})
 
 
 @roles.command(name="remove-from-all")
@@ -145,13 +140,8 @@ def inherit(
 
     Switched off, only its own assignments count.
     """
-    if (topic is None) is not (role is None):
-        raise click.UsageError("--topic and --role go together.", context)
-    if temporary + kept + (topic is not None) > 1:
-        raise click.UsageError("give one of --topic, --temporary, --kept.", context)
-    kinds = {Kind.TEMPORARY: temporary, Kind.KEPT: kept, Kind.TOPIC: topic is not None, Kind.DESTINATION: True}
-    kind = next(kind for kind, chosen in kinds.items() if chosen)
-    place = {"bus": bus, "kind": kind, "name": name, "topic": topic, **({} if role is None else {"role": role})}
+    place = _asked(lambda: inheritance_arguments(name, topic, role, temporary=temporary, kept=kept))
+    place["bus"] = bus
     if switch != "show":
         _edit(context, "bus.inherit", {**place, "inherit": switch == "on"})
         return

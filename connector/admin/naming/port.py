@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, final
 from connector.admin.failure import Failure
 from connector.admin.naming.answering import NamingAnswerer
 from connector.admin.request_server import MOST_REQUESTS, TRANSFER_TIMEOUT, RequestServer
+from connector.admin.visits import Visit
 from connector.admin.wire import ProtocolError, decode, encode, read_line
 from connector.container.configuration.settings import NamingPort
 from connector.errors import ConnectionFailed, Reason
@@ -62,20 +63,22 @@ class NamingEndpoint:
         """Take no more look-ups, give those under way a second. Harmless when called twice."""
         self._server.close()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, visit: Visit) -> None:
+        connection = visit.connection
         connection.settimeout(TRANSFER_TIMEOUT)
         address = connection.getpeername()
         peer = f"{address[0]}:{address[1]}"
         encrypted = self._contexts is not None and connection.recv(1, socket.MSG_PEEK) == _HANDSHAKE
         if encrypted and self._contexts is not None:
             with self._contexts.current().wrap_socket(connection, server_side=True) as secured:
-                self._talk(secured, peer, encrypted=True)
+                self._talk(secured, visit, peer, encrypted=True)
         else:
-            self._talk(connection, peer, encrypted=False)
+            self._talk(connection, visit, peer, encrypted=False)
 
-    def _talk(self, connection: socket.socket, peer: str, *, encrypted: bool) -> None:
+    def _talk(self, connection: socket.socket, visit: Visit, peer: str, *, encrypted: bool) -> None:
         try:
             line = read_line(connection, LIMIT, TRANSFER_TIMEOUT)
+            visit.heard()
             if not line:
                 return
             answer = encode(self._answerer.answer(decode(line, "request"), peer=peer, encrypted=encrypted), LIMIT)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.admin.bus_shape import SECTION, bus_table
-from connector.admin.operations.bus_resources import setting
+from connector.admin.operations.bus_resources import settings_in
 from connector.admin.operations.bus_roles import buses_of
 from connector.admin.operations.configuration import changed
 from connector.admin.operations.request import Request
@@ -50,7 +50,7 @@ def add_bus(target: Target, request: Request) -> dict[str, Any]:
     ConfigError (CF-ADM-086), and what the adapter has against it.
     """
     name = request.arguments.text("bus")
-    wanted = dict(map(setting, request.arguments.texts("settings")))
+    wanted = settings_in(request.arguments)
 
     def decide(data: Mapping[str, Any]) -> list[Edit]:
         if not wanted:

@@ -29,10 +29,11 @@ def stop_link(target: Target, request: Request) -> Any:
 
 
 def show_route(target: Target, request: Request) -> Any:
-    """Where a message would go."""
+    """Where a message would go; with its topic, paths and `reply_to`, as far as they are given."""
     arguments = request.arguments
-    asked = {"destination": arguments.text("destination"), "user": arguments.optional_text("user")}
-    return _asked(target, request, "route", **asked)
+    texts = {name: arguments.optional_text(name) for name in ("user", "topic", "reply_to")}
+    paths = {name: list(arguments.texts(name)) for name in ("forward_path", "reverse_path")}
+    return _asked(target, request, "route", destination=arguments.text("destination"), **texts, **paths)
 
 
 def _asked(target: Target, request: Request, command: str, **more: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connector.admin.arguments import Arguments
 from connector.admin.bus_shape import TABLES, Kind, Place, bus_table, require_defined
 from connector.admin.operations.bus_roles import buses_of
 from connector.admin.operations.configuration import changed
@@ -47,7 +48,7 @@ def add_resource(target: Target, request: Request) -> dict[str, Any]:
     """
     arguments = request.arguments
     bus, kind, name = arguments.text("bus"), _kind(request), arguments.text("name")
-    wanted = dict(map(setting, arguments.texts("settings")))
+    wanted = settings_in(arguments)
     if kind is Kind.DESTINATION:
         wanted = {("type",): arguments.free_text("type") or "queue", **wanted}
 
@@ -102,7 +103,7 @@ def add_mediation(target: Target, request: Request) -> dict[str, Any]:
     arguments = request.arguments
     bus, place = arguments.text("bus"), Place(Kind.DESTINATION, arguments.text("name"))
     handler = arguments.text("handler")
-    properties = {".".join(map(str, key)): value for key, value in map(setting, arguments.texts("settings"))}
+    properties = {".".join(map(str, key)): value for key, value in settings_in(arguments).items()}
     mediation: Any = {"handler": handler, "properties": properties} if properties else handler
 
     def decide(data: Mapping[str, Any]) -> list[Edit]:
@@ -132,6 +133,14 @@ def remove_mediation(target: Target, request: Request) -> dict[str, Any]:
 
 def _kind(request: Request) -> Kind:
     return Kind(request.arguments.choice("kind", _KINDS, str(Kind.DESTINATION)))
+
+
+def settings_in(arguments: Arguments) -> dict[tuple[str | int, ...], Any]:
+    """The argument `settings` by key path: texts KEY=VALUE, or a table. Raises ConfigError (CF-ADM-086, -030)."""
+    given = arguments.anything("settings")
+    if isinstance(given, Mapping):
+        return {parse_key_path(str(key)): value for key, value in given.items()}
+    return dict(map(setting, arguments.texts("settings")))
 
 
 def setting(text: str) -> tuple[tuple[str | int, ...], Any]:

@@ -98,8 +98,9 @@ def _no_longer_trusted(data: Mapping[str, Any], bus: str, holder: str) -> list[E
     table = bus_table(data, bus)
     edits: list[Edit] = []
     asserters = table.get("identity_assertion") or []
-    if holder in asserters:
-        edits.append(SetValue((SECTION, bus, "identity_assertion"), [one for one in asserters if one != holder]))
+    kept = [one for one in asserters if holder_name(one) != holder]
+    if kept != asserters:
+        edits.append(SetValue((SECTION, bus, "identity_assertion"), kept))
     if holder in (table.get("unique_names") or {}):
         edits.append(Unset((SECTION, bus, "unique_names", holder)))
     return edits
@@ -160,7 +161,8 @@ def _is_at(place: Place, wanted: Place) -> bool:
 
 
 def populate_unique_names(target: Target, request: Request) -> dict[str, Any]:
-    """Write down the registry's unique name of each user that holds a role and has none yet; with `force` of all.
+    """Write down the registry's unique name of each user that holds a role, or may assert others, and has none yet;
+    with `force` of all.
 
     A user that is made anew under the same name, with another unique name, then holds none of its forerunner's roles.
     """
@@ -168,9 +170,12 @@ def populate_unique_names(target: Target, request: Request) -> dict[str, Any]:
     registry = target.stores.open_registry()
 
     def decide(data: Mapping[str, Any]) -> list[Edit]:
-        known = bus_table(data, bus).get("unique_names") or {}
+        table = bus_table(data, bus)
+        known, asserters = table.get("unique_names") or {}, table.get("identity_assertion") or ()
         edits: list[Edit] = []
-        for holder in sorted({each.holder for each in assignments(data, bus)}):
+        for holder in sorted(
+            {*(each.holder for each in assignments(data, bus)), *(holder_name(one) or "" for one in asserters)}
+        ):
             kind, _, name = holder.partition(":")
             if kind == "user" and (force or holder not in known) and registry.user_exists(name):
                 edits.append(SetValue((SECTION, bus, "unique_names", holder), registry.unique_name(name)))

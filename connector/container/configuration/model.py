@@ -88,11 +88,16 @@ class RealmSection(Section):
 
 
 class FileRealmSection(RealmSection):
-    """`[realms.NAME]` with the built-in registry: a file of users."""
+    """`[realms.NAME]` with the built-in registry: a file of users.
+
+    With `scram`, passwords that are set from then on have a verifier for SCRAM-SHA-256 beside their hash; once every
+    user has one, [clients of a bus](wire.md) can sign on by it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     path: Name
+    scram: bool = False
 
 
 class AuthDataSection(Section):

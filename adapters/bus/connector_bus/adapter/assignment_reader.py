@@ -61,16 +61,16 @@ class AssignmentReader:
             roles[Role(name)] = frozenset(self._holders(f"{path}.{name}", holders))
         return MappingProxyType(roles)
 
-    def asserters(self, path: str, texts: Iterable[Any] | None) -> frozenset[str]:
-        """The users who may assert others."""
-        names = set()
+    def asserters(self, path: str, texts: Iterable[Any] | None) -> frozenset[Holder]:
+        """The users who may assert others, with their unique names as holders of roles have them."""
+        users = set()
         for number, text in enumerate(texts or ()):
             holder = parse_holder(text)
             if holder is None or holder.kind is not HolderKind.USER:
                 self.problem(ASSERTER_UNFIT, f"{path}[{number}]", found=repr(text))
             elif self._exists(f"{path}[{number}]", holder):
-                names.add(holder.name)
-        return frozenset(names)
+                users.add(self._identified(holder))
+        return frozenset(users)
 
     def user(self, path: str, name: Any) -> str | None:
         """One user by name; None where there is none, or it isn't known."""

@@ -9,6 +9,7 @@ from typing import final
 
 from connector.spi import UNAUTHENTICATED, BootstrapContext, Principal, ServerPrincipal, UserPrincipal
 from connector_bus.adapter.configuration import policy_definition
+from connector_bus.adapter.inter_engine import InterEngine
 from connector_bus.adapter.links import BusLinks, FindBus
 from connector_bus.adapter.sign_on import SignOn
 from connector_bus.adapter.store_place import open_store
@@ -52,7 +53,11 @@ class Bus:
         policy = CompiledPolicy(policy_definition(settings, context.identity))
         self.access = AccessControl(policy, context.identity, context.audit, bus_security=settings.security)
         self.sign_on = SignOn(settings, self.access, context.identity)
-        store, shared = open_store(settings.name, settings.store, context.state_folder, context.container_name)
+        self._inter_engine = InterEngine(settings, context)
+        self.access.engine_user = self._inter_engine.user()
+        store, shared = open_store(
+            settings.name, settings.store, context.state_folder, context.container_name, self._inter_engine.proof
+        )
         try:
             self.engine = BusEngine(
                 settings, store, self.access, context.clock, alarm, transactions=context.transactions, shared=shared
@@ -66,6 +71,11 @@ class Bus:
         self._server = server
         self._mediators = self._make_mediators(chains)
         self._ports = self._make_ports(settings.destinations.values())
+
+    def users_changed(self) -> None:
+        """Have what is open ask again who its users are. Blocks for authentication data and the registry."""
+        self.access.engine_user = self._inter_engine.user() or self.access.engine_user
+        self.access.recheck()
 
     @property
     def name(self) -> str:

@@ -12,6 +12,8 @@ from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
 from connector_bus.adapter.link_reader import LinkReader
 from connector_bus.adapter.store_place import read_place
+from connector_bus.chains.bootstrap import Bootstrap, BootstrapPolicy
+from connector_bus.chains.place import parse_place
 from connector_bus.policy.alias_path import alias_path
 from connector_bus.policy.definition import NEW_BUS_CONNECTORS, NEW_BUS_DEFAULTS, Assignments, PolicyDefinition
 from connector_bus.policy.definition import ResourceGrants as Grants
@@ -29,6 +31,12 @@ EXCEPTIONS_UNFIT = Reason(
     "CF-BUS-177", "the exception destination {found}", f'another queue of the bus, or "{NO_EXCEPTION_DESTINATION}"'
 )
 CHAINS_UNFIT = Reason("CF-BUS-018", "permitted_chains {found}", '"all", "tls-only", or a list of names of chains')
+MEMBER_UNFIT = Reason(
+    "CF-BUS-460", "the member {found}", "amqps://HOST:PORT/CHAIN, or amqp:// for a chain in plain text"
+)
+MEMBERS_MISSING = Reason(
+    "CF-BUS-461", "a bus without an engine here that names no members", "where engines of the bus listen"
+)
 FOREIGN_NAME_UNFIT = Reason("CF-BUS-110", "the foreign bus {found}", "another name than the bus's own")
 PREFIX_UNFIT = Reason(
     "CF-BUS-111", "the temporary prefix {found}", f"at least one character, and not the beginning of {REPLY_PREFIX}"
@@ -117,7 +125,8 @@ class _Reader:
         destinations.setdefault(exceptions, DestinationSettings(exceptions, inherits=False))
         self._check_exceptions(f"{path}.destinations", name, destinations)
         tables = table.get("foreign_buses") or {}
-        ways = LinkReader(self._assignments).ways(f"{path}.foreign_buses", tables, destinations)
+        links = LinkReader(self._assignments, secured=self._assignments.verify)
+        ways = links.ways(f"{path}.foreign_buses", tables, destinations)
         for other in (other for other, way in ways.items() if way.link is not None):
             queue = transmission_queue(other)
             # What waits there is nobody's to receive or browse, and nobody's to send to by that name.
@@ -138,9 +147,25 @@ class _Reader:
             temporary_prefixes=self._prefixes(f"{path}.temporary_prefixes", table.get("temporary_prefixes") or {}),
             ways=ways,
             link_socket=table.get("link_socket") or None,
+            inter_engine_alias=table.get("inter_engine_alias") or None,
             store=read_place(name, path, table, self._assignments.problem),
             permitted_chains=self._permitted(f"{path}.permitted_chains", table, secured=security),
+            bootstrap=self._bootstrap(path, table),
         )
+
+    def _bootstrap(self, path: str, table: Mapping[str, Any]) -> Bootstrap:
+        """How clients find the bus."""
+        engine, places = table.get("engine") is not False, []
+        for text in table.get("members") or ():
+            place = parse_place(str(text), with_chain=True)
+            if place is None:
+                self._assignments.problem(MEMBER_UNFIT, f"{path}.members", found=repr(text))
+            else:
+                places.append(place)
+        if not engine and not table.get("members"):
+            self._assignments.problem(MEMBERS_MISSING, f"{path}.engine")
+        policy = BootstrapPolicy(table.get("bootstrap") or BootstrapPolicy.ANY)
+        return Bootstrap(engine, policy, frozenset(map(str, table.get("nominated") or ())), tuple(places))
 
     def _check_exceptions(self, path: str, bus: str, destinations: Mapping[str, DestinationSettings]) -> None:
         """Messages that fail go to a queue of this bus, and not to where they have failed."""

@@ -13,6 +13,7 @@ from connector_bus.adapter.destination_reader import key
 
 ASSERTS: Final = "asserts callers on a bus"
 SIGNS_ON: Final = "signs links between buses on"
+BETWEEN_ENGINES: Final = "signs engines of a bus on"
 MEDIATES: Final = "is who mediations send as"
 
 
@@ -20,10 +21,12 @@ def duties(buses: Iterable[Bus]) -> Iterator[Duty]:
     """The duties on these buses. Blocks for authentication data; an alias that can't be read gives none."""
     for bus in buses:
         place, settings = f"buses.{key(bus.name)}", bus.settings
-        for user in sorted(settings.identity_assertion):
+        for user in sorted({each.name for each in settings.identity_assertion}):
             yield Duty(user, ASSERTS, f"{place}.identity_assertion")
         if settings.mediation_user is not None:
             yield Duty(settings.mediation_user, MEDIATES, f"{place}.mediation_user")
+        if settings.inter_engine_alias is not None and bus.access.engine_user is not None:
+            yield Duty(bus.access.engine_user, BETWEEN_ENGINES, f"{place}.inter_engine_alias")
         for name, way in settings.ways.items():
             if way.link is not None and way.link.alias is not None:
                 with suppress(ConnectorError):  # a missing alias is reported by the link itself

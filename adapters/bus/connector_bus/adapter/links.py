@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from connector.errors import NameNotFound, Reason
 from connector.spi import BootstrapContext, ServerPrincipal
@@ -18,15 +19,23 @@ from connector_bus.links.exploration import RouteExplorer
 from connector_bus.links.in_process import InProcessTransport
 from connector_bus.links.local import LocalTransport
 from connector_bus.links.local_listener import LocalListener
+from connector_bus.links.network import NetworkTransport
 from connector_bus.links.receiver import LinkReceiver
+from connector_bus.links.returned import Returns
 from connector_bus.links.sender import LinkSender
 from connector_bus.settings import BusSettings, LinkSettings, transmission_queue
 from connector_bus.settings import LinkTransport as Kind
+from connector_bus.store.amqp_content import load_proton
+
+if TYPE_CHECKING:
+    from connector_bus.links.broker.inlet import BrokerInlet
 
 LINK_UNKNOWN = Reason(
     "CF-BUS-215", "bus {bus} has no link to {link}; there are: {known}", "Correct the name, or define the link."
 )
 
+#: Seconds that what is being received gets when that ends.
+INLET_GRACE = 3.0
 #: Finds the entrance of a bus of this container.
 FindBus = Callable[[str], LinkEntrance | None]
 
@@ -42,7 +51,7 @@ class BusLinks:
         server: The engine's own identity.
         find: The other buses of this container.
 
-    Mutable state: `_senders`, replaced as a whole under `_lock`.
+    Mutable state: `_senders`, replaced as a whole, and `_inlets`, under `_lock`.
     """
 
     def __init__(
@@ -60,8 +69,10 @@ class BusLinks:
         self.receiver = LinkReceiver(
             engine, failures, server, context.identity, context.authentication_data, self.explorer
         )
+        self._returns = Returns(engine, failures)
         self._lock = threading.Lock()
         self._senders: dict[str, LinkSender] = {}
+        self._inlets: dict[str, BrokerInlet] = {}
         path = engine.settings.link_socket
         self._listener = None if path is None else LocalListener(engine.name, self._path(path), self.receiver)
 
@@ -74,6 +85,8 @@ class BusLinks:
     def stop(self, grace: float) -> None:
         """End all links; what is under way gets `grace` seconds together."""
         end = time.monotonic() + grace
+        for inlet in list(self._inlets.values()):
+            inlet.stop(max(0.0, end - time.monotonic()))
         for sender in self._senders.values():
             sender.stop(max(0.0, end - time.monotonic()))
         if self._listener is not None:
@@ -95,11 +108,55 @@ class BusLinks:
                 if link.enabled:
                     sender.start()
             elif sender.settings != link:
-                sender.change(link, self._transport(link))
+                sender.change(link, self._transport(name, link))
                 self.receiver.end(name)
         for name in present.keys() - wanted.keys():
             present[name].stop(0.0)
             self.receiver.end(name)
+        self._receive(wanted)
+
+    def _receive(self, wanted: Mapping[str, LinkSettings]) -> None:
+        """Receive from brokers by these links; what is received otherwise ends."""
+        with self._lock:
+            ended = [
+                self._inlets.pop(name) for name, each in list(self._inlets.items()) if wanted.get(name) != each.link
+            ]
+        for each in ended:
+            each.stop(INLET_GRACE)
+        for name, link in wanted.items():
+            if link.receive and link.enabled and name not in self._inlets:
+                self.start_receiving(name)
+
+    def start_receiving(self, bus: str) -> None:
+        """Receive over a link what it has to receive, if anything. Raises NameNotFound CF-BUS-215."""
+        link = self.sender(bus).settings
+        if not link.receive:
+            return
+        from connector_bus.links.broker.inlet import BrokerInlet
+
+        context = self._context
+        inlet = BrokerInlet(
+            self._engine.name,
+            bus,
+            link,
+            name=context.container_name,
+            receiver=self.receiver,
+            contexts=self._tls,
+            authentication_data=context.authentication_data,
+            clock=context.clock,
+        )
+        with self._lock:
+            if bus in self._inlets:
+                return
+            self._inlets[bus] = inlet
+        inlet.start()
+
+    def stop_receiving(self, bus: str) -> None:
+        """Receive nothing more over a link until it is started. Blocks for what is being stored."""
+        with self._lock:
+            inlet = self._inlets.pop(bus, None)
+        if inlet is not None:
+            inlet.stop(INLET_GRACE)
 
     def sender(self, bus: str) -> LinkSender:
         """The sending end of a link. Raises NameNotFound CF-BUS-215."""
@@ -128,13 +185,38 @@ class BusLinks:
             "sent": state.sent,
             "refused": state.refused,
             "transport": str(link.transport),
+            "endpoint": state.endpoint or None,
+            "failed_at": state.failed_at,
+            "retry_in": None if state.retry_in is None else round(state.retry_in, 1),
             "address": link.address,
+            "endpoints": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in link.endpoints],
+            "chain": link.chain or None,
+            "tls": link.tls,
             "alias": link.alias,
             "outbound_user": link.outbound_user,
             "inbound_user": link.inbound_user,
             "exception_destination": link.exception_destination or self._engine.settings.exception_destination,
             "topic_spaces": dict(link.topic_spaces),
             "sessions_from_there": self.receiver.sessions(bus),
+            "receives": self._shown_inlet(bus, link),
+        }
+
+    def _shown_inlet(self, bus: str, link: LinkSettings) -> dict[str, Any] | None:
+        """What is received from a broker; None where nothing is to be."""
+        if not link.receive:
+            return None
+        inlet = self._inlets.get(bus)
+        if inlet is None:
+            return {"from": dict(link.receive), "state": "stopped"}
+        state = inlet.state()
+        return {
+            "from": dict(link.receive),
+            "state": state.state,
+            "code": state.code or None,
+            "text": state.text or None,
+            "endpoint": state.endpoint or None,
+            "received": state.received,
+            "retry_in": None if state.retry_in is None else round(state.retry_in, 1),
         }
 
     def _make(self, bus: str, link: LinkSettings) -> LinkSender:
@@ -143,18 +225,29 @@ class BusLinks:
             self._engine,
             bus,
             link,
-            self._transport(link),
+            self._transport(bus, link),
             name=context.container_name,
             realm=context.identity.realm,
             authentication_data=context.authentication_data,
             work_manager=context.work_manager,
+            returns=self._returns,
         )
 
-    def _transport(self, link: LinkSettings) -> LinkTransport:
+    def _transport(self, bus: str, link: LinkSettings) -> LinkTransport:
         if link.transport is Kind.LOCAL:
             assert link.address is not None
             return LocalTransport(self._path(link.address))
+        if link.transport is Kind.CHAIN:
+            return NetworkTransport(link, self._tls)
+        if link.transport is Kind.AMQP:
+            load_proton()
+            from connector_bus.links.broker.outlet import BrokerTransport
+
+            return BrokerTransport(bus, link, self._tls)
         return InProcessTransport(self._find)
+
+    def _tls(self, name: str) -> ssl.SSLContext:
+        return self._context.tls.client_context(name)
 
     def _path(self, written: str) -> Path:
         """A relative path is within the adapter's state folder."""

@@ -9,6 +9,8 @@ from connector.errors import MessagingError, Reason
 from connector.spi import IdentityService, Subject
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import policy_definition, read_buses
+from connector_bus.adapter.link_commands import told_route
+from connector_bus.engine.ways_out import AT
 from connector_bus.policy.change import Change, changed
 from connector_bus.policy.compiled import place_of
 from connector_bus.policy.definition import ForeignAddress, PolicyDefinition
@@ -25,7 +27,9 @@ ARGUMENT_UNFIT = Reason("CF-BUS-061", "the argument {argument} is {found}", "Giv
 def explain(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
     """Why somebody may or may not do something, with the version of the policy and whether it is in force.
 
-    Blocks for the registry. Raises MessagingError CF-BUS-061, NameNotFound CF-BUS-030, AuthenticationFailed.
+    Of sending to what belongs to another bus the route is told as well, by all buses that can be reached (BUS-15).
+    Blocks for the registry, and for those buses. Raises MessagingError CF-BUS-061, NameNotFound CF-BUS-030,
+    AuthenticationFailed.
     """
     role, user = _role(arguments), arguments.get("user")
     subject = Subject.unauthenticated() if user is None else bus.context.identity.assert_user(str(user))
@@ -36,7 +40,20 @@ def explain(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
     else:
         explanation = explain_place(policy, subject, role, place)
     in_force = {"in_force": bus.access.active, "policy_version": bus.access.version}
-    return {**explanation.to_dict(), **in_force}
+    route = _route_beyond(bus, subject, role, place)
+    return {**explanation.to_dict(), **in_force, **({} if route is None else {"route": route})}
+
+
+def _route_beyond(bus: Bus, subject: Subject, role: Role, place: Place | ForeignAddress) -> dict[str, Any] | None:
+    """The route of what leaves the bus; None where there is nothing more to say of it."""
+    if role is not Role.SENDER:
+        return None
+    if isinstance(place, ForeignAddress):
+        return told_route(bus, subject, f"{place.destination}{AT}{place.bus}")
+    if place.kind not in (ResourceType.ALIAS, ResourceType.FOREIGN_DESTINATION):
+        return None
+    leaves = bus.access.policy.owning_bus(place.name) is not None
+    return told_route(bus, subject, place.name) if leaves else None
 
 
 def diff(arguments: Mapping[str, Any], bus: Bus) -> dict[str, Any]:
@@ -113,6 +130,8 @@ def _place(arguments: Mapping[str, Any], definition: PolicyDefinition, bus: Bus)
     if destination is None:
         return Place(ResourceType.BUS)
     name = str(destination)
+    if name not in definition.resources and (address := bus.engine.ways.address(name)) is not None:
+        return address
     # A reply queue has the roles of its prefix, and an unknown destination is an error with a suggestion.
     resource = name if name in definition.resources else bus.engine.destinations.get(name).resource
     return place_of(definition, resource, None if topic is None else str(topic))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 from connector.errors import Reason
-from connector.spi import UNAUTHENTICATED, PostureFinding, Subject
+from connector.spi import PostureFinding
 from connector_bus.adapter.assignment_reader import is_known
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.posture_chains import stays_here
+from connector_bus.adapter.posture_exceptions import exception_findings
 from connector_bus.adapter.posture_roles import role_findings
+from connector_bus.adapter.posture_routes import route_findings
 from connector_bus.engine.security_state import SecurityState
 from connector_bus.policy.definition import AliasCheck, PolicyDefinition
-from connector_bus.policy.holders import Holder
+from connector_bus.policy.holders import Holder, HolderKind
 from connector_bus.policy.place import Assignment, assignments
 
 SECURITY_WITHOUT_EFFECT = Reason(
@@ -57,21 +61,34 @@ OUTBOUND_OPEN = Reason(
     "bus {bus} is not secured, and all that it sends to bus {foreign_bus} goes as {user}, whoever has sent it",
     "Secure the bus, or take outbound_user away.",
 )
+LINK_PLAIN = Reason(
+    "CF-BUS-452",
+    "the link of bus {bus} with bus {foreign_bus} goes and comes in plain text: it can be read and changed on the way",
+    "Name a chain with TLS and a TLS configuration, and take allow_plain away.",
+)
 PASSWORD_OPEN = Reason(
     "CF-BUS-253",
     "port {port} of bus {bus} signs on at {host} without TLS: its password can be read on the way",
     "Use https.",
 )
-FOREIGN_MISSING = Reason(
-    "CF-BUS-254",
-    "{destination} on bus {bus} stands for {target} on bus {foreign_bus}, which is not there",
-    "Define it there, or correct the target.",
+
+
+ENGINE_CONNECTS = Reason(
+    "CF-BUS-458",
+    "{user}, whom the engines of bus {bus} sign on to each other as, is in its connector role by {holder}",
+    "Take the user out of the role, or give the inter-engine alias a user of its own: it is refused as a client.",
+)
+ENGINES_OPEN = Reason(
+    "CF-BUS-459",
+    "bus {bus} has a store that engines share, and no inter_engine_alias: whoever reaches the store is one of them",
+    "Give each container of the bus the same inter_engine_alias.",
 )
 
 
 def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
-    """All findings; blocks for the registry where a bus is secured."""
-    for bus in buses:
+    """All findings. Blocks for the registry where a bus is secured, and for the buses at the other ends of links."""
+    here = {bus.name: bus for bus in buses}
+    for bus in here.values():
         place = f"buses.{key(bus.name)}"
         if bus.access.state is SecurityState.INCONSISTENT:
             yield PostureFinding("error", SECURITY_WITHOUT_EFFECT, f"{place}.security", {"bus": bus.name})
@@ -84,10 +101,28 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
                     details = _details(bus, each, bus.context.identity.realm)
                     yield PostureFinding("warning", HOLDER_VANISHED, place, details)
             yield from role_findings(bus, place, vanished)
+            yield from exception_findings(bus, place)
+        yield from _engines(bus, place)
         yield from _idle(bus.access.policy.definition, place)
         yield from _links(bus, place)
         yield from _ports(bus, place)
-        yield from _missing_abroad(bus, place)
+        yield from route_findings(bus, here, place)
+
+
+def _engines(bus: Bus, place: str) -> Iterator[PostureFinding]:
+    """Whether engines know each other, and whether anybody else could be taken for one."""
+    if bus.settings.store is not None and bus.settings.inter_engine_alias is None and bus.access.active:
+        yield PostureFinding("warning", ENGINES_OPEN, f"{place}.inter_engine_alias", {"bus": bus.name})
+    user = bus.access.engine_user
+    if user is None:
+        return
+    groups = bus.context.identity.groups_of(user)
+    for holder in bus.access.policy.definition.connectors:
+        if (holder.kind is HolderKind.USER and holder.name == user) or (
+            holder.kind is HolderKind.GROUP and holder.name in groups
+        ):
+            details = {"user": user, "bus": bus.name, "holder": str(holder)}
+            yield PostureFinding("warning", ENGINE_CONNECTS, f"{place}.roles.connector", details)
 
 
 def _vanished(bus: Bus) -> frozenset[Holder]:
@@ -129,6 +164,10 @@ def _links(bus: Bus, place: str) -> Iterator[PostureFinding]:
             continue
         if way.link.alias is None:
             yield PostureFinding("warning", LINK_OPEN, f"{where}.link.alias", details)
+        if way.link.allow_plain:
+            hosts = {host for host, _ in way.link.endpoints}
+            severity: Literal["note", "warning"] = "note" if hosts and all(map(stays_here, hosts)) else "warning"
+            yield PostureFinding(severity, LINK_PLAIN, f"{where}.link.allow_plain", details)
         if way.link.outbound_user is not None and not bus.access.active:
             user = {**details, "user": way.link.outbound_user}
             yield PostureFinding("warning", OUTBOUND_OPEN, f"{where}.link.outbound_user", user)
@@ -142,16 +181,3 @@ def _ports(bus: Bus, place: str) -> Iterator[PostureFinding]:
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             details = {"port": name, "bus": bus.name, "host": parts.hostname}
             yield PostureFinding("warning", PASSWORD_OPEN, f"{place}.destinations.{key(name)}.port.url", details)
-
-
-def _missing_abroad(bus: Bus, place: str) -> Iterator[PostureFinding]:
-    """Foreign destinations that stand for nothing, as far as the other buses can be reached (BUS-15)."""
-    nobody = Subject.unauthenticated()
-    for name, each in bus.settings.destinations.items():
-        if each.foreign is None:
-            continue
-        last = bus.links.explorer.explore(nobody, UNAUTHENTICATED, name, arrived=False)[-1]
-        if last.bus == each.foreign.bus and last.exists is False:
-            target = {"target": each.foreign.destination, "foreign_bus": each.foreign.bus}
-            details = {"destination": name, "bus": bus.name, **target}
-            yield PostureFinding("warning", FOREIGN_MISSING, f"{place}.destinations.{key(name)}", details)

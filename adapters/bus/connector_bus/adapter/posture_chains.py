@@ -10,6 +10,7 @@ from connector.errors import Reason
 from connector.spi import PostureFinding
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.settings import ChainSettings, is_permitted
 
 PASSWORD_ON_THE_WAY = Reason(
@@ -38,7 +39,7 @@ ANY_MACHINE = Reason(
 
 def chain_findings(
     chains: Iterable[ChainSettings],
-    buses: Iterable[Bus],
+    buses: Iterable[Bus | DirectedBus],
     asks: Callable[[str], bool] = lambda _tls: True,
 ) -> Iterator[PostureFinding]:
     """All findings; a plain chain that only this machine reaches is a note.
@@ -63,7 +64,7 @@ def chain_findings(
             open_to[chain.name] += 1
             if bus.access.active and not chain.is_secure and not chain.redirect_to:
                 details = {"chain": chain.name, "host": chain.host, "bus": bus.name}
-                severity: Literal["note", "warning"] = "note" if _stays_here(chain.host) else "warning"
+                severity: Literal["note", "warning"] = "note" if stays_here(chain.host) else "warning"
                 yield PostureFinding(severity, PASSWORD_ON_THE_WAY, f"chains.{key(chain.name)}", details)
             if bus.access.active and chain.tls is not None and not chain.redirect_to and not asks(chain.tls):
                 details = {"chain": chain.name, "bus": bus.name}
@@ -73,7 +74,8 @@ def chain_findings(
             yield PostureFinding("warning", CHAIN_UNUSED, f"chains.{key(chain.name)}", {"chain": chain.name})
 
 
-def _stays_here(host: str) -> bool:
+def stays_here(host: str) -> bool:
+    """Whether an address is this machine's own: nobody else listens on the way. Pure."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -9,9 +9,20 @@ from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
 from connector_bus.settings import BusSettings
 
-#: The keys of a bus that change while it runs: what the policy is made of. All others are fixed when it is started.
+#: The keys of a bus that change while it runs: what the policy is made of, and where its clients are sent. All others
+#: are fixed when it is started.
 LIVE_KEYS: Final = frozenset(
-    {"roles", "default_roles", "kept_roles", "temporary_prefixes", "foreign_buses", "identity_assertion"}
+    {
+        "roles",
+        "default_roles",
+        "kept_roles",
+        "temporary_prefixes",
+        "foreign_buses",
+        "identity_assertion",
+        "bootstrap",
+        "nominated",
+        "members",
+    }
 )
 #: The keys of a destination that do. Its kind, its mediations and their limits are fixed.
 LIVE_DESTINATION_KEYS: Final = frozenset({"roles", "inherit_defaults", "topics", "topic_checks", "check"})

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import ConfigError
+from connector.errors import ConfigError, NameNotFound, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -29,6 +29,7 @@ from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.configuration import read_buses
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.adapter.duties import duties
 from connector_bus.adapter.factory import BusManagedConnectionFactory
 from connector_bus.adapter.reconfiguration import BusesChange, live_section, waiting, waiting_chains
@@ -41,6 +42,12 @@ from connector_bus.settings import BusSettings
 
 if TYPE_CHECKING:
     from connector_bus.chains.listener import ChainListeners
+
+NO_ENGINE = Reason(
+    "CF-BUS-464",
+    "bus {bus} has no engine here (engine = false)",
+    "Reach it with a resource of the adapter amqp, whose endpoint may be this server.",
+)
 
 #: Seconds that deliveries under way are waited for when their activation ends.
 DEACTIVATION_GRACE = 5.0
@@ -59,8 +66,8 @@ class BusResourceAdapter(ResourceAdapter):
         make_alarm: Where what is due later is told from; tests bring one that they wind by hand.
 
     Safe to use from any thread once started. Mutable state: `_context`, `_alarm` and `_listeners`, set by `start`;
-    `_section` and `_buses`, what is in force, changed by what `sections_changed` answers; `_activations` and
-    `_leaving`, changed under `_lock`.
+    `_section`, `_buses` and `_directed`, what is in force, changed by what `sections_changed` answers; `_activations`
+    and `_leaving`, changed under `_lock`.
     """
 
     def __init__(self, make_alarm: Callable[[Clock], Alarm] = ThreadAlarm) -> None:
@@ -69,6 +76,7 @@ class BusResourceAdapter(ResourceAdapter):
         self._section: Mapping[str, Any] = {}
         self._alarm: Alarm | None = None
         self._buses: dict[str, Bus] = {}
+        self._directed: dict[str, DirectedBus] = {}
         self._listeners: ChainListeners | None = None
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
@@ -88,6 +96,9 @@ class BusResourceAdapter(ResourceAdapter):
         try:
             for each in settings.values():
                 _warn(each, admin_security=context.identity.security_enabled)
+                if not each.bootstrap.engine:
+                    self._directed[each.name] = DirectedBus(each, context)
+                    continue
                 self._buses[each.name] = Bus(each, context, self._alarm, self._entrance)
             for bus in self._buses.values():
                 bus.start()
@@ -143,7 +154,7 @@ class BusResourceAdapter(ResourceAdapter):
 
         chains = list(read_chains(section).values())
         self._listeners = ChainListeners(
-            chains, self._buses, context.identity, context.container_name, context.tls.server_context
+            chains, self._buses, self._directed, context.identity, context.container_name, context.tls.server_context
         )
         self._listeners.start()
 
@@ -156,8 +167,11 @@ class BusResourceAdapter(ResourceAdapter):
             read_chains(sections["chains"])
 
     def check_resource(self, resource: str, properties: Mapping[str, Any], sections: Mapping[str, Any]) -> None:
-        """That the bus which a resource names is there. Raises NameNotFound CF-BUS-016."""
-        commands.require_bus(str(properties.get("bus")), sections.get("buses") or {})
+        """That the bus which a resource names is there. Raises NameNotFound CF-BUS-016 or -464."""
+        name, buses = str(properties.get("bus")), sections.get("buses") or {}
+        commands.require_bus(name, buses)
+        if buses[name].get("engine") is False:
+            raise NameNotFound(NO_ENGINE, bus=name)
 
     def sections_changed(self, sections: Mapping[str, Any]) -> BusesChange | None:
         """What of a change of `[buses]` can be live: roles, new destinations, new buses (BUS-12).
@@ -173,11 +187,12 @@ class BusResourceAdapter(ResourceAdapter):
 
         def remember(*, in_force: bool) -> None:
             self._section = live if in_force else before
+            self._direct(read_buses(self._section, context.identity), context)
 
         def make(settings: BusSettings) -> Bus:
             return Bus(settings, context, alarm, self._entrance)
 
-        wanted = read_buses(live, context.identity)
+        wanted = {name: each for name, each in read_buses(live, context.identity).items() if each.bootstrap.engine}
         chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
         return BusesChange(self._buses, wanted, make, (*waiting(before, after), *chains), remember)
 
@@ -242,7 +257,7 @@ class BusResourceAdapter(ResourceAdapter):
     def users_changed(self) -> None:
         """Have connections, consumers and links ask again who their users are. Blocks for the registry."""
         for bus in list(self._buses.values()):
-            bus.access.recheck()
+            bus.users_changed()
 
     def findings(self) -> Iterable[PostureFinding]:
         """Security without effect, wide roles, holders that have vanished, grants without effect, plain chains.
@@ -250,13 +265,13 @@ class BusResourceAdapter(ResourceAdapter):
         Blocks for the registry.
         """
         buses = list(self._buses.values())
-        return (*posture.findings(buses), *self._chain_findings(buses))
+        return (*posture.findings(buses), *self._chain_findings([*buses, *self._directed.values()]))
 
     def duties(self) -> Iterable[Duty]:
         """Whom the buses trust with what: to assert callers, to sign links on, to be who mediations send as."""
         return duties(self._buses.values())
 
-    def _chain_findings(self, buses: list[Bus]) -> Iterable[PostureFinding]:
+    def _chain_findings(self, buses: list[Bus | DirectedBus]) -> Iterable[PostureFinding]:
         section = {} if self._context is None else self._context.sections.get("chains") or {}
         if not section:
             return ()
@@ -272,13 +287,28 @@ class BusResourceAdapter(ResourceAdapter):
         except ConfigError:  # it can't be used, which is reported as that
             return True
 
+    def _direct(self, settings: Mapping[str, BusSettings], context: BootstrapContext) -> None:
+        """What is known of buses whose engines are elsewhere is this from now on."""
+        wanted = {name: each for name, each in settings.items() if not each.bootstrap.engine}
+        for name in [name for name in self._directed if name not in wanted]:
+            del self._directed[name]
+        for name, each in wanted.items():
+            known = self._directed.get(name)
+            if known is None:
+                self._directed[name] = DirectedBus(each, context)
+            else:
+                known.reconfigure(each)
+
     def _entrance(self, name: str) -> LinkEntrance | None:
         """Where the links of this container's own buses come in."""
         bus = self._buses.get(name)
         return None if bus is None else bus.links.receiver
 
     def _bus(self, properties: Mapping[str, Any]) -> Bus:
-        return commands.find_bus(self._buses, str(properties.get("bus")))
+        name = str(properties.get("bus"))
+        if name in self._directed:
+            raise NameNotFound(NO_ENGINE, bus=name)
+        return commands.find_bus(self._buses, name)
 
     def __repr__(self) -> str:
         return f"<BusResourceAdapter with buses {', '.join(sorted(self._buses)) or 'none'}>"

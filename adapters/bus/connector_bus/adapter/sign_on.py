@@ -57,17 +57,18 @@ _NOBODY = Subject.unauthenticated()
 class SignOn:
     """Lets subjects onto one bus. Safe to use from any thread; everything may block for the registry.
 
-    Mutable state: `_settings`, replaced as a whole.
+    Mutable state: `_settings` and `_asserters`, replaced by `reconfigure`.
     """
 
     def __init__(self, settings: BusSettings, access: AccessControl, identity: IdentityService) -> None:
-        self._settings = settings
         self._access = access
         self._identity = identity
+        self.reconfigure(settings)
 
     def reconfigure(self, settings: BusSettings) -> None:
         """Let in by other settings from now on."""
         self._settings = settings
+        self._asserters = self._access.holder_set(settings.identity_assertion)
 
     def with_credential(self, credential: PasswordCredential | None) -> Subject:
         """The subject of whoever comes with this credential; nobody without bus security (BUS-4).
@@ -96,7 +97,11 @@ class SignOn:
         if not self._access.active:
             return _NOBODY
         caller = system.caller
-        if not system.is_authenticated or caller is None or caller.name not in self._settings.identity_assertion:
+        try:
+            trusted = system.is_authenticated and self._asserters.admits(system)
+        except RegistryUnavailable as failure:  # it is asked for the unique name
+            raise self._undecided(str(caller), failure) from failure
+        if not trusted:
             raise AccessDenied(ASSERTION_REFUSED, user=str(caller), bus=self._settings.name)
         if assertion.realm != self._identity.realm:
             raise AccessDenied(ASSERTED_FOREIGN, user=assertion.user, realm=assertion.realm)

@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from connector.errors import Reason
 from connector_bus.store.contract import MessageStore, SharedStore
-from connector_bus.store.postgresql_store import PostgresqlPlace, PostgresqlStore
+from connector_bus.store.engine_proof import EngineProof
+from connector_bus.store.postgresql_place import PostgresqlPlace
+from connector_bus.store.postgresql_store import PostgresqlStore
 from connector_bus.store.sqlite_store import SqliteStore
 
 URL_MISSING = Reason(
@@ -35,15 +37,17 @@ def read_place(
 
 
 def open_store(
-    bus: str, place: PostgresqlPlace | None, folder: Path, container: str
+    bus: str, place: PostgresqlPlace | None, folder: Path, container: str, proof: Callable[[], EngineProof]
 ) -> tuple[MessageStore, SharedStore | None]:
-    """Open a bus's store; blocks for it. Answers it, and once more where it is shared.
+    """Open a bus's store; blocks for it. Answers it, and once more where it is shared, which is opened with the proof
+    that the engine belongs to the bus.
 
-    Raises MessagingError CF-BUS-050, -051, -054 (a file that can't be used), -082 to -084 (a server).
+    Raises MessagingError CF-BUS-050, -051, -054 (a file that can't be used), -082 to -084 (a server),
+    LoginRefused CF-BUS-453 or -454.
     """
     if place is None:
         return SqliteStore(folder / _file_name(bus)), None
-    shared = PostgresqlStore(place, container)
+    shared = PostgresqlStore(place, container, proof())
     return shared, shared
 
 

@@ -28,6 +28,8 @@ from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.unit import StoreUnit
+from connector_bus.store.unread import Unread
 
 _LOG = logging.getLogger("connector_bus.chains")
 
@@ -219,6 +221,31 @@ class BusSide:
             if error is None:
                 engine.settled(sends, receipts)
             engine.rooms.entered(needed)
+            self._inbox.put(functools.partial(done, error))
+
+        future.add_done_callback(written)
+
+    def keep(self, name: str, messages: Sequence[Unread], done: Done) -> None:
+        """Have messages that came over the wire together stored, and then shown on their queue; `done` as above."""
+        show = functools.partial(self.bus.engine.show_kept, name, messages)
+        self._write(StoreUnit(unread=tuple(messages)), show, done)
+
+    def remove(self, queue: MessageQueue, entries: Sequence[Entry], done: Done) -> None:
+        """Have messages that were settled together removed; `done` as above. Not for a store that engines share."""
+        unit = StoreUnit(remove=tuple([entry.sequence for entry in entries]))
+        self._write(unit, functools.partial(queue.remove_all, entries), done)
+
+    def _write(self, unit: StoreUnit, then: Callable[[], None], done: Done) -> None:
+        try:
+            future = self.bus.engine.store.submit(unit)
+        except ConnectorError as error:
+            done(error)
+            return
+
+        def written(outcome: Future[None]) -> None:
+            error = outcome.exception()
+            if error is None:
+                then()
             self._inbox.put(functools.partial(done, error))
 
         future.add_done_callback(written)

@@ -18,12 +18,14 @@ back to its place at once, and is wished for again when there is room.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
+from connector_bus.chains.lean import load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
 from connector_bus.engine.delivery_unit import Receipt
@@ -62,8 +64,9 @@ class ConsumerLink:
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
-    `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it was
-    asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
+    `_stopped`, `_closed`; `_accepted`, `_kept` (those in the store) and `_arrived`, what the loop's next turn is for,
+    and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked whether a turn
+    was asked for.
     """
 
     def __init__(
@@ -88,10 +91,16 @@ class ConsumerLink:
         self.temporary = temporary
         self._subscription = subscription
         self._wishes: set[_Wish] = set()
-        self._out: dict[str, tuple[Entry, Any]] = {}
-        self._in_units: dict[str, _Claim] = {}
+        self._lean = load_lean()
+        self._impl = link._impl
+        self._updated, self._state = self._lean.lib.pn_delivery_updated, self._lean.lib.pn_delivery_remote_state
+        self._end = self._lean.lib.pn_delivery_settle
+        # By the library's pointer to the delivery, which is good as long as the delivery is not settled here.
+        self._out: dict[Any, Entry] = {}
+        self._in_units: dict[Any, _Claim] = {}
         self._credit = 0
         self._accepted: list[tuple[Entry, Any]] = []
+        self._kept: list[tuple[Entry, Any]] = []
         self._arrived: deque[tuple[_Wish, Entry]] = deque()
         self._turning = False
         self._tags = 0
@@ -168,59 +177,76 @@ class ConsumerLink:
             self._fill()
 
     def _remove_accepted(self) -> None:
-        accepted, self._accepted = self._accepted, []
-        if not accepted:
-            return
-        self._queue.remove_all([entry for entry, _ in accepted])
-        if not self._closed:
-            for _, delivery in accepted:
-                delivery.settle()
+        """Remove what was accepted since the last turn: what lives in memory at once, the rest as one unit."""
+        if self._accepted:
+            accepted, self._accepted = self._accepted, []
+            self._queue.remove_all([entry for entry, _ in accepted])
+            self._settle([delivery for _, delivery in accepted])
+        if self._kept:
+            kept, self._kept = self._kept, []
+
+            def removed(error: BaseException | None) -> None:
+                if error is None or len(kept) == 1:
+                    self._settle([delivery for _, delivery in kept])
+                    return
+                for entry, delivery in kept:  # each fails for its own reasons only
+                    self._remove_kept(entry, delivery)
+
+            self._side.remove(self._queue, [entry for entry, _ in kept], removed)
+
+    def _remove_kept(self, entry: Entry, delivery: Any) -> None:
+        self._side.commit((), ((self._queue, entry),), lambda _error: self._settle((delivery,)))
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message."""
-        if not delivery.updated:
+        impl = delivery._impl
+        if not self._updated(impl):
             return
-        state = delivery.remote_state
+        state = self._state(impl)
         if state == TRANSACTIONAL:
             self._transacted(delivery)
             return
-        held = self._out.pop(delivery.tag, None)
-        if held is None:
-            claim = self._in_units.get(delivery.tag)
+        entry = self._out.pop(impl, None)
+        if entry is None:
+            claim = self._in_units.get(impl)
             if claim is None:
                 delivery.settle()
             elif delivery.settled:
                 claim.settled = True
             return
-        entry, _ = held
-        if state == ACCEPTED and entry.in_memory and not self._side.bus.engine.has_limits:
-            self._accepted.append((entry, delivery))
-        elif state == ACCEPTED:
-            self._side.commit((), ((self._queue, entry),), lambda _error: self._settle(delivery))
-        else:
+        if state != ACCEPTED:
             remote = delivery.remote
             outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
             carry_out(outcome, self._side, (self._queue, entry), _failure)
             delivery.settle()
-        self._have_turn()
+        elif self._side.bus.engine.has_limits:
+            self._remove_kept(entry, impl)
+        elif entry.in_memory:
+            self._accepted.append((entry, impl))
+        elif self._queue.is_shared:
+            self._remove_kept(entry, impl)
+        else:
+            self._kept.append((entry, impl))
+        if not self._turning:
+            self._have_turn()
 
     def _transacted(self, delivery: Any) -> None:
-        tag, state = delivery.tag, transactional_of(delivery.remote.data)
-        claim = self._in_units.get(tag)
+        impl, state = delivery._impl, transactional_of(delivery.remote.data)
+        claim = self._in_units.get(impl)
         if claim is not None:
             claim.settled = claim.settled or delivery.settled
             return
-        held = self._out.pop(tag, None)
+        entry = self._out.pop(impl, None)
         unit = None if state is None else self._units.get(state.unit)
-        if held is None:
+        if entry is None:
             delivery.settle()
         elif state is None or unit is None:
-            self._out[tag] = held
+            self._out[impl] = entry
             refusal = self._units.unknown(b"" if state is None else state.unit)
             self._side.refuse(self.link, refusal)
         else:
-            claim = _Claim(self, held[0], delivery, tag, state.outcome)
-            self._in_units[tag] = claim
+            claim = _Claim(self, entry, delivery, state.outcome)
+            self._in_units[impl] = claim
             unit.claim(claim)
 
     def recheck(self) -> None:
@@ -245,7 +271,7 @@ class ConsumerLink:
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
-        for entry, _ in out.values():
+        for entry in out.values():
             self._queue.release(entry)
         subscription = self._subscription
         if subscription is not None:
@@ -266,10 +292,12 @@ class ConsumerLink:
             self._queue.release(entry)
             return
         try:
-            if entry.unread is not None:
-                data = encoded_unread(entry.unread, entry.attempts, self._side.now())
+            engine = self._side.bus.engine
+            unread = entry.unread or engine.as_it_came(entry)
+            if unread is not None:
+                data = encoded_unread(unread, entry.attempts, self._side.now)
             else:
-                stored = self._side.bus.engine.fetch(self._queue.name, entry)
+                stored = engine.fetch(self._queue.name, entry)
                 data = encoded(stored, entry.attempts, self._side.now())
         except ConnectorError as error:
             self._side.failed(self._queue, entry, error, permanent=True)
@@ -291,19 +319,18 @@ class ConsumerLink:
     def _send(self, data: bytes, entry: Entry | None) -> None:
         self._credit -= 1
         self._tags += 1
-        tag = str(self._tags)
-        delivery = self.link.delivery(tag)
-        self.link.stream(data)
-        self.link.advance()
+        delivery = self._lean.send(self._impl, b"%d" % self._tags, data)
         self._side.sent(len(data))
         if entry is None:
-            delivery.settle()
+            self._end(delivery)
         else:
-            self._out[tag] = (entry, delivery)
+            self._out[delivery] = entry
 
-    def _settle(self, delivery: Any) -> None:
+    def _settle(self, deliveries: Iterable[Any]) -> None:
         if not self._closed:
-            delivery.settle()
+            end = self._end
+            for delivery in deliveries:
+                end(delivery)
 
     def _drained(self) -> None:
         if self._closed or not self.link.drain_mode or self._side.congested:
@@ -346,13 +373,12 @@ class _Claim:
     Mutable state: `settled`, whether the client has.
     """
 
-    __slots__ = ("_consumer", "_delivery", "_entry", "_tag", "outcome", "settled")
+    __slots__ = ("_consumer", "_delivery", "_entry", "outcome", "settled")
 
-    def __init__(self, consumer: ConsumerLink, entry: Entry, delivery: Any, tag: str, outcome: Outcome) -> None:
+    def __init__(self, consumer: ConsumerLink, entry: Entry, delivery: Any, outcome: Outcome) -> None:
         self._consumer = consumer
         self._entry = entry
         self._delivery = delivery
-        self._tag = tag
         self.outcome = outcome
         self.settled = bool(delivery.settled)
 
@@ -380,7 +406,7 @@ class _Claim:
         """Where the client still has it, it may say again what is to become of it; else it goes back, or has failed."""
         consumer = self._forgotten()
         if not self.settled and not consumer._closed:
-            consumer._out[self._tag] = (self._entry, self._delivery)
+            consumer._out[self._delivery._impl] = self._entry
             return
         if error is None:
             consumer._queue.release(self._entry)
@@ -391,7 +417,7 @@ class _Claim:
             consumer._fill()
 
     def _forgotten(self) -> ConsumerLink:
-        self._consumer._in_units.pop(self._tag, None)
+        self._consumer._in_units.pop(self._delivery._impl, None)
         return self._consumer
 
 

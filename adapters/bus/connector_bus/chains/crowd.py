@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import final
+from typing import Final, final
 
 from connector.errors import MessagingError, Reason
 from connector_bus.chains.memory import Memory
@@ -14,6 +14,10 @@ TOO_MANY_OF_A_USER = Reason(
     "user {user} has {limit} connections over chain {chain}, which is as many as one user may have",
     "Close some, or raise `max_user_connections` of the chain.",
 )
+
+#: Bytes of a client that are taken in one turn. With more, a client waits until all that it has written at once is done
+#: with, and so does whoever receives it: they would take turns with the server instead of working beside it.
+PORTION: Final = 32768
 
 
 @final
@@ -27,6 +31,7 @@ class Crowd:
         memory: What its clients hold in memory together.
         refused: How many were not let in, by why: `limit`, `sign-on`, `access`.
         let_in: How many were.
+        incoming: What one of them has just written; taken out before the next one's turn.
 
     Mutable state: all of it.
     """
@@ -36,6 +41,7 @@ class Crowd:
         self.memory = Memory(chain.max_memory)
         self.refused: Counter[str] = Counter()
         self.let_in = 0
+        self.incoming = memoryview(bytearray(PORTION))
         self._addresses: Counter[str] = Counter()
         self._users: Counter[str] = Counter()
 

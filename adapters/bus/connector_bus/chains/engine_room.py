@@ -78,23 +78,25 @@ class EngineRoom:
     def tell(self) -> None:
         """Tell all events that there are."""
         lib, events, listener = self._lib, self._events, self._listener
+        peek, pop, type_of, silent = lib.pn_collector_peek, lib.pn_collector_pop, lib.pn_event_type, self._silent
+        delivery_of, link_of, is_delivery = lib.pn_event_delivery, lib.pn_delivery_link, self._delivery
         while not self._ended:
-            event = lib.pn_collector_peek(events)
+            event = peek(events)
             if not event:
                 return
-            kind = lib.pn_event_type(event)
+            kind = type_of(event)
             try:
-                if kind == self._delivery:
-                    delivery = lib.pn_event_delivery(event)
-                    listener.on_delivery(lib.pn_delivery_link(delivery), LeanDelivery(lib, delivery))
+                if kind == is_delivery:
+                    delivery = delivery_of(event)
+                    listener.on_delivery(link_of(delivery), LeanDelivery(lib, delivery))
                 elif kind == self._flow:
                     listener.on_flow(lib.pn_event_link(event))
-                elif kind != self._silent:
+                elif kind != silent:
                     wrapped = self._wrap(event)
                     listener.on_event(wrapped.type.name, wrapped)
             finally:
                 if not self._ended:
-                    lib.pn_collector_pop(events)
+                    pop(events)
 
     def output(self) -> tuple[bytes, bool]:
         """What is to be written now, and whether the connection is over after it."""

@@ -1,25 +1,32 @@
-"""The short way of messages that are only handed on: from a client's link to a queue in memory (CHAIN-6).
+"""The short way of messages that are only handed on: from a client's link to a queue, over the disk or not (CHAIN-6).
 
 Theory of operation
 -------------------
 A `Lane` stands before a `ProducerLink` and takes what is easy: a message that came whole, outside any transaction, that
 `quick_read` can read, for a destination that takes messages unread. Anything else it leaves to the link, untouched.
 What comes during one turn of the loop is collected: the rights of the user, the destination and the clock are looked at
-once for all of it, the queue's lock is taken once. Then all are accepted. Order is kept: what goes the long way lets
-what was collected before it go first.
+once for all of it, the queue's lock is taken once. What need not survive is accepted then. What has to goes to the disk
+as one unit, each message as the row that its few fields make; it is shown and accepted once it is there.
+
+Order is kept: what goes the long way lets what was collected before it go first, and all that comes goes the long way
+as long as something is under way there.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, final
 
 from connector.errors import AccessDenied, ConnectorError
+from connector_bus.chains.conditions import refusal_of
+from connector_bus.chains.consumer import reject
 from connector_bus.chains.lean import LeanDelivery, load_lean
-from connector_bus.chains.message_codec import decoded, quick_sender
-from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.message_codec import Place, decoded, quick_row, quick_sender
+from connector_bus.chains.quick_read import QuickMessage, QuickReader
 from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.destination import Destination
-from connector_bus.engine.unread import Unread
+from connector_bus.store.unread import Unread
 
 if TYPE_CHECKING:
     from connector_bus.chains.bus_side import BusSide
@@ -40,8 +47,10 @@ class Lane:
         side: The bus.
         name: The destination.
 
-    Mutable state: `_deliveries` and `_messages`, collected in this turn; `_destination`, of this turn, None where it
-    was not looked at or doesn't take messages unread; `_looked`, `_now`, `_at` and `_limit`, likewise.
+    Mutable state: `_deliveries` and `_messages`, collected in this turn, and `_kept_deliveries`, `_kept` and
+    `_kept_size`, of those that have to be stored; `_storing`, how many are on their way to the disk; `_destination`, of
+    this turn, None where it was not looked at or doesn't take messages unread; `_looked`, `_now`, `_at`, `_limit` and
+    `_place`, likewise.
     """
 
     def __init__(self, link: Any, producer: ProducerLink, side: BusSide, name: str) -> None:
@@ -52,11 +61,22 @@ class Lane:
         self._side = side
         self._name = name
         self._lean = load_lean()
-        self._lib = self._lean.lib
+        self._lib = lib = self._lean.lib
+        self._partial, self._remote_state = lib.pn_delivery_partial, lib.pn_delivery_remote_state
+        self._pending, self._advance = lib.pn_delivery_pending, lib.pn_link_advance
+        self._receive = self._lean.received
+        self._quick = QuickReader().read
+        self._next = side.bus.engine.next_sequence
         self._user = (side.user or "").encode()
-        self._sender = sender_section(side.bus.access.identity_of(side.subject))
+        self._identity = side.bus.access.identity_of(side.subject)
+        self._sender = sender_section(self._identity)
         self._deliveries: list[Any] = []
         self._messages: list[Unread] = []
+        self._kept: list[Unread] = []
+        self._kept_deliveries: list[Any] = []
+        self._kept_size = 0
+        self._storing = 0
+        self._place: Place | None = None
         self._destination: Destination | None = None
         self._looked = False
         self._now = 0.0
@@ -91,32 +111,34 @@ class Lane:
 
     def on_delivery(self, delivery: LeanDelivery) -> None:
         """Something came of a delivery."""
-        lib, impl = self._lib, delivery._impl
+        impl = delivery._impl
         if not self._looked:
             self._look()
         if (
             self._destination is None
             or not self._producer.is_idle
-            or lib.pn_delivery_partial(impl)
-            or not lib.pn_delivery_readable(impl)
-            or lib.pn_delivery_aborted(impl)
-            or lib.pn_delivery_remote_state(impl)
+            or self._producer.in_flight > self._storing  # what goes the long way is not to be overtaken
+            or self._partial(impl)
+            or self._remote_state(impl)
         ):
             self._leave(delivery)
             return
-        size = lib.pn_delivery_pending(impl)
-        if size > LARGEST:
+        size = self._pending(impl)
+        data = self._receive(self._impl, size) if 0 < size <= LARGEST else b""
+        if not data:  # it is too large, nothing has come of it, or its sender has taken it back
             self._leave(delivery)
             return
-        data = self._lean.received(self._impl, size)
-        read = quick_read(data)
-        lib.pn_link_advance(self._impl)
-        if read is None or size > self._limit or (read.durable and not self._destination.is_temporary):
-            self._show()
-            self._producer.take(delivery, data)
-            return
-        self._collect(impl, data, read)
-        self._producer.passed()
+        read = self._quick(data)
+        self._advance(self._impl)
+        if read is not None and size <= self._limit:
+            if not read.durable or self._destination.is_temporary:
+                if self._collect(impl, data, read):
+                    self._producer.passed()
+                    return
+            elif self._place is not None and self._keep(impl, data, read, size):
+                return
+        self._show()
+        self._producer.take(delivery, data)
 
     def _look(self) -> None:
         """Once a turn: may the user send there, and is it a destination for the short way?"""
@@ -133,17 +155,17 @@ class Lane:
             self._at = destination.name
             self._now = side.now()
             self._limit = engine.largest(destination)
+            kept_as = engine.kept_as(destination)
+            self._place = None if kept_as is None else Place(destination.name, self._identity, kept_as)
 
-    def _collect(self, impl: Any, data: bytes, read: QuickMessage) -> None:
+    def _collect(self, impl: Any, data: bytes, read: QuickMessage) -> bool:
+        """Take one that lives in memory only; False where it has to go the long way."""
         try:
             expires, group = quick_sender(read, self._user, self._now)
         except (AccessDenied, TypeError):
-            self._show()
-            self._producer.take(LeanDelivery(self._lib, impl), data)
-            return
-        sequence = self._side.bus.engine.next_sequence()
+            return False
         message = Unread(
-            sequence,
+            self._next(),
             data[read.bare :],
             self._sender,
             read.durable,
@@ -156,23 +178,76 @@ class Lane:
         )
         self._messages.append(message)
         self._deliveries.append(impl)
+        return True
+
+    def _keep(self, impl: Any, data: bytes, read: QuickMessage, size: int) -> bool:
+        """Take one that is to be stored; False where it has to go the long way."""
+        assert self._place is not None
+        sequence, bare = self._next(), data[read.bare :]
+        try:
+            row = quick_row(read, bare, self._user, sequence=sequence, place=self._place, now=self._now)
+        except (AccessDenied, TypeError):
+            return False
+        if not self._side.memory.take(size):
+            return False
+        self._kept.append(Unread.of_row(row, self._sender, read.durable, self._read))
+        self._kept_deliveries.append(impl)
+        self._kept_size += size
+        return True
 
     def _leave(self, delivery: LeanDelivery) -> None:
         self._show()
         self._producer.on_delivery(delivery)
 
     def _show(self) -> None:
-        """Put what was collected on its queue, and accept it; the next message looks again."""
+        """Put what was collected on its queue or on its way to the disk; the next message looks again."""
         self._looked = False
+        if self._kept:
+            self._store()
         if not self._messages:
             return
         messages, self._messages = self._messages, []
         deliveries, self._deliveries = self._deliveries, []
         assert self._destination is not None
-        if not self._side.bus.engine.show_unread(self._destination, messages):
-            for message, impl in zip(messages, deliveries, strict=True):
-                self._producer.take(LeanDelivery(self._lib, impl), message.bare)
+        if self._side.bus.engine.show_unread(self._destination, messages):
+            self._accept(deliveries)
             return
+        for message, impl in zip(messages, deliveries, strict=True):
+            self._producer.take(LeanDelivery(self._lib, impl), message.bare)
+
+    def _store(self) -> None:
+        """Have what is to be kept stored as one; then it is shown, and accepted."""
+        messages, self._kept = self._kept, []
+        deliveries, self._kept_deliveries = self._kept_deliveries, []
+        size, self._kept_size = self._kept_size, 0
+        side, count = self._side, len(messages)
+        self._storing += count
+        self._producer.storing(count)
+
+        def ended(count: int, size: int) -> None:
+            side.memory.give_back(size)
+            self._storing -= count
+            self._producer.stored(count)
+
+        def done(error: BaseException | None) -> None:
+            if error is None:
+                self._accept(deliveries)
+                ended(count, size)
+                return
+            side.memory.give_back(size)
+            for message, impl in zip(messages, deliveries, strict=True):  # each fails for its own reasons only
+                side.commit((message.stored(),), (), functools.partial(one_done, impl))
+
+        def one_done(impl: Any, error: BaseException | None) -> None:
+            if error is None:
+                self._accept((impl,))
+            elif not self._producer.is_closed:
+                reject(LeanDelivery(self._lib, impl), refusal_of(error))
+            ended(1, 0)
+
+        side.keep(self._at, messages, done)
+
+    def _accept(self, deliveries: Iterable[Any]) -> None:
         if self._producer.is_closed:
             return
         update, settle = self._lib.pn_delivery_update, self._lib.pn_delivery_settle
@@ -181,12 +256,9 @@ class Lane:
             settle(impl)
 
     def _read(self, unread: Unread) -> StoredMessage:
-        """The whole of a message that somebody wants to look into. Safe from any thread."""
-        side = self._side
-        message = decoded(unread.bare, side.user, unread.timestamp)
+        """The whole of a message in memory that somebody wants to look into. Safe from any thread."""
+        message = decoded(unread.bare, self._side.user, unread.timestamp)
         message = message.replace(
             priority=unread.priority, persistent=unread.durable, expires_at=unread.expires_at or message.expires_at
         )
-        return side.bus.engine.read_unread(
-            unread, message, unread.destination, side.bus.access.identity_of(side.subject)
-        )
+        return self._side.bus.engine.read_unread(unread, message, self._identity)

@@ -49,20 +49,34 @@ class Lean:
         self._tag_view: Any = self.ffi.buffer(self._tag)
         self._tag_bytes: Any = self.ffi.new("pn_bytes_t *")
         self._tag_bytes.start = self._tag
+        self._tag_struct: Any = self._tag_bytes[0]  # the same memory
+        self._tag_size = 0
+        # What is looked up once costs less at each message.
+        self._delivery: Any = self.lib.pn_delivery
+        self._send: Any = self.lib.pn_link_send
+        self._advance: Any = self.lib.pn_link_advance
+        self._receive: Any = self.lib.pn_link_recv
 
-    def new_delivery(self, link: Any, tag: str) -> Any:
+    def new_delivery(self, link: Any, tag: bytes) -> Any:
         """A delivery on a sending link; the tag is one of ours, of at most 32 ASCII characters."""
-        data = tag.encode()
-        size = len(data)
-        self._tag_view[:size] = data
-        self._tag_bytes.size = size
-        return self.lib.pn_delivery(link, self._tag_bytes[0])
+        size = len(tag)
+        self._tag_view[:size] = tag
+        if self._tag_size != size:
+            self._tag_size = self._tag_bytes.size = size
+        return self._delivery(link, self._tag_struct)
+
+    def send(self, link: Any, tag: bytes, data: bytes) -> Any:
+        """Send a whole message on a sending link; answers its delivery."""
+        delivery = self.new_delivery(link, tag)
+        self._send(link, data, len(data))
+        self._advance(link)
+        return delivery
 
     def received(self, link: Any, size: int) -> bytes:
         """What has come of the current delivery, at most `size` bytes."""
         if size <= BUFFER:
-            got = self.lib.pn_link_recv(link, self.buffer, size)
-            return bytes(self.view[:got]) if got > 0 else b""
+            got = self._receive(link, self.buffer, size)
+            return self.view[:got] if got > 0 else b""
         data = bytearray(size)
         got = self.lib.pn_link_recv(link, self.ffi.from_buffer(data), size)
         return bytes(data[:got]) if got > 0 else b""
@@ -179,7 +193,7 @@ class LeanLink:
 
     def delivery(self, tag: str) -> LeanDelivery:
         """Begin a delivery."""
-        return LeanDelivery(self._lib, self._lean.new_delivery(self._impl, tag))
+        return LeanDelivery(self._lib, self._lean.new_delivery(self._impl, tag.encode()))
 
     def stream(self, data: bytes) -> int:
         """Send something as part of the current delivery."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 import threading
@@ -14,8 +13,10 @@ from typing import Any, TypeVar, final
 from connector.errors import ConfigError, Reason
 from connector.spi import IdentityService, Instrument, Measurement
 from connector_bus.adapter.bus import Bus
+from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.admission import Admission
 from connector_bus.chains.crowd import Crowd
+from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.chains.throttle import Throttle
@@ -36,6 +37,8 @@ HANDSHAKE_TIMEOUT = 10.0
 HELPERS = 4
 #: Threads that ask the registry: hashing passwords takes a processor.
 ASKING = 2
+#: Threads that store what links bring, which may wait for a place.
+LINKING = 128
 #: Seconds that what is under way gets when the server stops.
 DRAIN = 0.5
 
@@ -50,6 +53,7 @@ class ChainListeners:
     Args:
         chains: Their settings.
         buses: The buses of this server.
+        directed: The buses whose clients it sends elsewhere.
         identity: Who is who.
         container: Our name to clients.
         contexts: The server's TLS context in force, by the name of the configuration; asked for each connection.
@@ -61,18 +65,21 @@ class ChainListeners:
         self,
         chains: Sequence[ChainSettings],
         buses: Mapping[str, Bus],
+        directed: Mapping[str, DirectedBus],
         identity: IdentityService,
         container: str,
         contexts: Contexts,
     ) -> None:
         self._chains = [chain for chain in chains if chain.enabled]
         self._buses = buses
+        self._directed = directed
         self._identity = identity
         self._container = container
         self._contexts = contexts
         self._loop = asyncio.new_event_loop()
         self._executor = ThreadPoolExecutor(HELPERS, thread_name_prefix=f"{container}-chains")
         self._asking = ThreadPoolExecutor(ASKING, thread_name_prefix=f"{container}-sign-on")
+        self._linking = ThreadPoolExecutor(LINKING, thread_name_prefix=f"{container}-links")
         self._throttle = Throttle()
         self._crowds: dict[str, Crowd] = {}
         self._thread: threading.Thread | None = None
@@ -91,7 +98,7 @@ class ChainListeners:
         for chain in self._chains:
             if chain.tls is not None:
                 self._contexts(chain.tls)  # what is wrong with it is told at the start
-        self._thread = threading.Thread(target=self._loop.run_forever, name=f"{self._container}-chains", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{self._container}-chains", daemon=True)
         self._thread.start()
         try:
             for chain in self._chains:
@@ -103,6 +110,15 @@ class ChainListeners:
     def ports(self) -> dict[str, int]:
         """The port of each chain that listens."""
         return {name: server.sockets[0].getsockname()[1] for name, server in self._servers.items() if server.sockets}
+
+    def _places(self, reached: str) -> tuple[Place, ...]:
+        """The chains that serve clients here, as those reach them that have come to this host."""
+        ports = self.ports()
+        return tuple(
+            Place("amqps" if chain.is_secure else "amqp", chain.public_host or reached, ports[chain.name], chain.name)
+            for chain in self._chains
+            if chain.name in ports and not chain.redirect_to
+        )
 
     def clients(self) -> dict[str, int]:
         """How many clients each chain has."""
@@ -153,29 +169,40 @@ class ChainListeners:
     def stop(self, timeout: float = 1.0) -> None:
         """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
 
-        What is out at a client goes back to its place. Harmless when called twice.
+        What is out at a client goes back to its place. A loop that is too busy to end within that time ends by itself,
+        in the same order, once it gets to it. Harmless when called twice.
         """
         thread, self._thread = self._thread, None
         if thread is not None:
-            with contextlib.suppress(TimeoutError):
-                self._call(self._end(), timeout)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            # It is the end that stops the loop: stopped from here, a busy loop might never have begun with its end.
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop)
             thread.join(timeout)
-            if not thread.is_alive():
-                self._loop.close()
         elif not self._loop.is_running():
             self._loop.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._asking.shutdown(wait=False, cancel_futures=True)
+        self._linking.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        """The loop's whole life, on its thread: what is still under way at the end is cancelled, and awaited."""
+        try:
+            self._loop.run_forever()
+        finally:
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
+                task.cancel()
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left))
+            self._loop.close()
 
     def _call(self, coroutine: Any, timeout: float | None = None) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     async def _listen(self, chain: ChainSettings) -> None:
-        admission = Admission(chain, self._buses, self._identity)
+        admission = Admission(chain, self._buses, self._identity, self._directed, self._container, self._places)
         crowd = self._crowds[chain.name] = Crowd(chain)
 
-        def client() -> asyncio.BaseProtocol:
+        def client() -> ClientProtocol:
             protocol = ClientProtocol(
                 admission,
                 self._container,
@@ -183,6 +210,7 @@ class ChainListeners:
                 throttle=self._throttle,
                 executor=self._executor,
                 asking=self._asking,
+                linking=self._linking,
                 gone=self._gone,
             )
             self._clients[protocol] = chain.name
@@ -206,6 +234,12 @@ class ChainListeners:
         self._clients.pop(client, None)
 
     async def _end(self) -> None:
+        try:
+            await self._say_goodbye()
+        finally:
+            self._loop.stop()
+
+    async def _say_goodbye(self) -> None:
         for server in self._servers.values():
             server.close()
         for client in list(self._clients):
@@ -221,6 +255,9 @@ class ChainListeners:
             if not self._clients:
                 return
             await asyncio.sleep(0.01)
+        for client in list(self._clients):
+            client.abort()  # whoever does not even end TLS, as the engine at the other end of a quiet link
+        await asyncio.sleep(0)
 
 
 @final
@@ -238,7 +275,7 @@ class _Securing(asyncio.Protocol):
     def __init__(
         self,
         tls: str,
-        client: Callable[[], asyncio.BaseProtocol],
+        client: Callable[[], ClientProtocol],
         contexts: Contexts,
         handshakes: set[asyncio.Task[None]],
     ) -> None:
@@ -274,7 +311,6 @@ class _Securing(asyncio.Protocol):
             return
         client = self._client()
         secured.set_protocol(client)
-        assert isinstance(client, asyncio.Protocol)
         client.connection_made(secured)
         if waiting.early:
             client.data_received(b"".join(waiting.early))

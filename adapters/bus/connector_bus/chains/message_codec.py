@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from connector.errors import AccessDenied, MessagingError, Reason
-from connector.spi import Message, PropertyValue
+from connector.spi import Message, Principal, PropertyValue
 from connector_bus.adapter.connection import DELAY_UNFIT, LONGEST_DELAY
-from connector_bus.chains.quick_read import QuickMessage, quick_read
+from connector_bus.chains.quick_read import QuickMessage, Value, quick_read
 from connector_bus.chains.sender_annotation import sender_section
-from connector_bus.engine.unread import Unread
+from connector_bus.engine.intake import new_message_id
+from connector_bus.reliability import Reliability
 from connector_bus.store.amqp_content import (
     MALFORMED,
+    PLAIN_HEADERS,
     header_section,
     load_proton,
     plain,
     without_hop_sections,
 )
 from connector_bus.store.content import Content, ContentKind
-from connector_bus.store.record import StoredMessage
+from connector_bus.store.record import Row, StoredMessage, wire_row
+from connector_bus.store.unread import Unread
 
 FORGED = Reason(
     "CF-BUS-152",
@@ -28,10 +32,27 @@ FORGED = Reason(
     "Leave user-id out, or set it to the user who is signed on: the engine says who a message is from.",
 )
 
+#: What fields that are missing at the end are.
+_NOTHING: Final[list[Value]] = [None] * 6
 _NONE: Final[Mapping[str, PropertyValue]] = MappingProxyType({})
 #: Where clients say when, or after how long, a message may be shown; both in milliseconds.
 DELIVERY_TIME: Final = "x-opt-delivery-time"
 DELIVERY_DELAY: Final = "x-opt-delivery-delay"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the messages of a link that are stored have in common.
+
+    Attributes:
+        destination: Where they rest.
+        sender: Whom they come from.
+        reliability: How much is done for them.
+    """
+
+    destination: str
+    sender: Principal
+    reliability: Reliability
 
 
 def decoded(data: bytes, user: str | None, now: float) -> Message:
@@ -107,6 +128,34 @@ def quick_sender(read: QuickMessage, user: bytes, now: float) -> tuple[float | N
     return (expiry / 1000 if expiry else None), group or None
 
 
+def quick_row(read: QuickMessage, bare: bytes, user: bytes, *, sequence: int, place: Place, now: float) -> Row:
+    """How a message that was read by hand is stored: its row, as the long way would write it.
+
+    Raises what `quick_sender` raises.
+    """
+    expires, group = quick_sender(read, user, now)
+    message_id, _, address, topic, reply_to, correlation_id = (read.properties + _NOTHING)[:6]
+    if isinstance(message_id, bool) or isinstance(correlation_id, bool) or not isinstance(address, str | None):
+        raise TypeError
+    if not isinstance(topic, str | None) or not isinstance(reply_to, str | None):
+        raise TypeError
+    return wire_row(
+        sequence,
+        place.destination,
+        _text(message_id) or new_message_id(),
+        place.sender,
+        reply_to=reply_to or None,
+        correlation_id=_text(correlation_id),
+        timestamp=now,
+        expires_at=expires,
+        priority=min(read.priority, 9),
+        group=group,
+        reliability=place.reliability,
+        topic=topic or None,
+        bare=bare,
+    )
+
+
 def _read(wire: Any, data: bytes, now: float) -> Message:
     properties: dict[str, PropertyValue] = {}
     for name, value in (wire.properties or {}).items():
@@ -155,10 +204,71 @@ def encoded(stored: StoredMessage, delivery_count: int, now: float) -> bytes:
     return hop + without_hop_sections(bytes(_written(stored).encode()))
 
 
-def encoded_unread(unread: Unread, delivery_count: int, now: float) -> bytes:
-    """The same of one that nobody has looked into."""
+def encoded_for_broker(stored: StoredMessage, user: str | None, now: float) -> bytes:
+    """A message for a broker of another make: nobody is named as its sender but `user`.
+
+    Brokers compare `user-id` with who is signed on, so that of a client of ours would be refused there. Where nothing
+    has to change the bare message is the sender's own, to the bit. Raises MessagingError CF-BUS-150 or -151.
+    """
+    header = stored.header
+    ttl = None if header.expires_at is None else max(0, round((header.expires_at - now) * 1000))
+    hop = header_section(durable=header.persistent, priority=min(header.priority, 9), ttl=ttl, delivery_count=0)
+    if stored.content.kind is ContentKind.AMQP:
+        wire = load_proton().Message()
+        try:
+            wire.decode(stored.content.data)
+        except Exception as error:  # noqa: BLE001 - the library raises errors of many kinds for bytes that are none
+            raise MessagingError(MALFORMED, why=type(error).__name__) from None
+        if not wire.user_id and user is None:
+            return hop + stored.content.data
+    else:
+        wire = _written(stored)
+    if user is not None:
+        wire.user_id = user.encode()
+    elif wire.user_id:
+        wire = _of_nobody(wire)
+    return hop + without_hop_sections(bytes(wire.encode()))
+
+
+_FIELDS: Final = (
+    *("id", "address", "subject", "reply_to", "correlation_id", "content_type", "content_encoding", "expiry_time"),
+    *("creation_time", "group_id", "group_sequence", "reply_to_group_id", "annotations", "properties", "body"),
+)
+
+
+def _of_nobody(wire: Any) -> Any:
+    """A copy without user-id: the library can empty that field, which is not the same, and can't take it away."""
+    copy = load_proton().Message()
+    copy.inferred = wire.inferred
+    for name in _FIELDS:
+        value = getattr(wire, name)
+        if value is not None and value != "":
+            setattr(copy, name, value)
+    return copy
+
+
+def decoded_of_broker(data: bytes, now: float) -> Message:
+    """A message that came from a broker of another make, as the engine takes it; its body is kept as bytes.
+
+    Whom it names as its sender is not looked at: who knows what that broker asks of its clients. Raises MessagingError
+    CF-BUS-150, -151, or -172 for a delay that is too long.
+    """
+    wire = load_proton().Message()
+    try:
+        wire.decode(data)
+        return _read(wire, data, now)
+    except MessagingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the library raises errors of many kinds for bytes that are none
+        raise MessagingError(MALFORMED, why=type(error).__name__) from None
+
+
+def encoded_unread(unread: Unread, delivery_count: int, now: Callable[[], float]) -> bytes:
+    """The same of one that nobody has looked into; the time is asked for where it counts only."""
     expires = unread.expires_at
-    ttl = None if expires is None else max(0, round((expires - now) * 1000))
+    if expires is None and not delivery_count:
+        return PLAIN_HEADERS[unread.durable, unread.priority] + unread.sender + unread.bare
+    ttl = None if expires is None else max(0, round((expires - now()) * 1000))
     return (
         header_section(durable=unread.durable, priority=unread.priority, ttl=ttl, delivery_count=delivery_count)
         + unread.sender

@@ -7,13 +7,13 @@ connection.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, final
 
 from connector.errors import AuthenticationFailed, ConnectorError, MessagingError, Reason
 from connector.spi import Subject
 from connector_bus.adapter.bus import Bus
+from connector_bus.chains.admission import Direction
 from connector_bus.chains.browser import BrowserLink
 from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import NOT_ALLOWED, REDIRECT, RESOURCE_LIMIT, Refusal, refusal_of
@@ -43,8 +43,8 @@ NO_SOURCE = Reason(
 
 #: The codes of the registry that say that there is no such user; anything else is an outage.
 _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
-#: For those who are sent elsewhere: each to the next place.
-_TURNS: Final = itertools.count()
+#: The property of open by which a client names the chain over which it wants the bus.
+TARGET_CHAIN: Final = "connector:target-chain"
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
@@ -84,7 +84,7 @@ class Peer:
 
     Args:
         subject: Who is signed on.
-        admit: Chooses the bus for a host name; raises ConnectorError.
+        admit: Chooses the bus for a host name and the wanted chain, or where to send the client; raises ConnectorError.
         make_side: Makes the way to that bus.
 
     Attributes:
@@ -97,7 +97,7 @@ class Peer:
     def __init__(
         self,
         subject: Subject,
-        admit: Callable[[str | None, Subject], Bus],
+        admit: Callable[[str | None, Subject, str | None], Bus | Direction],
         make_side: Callable[[Bus, Subject], BusSide],
     ) -> None:
         self._connection: Any = None
@@ -224,7 +224,7 @@ class Peer:
         proton = load_proton()
         connection = self._connection
         try:
-            bus = self._admit(connection.remote_hostname, self._subject)
+            bus = self._admit(connection.remote_hostname, self._subject, _target_chain(connection))
         except ConnectorError as error:
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
@@ -232,10 +232,10 @@ class Peer:
             self.closing = True
             self._refuse(connection, refusal_of(error))
             return
-        side = self._make_side(bus, self._subject)
-        if side.chain.redirect_to:
-            self._redirect(connection, side)
+        if isinstance(bus, Direction):
+            self._redirect(connection, bus)
             return
+        side = self._make_side(bus, self._subject)
         self._side = side
         side.refuse = self._drop
         self._units = Units(side)
@@ -243,19 +243,19 @@ class Peer:
         connection.offered_capabilities = proton.SymbolList(["ANONYMOUS-RELAY", "DELAYED_DELIVERY", "SHARED-SUBS"])
         properties: dict[str, Any] = {"product": "connector-framework", "bus": bus.name}
         if side.chain.failover:
-            properties["failover-server-list"] = [_symbols(place.described) for place in side.chain.failover]
+            properties["failover-server-list"] = [_symbols(place.described(bus.name)) for place in side.chain.failover]
         connection.properties = proton.PropertyDict(properties)
         connection.open()
 
-    def _redirect(self, connection: Any, side: BusSide) -> None:
+    def _redirect(self, connection: Any, direction: Direction) -> None:
         """Whoever may have the bus is told where to get it."""
         proton = load_proton()
-        place = side.chain.redirect_to[next(_TURNS) % len(side.chain.redirect_to)]
+        bus, place = direction.bus, direction.place
         connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
         connection.open()
         self.closing = True
-        text = f"Bus {side.bus.name} is served at {place.scheme}://{place.host}:{place.port}."
-        connection.condition = proton.Condition(REDIRECT, text, _symbols(place.described))
+        text = f"Bus {bus} is served at {place}."
+        connection.condition = proton.Condition(REDIRECT, text, _symbols(place.described(bus)))
         connection.close()
 
     def _close(self, event: Any) -> None:
@@ -460,6 +460,14 @@ class Peer:
 def _symbols(fields: Mapping[str, Any]) -> dict[Any, Any]:
     symbol = load_proton().symbol
     return {symbol(name): value for name, value in fields.items()}
+
+
+def _target_chain(connection: Any) -> str | None:
+    """The chain over which a client wants its bus, as it says in its open."""
+    for name, value in (connection.remote_properties or {}).items():
+        if str(name) == TARGET_CHAIN and isinstance(value, str) and value:
+            return str(value)
+    return None
 
 
 def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:

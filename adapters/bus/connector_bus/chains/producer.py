@@ -121,6 +121,16 @@ class ProducerLink:
             self._passed = 0
             self._give_credit()
 
+    def storing(self, messages: int) -> None:
+        """So many that were received are on their way to the disk."""
+        self.in_flight += messages
+
+    def stored(self, messages: int) -> None:
+        """They are there, or were refused."""
+        self.in_flight -= messages
+        if not self._closed:
+            self._give_credit()
+
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not send there any more, NameNotFound where it is gone."""
         if self.name is not None and self.temporary is None:

@@ -12,16 +12,18 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Final, final
 
 from connector.errors import ConnectorError
-from connector.spi import Subject
-from connector_bus.chains.admission import Admission
+from connector.spi import ScramVerifier, Subject
+from connector_bus.chains.admission import Admission, Direction
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
+from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
-from connector_bus.chains.sasl import Question, SaslServer, SaslState
-from connector_bus.chains.sasl_frames import SaslOutcome
+from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
+from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.throttle import Throttle
+from connector_bus.links.network import LINK_HEADER
 
 if TYPE_CHECKING:
     from connector_bus.adapter.bus import Bus
@@ -35,7 +37,7 @@ REFUSAL_DELAY: Final = 1.0
 
 
 @final
-class ClientProtocol(asyncio.Protocol):
+class ClientProtocol(asyncio.BufferedProtocol):
     """One connection of a chain. For the chain's loop only.
 
     Args:
@@ -45,6 +47,7 @@ class ClientProtocol(asyncio.Protocol):
         throttle: Who guesses passwords.
         executor: Where what blocks is done.
         asking: Where the registry is asked: by few at a time, so that whoever guesses passwords hinders nothing else.
+        linking: Where links from other buses do what blocks, which may be long.
         gone: Told when the connection has ended.
 
     Mutable state: everything below; changed on the loop only.
@@ -59,6 +62,7 @@ class ClientProtocol(asyncio.Protocol):
         throttle: Throttle,
         executor: Executor,
         asking: Executor,
+        linking: Executor,
         gone: Callable[[ClientProtocol], None],
     ) -> None:
         self._admission = admission
@@ -67,6 +71,8 @@ class ClientProtocol(asyncio.Protocol):
         self._crowd = crowd
         self._throttle = throttle
         self._asking = asking
+        self._linking = linking
+        self._link: LinkClient | None = None
         self._address: str | None = None
         self._user: str | None = None
         self._executor = executor
@@ -102,8 +108,17 @@ class ClientProtocol(asyncio.Protocol):
         certificate = None if secured is None else secured.getpeercert(binary_form=True)
         external = self._chain.certificate_user(_common_name(secured), certificate)
         bare = self._admission.takes_nobody()
-        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare)
+        layers = (AMQP_HEADER, LINK_HEADER)
+        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare, layers=layers)
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to what comes next; taken out before anything else comes for any client."""
+        return self._crowd.incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes came."""
+        self.data_received(bytes(self._crowd.incoming[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -111,6 +126,8 @@ class ClientProtocol(asyncio.Protocol):
             return
         if self._engine is not None:
             self._feed(data)
+        elif self._link is not None:
+            self._link.feed(data)
         elif self._sasl is not None:
             self._write(self._sasl.feed(data))
             self._go_on()
@@ -127,6 +144,8 @@ class ClientProtocol(asyncio.Protocol):
             self._last_words.cancel()
         if self._peer is not None:
             self._peer.end()
+        if self._link is not None:
+            self._link.end()
         if self._engine is not None:
             self._engine.end()
         self._transport = None
@@ -139,10 +158,14 @@ class ClientProtocol(asyncio.Protocol):
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way, in or out."""
+        if self._link is not None and self._link.is_busy:
+            return False
         return self._transport is None or self._peer is None or not self._peer.in_flight
 
     def drain(self) -> None:
         """The server stops: begin nothing new, so that what is under way can end."""
+        if self._link is not None:
+            self._link.stop()
         if self._peer is not None:
             self._peer.stop()
             self._flush()
@@ -171,6 +194,11 @@ class ClientProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it at once, whatever there is to be written or read."""
+        if self._transport is not None:
+            self._transport.abort()
+
     # --- signing on ---------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
@@ -181,20 +209,40 @@ class ClientProtocol(asyncio.Protocol):
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
             self._ask(sasl.question)
+        elif sasl.state is SaslState.DONE and sasl.rest.startswith(LINK_HEADER):
+            self._begin_link(sasl.rest[len(LINK_HEADER) :])
         elif sasl.state is SaslState.DONE:
             self._begin(sasl.rest)
 
     def _ask(self, question: Question) -> None:
         user = question.user or ""
-        if question.password is None:
+        first = question.mechanism == SCRAM and question.proved is None
+        if question.password is None and not first:
             self._look_up(question)
             return
         # Before anything is hashed: what costs time is what is held back.
         wait = self._throttle.wait(self._address or "", user, self._loop.time())
+        look_up = self._look_up_verifier if first else self._look_up
         if wait > 0:
-            self._timers.append(self._loop.call_later(wait, self._look_up, question))
+            self._timers.append(self._loop.call_later(wait, look_up, question))
         else:
-            self._look_up(question)
+            look_up(question)
+
+    def _look_up_verifier(self, question: Question) -> None:
+        """With SCRAM: what the client's proof is to be checked by."""
+
+        def answered(asked: asyncio.Future[ScramVerifier | None]) -> None:
+            if self._transport is None or self._sasl is None or asked.cancelled():
+                return
+            verifier = asked.result()
+            if verifier is None:
+                self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
+                return
+            self._write(self._sasl.challenge(verifier))
+            self._go_on()
+
+        asking = self._loop.run_in_executor(self._asking, self._admission.verifier, question.user or "")
+        asking.add_done_callback(answered)
 
     def _look_up(self, question: Question) -> None:
         address, user = self._address or "", question.user or ""
@@ -204,7 +252,7 @@ class ClientProtocol(asyncio.Protocol):
                 return
             self._subject, outcome, reason = asked.result()
             if outcome is SaslOutcome.OK:
-                if question.password is not None:
+                if question.password is not None or question.proved:
                     self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:
@@ -227,9 +275,17 @@ class ClientProtocol(asyncio.Protocol):
         peer.begin(engine.connection)
         self._feed(rest)
 
-    def _admit(self, hostname: str | None, subject: Subject) -> Bus:
+    def _begin_link(self, rest: bytes) -> None:
+        assert self._transport is not None, "somebody has just sent something"
+        self._link = LinkClient(self._transport, self._subject, self._admission, self._crowd, self._linking)
+        if rest:
+            self._link.feed(rest)
+
+    def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
+        assert self._transport is not None
+        reached = str((self._transport.get_extra_info("sockname") or ("",))[0])
         try:
-            bus = self._admission.bus_for(hostname, subject)
+            bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
             self._crowd.refused["access"] += 1
             raise
@@ -244,6 +300,8 @@ class ClientProtocol(asyncio.Protocol):
         return self._bus_side
 
     def _too_late(self) -> None:
+        if self._link is not None and self._link.is_open:
+            return
         if self._peer is None or not self._peer.is_open:
             self.close("No connection was opened in time.")
 

@@ -1,8 +1,8 @@
-"""The few frames of AMQP's SASL layer (AMQP 1.0, part 5.3), to bytes and back. Pure.
+"""The few frames of AMQP's SASL layer (AMQP 1.0, part 5.3), to bytes and back, of either side. Pure.
 
 A frame is its size in four bytes, the offset of its body in words of four, its type (1 for SASL), two bytes that mean
-nothing here, and a described list. Only what a client sends has to be read, and that is small: a symbol, some bytes, a
-host name. Anything else is refused by name.
+nothing here, and a described list. What has to be read is small: of a client a symbol, some bytes, a host name; of a
+server a few symbols, a number. Anything else is refused by name.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
 #: Longer than any honest one: 512 bytes must be taken, more need not be.
 MAX_FRAME: Final = 4096
 
-_MECHANISMS, _INIT, _OUTCOME = 0x40, 0x41, 0x44
+_MECHANISMS, _INIT, _CHALLENGE, _RESPONSE, _OUTCOME = 0x40, 0x41, 0x42, 0x43, 0x44
 _NULL, _LIST_EMPTY, _LIST_SHORT, _LIST_LONG = 0x40, 0x45, 0xC0, 0xD0
 _SHORT: Final = frozenset({0xA0, 0xA1, 0xA3})  # binary, string, symbol with a length of one byte
 _LONG: Final = frozenset({0xB0, 0xB1, 0xB3})  # the same with four
 _MAX_FIELDS: Final = 8
+_UBYTE: Final = 0x50
+#: Arrays by the bytes of their lengths.
+_ARRAYS: Final = {0xE0: 1, 0xF0: 4}
+_MAX_MECHANISMS: Final = 64
 
 
 class SaslOutcome(IntEnum):
@@ -64,9 +68,70 @@ def mechanisms_frame(mechanisms: Sequence[str]) -> bytes:
     return _frame(_MECHANISMS, array)
 
 
+def challenge_frame(challenge: bytes) -> bytes:
+    """What the server asks; less than 250 bytes."""
+    return _frame(_CHALLENGE, b"\xa0" + bytes((len(challenge),)) + challenge)
+
+
 def outcome_frame(outcome: SaslOutcome) -> bytes:
     """How it ended."""
     return _frame(_OUTCOME, b"\x50" + bytes((outcome,)))
+
+
+def write_init(mechanism: str, response: bytes, hostname: str) -> bytes:
+    """A client's choice."""
+    fields = (_variable(0xA3, mechanism.encode("ascii")), _variable(0xA0, response), _variable(0xA1, hostname.encode()))
+    content = b"".join(fields)
+    body = b"\x00\x53" + bytes((_INIT, _LIST_LONG)) + struct.pack(">II", len(content) + 4, len(fields)) + content
+    return struct.pack(">IBBH", 8 + len(body), 2, 1, 0) + body
+
+
+def read_mechanisms(frame: bytes) -> tuple[str, ...]:
+    """What a server offers, out of a whole frame. Raises MalformedFrame for anything else."""
+    try:
+        place = _fields_of(frame, _MECHANISMS)
+        kind = frame[place]
+        if kind not in _ARRAYS:
+            value, _ = _value(frame, place)  # a single one may come without array
+            return () if value is None else (value.decode("ascii"),)
+        width = _ARRAYS[kind]
+        place += 1 + width
+        count, place = int.from_bytes(frame[place : place + width], "big"), place + width
+        symbol, place = frame[place : place + 1], place + 1
+        names = []
+        for _ in range(min(count, _MAX_MECHANISMS)):
+            # In an array what the elements are is said once, before all of them.
+            name, after = _value(symbol + frame[place:], 0)
+            names.append((name or b"").decode("ascii"))
+            place += after - 1
+        return tuple(names)
+    except (IndexError, UnicodeDecodeError):
+        raise MalformedFrame("an offer that can't be read") from None
+
+
+def read_outcome(frame: bytes) -> int:
+    """How the exchange ended, out of a whole frame. Raises MalformedFrame for anything else."""
+    try:
+        place = _fields_of(frame, _OUTCOME)
+        if frame[place] != _UBYTE:
+            raise MalformedFrame("an outcome that is no number")
+        return frame[place + 1]
+    except IndexError:
+        raise MalformedFrame("a frame that ends in the middle") from None
+
+
+def _fields_of(frame: bytes, wanted: int) -> int:
+    """Where the first field of a frame is."""
+    start = frame[4] * 4
+    if frame[5] != 1 or not 8 <= start < len(frame):
+        raise MalformedFrame("a frame of another layer")
+    code, place = _descriptor(frame, start)
+    if code != wanted:
+        raise MalformedFrame(f"the SASL performative {code:#x} where {wanted:#x} has to come")
+    count, place = _list(frame, place)
+    if not count:
+        raise MalformedFrame("a frame without fields")
+    return place
 
 
 def frame_size(buffer: bytes | bytearray) -> int | None:
@@ -87,18 +152,31 @@ def read_init(frame: bytes) -> SaslInit:
         raise MalformedFrame("a frame that ends in the middle") from None
 
 
-def _read_init(frame: bytes) -> SaslInit:
+def read_response(frame: bytes) -> bytes:
+    """The client's answer to a challenge out of a whole frame. Raises MalformedFrame for anything else."""
+    try:
+        return _read_fields(frame, _RESPONSE, "sasl-response")[0] or b""
+    except IndexError:
+        raise MalformedFrame("a frame that ends in the middle") from None
+
+
+def _read_fields(frame: bytes, expected: int, name: str) -> list[bytes | None]:
     start = frame[4] * 4
     if frame[5] != 1 or not 8 <= start < len(frame):
         raise MalformedFrame("a frame of another layer")
     code, place = _descriptor(frame, start)
-    if code != _INIT:
-        raise MalformedFrame(f"the SASL performative {code:#x} where sasl-init has to come")
+    if code != expected:
+        raise MalformedFrame(f"the SASL performative {code:#x} where {name} has to come")
     fields: list[bytes | None] = []
     count, place = _list(frame, place)
     for _ in range(count):
         value, place = _value(frame, place)
         fields.append(value)
+    return fields
+
+
+def _read_init(frame: bytes) -> SaslInit:
+    fields = _read_fields(frame, _INIT, "sasl-init")
     mechanism, response, hostname = (*fields, None, None, None)[:3]
     if mechanism is None:
         raise MalformedFrame("sasl-init without a mechanism")
@@ -146,6 +224,12 @@ def _value(frame: bytes, place: int) -> tuple[bytes | None, int]:
     if place + length > len(frame):
         raise MalformedFrame("a field that is longer than its frame")
     return frame[place : place + length], place + length
+
+
+def _variable(kind: int, data: bytes) -> bytes:
+    if len(data) < 256:
+        return bytes((kind, len(data))) + data
+    return bytes((kind | 0x10,)) + struct.pack(">I", len(data)) + data
 
 
 def _frame(code: int, field: bytes) -> bytes:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from connector.errors import ConfigError, Reason
+from connector_bus.chains.place import Place, parse_place
 
 BASIC: Final = "InboundBasicMessaging"
 SECURE: Final = "InboundSecureMessaging"
@@ -21,25 +21,6 @@ PLACE_UNFIT = Reason(
     "chains.{chain}.{key} names {found!r}, which is no place of a server",
     "Write amqp://HOST:PORT, or amqps://HOST:PORT for a chain with TLS, without user and path.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where another chain listens.
-
-    Attributes:
-        scheme: `amqp` or `amqps`.
-        host, port: Where.
-    """
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """As clients read it, of a redirect and of a failover list."""
-        return {"hostname": self.host, "network-host": self.host, "port": self.port, "scheme": self.scheme}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +47,7 @@ class ChainSettings:
         max_links: Links of one connection.
         max_in_flight: Messages that one link has out, and not settled.
         max_memory: Bytes of clients' messages that are held in memory until they are stored, over all clients.
+        public_host: By which host clients are sent here from another chain; None for the one they have come to.
         failover: Where clients may go if this server is lost; told to all.
         redirect_to: Where clients are sent, in turn, instead of being served here.
         transaction_timeout: Seconds after which a transaction that is still open is rolled back.
@@ -90,6 +72,7 @@ class ChainSettings:
     max_in_flight: int = 1000
     max_memory: int = 256 * 1024 * 1024
     transaction_timeout: float = 300.0
+    public_host: str | None = None
     failover: tuple[Place, ...] = ()
     redirect_to: tuple[Place, ...] = ()
 
@@ -120,14 +103,10 @@ def read_chains(section: Mapping[str, Any]) -> dict[str, ChainSettings]:
 
 
 def _place(chain: str, key: str, text: str) -> Place:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in ("amqp", "amqps") or not parts.hostname or port is None or parts.path or "@" in parts.netloc:
+    place = parse_place(text)
+    if place is None:
         raise ConfigError(PLACE_UNFIT, chain=chain, key=key, found=text)
-    return Place(parts.scheme, parts.hostname, port)
+    return place
 
 
 def is_permitted(permitted: str | tuple[str, ...], chain: ChainSettings) -> bool:

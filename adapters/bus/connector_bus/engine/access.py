@@ -28,6 +28,8 @@ from connector_bus.engine.unique_names import UniqueNames
 from connector_bus.policy.compiled import CompiledPolicy
 from connector_bus.policy.definition import ForeignAddress, PolicyDefinition
 from connector_bus.policy.explanation import explain, explain_foreign
+from connector_bus.policy.holder_set import HolderSet
+from connector_bus.policy.holders import Holder
 from connector_bus.policy.place import Place, assignments
 from connector_bus.policy.roles import ResourceType, Role
 
@@ -35,6 +37,11 @@ NOT_CONNECTOR = Reason(
     "CF-BUS-012",
     "{user} is not in the connector role of bus {bus}",
     'Add it to the connector list in [buses."{bus}".roles], as user:NAME, through a group, or by a special group.',
+)
+ENGINE_ONLY = Reason(
+    "CF-BUS-455",
+    "{user} is whom the engines of bus {bus} sign on to each other as, and is no client",
+    "Sign on as another user; give the inter-engine alias a user that nothing else uses.",
 )
 NOT_SENDER = Reason(
     "CF-BUS-020",
@@ -122,6 +129,7 @@ class AccessControl:
     Attributes:
         state: Whether the security is in force.
         active: Whether roles are checked.
+        engine_user: The user whom engines of the bus sign on to each other as; nobody connects as them (CHAIN-4).
         changes: How often rights may have changed since the start; whoever remembers a user compares it.
 
     Mutable state: `_policy` and `_version`, replaced together under `_lock` and read without it, as every decision
@@ -138,6 +146,7 @@ class AccessControl:
         self._lock = threading.Lock()
         self._listeners: list[PolicyListener] = []
         self._version = 1
+        self.engine_user: str | None = None
         self.changes = 0
         self._policy = self._bound(policy)
         self.state = SecurityState.of(bus_security=bus_security, admin_security=identity.security_enabled)
@@ -217,9 +226,13 @@ class AccessControl:
         """Pass if the subject holds the role on a resource, or on the bus itself; with a topic, on both.
 
         Raises AccessDenied CF-BUS-012, -020, -021 or -022, for the topic CF-BUS-120 or -121, for what can only be
-        received on another bus CF-BUS-125, with the explanation; the refusal is in the audit log.
+        received on another bus CF-BUS-125, for engines' own user as a client CF-BUS-455, with the explanation; the
+        refusal is in the audit log.
         """
         policy = self._policy
+        if role is Role.CONNECTOR and self._is_engines_user(subject):
+            explanation = policy.explain(subject, role)
+            self._refuse(policy, subject, _ACTIONS[role], policy.bus, ENGINE_ONLY, explanation, {})
         if not self.active or policy.decide(subject, role, resource, topic):
             return
         owner = None if resource is None else policy.owning_bus(resource)
@@ -231,6 +244,13 @@ class AccessControl:
             reason, details["topic"], place = _TOPIC_REASONS[role], topic, f"{place}/{topic}"
         explanation = policy.explain(subject, role, resource, topic)
         self._refuse(policy, subject, _ACTIONS[role], place, reason, explanation, details)
+
+    def _is_engines_user(self, subject: Subject) -> bool:
+        """Whether somebody comes as the engines' own user; in letters of either case, as some registries have it."""
+        user, caller = self.engine_user, subject.caller
+        if user is None or not self.active or caller is None or not subject.is_authenticated:
+            return False
+        return caller.realm == self.realm and caller.name.casefold() == user.casefold()
 
     def require_topic(self, subject: Subject, role: Role, space: str, topic: str) -> None:
         """Pass if the subject holds the role on a topic, where the topic space was asked about before.
@@ -317,6 +337,11 @@ class AccessControl:
     ) -> Explanation:
         """What the policy says, whether it is in force or not."""
         return self._policy.explain(subject, role, resource, topic)
+
+    def holder_set(self, holders: frozenset[Holder]) -> HolderSet:
+        """Holders of what is no role of the policy, asked about like those: by realm, and by unique names."""
+        definition = self._policy.definition
+        return HolderSet(holders, definition.realm, definition.trusted_realms, self._names)
 
     def compiled(self, definition: PolicyDefinition) -> CompiledPolicy:
         """A policy compiled as the one in force is: for a dry run, or for `replace`."""

@@ -52,8 +52,13 @@ class MessageQueue:
         self._state = QueueState()
         self._closed = False
 
-    def add(self, entries: Iterable[Entry]) -> bool:
-        """Messages arrive; waiting takers are served at once. False if the queue is closed. Does not block."""
+    def add(self, entries: Iterable[Entry], header_of: Callable[[Entry], Message] | None = None) -> bool:
+        """Messages arrive; waiting takers are served at once. False if the queue is closed. Does not block.
+
+        Args:
+            entries: Their places.
+            header_of: What makes the header of an entry that brings none, called where selectors need it.
+        """
 
         def arrive(state: QueueState) -> None:
             for entry in entries:
@@ -61,6 +66,8 @@ class MessageQueue:
                     entry.header = None
                 elif entry.header is None and entry.stored is not None:
                     entry.header = entry.stored.header
+                elif entry.header is None and header_of is not None:
+                    entry.header = header_of(entry)
                 state.add(entry)
 
         return self._change(arrive)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 from connector.errors import OutcomeUnknown
 from connector.spi import TransactionService, UnitOfWork, Vote
 from connector_bus.engine.branches import Branch
-from connector_bus.engine.delivery_unit import DeliveryUnit, Receipt
+from connector_bus.engine.delivery_unit import DeliveryUnit, Outside, Receipt, current_unit
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.writer import StoreUncertain
 
@@ -178,6 +178,13 @@ class Participants:
             work.enlist(participant)
             self._bind(work, participant)
         return participant.unit
+
+    def collecting(self) -> DeliveryUnit | None:
+        """What collects the sends and receipts here; None: each is done at once. Raises TransactionError."""
+        unit = current_unit(self._engine)
+        if isinstance(unit, Outside):
+            return None
+        return self.current() if unit is None else unit
 
     def bind(self, participant: BusParticipant) -> bool:
         """A delivery's unit of work has begun, with its participant in it; False where none is in force."""

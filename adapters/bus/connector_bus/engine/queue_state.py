@@ -29,7 +29,7 @@ from connector_bus.selector.selector import Selector
 from connector_bus.store.record import StoredMessage
 
 if TYPE_CHECKING:
-    from connector_bus.engine.unread import Unread
+    from connector_bus.store.unread import Unread
 
 #: Entries that are not ready and stay in the heap all the same, however few are ready.
 TIDY_FROM: Final = 64

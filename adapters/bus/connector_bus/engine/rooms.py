@@ -12,6 +12,7 @@ from connector.spi import Clock
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.reliability import Reliability
+from connector_bus.settings import DestinationSettings
 from connector_bus.store.record import StoredMessage
 
 FULL: Final = Reason(
@@ -41,7 +42,10 @@ class Rooms:
         clock: For the time that a sender has waited.
         waits: Whether it is known when a place becomes free: not where other engines take messages as well.
 
-    Mutable state: `_coming`, by destination, `_closed`, changed under `_changed`.
+    Attributes:
+        are_limited: Whether any destination has a limit; else nothing here need be asked.
+
+    Mutable state: `_coming`, by destination, `_closed`, changed under `_changed`; `are_limited`, only ever set.
     """
 
     def __init__(self, bus: str, find: Callable[[str], Destination | None], clock: Clock, *, waits: bool) -> None:
@@ -52,6 +56,11 @@ class Rooms:
         self._changed = threading.Condition()
         self._coming: Counter[str] = Counter()
         self._closed = False
+        self.are_limited = False
+
+    def limit(self, settings: DestinationSettings) -> None:
+        """There is a destination with these settings from now on. Does not block."""
+        self.are_limited = self.are_limited or settings.max_depth is not None
 
     def admit(
         self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], *, wait: bool
@@ -62,7 +71,8 @@ class Rooms:
         `wait` is true.
 
         Answers which messages are let in, the places to be given back by `entered` once they are on their queues or
-        it has failed, and how many best-effort messages were dropped for want of a place.
+        it has failed, and how many messages were dropped for want of a place: best-effort ones, and copies for
+        subscriptions that aren't durable, which hold up neither the sender nor the others.
 
         Raises DestinationFull CF-BUS-173.
         """
@@ -115,7 +125,7 @@ class Rooms:
                 assert destination.settings is not None
                 assert destination.settings.max_depth is not None
                 if depths[name] + needed[name] >= destination.settings.max_depth:
-                    if stored.reliability is Reliability.BEST_EFFORT:
+                    if destination.settings.drops_when_full or stored.reliability is Reliability.BEST_EFFORT:
                         continue
                     return [], Counter(), destination
                 needed[name] += 1

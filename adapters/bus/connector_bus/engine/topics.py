@@ -309,12 +309,14 @@ class Topics:
         return self._destinations.add_subscription(self._settings(record), in_memory=in_memory)
 
     def _settings(self, record: StoredSubscription) -> DestinationSettings:
-        """Its queue is run as its topic space says."""
+        """Its queue is run as its topic space says; one that isn't durable never holds up a publication."""
         space = self._destinations.find(record.space)
         settings = None if space is None else space.settings
         if settings is None:
             return DestinationSettings(record.place)
-        return dataclasses.replace(settings, name=record.place, kind=ResourceType.QUEUE, mediations=())
+        return dataclasses.replace(
+            settings, name=record.place, kind=ResourceType.QUEUE, mediations=(), drops_when_full=not record.durable
+        )
 
     def _add(self, subscription: Subscription) -> None:
         record = subscription.record

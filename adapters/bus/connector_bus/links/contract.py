@@ -12,6 +12,11 @@ from connector_bus.links.transfer import Answer, Login, Transfer
 class LinkSession(Protocol):
     """An open way to the other bus, for one engine; used by one thread at a time, except for `close`."""
 
+    @property
+    def endpoint(self) -> str:
+        """Where the other bus was reached, in words."""
+        ...
+
     def held(self) -> frozenset[str]:
         """The transfers that the other side has taken over and not been told to forget.
 

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import final
 
 from connector.errors import ConnectorError, Reason
-from connector.spi import Principal, Subject
+from connector.spi import Principal, Subject, UserPrincipal
 from connector_bus.engine.engine import BusEngine
-from connector_bus.engine.forward_path import HOP_LIMIT
-from connector_bus.engine.route import Route
-from connector_bus.policy.definition import ForeignAddress
-from connector_bus.policy.explanation import explain_foreign
-from connector_bus.policy.roles import ResourceType, Role
+from connector_bus.engine.ways_out import AT
+from connector_bus.links.route_follower import Departure, Traveller, walk
+from connector_bus.links.stages import Question, Stage, branched
+from connector_bus.links.surroundings import Surroundings
+
+__all__ = ["NOT_TOLD", "Question", "RouteExplorer", "Stage"]
 
 NOT_TOLD = Reason(
     "CF-BUS-223",
     "bus {bus} tells nothing of itself to bus {peer}, whose engine is not authenticated",
     "Give both ends of the link an authentication alias.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of the bus at the other end of a link.
-
-    Attributes:
-        bus: The bus of the destination.
-        destination: Its name there.
-        identity: Whom the message would be from, as it leaves.
-        hops: How many buses have been asked.
-    """
-
-    bus: str
-    destination: str
-    identity: Principal
-    hops: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What one bus says.
-
-    Attributes:
-        bus: The bus.
-        stage: `sending`, `passing on`, or `arriving`; `unreachable` where nobody could be asked.
-        place: The destination, as this bus names it.
-        identity: Whom the message would be from here.
-        exists: Whether the destination, or a way to it, is there; None where that isn't known.
-        allowed: Whether the identity may send there; None where that isn't known.
-        code: Why not, as a stable code; empty where nothing is wrong.
-        rule: The rule that decides, in words; other buses don't tell theirs.
-    """
-
-    bus: str
-    stage: str
-    place: str
-    identity: str
-    exists: bool | None = None
-    allowed: bool | None = None
-    code: str = ""
-    rule: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return {name: getattr(self, name) for name in _FIELDS}
-
-    @classmethod
-    def from_dict(cls, written: Any) -> Stage:
-        """From what another bus has written. Raises KeyError or TypeError."""
-        return cls(**{name: written[name] for name in _FIELDS})
-
-
-_FIELDS = ("bus", "stage", "place", "identity", "exists", "allowed", "code", "rule")
 
 #: Asks the bus at the other end of the link that leads to a bus: the bus, its neighbour on the way, and the question.
 AskNext = Callable[[str, Question], Sequence[Stage]]
@@ -92,47 +39,56 @@ class RouteExplorer:
         self._engine = engine
         self._ask_next = ask_next
 
-    def explore(self, subject: Subject, identity: Principal, name: str, *, arrived: bool, hops: int = 0) -> list[Stage]:
-        """The stages from this bus on, the first one first. Blocks for the buses that are asked.
+    def explore(self, traveller: Traveller) -> list[Stage]:
+        """The stages from this bus on, the first one first. Blocks for the registry and the buses that are asked."""
+        here = Surroundings.of(self._engine)
+        return [stage for step in walk(here, traveller) for stage in self._told(step)]
+
+    def answer(self, question: Question, identity: Principal, came_by: str) -> list[Stage]:
+        """What this bus, and those behind it, say of a message that would come over a link. Blocks like `explore`.
 
         Args:
-            subject: Who is asked about.
-            identity: Whom the message would be from.
-            name: The destination, as it is named here.
-            arrived: Whether the message would come over a link.
-            hops: How many buses were asked before.
+            question: What is asked.
+            identity: Whom the message would be from here.
+            came_by: Why, where it isn't the identity that came.
         """
-        engine = self._engine
+        engine, kept = self._engine, identity == question.identity
+        here = question.bus == engine.name
+        traveller = Traveller(
+            question.destination if here else f"{question.destination}{AT}{question.bus}",
+            Subject.unauthenticated(),
+            identity,
+            engine.ways.arriving(question.message),
+            arrived=True,
+            from_abroad=True,
+            hops=question.hops,
+            came_by=came_by or (question.came_by if kept else ""),
+            visited=question.visited,
+            groups=question.groups if kept else frozenset(),
+        )
         try:
-            route = engine.destinations.route(name)
+            subject = self._subject(identity, traveller.groups)
         except ConnectorError as error:
-            stage = "arriving" if arrived else "sending"
-            return [Stage(engine.name, stage, name, str(identity), exists=False, code=error.code)]
-        here = self._here(subject, identity, name, route, arrived=arrived)
-        if route.bus is None:
-            return [here]
-        neighbour = engine.ways.neighbour(route.bus)
-        if neighbour is None or hops >= HOP_LIMIT:
-            return [replace(here, exists=False, code="CF-BUS-200")]
-        try:
-            beyond = self._ask_next(neighbour, Question(route.bus, route.name, identity, hops + 1))
-        except ConnectorError as error:
-            beyond = [Stage(neighbour, "unreachable", route.name, str(identity), code=error.code)]
-        return [here, *beyond]
+            return [Stage(engine.name, "arriving", traveller.name, str(identity), allowed=False, code=error.code)]
+        return self.explore(replace(traveller, subject=subject))
 
-    def _here(self, subject: Subject, identity: Principal, name: str, route: Route, *, arrived: bool) -> Stage:
-        """What this bus itself decides."""
+    def _subject(self, identity: Principal, groups: frozenset[str]) -> Subject:
         access = self._engine.access
-        policy = access.policy
-        if route.bus is not None and not self._engine.destinations.is_alias(name):
-            allowed = not access.active or policy.decide_foreign(subject, route.bus, route.name)
-            explanation = explain_foreign(policy, subject, ForeignAddress(route.bus, route.name))
-        else:
-            found = self._engine.destinations.find(name)
-            resource = name if found is None or route.kind is not ResourceType.TEMPORARY else found.resource
-            allowed = access.allows(subject, Role.SENDER, resource)
-            explanation = access.explain(subject, Role.SENDER, resource)
-        stage = ("passing on" if route.bus is not None else "arriving") if arrived else "sending"
-        code = "" if allowed else ("CF-BUS-124" if route.bus is not None else "CF-BUS-020")
-        rule = explanation.answer if access.active else "no role is checked"
-        return Stage(self._engine.name, stage, name, str(identity), exists=True, allowed=allowed, code=code, rule=rule)
+        if isinstance(identity, UserPrincipal) and not identity.name and identity.realm == access.realm:
+            return Subject.of_user("", identity.realm, groups)  # somebody in particular is not asked about
+        return access.subject_of(identity)
+
+    def _told(self, step: Stage | Departure) -> Iterator[Stage]:
+        if isinstance(step, Stage):
+            yield step
+            return
+        question = step.question
+        try:
+            beyond = self._ask_next(step.neighbour, question)
+        except ConnectorError as error:
+            # What is behind it is not guessed.
+            place, identity = question.destination, str(question.identity)
+            yield Stage(step.neighbour, "unreachable", place, identity, code=error.code, branch=step.branch)
+            return
+        for each in beyond:
+            yield replace(each, branch=branched(step.branch, each.branch))

@@ -23,8 +23,8 @@ def arriving_as(
     authenticated: bool,
     realm: str,
     trusted_realms: Collection[str],
-) -> Principal:
-    """The identity that a message has on the bus where it arrives.
+) -> tuple[Principal, str]:
+    """The identity that a message has on the bus where it arrives, and why, where it isn't the one that came.
 
     Args:
         identity: As it came.
@@ -35,9 +35,13 @@ def arriving_as(
         trusted_realms: Further realms whose users are believed to be who they are said to be.
     """
     if not secured:
-        return UNAUTHENTICATED
+        return UNAUTHENTICATED, "no role is checked, and no identity kept"
     if inbound_user is not None:
-        return UserPrincipal(inbound_user, realm)
-    if not authenticated or isinstance(identity, UnauthenticatedPrincipal):
-        return UNAUTHENTICATED
-    return identity if identity.realm == realm or identity.realm in trusted_realms else UNAUTHENTICATED
+        return UserPrincipal(inbound_user, realm), "inbound_user of the link"
+    if isinstance(identity, UnauthenticatedPrincipal):
+        return UNAUTHENTICATED, ""
+    if not authenticated:
+        return UNAUTHENTICATED, "the engine that sends is not authenticated"
+    if identity.realm == realm or identity.realm in trusted_realms:
+        return identity, ""
+    return UNAUTHENTICATED, f"realm {identity.realm} is not trusted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import final
 
 from connector.errors import ConnectionFailed, Reason
@@ -33,4 +34,4 @@ class InProcessTransport:
         if entrance is None:
             cause = "this container has no such bus"
             raise ConnectionFailed(BUS_AWAY, to=login.to, bus=login.bus, cause=cause)
-        return entrance.open(login)
+        return entrance.open(replace(login, is_within=True))

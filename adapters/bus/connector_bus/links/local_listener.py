@@ -6,17 +6,15 @@ import logging
 import socket
 import stat
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, MessagingError, Reason
-from connector.spi import Secret
+from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.links.contract import LinkEntrance, LinkSession
-from connector_bus.links.framing import FRAME_BROKEN, question_from_head, read_frame, transfers_from_head, write_frame
+from connector_bus.links.conversation import answer_to, login_from_head, refusal_to_head
+from connector_bus.links.framing import read_frame, write_frame
 from connector_bus.links.local import LOGIN_TIMEOUT, require_trusted
-from connector_bus.links.transfer import Login
 
 CANNOT_LISTEN = Reason(
     "CF-BUS-214",
@@ -25,6 +23,9 @@ CANNOT_LISTEN = Reason(
 )
 #: Bytes of bodies before the login; and how many engines may be connected at once.
 _LOGIN_BODY, _MOST = 0, 64
+
+#: Seconds until the next try where no connection can be accepted, for want of file descriptors say.
+_BACK_OFF = 0.5
 
 _LOG = logging.getLogger("connector_bus.links")
 
@@ -47,6 +48,7 @@ class LocalListener:
         self._entrance = entrance
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._thread = threading.Thread(target=self._accept, name=f"bus-links-{bus}", daemon=True)
@@ -69,6 +71,7 @@ class LocalListener:
         """End all sessions; blocks until their threads have ended. Harmless when called twice, or never started."""
         with self._lock:
             self._closed = True
+            self._ended.set()
             connections = dict(self._connections)
         _shut(self._socket)
         for connection in connections:
@@ -84,9 +87,11 @@ class LocalListener:
         while True:
             try:
                 connection, _ = self._socket.accept()
-            except OSError:
+            except OSError as error:
                 if self._closed:
                     return
+                _LOG.warning("bus %s: a link could not be accepted: %s", self._bus, error.strerror)
+                self._ended.wait(_BACK_OFF)
                 continue
             with self._lock:
                 if self._closed or len(self._connections) >= _MOST:
@@ -104,15 +109,16 @@ class LocalListener:
             connection.settimeout(LOGIN_TIMEOUT)
             require_trusted(connection)
             head, _ = read_frame(connection, body_limit=_LOGIN_BODY)
-            session = self._entrance.open(_login(head))
+            session = self._entrance.open(login_from_head(head)[0])
             connection.settimeout(None)  # it may be quiet for as long as nobody sends
             write_frame(connection, {"welcome": True})
             while True:
-                self._answer(connection, session)
+                head, bodies = read_frame(connection)
+                write_frame(connection, answer_to(session, head, bodies))
         except ConnectorError as error:
             _LOG.info("bus %s: a session of a link ends: %s", self._bus, error)
             with suppress(ConnectorError):
-                write_frame(connection, {"refused": _refusal(error)})
+                write_frame(connection, refusal_to_head(error))
         except Exception as error:  # noqa: BLE001 - whatever one engine sends, the others go on
             _LOG.error("bus %s: a session of a link failed: %s", self._bus, type(error).__name__)
         finally:
@@ -121,43 +127,6 @@ class LocalListener:
             connection.close()
             with self._lock:
                 self._connections.pop(connection, None)
-
-    def _answer(self, connection: socket.socket, session: LinkSession) -> None:
-        head, bodies = read_frame(connection)
-        if "held" in head:
-            write_frame(connection, {"held": sorted(session.held())})
-            return
-        if "explore" in head:
-            stages = session.explore(question_from_head(head["explore"]))
-            write_frame(connection, {"stages": [each.to_dict() for each in stages]})
-            return
-        answers = session.transfer(transfers_from_head(head.get("transfer"), bodies), _texts(head.get("forget")))
-        told = [{"outcome": each.outcome, "code": each.code, "text": each.text} for each in answers]
-        write_frame(connection, {"answers": told})
-
-
-def _login(head: Mapping[str, Any]) -> Login:
-    written = head.get("login")
-    if not isinstance(written, dict) or not all(isinstance(written.get(key), str) for key in ("bus", "engine", "to")):
-        raise ConnectionFailed(FRAME_BROKEN, fault="it is no login")
-    password, user = written.get("password"), written.get("user")
-    return Login(
-        written["bus"],
-        written["engine"],
-        written["to"],
-        None if user is None else str(user),
-        None if password is None else Secret(str(password)),
-    )
-
-
-def _texts(written: Any) -> list[str]:
-    if not isinstance(written, list) or not all(isinstance(each, str) for each in written):
-        raise ConnectionFailed(FRAME_BROKEN, fault="what is to be forgotten is no list of texts")
-    return written
-
-
-def _refusal(error: ConnectorError) -> dict[str, Any]:
-    return {"login": isinstance(error, LoginRefused), "code": error.code, "text": error.text}
 
 
 def _remove_stale(path: Path) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, final
+from typing import Final, Protocol, final
 
 from connector.errors import (
     AccessDenied,
@@ -35,7 +35,7 @@ from connector_bus.links.exploration import NOT_TOLD, Question, RouteExplorer, S
 from connector_bus.links.identity import arriving_as
 from connector_bus.links.transfer import ACCEPTED, Answer, Login, Outcome, Transfer
 from connector_bus.reliability import Reliability
-from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings
+from connector_bus.settings import NO_EXCEPTION_DESTINATION, LinkSettings, LinkTransport
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.unit import StoreUnit
 
@@ -59,6 +59,29 @@ SUPERSEDED = Reason(
     "this session of the link from bus {peer} to bus {bus} is over",
     "The engine has opened another one, or the link has changed; it goes on with a new session.",
 )
+
+OTHER_TRANSPORT = Reason(
+    "CF-BUS-440",
+    "the link of bus {bus} with bus {peer} is not one that comes over the network",
+    'Set transport = "chain" and the endpoints of bus {peer} in [buses."{bus}".foreign_buses."{peer}".link].',
+)
+PLAIN_REFUSED = Reason(
+    "CF-BUS-441",
+    "bus {bus} is secured, and takes the link from bus {peer} over a chain with TLS only",
+    "Name a chain with TLS on the other side; or set allow_plain = true on both, where nobody can listen.",
+)
+ALIAS_NEEDED = Reason(
+    "CF-BUS-442",
+    "bus {bus} is secured, and its link with bus {peer} comes over the network without authentication alias",
+    "Give both ends of the link an alias, with the same user.",
+)
+TOO_MANY_SESSIONS = Reason(
+    "CF-BUS-451",
+    "bus {peer} has {limit} engines on the link with bus {bus} already",
+    "End some; each container of a bus is one engine.",
+)
+#: How many engines of one bus may have a session each.
+MAX_ENGINES: Final = 32
 
 #: Of the store: nothing is wrong with the message, and the next session tries it again.
 _OUTAGES: Final = frozenset({"CF-BUS-052", "CF-BUS-053", "CF-BUS-056", "CF-BUS-080", "CF-BUS-081", "CF-BUS-085"})
@@ -86,23 +109,60 @@ class _Line:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def begin(self, engine: str, session: ReceiverSession) -> None:
-        """A session has begun; it ends the one before it."""
+    def begin(self, engine: str, session: ReceiverSession) -> bool:
+        """A session has begun; it ends the one before it. False where there are too many engines."""
         with self._lock:
+            before = self._sessions.get(engine)
+            if before is None and len(self._sessions) >= MAX_ENGINES:
+                return False
             self._sessions[engine] = session
+        if before is not None:
+            before.on_end()
+        return True
 
     def end(self, engine: str | None = None, session: ReceiverSession | None = None) -> None:
         """A session has ended, if it is the newest one; without one, all have."""
+        ended = []
         with self._lock:
             if engine is None:
+                ended = list(self._sessions.values())
                 self._sessions.clear()
             elif self._sessions.get(engine) is session:
                 del self._sessions[engine]
+        for each in ended:
+            each.on_end()
 
     def is_newest(self, engine: str, session: ReceiverSession) -> bool:
         """Whether a session is the engine's present one."""
         with self._lock:
             return self._sessions.get(engine) is session
+
+
+class LinkPeer(Protocol):
+    """Who has sent something."""
+
+    @property
+    def peer(self) -> str:
+        """The bus at the other end."""
+        ...
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether its engine is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPeer:
+    """Who is at the other end of a connection from the network.
+
+    Attributes:
+        user: Who has signed on; None for nobody.
+        secure: Whether the connection is protected by TLS.
+    """
+
+    user: str | None
+    secure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +216,35 @@ class LinkReceiver:
         self._lines: dict[str, _Line] = {}
 
     def open(self, login: Login) -> LinkSession:
-        """Let an engine in. Blocks for the registry and the store. Raises LoginRefused CF-BUS-202 to -204."""
+        """Let an engine in. Blocks for the registry and the store. Raises LoginRefused CF-BUS-202 to -204, -451."""
         link = self.link_with(login.bus)
-        authenticated = self._authenticate(login, link)
+        return self._begin(login, authenticated=self._authenticate(login, link))
+
+    def open_from_network(self, login: Login, peer: NetworkPeer) -> ReceiverSession:
+        """Let an engine in that has come over a chain, and signed on there. Blocks for the store.
+
+        Raises LoginRefused CF-BUS-202 to -204, -440 to -442, -451.
+        """
+        link = self.link_with(login.bus)
+        place = {"bus": self._engine.name, "peer": login.bus}
+        if link.transport is not LinkTransport.CHAIN:
+            raise LoginRefused(OTHER_TRANSPORT, **place)
+        if not self._engine.access.active:
+            return self._begin(login, authenticated=False)
+        if link.alias is None:
+            raise LoginRefused(ALIAS_NEEDED, **place)
+        if not peer.secure and not link.allow_plain:
+            raise LoginRefused(PLAIN_REFUSED, **place)
+        if peer.user is None or peer.user != self._expected(link.alias, place):
+            raise LoginRefused(WRONG_USER, **place)
+        return self._begin(login, authenticated=True)
+
+    def _begin(self, login: Login, *, authenticated: bool) -> ReceiverSession:
         with self._lock:
             line = self._lines.setdefault(login.bus, _Line())
         session = ReceiverSession(self, line, login, authenticated=authenticated)
-        line.begin(login.engine, session)
+        if not line.begin(login.engine, session):
+            raise LoginRefused(TOO_MANY_SESSIONS, bus=self._engine.name, peer=login.bus, limit=MAX_ENGINES)
         with line.taking:
             line.seen |= self._engine.store.received(login.bus)
         return session
@@ -190,11 +272,7 @@ class LinkReceiver:
         if not self._engine.access.active or link.alias is None:
             return False
         place = {"bus": self._engine.name, "peer": login.bus}
-        try:
-            expected = self._authentication_data(link.alias).user
-        except ConnectorError as error:
-            raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
-        if login.user is None or login.user != expected or login.password is None:
+        if login.user is None or login.user != self._expected(link.alias, place) or login.password is None:
             raise LoginRefused(WRONG_USER, **place)
         try:
             self._identity.authenticate(login.user, login.password)
@@ -202,19 +280,21 @@ class LinkReceiver:
             raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
         return True
 
+    def _expected(self, alias: str, place: Mapping[str, str]) -> str:
+        """The user that the other end has to present: our own of the link. Raises LoginRefused CF-BUS-204."""
+        try:
+            return self._authentication_data(alias).user
+        except ConnectorError as error:
+            raise LoginRefused(LINK_REFUSED, cause=error.code, **place) from error
+
     def explore(self, session: ReceiverSession, question: Question) -> Sequence[Stage]:
-        """Say what would become of a message; without the rules, which are this bus's own affair."""
+        """Say what would become of a message."""
         engine = self._engine
         if engine.access.active and not session.authenticated:
             raise ConnectionFailed(NOT_TOLD, bus=engine.name, peer=session.peer)
-        identity = self._identity_here(session, question.identity)
-        name = question.destination if question.bus == engine.name else f"{question.destination}{AT}{question.bus}"
-        try:
-            subject = engine.access.subject_of(identity)
-        except ConnectorError as error:
-            return [Stage(engine.name, "arriving", name, str(identity), allowed=False, code=error.code)]
-        stages = self.explorer.explore(subject, identity, name, arrived=True, hops=question.hops)
-        return [replace(each, rule="") for each in stages]
+        stages = self.explorer.answer(question, *self._arriving(session, question.identity))
+        # Rules are a container's own affair, which has administrators of its own.
+        return stages if session.is_within else [replace(each, rule="", assignment="") for each in stages]
 
     def forget(self, peer: str, seen: set[str], transfers: Collection[str]) -> None:
         """Forget what will not be sent again. Not waited for: what is not written is only kept for longer."""
@@ -223,10 +303,38 @@ class LinkReceiver:
             seen.difference_update(known)
             self._engine.store.submit(StoreUnit(forgotten=tuple((peer, each) for each in known)))
 
-    def take(self, session: ReceiverSession, transfer: Transfer, *, wait: bool) -> Answer:
+    def take_first(
+        self, session: LinkPeer, transfers: Sequence[Transfer], *, wait: bool, divert: bool = True
+    ) -> list[Answer]:
+        """Store the first transfers, at least one, where they belong, and that they were taken over.
+
+        As many as are let in without more ado go to the store as one unit, since waiting for the disk is what takes
+        its time. The first one that isn't is seen to alone, as `take` does, which says what is raised. The caller holds
+        the line's lock for taking.
+        """
+        let_in: list[tuple[Arrived, tuple[StoredMessage, ...]]] = []
+        for transfer in transfers:
+            arrived = self._arrived(session, transfer)
+            try:
+                let_in.append((arrived, self._stored(arrived)))
+            except ConnectorError:
+                break
+        if len(let_in) > 1:
+            sends = [each for _, several in let_in for each in several]
+            received = [each for arrived, several in let_in for each in _received(arrived, several)]
+            try:
+                self._engine.commit(sends, limited=True, wait=False, received=received)
+                return [ACCEPTED] * len(let_in)
+            except ConnectorError as error:
+                if _is_outage(error):
+                    raise
+        return [self.take(session, transfers[0], wait=wait, divert=divert)]
+
+    def take(self, session: LinkPeer, transfer: Transfer, *, wait: bool, divert: bool = True) -> Answer:
         """Store one transfer where it belongs, and that it was taken over; `wait` for a place where there is none.
 
-        The caller holds the line's lock for taking. Raises ConnectorError for an outage: nothing was stored.
+        The caller holds the line's lock for taking. Raises ConnectorError for an outage: nothing was stored; and
+        DestinationFull CF-BUS-173 where there is no place, if it is not to be diverted to an exception destination.
         """
         arrived = self._arrived(session, transfer)
         link = self.link_with(arrived.peer)
@@ -234,11 +342,11 @@ class LinkReceiver:
             self._commit(arrived, self._stored(arrived), wait=wait)
             return ACCEPTED
         except ConnectorError as error:
-            if _is_outage(error):
+            if _is_outage(error) or (error.code == FULL.code and not divert):
                 raise
             return self._failed(arrived, link, error)
 
-    def _arrived(self, session: ReceiverSession, transfer: Transfer) -> Arrived:
+    def _arrived(self, session: LinkPeer, transfer: Transfer) -> Arrived:
         access, peer = self._engine.access, session.peer
         came = transfer.header.identity or UNAUTHENTICATED
         fault = (
@@ -249,9 +357,9 @@ class LinkReceiver:
         if fault:
             # Whoever is authenticated as an engine may say that a request has failed; to nobody but a requester.
             return Arrived(transfer, peer, self._server, is_fault=True)
-        return Arrived(transfer, peer, self._identity_here(session, came), is_fault=False)
+        return Arrived(transfer, peer, self._arriving(session, came)[0], is_fault=False)
 
-    def _identity_here(self, session: ReceiverSession, came: Principal) -> Principal:
+    def _arriving(self, session: LinkPeer, came: Principal) -> tuple[Principal, str]:
         return arriving_as(
             came,
             self.link_with(session.peer).inbound_user,
@@ -293,9 +401,7 @@ class LinkReceiver:
     def _commit(
         self, arrived: Arrived, sends: Sequence[StoredMessage], *, limited: bool = True, wait: bool = True
     ) -> None:
-        durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
-        received = ((arrived.peer, arrived.transfer.id),) if durable else ()
-        self._engine.commit(sends, limited=limited, wait=wait, received=received)
+        self._engine.commit(sends, limited=limited, wait=wait, received=_received(arrived, sends))
 
     def _failed(self, arrived: Arrived, link: LinkSettings, error: ConnectorError) -> Answer:
         """It can't go where it is for: to the exception destination of that, else of the link; or the link waits."""
@@ -367,14 +473,27 @@ class ReceiverSession:
     Attributes:
         peer: The bus at the other end.
         authenticated: Whether its engine is.
+        on_end: Called, from any thread and perhaps more than once, when the session is ended from this side; for
+            whoever holds a connection open for it. Must not block.
     """
 
     def __init__(self, receiver: LinkReceiver, line: _Line, login: Login, *, authenticated: bool) -> None:
         self.peer = login.bus
         self.authenticated = authenticated
+        self.on_end: Callable[[], None] = lambda: None
         self._receiver = receiver
         self._line = line
         self._login = login
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the engine at the other end is of this container."""
+        return self._login.is_within
+
+    @property
+    def endpoint(self) -> str:
+        """See the contract."""
+        return "this container"
 
     def held(self) -> frozenset[str]:
         """See the contract."""
@@ -391,17 +510,31 @@ class ReceiverSession:
         with self._line.taking:
             self._require_newest()
             self._receiver.forget(self.peer, self._line.seen, forget)
-            for each in batch:
+            while len(answers) < len(batch):
                 self._require_newest()
-                known = each.id in self._line.seen
-                answer = ACCEPTED if known else self._receiver.take(self, each, wait=wait)
-                answers.append(answer)
-                if answer.outcome is Outcome.BLOCKED:
-                    break
-                self._line.seen.add(each.id)
-                # Where one has waited in vain, the rest of the batch does not: the other side waits for the answer.
-                wait = wait and answer.code != FULL.code
+                rest = batch[len(answers) :]
+                if rest[0].id in self._line.seen:
+                    answers.append(ACCEPTED)
+                    continue
+                for each, answer in zip(
+                    rest, self._receiver.take_first(self, self._fresh(rest), wait=wait), strict=False
+                ):
+                    answers.append(answer)
+                    if answer.outcome is Outcome.BLOCKED:
+                        return answers
+                    self._line.seen.add(each.id)
+                    # Where one has waited in vain, the rest does not: the other side waits for the answer.
+                    wait = wait and answer.code != FULL.code
         return answers
+
+    def _fresh(self, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
+        """The first ones, as long as none was taken over before, nor comes twice among them."""
+        met: set[str] = set()
+        for number, each in enumerate(transfers):
+            if each.id in self._line.seen or each.id in met:
+                return transfers[:number]
+            met.add(each.id)
+        return transfers
 
     def explore(self, question: Question) -> Sequence[Stage]:
         """See the contract."""
@@ -415,6 +548,14 @@ class ReceiverSession:
     def _require_newest(self) -> None:
         if not self._line.is_newest(self._login.engine, self):
             raise ConnectionFailed(SUPERSEDED, peer=self.peer, bus=self._login.to)
+
+
+def _received(arrived: Arrived, sends: Sequence[StoredMessage]) -> tuple[tuple[str, str], ...]:
+    """What is noted of a transfer that is taken over: nothing where its messages don't outlive the engine either, or
+    where the other side doesn't number them.
+    """
+    durable = any(each.reliability.is_persistent and not is_reply_queue(each.destination) for each in sends)
+    return ((arrived.peer, arrived.transfer.id),) if durable and arrived.transfer.id else ()
 
 
 def _is_outage(error: ConnectorError) -> bool:

@@ -26,7 +26,9 @@ from connector_bus.engine.consumer import Consumer, Taken
 from connector_bus.engine.engine import MESSAGE_GONE, BusEngine
 from connector_bus.links.contract import LinkSession, LinkTransport
 from connector_bus.links.exploration import Question, Stage
+from connector_bus.links.framing import LINK_LOST
 from connector_bus.links.identity import leaving_as
+from connector_bus.links.returned import Returns
 from connector_bus.links.transfer import Answer, Login, Outcome, Transfer
 from connector_bus.settings import LinkSettings, transmission_queue
 from connector_bus.store.record import StoredMessage
@@ -48,6 +50,9 @@ class LinkState:
         text: Why, in words.
         sent: How many messages the other side has accepted since the start.
         refused: How many it has put into an exception destination, or dropped.
+        endpoint: Where the other bus is connected to; empty where it isn't.
+        failed_at: When it failed last, in seconds since 1970; None where it has not since its start.
+        retry_in: Seconds until it tries again; None where it waits for nothing.
     """
 
     state: str
@@ -55,6 +60,9 @@ class LinkState:
     text: str
     sent: int
     refused: int
+    endpoint: str = ""
+    failed_at: float | None = None
+    retry_in: float | None = None
 
 
 @final
@@ -83,9 +91,11 @@ class LinkSender:
         realm: The container's realm.
         authentication_data: User and password of an alias.
         work_manager: Runs the transfers.
+        returns: Puts aside what comes back.
 
-    Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_sent` and `_refused`, changed under
-    `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that runs.
+    Mutable state: `_present`, `_settings`, `_transport`, `_state`, `_error`, `_endpoint`, `_failed_at`, `_retry_at`,
+    `_sent` and `_refused`, changed under `_lock`; `_session`, `_session_for` and `_to_forget`, by the one work that
+    runs.
     """
 
     def __init__(
@@ -99,6 +109,7 @@ class LinkSender:
         realm: str,
         authentication_data: Callable[[str], AuthenticationData],
         work_manager: WorkManager,
+        returns: Returns,
     ) -> None:
         self.to = to
         self._engine = engine
@@ -108,6 +119,7 @@ class LinkSender:
         self._realm = realm
         self._authentication_data = authentication_data
         self._work_manager = work_manager
+        self._returns = returns
         self._lock = threading.Lock()
         self._present: _Run | None = None
         self._session: LinkSession | None = None
@@ -115,6 +127,9 @@ class LinkSender:
         self._to_forget: set[str] = set()
         self._state, self._error = "idle", ("", "")
         self._sent = self._refused = 0
+        self._endpoint = ""
+        self._failed_at: float | None = None
+        self._retry_at: float | None = None
 
     @property
     def settings(self) -> LinkSettings:
@@ -126,7 +141,10 @@ class LinkSender:
         with self._lock:
             run = self._present
             state = "stopped" if run is None or run.consumer.is_stopped else self._state
-            return LinkState(state, *self._error, self._sent, self._refused)
+            waits = self._retry_at is not None and state in ("retrying", "blocked")
+            retry_in = max(0.0, (self._retry_at or 0.0) - self._engine.clock.monotonic()) if waits else None
+            counts = (self._sent, self._refused)
+            return LinkState(state, *self._error, *counts, self._endpoint, self._failed_at, retry_in)
 
     def start(self) -> None:
         """Begin, or go on. Does not block. Harmless when it is started."""
@@ -175,6 +193,10 @@ class LinkSender:
         with self._lock:
             settings, transport = self._settings, self._transport
         leaving = replace(question, identity=leaving_as(question.identity, settings.outbound_user, self._realm))
+        if settings.outbound_user is not None:
+            leaving = replace(
+                leaving, came_by=f"outbound_user of the link of bus {self._engine.name}", groups=frozenset()
+            )
         session = transport.open(self._login(settings, f"{self._name}?"))  # another engine's name: it ends no session
         try:
             return session.explore(leaving)
@@ -241,15 +263,17 @@ class LinkSender:
         forget = frozenset(self._to_forget)
         answers = session.transfer(transfers, forget)
         self._to_forget -= forget
-        told = [
-            (taken, transfer, answer) for (taken, _), transfer, answer in zip(stored, transfers, answers, strict=False)
-        ]
-        settled = [each for each in told if each[2].outcome is not Outcome.BLOCKED]
-        self._settle(consumer, settled)
-        rest = [taken for taken, _ in stored[len(settled) :]] + later
-        blocking = answers[-1] if answers and answers[-1].outcome is Outcome.BLOCKED else None
-        if blocking is not None:
-            self._back_off(run, rest, "blocked", blocking)
+        told = list(zip(stored, transfers, answers, strict=False))
+        self._settle(consumer, [(each[0], transfer, answer) for each, transfer, answer in told if answer.is_final])
+        stuck = [each[0] for each, _, answer in told if answer.outcome is Outcome.BLOCKED]
+        stuck += [each[0] for each, _, answer in told if self._stays(consumer, settings, each, answer)]
+        rest = stuck + [taken for taken, _ in stored[len(answers) :]] + later
+        if stuck:
+            why = next(answer for answer in answers if not answer.is_final)
+            lost = why.code == LINK_LOST.code
+            if lost:
+                self._drop_session()
+            self._back_off(run, rest, "retrying" if lost else "blocked", why)
             return
         with self._lock:
             self._state, self._error = "connected", ("", "")
@@ -305,6 +329,20 @@ class LinkSender:
         for taken, _, _ in settled:
             consumer.done(taken)
 
+    def _stays(
+        self, consumer: Consumer, settings: LinkSettings, message: tuple[Taken, StoredMessage], answer: Answer
+    ) -> bool:
+        """Whether a message that came back has to stay; else it is put into an exception destination of this bus."""
+        if answer.outcome is not Outcome.RETURNED:
+            return False
+        taken, stored = message
+        if not self._returns.put_aside(consumer.queue, taken.entry, stored, self.to, settings, answer):
+            return True
+        with self._lock:
+            self._refused += 1
+        consumer.done(taken)
+        return False
+
     def _open(self, settings: LinkSettings) -> LinkSession:
         """The session, made if there is none. Blocks. Raises ConnectionFailed, LoginRefused, AuthDataError."""
         if self._session_for is not settings:
@@ -314,6 +352,8 @@ class LinkSender:
             held = session.held()
             self._to_forget |= held - self._unsent(held)
             self._session, self._session_for = session, settings
+            with self._lock:
+                self._endpoint = session.endpoint
         return self._session
 
     def _unsent(self, held: frozenset[str]) -> frozenset[str]:
@@ -328,6 +368,8 @@ class LinkSender:
 
     def _drop_session(self) -> None:
         session, self._session = self._session, None
+        with self._lock:
+            self._endpoint = ""
         if session is not None:
             session.close()
 
@@ -335,9 +377,10 @@ class LinkSender:
         """Everything goes back, in its old order, and nothing is taken for a time."""
         known = isinstance(why, ConnectorError | Answer)
         code, text = (why.code, why.text) if isinstance(why, ConnectorError | Answer) else (type(why).__name__, "")
-        seconds = run.consumer.outage(code)
+        seconds, clock = run.consumer.outage(code), self._engine.clock
         with self._lock:
             self._state, self._error = state, (code, text)
+            self._failed_at, self._retry_at = clock.time(), clock.monotonic() + seconds
             waiting, run.waiting = list(run.waiting), deque()
         log = _LOG.warning if known else _LOG.error
         log("bus %s: the link to %s is %s for %.0f s: %s %s", self._engine.name, self.to, state, seconds, code, text)

@@ -20,6 +20,7 @@ class Login:
         to: The bus that it wants to send to.
         user: The user of its authentication alias; None without one.
         password: The password, with it.
+        is_within: Whether both buses are of one container. Said by the transport of that alone: no wire has it.
     """
 
     bus: str
@@ -27,6 +28,7 @@ class Login:
     to: str
     user: str | None = None
     password: Secret | None = None
+    is_within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     #: Not where it was for, but in an exception destination there, or dropped as best-effort messages are.
     REFUSED = "refused"
+    #: A broker wants it not at all: it is for the exception destination of this side.
+    RETURNED = "returned"
     #: It can be put nowhere there: it stays on this side, and so do those behind it.
     BLOCKED = "blocked"
 
@@ -75,6 +79,11 @@ class Answer:
     outcome: Outcome
     code: str = ""
     text: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the other side has the message, or has done with it."""
+        return self.outcome in (Outcome.ACCEPTED, Outcome.REFUSED)
 
 
 ACCEPTED = Answer(Outcome.ACCEPTED)

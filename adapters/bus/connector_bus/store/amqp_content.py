@@ -65,7 +65,7 @@ def _end_of_value(data: bytes, place: int) -> int:
 def header_section(*, durable: bool, priority: int, ttl: int | None, delivery_count: int) -> bytes:
     """A header of this hop. `ttl` is in milliseconds."""
     if ttl is None and not delivery_count:
-        return _PLAIN_HEADERS[durable, priority]
+        return PLAIN_HEADERS[durable, priority]
     return _header_section(durable=durable, priority=priority, ttl=ttl, delivery_count=delivery_count)
 
 
@@ -79,7 +79,7 @@ def _header_section(*, durable: bool, priority: int, ttl: int | None, delivery_c
 
 
 #: Those of most messages.
-_PLAIN_HEADERS: Final = {
+PLAIN_HEADERS: Final = {
     (durable, priority): _header_section(durable=durable, priority=priority, ttl=None, delivery_count=0)
     for durable in (False, True)
     for priority in range(10)

@@ -12,6 +12,7 @@ from connector.spi import Message
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.subscription import StoredSubscription
 from connector_bus.store.unit import StoreUnit
+from connector_bus.store.unread import Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,10 @@ class MessageStore(Protocol):
 
     def read(self, sequence: int) -> StoredMessage | None:
         """One message, or None if it is gone."""
+        ...
+
+    def as_it_came(self, sequence: int) -> Unread | None:
+        """One message as it came over the wire, where it is still in memory so. Does not block."""
         ...
 
     def subscriptions(self) -> Sequence[StoredSubscription]:

@@ -21,7 +21,8 @@ from typing import Any, final
 from sqlalchemy import Connection, Engine, Row, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from connector.errors import MessagingError, Reason
+from connector.errors import LoginRefused, MessagingError, Reason
+from connector_bus.store.engine_proof import EngineProof
 from connector_bus.store.shared_changes import hold, notify
 from connector_bus.store.shared_schema import engine_epoch, engines, messages
 
@@ -29,6 +30,12 @@ ENGINE_TWICE = Reason(
     "CF-BUS-082",
     "an engine of the name {engine} is at work on {store} already",
     "Give each container that shares the store a name of its own, or end the other one.",
+)
+OTHER_ENGINE = Reason(
+    "CF-BUS-453",
+    "engine {engine} does not present the same inter-engine alias as engine {other}, which is at work on {store}",
+    "Give each container of the bus the same inter_engine_alias, with the same user and password; to change it, end all"
+    " engines first.",
 )
 
 #: Seconds that an engine that joins waits for the end of one of its name.
@@ -44,6 +51,7 @@ _IS_FREE = text(f"SELECT pg_try_advisory_xact_lock({_KEY}, CAST(:epoch AS intege
 _OTHERS = select(
     engines.c.epoch,
     engines.c.name,
+    engines.c.proof,
     (engines.c.seen < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, text(":lease"))).label("late"),
 )
 
@@ -58,16 +66,18 @@ class Membership:
         place: How errors name the store.
         channel: Where others are told of what becomes free.
         lease: Seconds after which an engine that was not seen is fenced.
+        proof: Which engines belong together (CHAIN-4).
 
     Mutable state: `epoch`.
     """
 
-    def __init__(self, writing: Engine, name: str, place: str, channel: str, lease: float) -> None:
+    def __init__(self, writing: Engine, name: str, place: str, channel: str, lease: float, proof: EngineProof) -> None:
         self._writing = writing
         self._name = name
         self._place = place
         self._channel = channel
         self._lease = lease
+        self._proof = proof
         self.epoch = 0
 
     def join(self, lock_holder: Any) -> None:
@@ -76,8 +86,10 @@ class Membership:
         Args:
             lock_holder: A driver's connection in autocommit mode, on which the epoch's lock is held while it lives.
 
-        Raises MessagingError CF-BUS-082 where an engine of the same name is alive.
+        Raises MessagingError CF-BUS-082 where an engine of the same name is alive, LoginRefused CF-BUS-453 where one is
+        with another inter-engine alias, or this one alone has one, or has none.
         """
+        proof = self._proof.make()  # which takes a while: before any lock is held
         with self._writing.begin() as connection:
             epoch = int(connection.execute(select(engine_epoch.next_value())).scalar_one())
         lock_holder.execute(f"SELECT pg_try_advisory_lock({_KEY}, %s::integer)", (epoch,))
@@ -86,7 +98,9 @@ class Membership:
             for other in self._others(connection):
                 if other.name == self._name:
                     self._end_former(connection, other)
-            connection.execute(insert(engines).values(epoch=epoch, name=self._name))
+                elif not self._proof.accepts(other.proof) and not self._is_dead(connection, other):
+                    raise LoginRefused(OTHER_ENGINE, engine=self._name, other=other.name, store=self._place)
+            connection.execute(insert(engines).values(epoch=epoch, name=self._name, proof=proof))
         self.epoch = epoch
 
     def look(self) -> bool:
@@ -99,8 +113,13 @@ class Membership:
             connection.execute(_ALONE)
             hold(connection, self.epoch, self._place)
             for other in self._others(connection):
-                if other.epoch != self.epoch and self._is_dead(connection, other):
+                if other.epoch == self.epoch:
+                    continue
+                if self._is_dead(connection, other):
                     self._fence(connection, other)
+                elif not self._proof.accepts(other.proof):
+                    # It has not looked, or has not cared, who is here already.
+                    self._fence(connection, other, "is not authenticated by the inter-engine alias")
         return True
 
     def leave(self) -> None:
@@ -126,9 +145,9 @@ class Membership:
     def _is_dead(self, connection: Connection, other: Row[Any]) -> bool:
         return bool(other.late or connection.execute(_IS_FREE, {"epoch": other.epoch}).scalar())
 
-    def _fence(self, connection: Connection, other: Row[Any]) -> None:
+    def _fence(self, connection: Connection, other: Row[Any], why: str = "shows no sign of life") -> None:
         if self._end(connection, other.epoch):
-            _LOG.warning("%s: engine %s shows no sign of life and was fenced", self._place, other.name)
+            _LOG.warning("%s: engine %s %s and was fenced", self._place, other.name, why)
 
     def _end(self, connection: Connection, epoch: int) -> bool:
         """End an epoch, unless somebody else has; waits for the epoch's own transactions under way."""

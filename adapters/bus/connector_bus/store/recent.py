@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import final
+from typing import TypeAlias, final
 
 from connector_bus.store.record import StoredMessage
+from connector_bus.store.unread import Unread
+
+Recent: TypeAlias = StoredMessage | Unread
 
 #: Bytes of message bodies that are kept, and the largest body among them: a few large ones must not drive out all else.
 LIMIT = 16 * 1024 * 1024
@@ -25,16 +28,17 @@ class RecentMessages:
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._messages: dict[int, StoredMessage] = {}
+        self._messages: dict[int, Recent] = {}
         self._size = 0
 
-    def came(self, messages: Iterable[StoredMessage]) -> None:
+    def came(self, messages: Iterable[Recent]) -> None:
         """Messages are in the store by now."""
         with self._lock:
             for message in messages:
-                if len(message.content.data) <= LARGEST:
+                size = _size_of(message)
+                if size <= LARGEST + _HEADER:
                     self._messages[message.sequence] = message
-                    self._size += _size_of(message)
+                    self._size += size
             while self._size > self._limit:
                 self._size -= _size_of(self._messages.pop(next(iter(self._messages))))
 
@@ -46,7 +50,7 @@ class RecentMessages:
                 if message is not None:
                     self._size -= _size_of(message)
 
-    def get(self, sequence: int) -> StoredMessage | None:
+    def get(self, sequence: int) -> Recent | None:
         """One of them, if it is kept."""
         return self._messages.get(sequence)
 
@@ -54,5 +58,5 @@ class RecentMessages:
         return len(self._messages)
 
 
-def _size_of(message: StoredMessage) -> int:
-    return len(message.content.data) + _HEADER
+def _size_of(message: Recent) -> int:
+    return len(message.bare if isinstance(message, Unread) else message.content.data) + _HEADER

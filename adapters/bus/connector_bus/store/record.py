@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from connector.spi import (
     UNAUTHENTICATED,
@@ -18,6 +18,9 @@ from connector.spi import (
 )
 from connector_bus.reliability import Reliability
 from connector_bus.store.content import Content, ContentKind
+
+#: The values of a row, in the order of the table's columns.
+Row: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,51 @@ def to_row(stored: StoredMessage) -> dict[str, Any]:
         "content_kind": stored.content.kind.value,
         "content": stored.content.data,
     }
+
+
+def wire_row(
+    sequence: int,
+    destination: str,
+    message_id: str,
+    sender: Principal,
+    *,
+    reply_to: str | None,
+    correlation_id: str | None,
+    timestamp: float,
+    expires_at: float | None,
+    priority: int,
+    group: str | None,
+    reliability: Reliability,
+    topic: str | None,
+    bare: bytes,
+) -> Row:
+    """The same as a tuple in the order of the columns, for what came over the wire with nothing else in it."""
+    return (
+        sequence,
+        destination,
+        message_id,
+        kind_of(sender),
+        sender.name,
+        sender.realm,
+        reply_to,
+        correlation_id,
+        timestamp,
+        expires_at,
+        priority,
+        0,  # attempts
+        group,
+        True,  # mediated
+        0,  # hops
+        None,  # deliver_at
+        reliability.value,
+        None,  # transfer
+        None,  # routing
+        topic,
+        None,  # space
+        "{}",
+        ContentKind.AMQP.value,
+        bare,
+    )
 
 
 def from_row(row: Mapping[str, Any]) -> StoredMessage:

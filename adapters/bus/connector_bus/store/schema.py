@@ -77,6 +77,8 @@ messages = Table(
     Column("content", LargeBinary, nullable=False),
     Index("messages_by_destination", "destination", "sequence"),
 )
+#: The columns of a message, in their order.
+NAMES: Final = tuple(column.name for column in messages.columns)
 #: The columns that the first versions don't have.
 _SINCE_QUALITY: Final = (messages.c.deliver_at, messages.c.reliability)
 _SINCE_LINKS: Final = (messages.c.transfer, messages.c.routing)

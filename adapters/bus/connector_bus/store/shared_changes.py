@@ -75,7 +75,7 @@ def apply(connection: Connection, changes: Sequence[Change], *, owner: str, epoc
     for claim in sorted({unit.claim for unit in units if unit.remove}):
         _remove(connection, [sequence for unit in units if unit.claim == claim for sequence in unit.remove], claim)
     _note_transfers(connection, units)
-    arrivals = [stored for unit in units for stored in unit.insert]
+    arrivals = [stored for unit in units for stored in (*unit.insert, *(each.stored() for each in unit.unread))]
     _arrive(connection, arrivals, None)
     notify(connection, channel, {stored.destination for stored in arrivals})
     for change in changes:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Index, MetaData, Sequence, String, Table, func
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    String,
+    Table,
+    func,
+    text,
+)
+from sqlalchemy.schema import CreateColumn
 
 from connector_bus.store import schema
 
@@ -59,6 +73,7 @@ engines = Table(
     Column("epoch", BigInteger, primary_key=True, autoincrement=False),
     Column("name", String, nullable=False, unique=True),
     Column("seen", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("proof", LargeBinary),
 )
 
 
@@ -72,6 +87,14 @@ def _to_version_4(connection: Connection) -> None:
     subscription_changes.create(connection)
 
 
+def _to_version_5(connection: Connection) -> None:
+    declared = CreateColumn(engines.c.proof).compile(connection)
+    connection.execute(text(f"ALTER TABLE {engines.name} ADD COLUMN {declared}"))
+
+
 SHARED: Final = schema.Schema(
-    metadata, 4, MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4}), (messages,)
+    metadata,
+    5,
+    MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4, 5: _to_version_5}),
+    (messages,),
 )

@@ -26,6 +26,7 @@ from connector_bus.store.schema import EMBEDDED, link_transfers, messages, prepa
 from connector_bus.store.sqlite_changes import apply
 from connector_bus.store.subscription import StoredSubscription, subscription_of
 from connector_bus.store.unit import Change, Preparation, Resolution, StoreUnit, SubscriptionChange
+from connector_bus.store.unread import Unread
 from connector_bus.store.writer import STORE_FAILED, GroupWriter
 
 STORE_TORN = Reason(
@@ -110,10 +111,15 @@ class SqliteStore:
         """See the contract. Does not block for a message that came a moment ago."""
         recent = self._recent.get(sequence)
         if recent is not None:
-            return recent
+            return recent.stored() if isinstance(recent, Unread) else recent
         with self._read() as connection:
             row = connection.execute(select(messages).where(messages.c.sequence == sequence)).mappings().first()
         return None if row is None else from_row(dict(row))
+
+    def as_it_came(self, sequence: int) -> Unread | None:
+        """See the contract."""
+        recent = self._recent.get(sequence)
+        return recent if isinstance(recent, Unread) else None
 
     def subscriptions(self) -> Sequence[StoredSubscription]:
         """See the contract."""
@@ -190,6 +196,7 @@ class SqliteStore:
         """Keep what has come, and forget what has left or was changed; a decided branch's removals left long before."""
         if isinstance(change, StoreUnit):
             self._recent.came(change.insert)
+            self._recent.came(change.unread)
             self._recent.left((*change.remove, *change.attempts))
         elif isinstance(change, Preparation):
             self._recent.left(change.unit.remove)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from connector_bus.store.record import StoredMessage
 from connector_bus.store.subscription import StoredSubscription
+from connector_bus.store.unread import Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class StoreUnit:
             claimed. A claim of an epoch that is over is lost, whatever epoch the engine has now.
         received: What came over links with the arrivals, each as link and transfer: so that none comes twice.
         forgotten: What the other side of a link will not send again.
+        unread: Messages that arrive as they came over the wire; each has its row.
     """
 
     insert: tuple[StoredMessage, ...] = ()
@@ -31,11 +33,12 @@ class StoreUnit:
     claim: int = 0
     received: tuple[tuple[str, str], ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.insert or self.remove or self.attempts or self.received or self.forgotten)
+        return not (self.insert or self.unread or self.remove or self.attempts or self.received or self.forgotten)
 
 
 @dataclass(frozen=True, slots=True)

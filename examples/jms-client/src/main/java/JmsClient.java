@@ -57,8 +57,14 @@ public final class JmsClient {
     private static Connection connect(String host, String port) throws JMSException {
         StringBuilder url = new StringBuilder();
         String trust = ENVIRONMENT.get("WIRE_TRUST_STORE");
-        url.append(trust == null ? "amqp://" : "amqps://").append(host).append(':').append(port);
+        boolean follows = ENVIRONMENT.containsKey("WIRE_FOLLOW");
+        url.append(follows ? "failover:(" : "").append(trust == null ? "amqp://" : "amqps://").append(host).append(':').append(port);
+        // Only this way the client goes where a server sends it.
+        url.append(follows ? ")" : "");
         url.append("?jms.connectTimeout=20000&jms.requestTimeout=20000&jms.sendTimeout=20000");
+        if (follows) {
+            append(url, "failover.maxReconnectAttempts", "5");
+        }
         if (trust != null) {
             append(url, "transport.trustStoreLocation", trust);
             append(url, "transport.trustStorePassword", ENVIRONMENT.get("WIRE_STORE_PASSWORD"));
@@ -66,6 +72,9 @@ public final class JmsClient {
         if (ENVIRONMENT.containsKey("WIRE_KEY_STORE")) {
             append(url, "transport.keyStoreLocation", ENVIRONMENT.get("WIRE_KEY_STORE"));
             append(url, "transport.keyStorePassword", ENVIRONMENT.get("WIRE_STORE_PASSWORD"));
+        }
+        if (ENVIRONMENT.containsKey("WIRE_MECHANISM")) {
+            append(url, "amqp.saslMechanisms", ENVIRONMENT.get("WIRE_MECHANISM"));
         }
         if (ENVIRONMENT.containsKey("WIRE_BUS")) {
             append(url, "amqp.vhost", ENVIRONMENT.get("WIRE_BUS"));

@@ -1,24 +1,17 @@
-"""A message that came over the wire and lives in memory only: its bytes, and what dispatch needs of them (CHAIN-6).
+"""A message that came over the wire: its bytes, and what dispatch needs of them (CHAIN-6).
 
 Most such messages go to another client on the wire as they came, and nobody ever looks into them. So what makes the
-whole message of them is done when somebody does: a handler, a selector, an exception destination.
+whole message of them is done when somebody does: a handler, a selector, an exception destination. One that has to be
+stored brings its row, which is made of the few fields that were read of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, final
+from typing import final
 
-from connector_bus.engine.queue_state import Entry
-from connector_bus.store.record import StoredMessage
-
-
-class Reading(Protocol):
-    """What a link's messages have in common: how the whole of one is made. Pure, for any thread."""
-
-    def __call__(self, unread: Unread) -> StoredMessage:
-        """The engine's form of the message."""
-        ...
+from connector_bus.store.record import Row, StoredMessage, from_row
+from connector_bus.store.schema import NAMES
 
 
 @final
@@ -32,6 +25,7 @@ class Unread:
         durable, priority, expires_at, group: What the client says of it, see `Message`.
         timestamp: When it was accepted, in seconds since 1970.
         destination: Where it is.
+        row: How it is stored; None for one that lives in memory only.
     """
 
     __slots__ = (
@@ -42,6 +36,7 @@ class Unread:
         "expires_at",
         "group",
         "priority",
+        "row",
         "sender",
         "sequence",
         "timestamp",
@@ -59,6 +54,7 @@ class Unread:
         timestamp: float,
         destination: str,
         read: Callable[[Unread], StoredMessage],
+        row: Row | None = None,
     ) -> None:
         self.sequence = sequence
         self.bare = bare
@@ -70,11 +66,14 @@ class Unread:
         self.timestamp = timestamp
         self.destination = destination
         self._read = read
+        self.row = row
+
+    @classmethod
+    def of_row(cls, row: Row, sender: bytes, durable: bool, read: Callable[[Unread], StoredMessage]) -> Unread:
+        """One that is stored, all of which that counts here is in its row."""
+        timestamp, expires_at, priority = row[8:11]
+        return cls(row[0], row[23], sender, durable, priority, expires_at, row[12], timestamp, row[1], read, row)
 
     def stored(self) -> StoredMessage:
-        """The engine's form of it; made anew at each call."""
-        return self._read(self)
-
-    def entry(self) -> Entry:
-        """Its place on a queue."""
-        return Entry(self.sequence, self.priority, self.expires_at, group=self.group, unread=self)
+        """The engine's form of it, of one that is stored as the store will answer it; made anew at each call."""
+        return self._read(self) if self.row is None else from_row(dict(zip(NAMES, self.row, strict=True)))
