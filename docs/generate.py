@@ -1,4 +1,4 @@
-"""Writes the generated pages: `errors.md`, `cli.md` from the commands' help, `configuration.md`, `kit.md`.
+"""Writes the generated pages: `errors.md`, `cli.md` from the commands' help, `configuration.md`, `kit.md`, a tutorial.
 
 python docs/generate.py          # write them
 python docs/generate.py --check  # exit 1 if they differ from what is there (a test does this)
@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 from configuration_page import configuration_page
 from kit_page import kit_page
+from tutorial_page import tutorial_page
 
 from connector import errors
 from connector.admin.main import main as main_command
@@ -150,6 +151,7 @@ def main() -> int:
         HERE / "cli.md": cli_page(),
         HERE / "configuration.md": configuration_page(),
         HERE / "kit.md": kit_page(),
+        HERE / "tutorial-securing.md": tutorial_page(),
     }
     if "--check" in sys.argv:
         stale = [path.name for path, text in pages.items() if not path.exists() or path.read_text() != text]
