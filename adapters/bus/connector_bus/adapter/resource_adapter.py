@@ -28,7 +28,6 @@ from connector.spi import (
 from connector_bus.adapter import commands, posture
 from connector_bus.adapter.activation import Activation
 from connector_bus.adapter.bus import Bus
-from connector_bus.adapter.commands import NO_ENGINE
 from connector_bus.adapter.configuration import read_buses
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.adapter.duties import duties
