@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import select
-import signal
+import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -17,24 +16,17 @@ class NotAsked(AssertionError):
 
 
 def at_a_terminal(
-    command: Sequence[str],
-    answers: Sequence[tuple[str, str]],
-    *,
-    environment: Mapping[str, str],
-    folder: Path,
-    patience: float = 60.0,
+    command: Sequence[str], answers: Sequence[tuple[str, str]], *, folder: Path, patience: float = 120.0
 ) -> tuple[int, str]:
     """Run a command; give each answer once its question stands there. Answers exit code and all that was shown.
 
     Raises NotAsked where a question does not come in time, or the command ends before it.
     """
-    pid, terminal = pty.fork()
-    if pid == 0:  # the command
-        try:
-            os.chdir(folder)
-            os.execvpe(command[0], list(command), dict(environment))
-        finally:
-            os._exit(127)
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        list(command), cwd=folder, stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True
+    )
+    os.close(its_end)
     shown, seen, end = "", 0, time.monotonic() + patience
     left = list(answers)
     try:
@@ -50,13 +42,10 @@ def at_a_terminal(
                 os.write(terminal, f"{answer}\n".encode())
             if not piece:
                 break
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        raise
+        code = process.wait(patience)
     finally:
+        process.kill()
+        process.wait()
         os.close(terminal)
     if left:
         raise NotAsked(f"{left[0][0]!r} was not asked: {shown}")
