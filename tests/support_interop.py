@@ -9,6 +9,7 @@ from support_clients import Client, Server, client_named
 from support_wire import Wire
 
 QUEUES = 100
+SPACES = 20
 EXTRA = """
 [tls.node]
 key_store = "node.pem"
@@ -22,7 +23,12 @@ port = 0
 tls = "node"
 certificate_users = true
 [buses.weather.destinations]
-""" + "\n".join(f"queue{number} = {{}}" for number in range(QUEUES))
+""" + "\n".join(
+    [
+        *(f"queue{number} = {{}}" for number in range(QUEUES)),
+        *(f'news{number} = {{ type = "topic-space" }}' for number in range(SPACES)),
+    ]
+)
 
 
 @dataclass
@@ -34,6 +40,7 @@ class Place:
 
     def __post_init__(self) -> None:
         self._queues = (f"queue{number}" for number in range(QUEUES))
+        self._spaces = (f"news{number}" for number in range(SPACES))
         self.plain = Server(self.wire.port())
         trust = self.folder / "node.crt"
         self.secure = Server(self.wire.port("InboundSecureMessaging"), trust)
@@ -41,6 +48,9 @@ class Place:
 
     def new_queue(self) -> str:
         return next(self._queues)
+
+    def new_space(self) -> str:
+        return next(self._spaces)
 
 
 def built(name: str, clients: dict[str, Client]) -> Client:

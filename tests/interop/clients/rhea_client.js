@@ -25,7 +25,7 @@ const refused = (error) => {
   say('refused', error ? `${error.condition || error.name}: ${error.description || error.message}` : 'without a word');
   process.exit(3);
 };
-const container = rhea.create_container();
+const container = rhea.create_container(environment.WIRE_CLIENT_ID ? { id: environment.WIRE_CLIENT_ID } : {});
 for (const name of ['connection_error', 'session_error', 'sender_error', 'receiver_error', 'error'])
   container.on(name, (context) => refused((context.sender || context.receiver || context.session || context.connection || {}).error || context.error || context));
 container.on('rejected', (context) => refused(context.delivery.remote_state.error));
@@ -80,6 +80,26 @@ if (action === 'send' || action === 'relay') {
     sender.send({ to: reply_to, body: body.toUpperCase(), correlation_id });
   });
   container.on('accepted', () => once(+rest[0]));
+} else if (action === 'subscribe' || action === 'share' || action === 'unsubscribe') {
+  const shared = action === 'share';
+  const [name, count] = [rest[0], action === 'unsubscribe' ? 0 : +rest[1]];
+  const receiver = connection.open_receiver({
+    name: shared ? `${name}|global` : name, credit_window: 0, autoaccept: true,
+    source: { address, durable: 2, expiry_policy: 'never', capabilities: shared ? ['shared', 'global'] : [], filter: selecting(rest[2]) } });
+  // Detached it is kept, closed it is deleted.
+  const leave = () => { if (action === 'unsubscribe') receiver.close(); else receiver.detach(); };
+  container.on('receiver_open', () => { say('subscribed'); if (count) receiver.add_credit(count); else leave(); });
+  container.on('message', (context) => {
+    say('message', context.message.body);
+    if (++done === count) setImmediate(leave);
+  });
+  container.on('receiver_close', () => connection.close());
+  container.on('receiver_detach', () => connection.close());
+} else if (action === 'delay') {
+  connection.open_sender(address);
+  container.once('sendable', (context) => context.sender.send({
+    body: rest[1], durable: true, message_annotations: { 'x-opt-delivery-delay': rhea.types.wrap_long(+rest[0]) } }));
+  container.on('accepted', () => { say('accepted'); connection.close(); });
 } else {
   console.error(`this client has no ${action}`);
   process.exit(1);

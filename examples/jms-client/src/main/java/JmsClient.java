@@ -10,6 +10,7 @@ import jakarta.jms.QueueBrowser;
 import jakarta.jms.Session;
 import jakarta.jms.TemporaryQueue;
 import jakarta.jms.TextMessage;
+import jakarta.jms.Topic;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.Enumeration;
@@ -44,14 +45,25 @@ public final class JmsClient {
         System.arraycopy(words, 4, rest, 0, rest.length);
         String action = words[2];
         try (Connection connection = connect(words[0], words[1])) {
+            if (ENVIRONMENT.containsKey("WIRE_CLIENT_ID")) {
+                connection.setClientID(ENVIRONMENT.get("WIRE_CLIENT_ID"));
+            }
             connection.start();
-            boolean transacted = action.equals("transact");
-            Session session = connection.createSession(transacted, transacted ? Session.SESSION_TRANSACTED : Session.AUTO_ACKNOWLEDGE);
+            Session session = connection.createSession(mode(action));
             new JmsClient(session, words[3], rest).act(action);
         } catch (JMSException refused) {
             say("refused " + refused.getClass().getSimpleName() + ": " + refused.getMessage());
             System.exit(3);
         }
+    }
+
+    private static int mode(String action) {
+        return switch (action) {
+            case "transact" -> Session.SESSION_TRANSACTED;
+            case "recover" -> Session.CLIENT_ACKNOWLEDGE;
+            case "lazily" -> Session.DUPS_OK_ACKNOWLEDGE;
+            default -> Session.AUTO_ACKNOWLEDGE;
+        };
     }
 
     private static Connection connect(String host, String port) throws JMSException {
@@ -92,7 +104,12 @@ public final class JmsClient {
         switch (action) {
             case "send" -> send(session.createQueue(address), true);
             case "relay" -> send(session.createQueue(address), false);
-            case "receive" -> receive();
+            case "receive", "lazily" -> receive();
+            case "recover" -> recover();
+            case "subscribe" -> subscribe(session.createDurableConsumer(topic(), rest[0], selector(), false));
+            case "share" -> subscribe(session.createSharedDurableConsumer(topic(), rest[0], selector()));
+            case "unsubscribe" -> session.unsubscribe(rest[0]);
+            case "delay" -> delay();
             case "browse" -> browse();
             case "request" -> request();
             case "respond" -> respond();
@@ -119,6 +136,40 @@ public final class JmsClient {
         for (int left = Integer.parseInt(rest[0]); left > 0; left--) {
             say("message " + text(consumer.receive(PATIENCE)));
         }
+    }
+
+    /** Takes one, gives it back unacknowledged, takes it again. */
+    private void recover() throws JMSException {
+        MessageConsumer consumer = session.createConsumer(session.createQueue(address));
+        say("message " + text(consumer.receive(PATIENCE)));
+        session.recover();
+        Message again = consumer.receive(PATIENCE);
+        say("message " + text(again) + (again.getJMSRedelivered() ? ", again " : ", new ") + again.getIntProperty("JMSXDeliveryCount"));
+        again.acknowledge();
+    }
+
+    private Topic topic() throws JMSException {
+        return session.createTopic(address);
+    }
+
+    private String selector() {
+        return rest.length > 2 ? rest[2] : null;
+    }
+
+    /** A closed consumer leaves its durable subscription behind. */
+    private void subscribe(MessageConsumer consumer) throws JMSException {
+        say("subscribed");
+        for (int left = Integer.parseInt(rest[1]); left > 0; left--) {
+            say("message " + text(consumer.receive(PATIENCE)));
+        }
+        consumer.close();
+    }
+
+    private void delay() throws JMSException {
+        MessageProducer producer = session.createProducer(session.createQueue(address));
+        producer.setDeliveryDelay(Long.parseLong(rest[0]));
+        producer.send(session.createTextMessage(rest[1]));
+        say("accepted");
     }
 
     private void browse() throws JMSException {
