@@ -63,11 +63,13 @@ if (action === 'send' || action === 'relay') {
   container.on('receiver_open', (context) => {
     const reply_to = context.receiver.source.address;
     const sender = connection.open_sender(address);
-    sender.once('sendable', () => sender.send({ body: rest[0], reply_to, correlation_id: '1' }));
+    sender.once('sendable', () => sender.send({ body: rest[0], reply_to, message_id: 'question-1', correlation_id: '1' }));
   });
   container.on('message', (context) => {
-    if (context.message.correlation_id !== '1') throw new Error('an answer to something else');
-    say('message', context.message.body);
+    // Some answer with the request's correlation id, some with its message id.
+    if (!['1', 'question-1'].includes(context.message.correlation_id)) throw new Error('an answer to something else');
+    const { body } = context.message;
+    say('message', typeof body === 'object' ? JSON.stringify(body) : body);
     connection.close();
   });
 } else if (action === 'respond') {
