@@ -130,7 +130,9 @@ class Client:
 
 def client_named(name: str) -> Client:
     """Build one; a skip, in CI an error, where something for it is missing."""
-    return {"rhea": _rhea, "jms": _jms, "cpp": _cpp}[name]() if not name.startswith("proton") else _proton(name)
+    return (
+        {"rhea": _rhea, "jms": _jms, "cpp": _cpp, "go": _go}[name]() if not name.startswith("proton") else _proton(name)
+    )
 
 
 def _proton(name: str) -> Client:
@@ -166,6 +168,23 @@ def _cpp() -> Client:
     options = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-lqpid-proton-cpp"]
     folder = _built(source, lambda folder: [*options, "-o", f"{folder}/client"])
     return Client("cpp", [f"{folder}/client"])
+
+
+def _go() -> Client:
+    source = PROGRAMS / "go" / "main.go"
+    if shutil.which("go") is None:
+        missing("go (tests/servers/install)")
+    # A module is built where its go.mod is; go knows by itself what has changed.
+    program = INSTALLED / f"go-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    if not program.exists():
+        making = program.with_name(f"{program.name}.{os.getpid()}")
+        done = subprocess.run(
+            ["go", "build", "-o", str(making), "."], cwd=source.parent, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            missing(f"go-amqp, which can't be built: {done.stderr.strip()[-300:]} (tests/servers/install)")
+        making.rename(program)
+    return Client("go", [str(program)])
 
 
 def _built(source: Path, command: object) -> Path:
