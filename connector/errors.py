@@ -71,7 +71,8 @@ class ConnectorError(Exception):
         self.explanation = explanation
         self.text = _fill(reason.text, details)
         self.action = _fill(reason.action, details)
-        super().__init__(f"{reason.code}: {self.text} {self.action}".rstrip())
+        between = " " if not self.action or self.text.endswith((".", "!", "?", ":", ";")) else ". "
+        super().__init__(f"{reason.code}: {self.text}{between}{self.action}".rstrip())
 
     @property
     def code(self) -> str:

@@ -36,6 +36,14 @@ def container(shop: Shop) -> Iterator[Container]:
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def at_a_keyboard() -> Iterator[None]:
+    """Ctrl-C means what it means to a person's command: processes that share tests may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def depth(shop: Shop, destination: str) -> int:
     (bus,) = shop.json("bus", "show", "shop")["buses"]
     return int(next(each["depth"] for each in bus["destinations"] if each["name"] == destination))

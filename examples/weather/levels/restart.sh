@@ -5,7 +5,7 @@ if [ -s $lock ]; then
   kill $pid 2>/dev/null
   for i in $(seq 200); do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
 fi
-connector -c server/connector.toml run >> server.log 2>&1 &
-for i in $(seq 600); do [ -S server/state/admin.sock ] && exit 0; kill -0 $! 2>/dev/null || break; sleep 0.05; done
+connector -c server/connector.toml run > server.log 2>&1 &
+for i in $(seq 600); do grep -q 'is ready' server.log && exit 0; kill -0 $! 2>/dev/null || break; sleep 0.05; done
 tail -5 server.log
 exit 1
