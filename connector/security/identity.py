@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import final
 
@@ -90,17 +90,7 @@ class ContainerIdentity:
             AuthenticationFailed: User and password don't fit, without telling which (CF-SEC-010).
             RegistryUnavailable: The registry can't be asked, with its own code: nobody was refused.
         """
-        try:
-            accepted = self._answers.accepts(user, password)
-            groups = self._answers.groups_of_known(user) if accepted else None
-        except RegistryUnavailable as error:
-            self._record("login", user, Outcome.FAILURE, error.code)
-            raise
-        if groups is None:
-            self._record("login", user, Outcome.DENIED, AUTHENTICATION_REFUSED.code)
-            raise AuthenticationFailed(AUTHENTICATION_REFUSED, realm=self.realm, user=user)
-        self._record("login", user, Outcome.SUCCESS)
-        return Subject.of_user(user, self.realm, sorted(groups))
+        return self._logged_in(user, lambda: self._answers.accepts(user, password))
 
     def assert_user(self, user: str) -> Subject:
         """The read-only subject of a user that the realm knows, without a password.
@@ -134,8 +124,12 @@ class ContainerIdentity:
 
         Raises AuthenticationFailed CF-SEC-010, RegistryUnavailable.
         """
+        return self._logged_in(user, lambda: proved)
+
+    def _logged_in(self, user: str, accepts: Callable[[], bool]) -> Subject:
+        """The subject of whoever is accepted; audited either way. Raises as `authenticate`."""
         try:
-            groups = self._answers.groups_of_known(user) if proved else None
+            groups = self._answers.groups_of_known(user) if accepts() else None
         except RegistryUnavailable as error:
             self._record("login", user, Outcome.FAILURE, error.code)
             raise
