@@ -65,7 +65,7 @@ def test_a_failed_one_says_why_and_when_it_is_tried_again() -> None:
         "state": "failed",
         "healthy": False,
         "problem": "failed",
-        "error": "CF-TEST-303: the broker has gone Wait.",
+        "error": "CF-TEST-303: the broker has gone. Wait.",
         "polled": None,
         "attempts": 1,
         "next_attempt": 1.0,

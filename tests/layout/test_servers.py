@@ -65,6 +65,7 @@ def test_where_nothing_can_be_installed_that_is_said_in_one_line_each_and_tests_
         "tests on the C++ client",
         "tests on the JavaScript client",
         "tests on the JMS client",
+        "tests on the Go client",
     ]
     assert done.stderr == ""
     assert not (tmp_path / "stamp").exists()
