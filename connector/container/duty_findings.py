@@ -11,7 +11,7 @@ from connector.errors import Reason, RegistryUnavailable
 from connector.spi import Duty
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
     from connector.security.identity import ContainerIdentity
 
 Told = tuple[str, Reason, str, dict[str, Any]]

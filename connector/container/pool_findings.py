@@ -9,7 +9,7 @@ from connector.container.resources import own_plan
 from connector.errors import Reason
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 PER_IDENTITY_WITHOUT_EFFECT = Reason(
     "CF-CTR-038",

@@ -21,8 +21,8 @@ from connector.security.login_outcome import CONSEQUENCE
 from connector.spi import IN_THE_OPTIONS, ControlFlag, PostureFinding
 
 if TYPE_CHECKING:
+    from connector.container.parts import Parts
     from connector.container.resources import Resource
-    from connector.container.startup import Parts
     from connector.work.statistics import WorkStatistics
 
 

@@ -9,7 +9,7 @@ from connector.container.configuration.key_paths import show_key_path
 from connector.errors import Reason, RegistryUnavailable
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
     from connector.security.identity import ContainerIdentity
 
 Told = tuple[str, Reason, str, dict[str, Any]]
