@@ -24,8 +24,8 @@ from connector.container.surface.units import UnitsOfWork
 if TYPE_CHECKING:
     from connector.container.configuration.settings import ContainerConfiguration
     from connector.container.configuration_editor import ConfigurationEditor
+    from connector.container.finding import Finding
     from connector.container.live.reload import Reloader
-    from connector.container.posture import Finding
 
 #: Seconds that a change of the configuration gets when the container stops.
 RELOAD_TIMEOUT = 1.0
@@ -170,7 +170,7 @@ class Container(Callers, Connections, UnitsOfWork, Operation):
 
     def findings(self) -> tuple[Finding, ...]:
         """What `connector check` has to say of configuration and security posture. Blocks for the disk."""
-        from connector.container import posture  # not needed for a start
+        from connector.container.posture import findings  # not needed for a start
 
         waiting = () if self._reloader is None else self._reloader.waiting
-        return posture.findings(self._parts, waiting)
+        return findings(self._parts, waiting)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector.container.finding import Told
 from connector.container.resources import own_plan
 from connector.errors import Reason
 
@@ -28,7 +29,7 @@ POOL_SUSPENDED = Reason(
 )
 
 
-def pool_findings(parts: Parts) -> Iterator[tuple[str, Reason, str, dict[str, Any]]]:
+def pool_findings(parts: Parts) -> Iterator[Told]:
     """Severity, reason, place and details of each finding. Does not connect; may import login modules."""
     # Those of the configuration: what operators' commands add has none to be wrong.
     for name in parts.direct.references:

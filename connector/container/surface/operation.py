@@ -60,6 +60,6 @@ class Operation:
 
     def status(self) -> dict[str, Any]:
         """The container's state as plain data: resources with their pools, activations, adapters."""
-        from connector.container import posture  # not needed for a start
+        from connector.container.status import status  # not needed for a start
 
-        return posture.status(self._parts)
+        return status(self._parts)
