@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
@@ -18,6 +18,7 @@ from connector.admin.administered import AdministeredContainer
 from connector.admin.arguments import Arguments
 from connector.admin.audit_record import admin_event, claimed_caller
 from connector.admin.client import AdminClient
+from connector.admin.command_state import AUDIT_LOG, state_of_its_own
 from connector.admin.failure import Failure, RemoteFailure
 from connector.admin.operations import Login, Operation, Request, Target, operation_named
 from connector.admin.password_input import PasswordSource
@@ -42,7 +43,8 @@ class Route:
 
     Where a container runs on the profile's state folder its admin endpoint decides, by login and role. Where none
     runs, whoever can read and write the profile's files may: operations on the stores work on the files, the others
-    open the container for as long as the operation takes.
+    open the container for as long as the operation takes. Where it has nothing but what was looked up outside, any
+    number of commands may do so at once.
 
     Args:
         settings: The shared options.
@@ -151,7 +153,14 @@ class Route:
         if operation.offline:
             target = Target(profile.stores, open_configuration=profile.open_configuration)
             return _run(operation, request, target, profile.name, open_audit(profile.state_folder))
-        with open_container(profile.path, handlers=operation.handlers, overrides=profile.overrides) as container:
+        with ExitStack() as stack:
+            overrides = profile.overrides
+            if profile.resources and profile.resources <= self._settings.looked_up.get("resources", {}).keys():
+                own = stack.enter_context(state_of_its_own(profile.state_folder))
+                overrides = {**overrides, "container": {"state": own}}
+            container = stack.enter_context(
+                open_container(profile.path, handlers=operation.handlers, overrides=overrides)
+            )
             return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
 
 
@@ -177,7 +186,7 @@ def _run(operation: Operation, request: Request, target: Target, container: str,
 
 def open_audit(state_folder: Path) -> AuditLog:
     """The audit log of a profile while no container runs."""
-    return FileAuditLog(state_folder / "audit.log")
+    return FileAuditLog(state_folder / AUDIT_LOG)
 
 
 def open_container(
