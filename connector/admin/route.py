@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import click
 
@@ -24,7 +25,7 @@ from connector.admin.operations import Login, Operation, Request, Target, operat
 from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile, load_profile
 from connector.admin.settings import CommandSettings, settings_of
-from connector.errors import ConnectionFailed, Reason
+from connector.errors import ConnectionFailed, Reason, StateInUse
 from connector.security.audit import FileAuditLog
 from connector.spi import AuditLog
 
@@ -33,6 +34,10 @@ NOTHING_RUNS = Reason(
     "{operation}: no container runs on {state}.",
     "Start it with `connector run`, or give the configuration of one that runs with --config.",
 )
+
+#: How long a command waits for the state folder, in seconds, and how long between two looks.
+PATIENCE: Final = 5.0
+PAUSE: Final = 0.05
 
 _LOGIN_OPTIONS = "--login-password-file FILE"
 
@@ -99,14 +104,24 @@ class Route:
             wait: Seconds that the operation itself may take.
             tell: Called with lines on how far it has come, where it is carried out here.
 
+        Blocks for it, and for some seconds where the state folder is in use by another command or a container that is
+        still starting.
+
         Raises:
+            StateInUse: It is still in use after that (CF-CTR-001).
             RemoteFailure: A running container refused or failed.
             ConnectionFailed: The operation needs a running container, and none runs (CF-ADM-044).
             ConnectorError: What was carried out here refused or failed.
         """
         wanted = operation_named(operation)
-        if not self.is_running():
-            return self._carry_out(wanted, arguments, login, tell)
+        give_up = time.monotonic() + PATIENCE
+        while not self.is_running():
+            try:
+                return self._carry_out(wanted, arguments, login, tell)
+            except StateInUse:  # by another command, which is soon done, or by a container that can soon be asked
+                if time.monotonic() >= give_up:
+                    raise
+            time.sleep(PAUSE)
         # The administrator of --login is no user of the bus: there it is --as, or nobody. A prompt comes before the
         # connection is made, which waits for its request only for seconds.
         asking = login if wanted.access is Access.BUS else self._administrator()
