@@ -13,7 +13,7 @@ pytestmark = pytest.mark.amqp
 
 require_proton()
 from proton import Message, Terminus, symbol  # noqa: E402
-from proton.reactor import Container, ReceiverOption, Selector  # noqa: E402
+from proton.reactor import Container, ReceiverOption, Selector, SenderOption  # noqa: E402
 from proton.utils import BlockingReceiver, LinkDetached  # noqa: E402
 
 TOPICS = """
@@ -219,10 +219,73 @@ def test_a_temporary_queue_with_a_prefix_asks_for_the_creator_role(running: Wire
     address = receiver.link.remote_source.address
     running.connect("bob").create_sender(address).send(Message(body="for alice"))
     assert bodies(receiver, 1) == ["for alice"]
-    with pytest.raises(LinkDetached, match="CF-BUS-122"):
-        running.connect("carol").create_receiver(None, dynamic=True, options=With("temporary-queue", prefix="ours"))
     with pytest.raises(LinkDetached, match="CF-BUS-123"):
         running.connect("carol").create_sender(address)
+
+
+class DynamicTarget(SenderOption):
+    """As JMS clients ask for a temporary destination: by a sending link, which is what it lives as long as."""
+
+    def __init__(self, capability: str, prefix: str | None = None) -> None:
+        self._capability = capability
+        self._prefix = prefix
+
+    def apply(self, sender: Any) -> None:
+        sender.target.dynamic = True
+        sender.target.capabilities.put_object(symbol(self._capability))
+        if self._prefix is not None:
+            sender.target.properties.put_object({symbol("x-opt-prefix"): self._prefix})
+
+
+@pytest.mark.parametrize("kind", ["temporary-queue", "temporary-topic"])
+@pytest.mark.parametrize("end", ["sending", "receiving"])
+def test_without_the_creator_role_the_link_is_refused_and_its_session_and_connection_go_on(
+    running: Wire, kind: str, end: str
+) -> None:
+    client = running.connect("carol")
+    session = client.conn.session()
+    session.open()
+    working = client.container.create_sender(session, "requests", name="before")
+    if end == "sending":
+        link = client.container.create_sender(session, None, name="tmp", options=DynamicTarget(kind, "ours"))
+    else:
+        link = client.container.create_receiver(
+            session, None, name="tmp", dynamic=True, options=With(kind, prefix="ours")
+        )
+    with pytest.raises(LinkDetached, match="CF-BUS-122") as refused:
+        client.wait(lambda: False, timeout=10)
+    assert refused.value.condition == "amqp:unauthorized-access"
+    refused_end = link.remote_target if end == "sending" else link.remote_source
+    assert refused_end.type == Terminus.UNSPECIFIED
+    delivery = working.send(Message(body="the session goes on"))
+    client.wait(lambda: delivery.settled, timeout=10)
+    after = client.container.create_sender(session, "requests", name="after")
+    client.wait(lambda: bool(after.state & after.REMOTE_ACTIVE), timeout=10)
+    assert session.state & session.REMOTE_ACTIVE
+    client.create_sender("requests").send(Message(body="and the connection"))
+
+
+def test_a_prefix_may_be_said_once_for_the_whole_connection(running: Wire) -> None:
+    said = {symbol("temp-prefix"): "ours"}
+    for own in (None, "ours"):
+        with pytest.raises(LinkDetached, match="CF-BUS-122"):
+            running.connect("carol", properties=said).create_receiver(
+                None, dynamic=True, options=With("temporary-queue", prefix=own)
+            )
+    replies = running.connect("alice", properties=said).create_receiver(None, dynamic=True, credit=5)
+    running.connect("bob").create_sender(replies.link.remote_source.address).send(Message(body="for alice"))
+    assert bodies(replies, 1) == ["for alice"]
+    with pytest.raises(LinkDetached, match="CF-BUS-123"):
+        running.connect("carol").create_sender(replies.link.remote_source.address)
+
+
+def test_a_node_lives_as_long_as_the_link_that_asked_for_it(running: Wire) -> None:
+    client = running.connect("alice")
+    making = client.create_sender(None, name="making", options=DynamicTarget("temporary-queue"))
+    address = making.link.remote_target.address
+    client.create_receiver(address, credit=1)
+    making.close()
+    assert running.bus.engine.destinations.temporary(address) is None
 
 
 def test_a_subscriber_who_loses_the_right_loses_the_link(running: Wire) -> None:

@@ -47,6 +47,8 @@ NO_SOURCE = Reason(
 _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
 #: The property of open by which a client names the chain over which it wants the bus.
 TARGET_CHAIN: Final = "connector:target-chain"
+#: The one by which it gives its temporary queues and topics a prefix, where no link says so itself.
+TEMPORARY_PREFIX: Final = "temp-prefix"
 _SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
@@ -86,7 +88,8 @@ class Peer:
 
     Args:
         subject: Who is signed on.
-        admit: Chooses the bus for a host name and the wanted chain, or where to send the client; raises ConnectorError.
+        admit: Chooses the bus for a host name and the wanted chain, has the client's name taken on it, or says where to
+            send the client; raises ConnectorError.
         make_side: Makes the way to that bus.
         names: Which clients are to be the only ones of their name.
 
@@ -100,7 +103,7 @@ class Peer:
     def __init__(
         self,
         subject: Subject,
-        admit: Callable[[str | None, Subject, str | None], Bus | Direction],
+        admit: Callable[[str | None, Subject, str | None, Callable[[Bus], None]], Bus | Direction],
         make_side: Callable[[Bus, Subject], BusSide],
         names: SoleConnections,
     ) -> None:
@@ -231,10 +234,11 @@ class Peer:
         proton = load_proton()
         connection = self._connection
         try:
-            bus = self._admit(connection.remote_hostname, self._subject, _target_chain(connection))
-            if not isinstance(bus, Direction):  # else it is the only one where it is sent to
-                self._take_name(bus)
+            target = _text_property(connection, TARGET_CHAIN)
+            bus = self._admit(connection.remote_hostname, self._subject, target, self._take_name)
         except ConnectorError as error:
+            self._give_back()
+            self._give_back = lambda: None
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
             connection.open()
@@ -360,11 +364,11 @@ class Peer:
             link, side, units, destination, presettled=presettled, selector=selector, temporary=temporary
         )
 
-    @staticmethod
-    def _temporary(terminus: Any, side: BusSide) -> str:
+    def _temporary(self, terminus: Any, side: BusSide) -> str:
         """Make the node of a dynamic terminus. Raises AccessDenied CF-BUS-122."""
         wants_topic = "temporary-topic" in capabilities_of(terminus)
-        return side.new_temporary(prefix_of(terminus), is_topic_space=wants_topic)
+        prefix = prefix_of(terminus) or _text_property(self._connection, TEMPORARY_PREFIX)
+        return side.new_temporary(prefix, is_topic_space=wants_topic)
 
     @staticmethod
     def _echo(link: Any, applied: dict[Any, Any], temporary: str | None) -> bool:
@@ -485,10 +489,10 @@ def _symbols(fields: Mapping[str, Any]) -> dict[Any, Any]:
     return {symbol(name): value for name, value in fields.items()}
 
 
-def _target_chain(connection: Any) -> str | None:
-    """The chain over which a client wants its bus, as it says in its open."""
+def _text_property(connection: Any, wanted: str) -> str | None:
+    """What a client says in a property of its open; None for nothing."""
     for name, value in (connection.remote_properties or {}).items():
-        if str(name) == TARGET_CHAIN and isinstance(value, str) and value:
+        if str(name) == wanted and isinstance(value, str) and value:
             return str(value)
     return None
 
