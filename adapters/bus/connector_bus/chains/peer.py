@@ -19,6 +19,7 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import NOT_ALLOWED, REDIRECT, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
+from connector_bus.chains.filters import Filters, filters_for, filters_of
 from connector_bus.chains.lane import Lane
 from connector_bus.chains.lean import LeanDelivery, LeanLink
 from connector_bus.chains.producer import ProducerLink
@@ -29,6 +30,7 @@ from connector_bus.chains.subscriptions import (
     Dormant,
     Opening,
     capabilities_of,
+    names_of_publisher,
     prefix_of,
     subscription_name,
     terms_of,
@@ -36,7 +38,6 @@ from connector_bus.chains.subscriptions import (
 from connector_bus.chains.units import Units
 from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
-from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.store.amqp_content import load_proton
 
 NO_SOURCE = Reason(
@@ -49,7 +50,6 @@ _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
 TARGET_CHAIN: Final = "connector:target-chain"
 #: The one by which it gives its temporary queues and topics a prefix, where no link says so itself.
 TEMPORARY_PREFIX: Final = "temp-prefix"
-_SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
 
 
 class Link(Protocol):
@@ -251,6 +251,7 @@ class Peer:
         side = self._make_side(bus, self._subject)
         self._side = side
         side.refuse = self._drop
+        side.publishers = names_of_publisher(side.physical.id, side.user or "", connection.remote_container or "")
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
         connection.offered_capabilities = proton.SymbolList(
@@ -346,7 +347,7 @@ class Peer:
         """The client wants to receive, or to look."""
         wanted = link.remote_source
         browses = wanted.distribution_mode == wanted.DIST_MODE_COPY
-        selector, applied = _selector_of(wanted)
+        filters = filters_of(wanted)
         if wanted.type == wanted.UNSPECIFIED:
             return self._dormant(link, side)
         temporary = self._temporary(wanted, side) if wanted.dynamic else None
@@ -355,9 +356,10 @@ class Peer:
             raise MessagingError(NO_SOURCE)
         name, topic = side.place_of(address)
         if side.is_topic_space(name):
-            return self._subscribing(link, side, units, name, topic, selector, applied, temporary)
+            return self._subscribing(link, side, units, name, topic, filters, temporary)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        presettled = self._echo(link, applied, temporary)
+        selector = filters.selector
+        presettled = self._echo(link, filters.applied(no_local=False), temporary)
         if browses:
             return BrowserLink(link, side, destination, selector)
         return ConsumerLink(
@@ -391,14 +393,15 @@ class Peer:
         units: Units,
         name: str,
         topic: str | None,
-        selector: Selector | None,
-        applied: dict[Any, Any],
+        filters: Filters,
         temporary: str | None,
     ) -> Link:
         """The client wants to subscribe; that may take its time."""
         container = self._connection.remote_container or ""
-        text = None if selector is None else selector.text
-        terms = terms_of(link.remote_source, link.name, container, topic, text)
+        text = None if filters.selector is None else filters.selector.text
+        publishers = side.publishers if filters.no_local else None
+        terms = terms_of(link.remote_source, link.name, container, topic, text, publishers)
+        applied = filters.applied(no_local=terms.no_local is not None)
 
         def opened(opening: Opening, subscription: OpenSubscription | None, error: BaseException | None) -> None:
             if opening.closed or subscription is None:
@@ -441,6 +444,8 @@ class Peer:
         link.source.address = f"{record.through}{topic}"
         link.source.durability = link.source.DELIVERIES
         link.source.expiry_policy = link.source.EXPIRE_NEVER
+        if filters := filters_for(record):
+            link.source.filter.put_object(filters)
         link.target.copy(link.remote_target)
         link.open()
         return Dormant(link, lambda: side.unsubscribe(None, name))
@@ -495,19 +500,3 @@ def _text_property(connection: Any, wanted: str) -> str | None:
         if str(name) == wanted and isinstance(value, str) and value:
             return str(value)
     return None
-
-
-def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:
-    """The selector among a source's filters, and the filters that are applied. Raises MessagingError CF-BUS-170."""
-    data = source.filter
-    data.rewind()
-    filters = data.get_object() if data.next() else None
-    selector, applied = None, {}
-    for name, value in (filters if isinstance(filters, dict) else {}).items():
-        descriptor = getattr(value, "descriptor", None)
-        text = getattr(value, "value", None)
-        known = isinstance(text, str) and (descriptor in _SELECTORS or str(descriptor) in _SELECTORS)
-        if known:
-            selector = parse_selector(str(text))
-            applied[name] = value
-    return selector, applied
