@@ -252,6 +252,34 @@ def test_a_selector_takes_what_matches_and_leaves_the_rest(running: Wire) -> Non
     assert [receive(client, "requests").body for _ in range(2)] == ["Mon", "Mon"]
 
 
+@pytest.mark.parametrize(
+    ("selector", "wanted"),
+    [
+        ("JMSMessageID = 'ID:1'", True),
+        ("JMSCorrelationID = 'C1'", True),
+        ("JMSType = 'forecast'", True),
+        ("JMSPriority = 7", True),
+        ("JMSDeliveryMode = 'PERSISTENT'", True),
+        ("JMSXGroupID = 'north'", True),
+        ("JMSXDeliveryCount = 1", True),
+        ("JMSTimestamp > 0", True),
+        ("JMSType = 'question'", False),
+        ("JMSDeliveryMode = 'NON_PERSISTENT'", False),
+        ("JMSXDeliveryCount = 2", False),
+    ],
+)
+def test_a_selector_asks_for_headers_by_the_names_that_jms_gives_them(
+    running: Wire, selector: str, wanted: bool
+) -> None:
+    message = Message(body="x", id="ID:1", correlation_id="C1", subject="forecast", priority=7, durable=True)
+    message.group_id = "north"
+    running.connect("alice").create_sender("requests").send(message)
+    receiver = running.connect("bob").create_receiver("requests", credit=0, options=Selector(selector))
+    receiver.link.drain(1)
+    receiver.connection.wait(lambda: receiver.link.credit == 0, timeout=10)
+    assert receiver.fetcher.has_message == int(wanted)
+
+
 def test_a_selector_waits_for_what_is_yet_to_come(running: Wire) -> None:
     receiver = running.connect("bob").create_receiver("requests", credit=1, options=Selector("day = 'Wed'"))
     put(running, "Mon", "Wed")
