@@ -37,6 +37,28 @@ def test_each_message_without_a_link_of_its_own_is_checked(place: Place, client:
     assert "CF-BUS-020" in refusal or client.name in ("cpp", "proton-blocking")
 
 
+@pytest.mark.parametrize(
+    ("user", "password", "words", "error"),
+    [
+        ("alice", "wrong", ("send", "private", "x"), "JMSSecurityException"),
+        ("mallory", None, ("send", "private", "x"), "JMSSecurityException"),
+        ("bob", None, ("send", "private", "x"), "JMSSecurityException"),
+        ("bob", None, ("relay", "private", "x"), "JMSSecurityException"),
+        ("alice", None, ("receive", "private", "1"), "JMSSecurityException"),
+        ("bob", None, ("browse", "private"), "JMSSecurityException"),
+        ("alice", None, ("send", "elsewhere", "x"), "InvalidDestinationException"),
+        ("alice", None, ("receive", "elsewhere", "1"), "InvalidDestinationException"),
+        ("alice", None, ("relay", "elsewhere", "x"), "InvalidDestinationException"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_jms_makes_its_own_errors_of_what_it_is_told(
+    place: Place, clients: dict[str, Client], user: str, password: str | None, words: tuple[str, ...], error: str
+) -> None:
+    refusal = built("jms", clients).run(place.plain, user, *words, password=password).refusal
+    assert refusal.startswith(f"refused {error}: ")
+
+
 def test_whoever_may_not_make_temporary_queues_of_a_prefix_hears_so(
     place: Place, clients: dict[str, Client], queue: str
 ) -> None:

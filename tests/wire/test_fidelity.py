@@ -182,8 +182,10 @@ def test_one_byte_more_than_that_is_refused_and_the_link_lives_on(shared: Wire) 
     client = shared.connect("alice")
     client.timeout = 120
     sender = client.create_sender("requests")
-    with pytest.raises(SendException):
-        sender.send(Message(body=b"\x01" * (100 * 1024 * 1024)))
+    delivery = sender.link.send(Message(body=b"\x01" * (100 * 1024 * 1024)))
+    client.wait(lambda: delivery.settled, timeout=120)
+    assert delivery.remote.condition.name == "amqp:resource-limit-exceeded"
+    assert "CF-BUS-154" in delivery.remote.condition.description
     sender.send(Message(body="small"))
     assert receive(shared.connect("bob"), "requests").body == "small"
 
@@ -193,8 +195,10 @@ def test_what_is_held_in_memory_over_all_clients_has_a_limit(tmp_path: Path) -> 
     with wire(tmp_path, extra=extra) as running:
         sender = running.connect("alice", chain="Small").create_sender("requests")
         for _ in range(3):  # each is free again with its answer
-            with pytest.raises(SendException):
-                sender.send(Message(body=b"x" * 70000))
+            delivery = sender.link.send(Message(body=b"x" * 70000))
+            sender.connection.wait(lambda delivery=delivery: delivery.settled, timeout=10)
+            assert delivery.remote.condition.name == "amqp:resource-limit-exceeded"
+            assert "CF-BUS-304" in delivery.remote.condition.description
             sender.send(Message(body=b"x" * 60000))
         assert running.bus.engine.destinations.get("requests").queue.counts() == (3, 0)
 

@@ -203,6 +203,69 @@ def test_links_share_a_subscription_and_each_message_goes_to_one_of_them(running
     assert subscriptions(running) == ["ours"]
 
 
+@pytest.mark.parametrize(
+    ("names", "capabilities", "durable", "known"),
+    [
+        (("ours", "ours|2"), ("shared",), True, "office:ours"),
+        (("ours|global", "ours|global2"), ("shared", "global"), True, "ours"),
+        (("ours|volatile1", "ours|volatile2"), ("shared",), False, "office:ours"),
+        (("ours|global-volatile1", "ours|global-volatile2"), ("shared", "global"), False, "ours"),
+    ],
+    ids=["durable", "durable, global", "volatile", "volatile, global"],
+)
+def test_links_share_by_the_names_that_jms_clients_give_them(
+    running: Wire, names: tuple[str, str], capabilities: tuple[str, ...], durable: bool, known: str
+) -> None:
+    options = [With(*capabilities), *([Durable()] if durable else [])]
+    client = connect(running, "bob", "office")
+    first, second = (client.create_receiver("news", name=name, credit=1, options=options) for name in names)
+    publish(running, *"abcd")  # as many as both have given credit for: this library gives it twice
+    assert sorted(body for each in (first, second) for body in bodies(each, 2)) == [*"abcd"]
+    assert subscriptions(running) == [known]
+    for each in (first, second):
+        if durable:
+            answered: list[Any] = []
+            each.fetcher.on_link_remote_detach = answered.append
+            each.link.detach()
+            client.wait(lambda answered=answered: bool(answered), timeout=10)
+        else:
+            each.close()
+    if durable:
+        publish(running, "later")
+        again = client.create_receiver("news", name=names[0], credit=1, options=options)
+        assert bodies(again, 1) == ["later"]
+    else:
+        assert gone(running, client)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("other", ["news/else", "a selector"])
+def test_whoever_wants_to_share_something_else_under_that_name_is_refused(
+    running: Wire, durable: bool, other: str
+) -> None:
+    options = [With("shared"), *([Durable()] if durable else [])]
+    client = connect(running, "bob", "office")
+    first = client.create_receiver("news/sports", name="ours", credit=1, options=options)
+    address = "news/sports" if other == "a selector" else other
+    narrowed = [Selector("JMSPriority > 6")] if other == "a selector" else []
+    with pytest.raises(LinkDetached, match="CF-BUS-189") as refused:
+        client.create_receiver(address, name="ours|2", options=[*options, *narrowed])
+    assert refused.value.condition == "amqp:precondition-failed"
+    publish(running, "goes on", topic="sports")
+    assert bodies(first, 1) == ["goes on"]
+
+
+def test_a_durable_subscription_that_says_copy_is_a_subscription_and_no_browsing(running: Wire) -> None:
+    from proton.reactor import Copy
+
+    options = [Durable(), Copy()]
+    client = connect(running, "bob", "office")
+    client.create_receiver("news", name="daily", options=options).connection.close()
+    publish(running, "one")
+    client = connect(running, "bob", "office")
+    assert bodies(client.create_receiver("news", name="daily", credit=5, options=options), 1) == ["one"]
+
+
 def test_a_temporary_topic_is_its_connections_own(running: Wire) -> None:
     client = running.connect("alice")
     receiver = client.create_receiver(None, dynamic=True, credit=5, options=With("temporary-topic"))

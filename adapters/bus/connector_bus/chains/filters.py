@@ -20,15 +20,22 @@ class Filters:
     """What a client wants of a source.
 
     Attributes:
-        selector: Which messages; None for all.
+        text: The selector, as the client says it; None for all messages.
         no_local: Whether it wants to be without what it publishes itself.
         by_selector, by_no_local: The same as the client says it, for the answer.
     """
 
-    selector: Selector | None
+    text: str | None
     no_local: bool
     by_selector: Mapping[Any, Any]
     by_no_local: Mapping[Any, Any]
+
+    def selector(self) -> Selector | None:
+        """Which messages; to be asked for once it is known that the client may have any.
+
+        Raises MessagingError CF-BUS-170.
+        """
+        return None if self.text is None else parse_selector(self.text)
 
     def applied(self, *, no_local: bool) -> dict[Any, Any]:
         """What is echoed: the filters that are applied, no-local among them or not."""
@@ -36,21 +43,21 @@ class Filters:
 
 
 def filters_of(source: Any) -> Filters:
-    """The known ones of a source's filters; others are not applied. Raises MessagingError CF-BUS-170."""
+    """The known ones of a source's filters; others are not applied."""
     data = source.filter
     data.rewind()
     found = data.get_object() if data.next() else None
-    selector, by_selector, by_no_local = None, {}, {}
+    wanted, by_selector, by_no_local = None, {}, {}
     for name, value in (found if isinstance(found, dict) else {}).items():
         descriptor = getattr(value, "descriptor", None)
         kind = descriptor if isinstance(descriptor, int) else str(descriptor)
         text = getattr(value, "value", None)
         if kind in _SELECTORS and isinstance(text, str):
-            selector = parse_selector(str(text))
+            wanted = str(text)
             by_selector[name] = value
         elif kind in _NO_LOCALS:
             by_no_local[name] = value
-    return Filters(selector, bool(by_no_local), by_selector, by_no_local)
+    return Filters(wanted, bool(by_no_local), by_selector, by_no_local)
 
 
 def filters_for(record: StoredSubscription) -> dict[Any, Any]:

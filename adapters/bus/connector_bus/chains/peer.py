@@ -358,7 +358,7 @@ class Peer:
         if side.is_topic_space(name):
             return self._subscribing(link, side, units, name, topic, filters, temporary)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        selector = filters.selector
+        selector = filters.selector()
         presettled = self._echo(link, filters.applied(no_local=False), temporary)
         if browses:
             return BrowserLink(link, side, destination, selector)
@@ -398,9 +398,8 @@ class Peer:
     ) -> Link:
         """The client wants to subscribe; that may take its time."""
         container = self._connection.remote_container or ""
-        text = None if filters.selector is None else filters.selector.text
         publishers = side.publishers if filters.no_local else None
-        terms = terms_of(link.remote_source, link.name, container, topic, text, publishers)
+        terms = terms_of(link.remote_source, link.name, container, topic, filters.text, publishers)
         applied = filters.applied(no_local=terms.no_local is not None)
 
         def opened(opening: Opening, subscription: OpenSubscription | None, error: BaseException | None) -> None:

@@ -163,9 +163,9 @@ class Topics:
         -183 (unfit), -185, -188, -189, -190.
         """
         pattern = parse_pattern(terms.topic)
+        space, right = self._admit(subject, asked, pattern, consumer)
         if terms.selector is not None:
             terms = dataclasses.replace(terms, selector=parse_selector(terms.selector).text)
-        space, right = self._admit(subject, asked, pattern, consumer)
         is_named = terms.durable or terms.shared
         if is_named and (not terms.name or right is None):
             raise MessagingError(NAME_NEEDED, destination=asked, bus=self._bus)
