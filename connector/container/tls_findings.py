@@ -1,4 +1,4 @@
-"""What `connector check` says of keys and certificates: unusable, out of their time, open to others, shared (CHAIN-3)."""
+"""What `connector check` says of keys and certificates: unusable, out of date, open to others, shared (CHAIN-3)."""
 
 from __future__ import annotations
 
