@@ -123,4 +123,5 @@ def stop_signals() -> Iterator[Callable[[], None]]:
         yield wait
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not Python's, and can't be brought back from here
+                signal.signal(number, handler)
