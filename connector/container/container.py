@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
 from connector.container.admin_roles import admin_roles_of
+from connector.container.certificate_watch import watch_certificates
 from connector.container.configuration.load import load_configuration
 from connector.container.established_caller import establish
 from connector.container.login_door import LoginDoor
@@ -128,6 +129,8 @@ class Container:
             container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._watch(configuration.auth_data.watch).close)
+            if activate and configuration.tls:
+                stack.callback(watch_certificates(container.name, configuration.tls, parts.clock).close)
             if attach is not None:
                 stack.callback(attach(container).close)
             # From here on the parts live until `close` unwinds the stack.
