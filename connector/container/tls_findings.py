@@ -1,4 +1,4 @@
-"""What `connector check` says of keys and certificates: unusable, out of time, open to others, shared (CHAIN-3)."""
+"""What `connector check` says of keys and certificates: unusable, out of date, open to others, shared (CHAIN-3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from connector.container.finding import Told
 from connector.errors import ConfigError, Reason
 from connector.security.tls.contexts import make_context
 from connector.security.tls.key_store import read_key_store
@@ -44,8 +45,6 @@ SHARED = Reason(
     "the configurations {others} have the same key",
     "Give each its own key, unless they belong to one endpoint: who gets hold of it gets hold of all of them.",
 )
-
-Told = tuple[str, Reason, str, dict[str, object]]
 
 
 def tls_findings(configured: Mapping[str, TlsSettings], now: datetime | None = None) -> Iterator[Told]:

@@ -151,6 +151,11 @@ class Wire(asyncio.Protocol):
         known = self.peer_properties
         return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))
 
+    @property
+    def signed_on(self) -> tuple[str | None, bool]:
+        """Who is signed on: the user, and whether it is whom the certificate says."""
+        return self._user, self._who.external and self._who.credential is None
+
     def error(self) -> ConnectorError:
         """Why it is no more, as an error."""
         return lost(self.broker, self.lost_because or "it was closed")
