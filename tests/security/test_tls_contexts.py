@@ -190,6 +190,25 @@ def test_a_signer_that_is_removed_is_no_longer_let_in(keys: Path, tmp_path: Path
     assert not shake_hands(contexts.current(), client).succeeded
 
 
+@pytest.mark.parametrize("asks", [ClientAuthentication.REQUIRED, ClientAuthentication.SUPPORTED])
+def test_the_last_signer_that_is_removed_is_no_longer_let_in_either(keys: Path, asks: ClientAuthentication) -> None:
+    trust = TrustStore(keys / "client.crt")
+    settings = TlsSettings("node", keys / "server.pem", trust.path, client_authentication=asks)
+    contexts, client = TlsContexts(settings, "server"), make_context(client_side(keys, "client"), "client")
+    assert shake_hands(contexts.current(), client).succeeded
+    [last] = trust.signers()
+    trust.remove(last.fingerprint)
+    assert not shake_hands(contexts.current(), client).succeeded
+    assert contexts.failure is not None
+    assert contexts.failure.code == "CF-TLS-008"
+    nobody = make_context(client_side(keys, None), "client")
+    assert shake_hands(contexts.current(), nobody).succeeded is (asks is ClientAuthentication.SUPPORTED)
+    trust.add([profile_keys(keys, "client").certificate])
+    renewed = make_context(client_side(keys, "client"), "client")
+    assert shake_hands(contexts.current(), renewed).succeeded
+    assert contexts.failure is None
+
+
 def test_a_wrong_edit_leaves_the_last_good_key_in_force_and_is_reported_once(
     keys: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
