@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import ssl
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -248,6 +251,27 @@ def test_a_trust_store_in_another_encoding_is_not_taken_for_an_empty_one(keys: P
             use()
         assert refused.value.code == "CF-TLS-001"
     assert store.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ["disk", "folder"])
+def test_a_trust_store_that_cannot_be_written_is_as_it_was(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    store = TrustStore(keys / ("client.crt" if broken == "disk" else "gone/trust.pem"))
+    before = store.signers()
+    if broken == "disk":
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("connector.security.durable_file.os.fsync", full)
+    changes: list[Callable[[], object]] = [lambda: store.add([profile_keys(keys, "other").certificate])]
+    changes += [partial(store.remove, each.fingerprint) for each in before]
+    for change in changes:
+        with pytest.raises(ConfigError, match="nothing was changed") as refused:
+            change()
+        assert refused.value.code == "CF-TLS-580"
+    assert store.signers() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"# nobody yet\n\n"])
