@@ -6,6 +6,7 @@ import errno
 import logging
 import ssl
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from support_certificates import Authority
-from support_tls import profile_keys, shake_hands
+from support_tls import NOW, profile_keys, shake_hands
 
 from connector.errors import ConfigError
 from connector.security.tls.contexts import TlsContexts, make_context
+from connector.security.tls.generated import VALIDITY, generate_key_store
 from connector.security.tls.settings import ClientAuthentication, TlsSettings
 from connector.security.tls.signer import as_pem
 from connector.security.tls.trust_store import TrustStore, certificates_to_add
@@ -170,6 +172,17 @@ def test_older_protocols_than_the_minimum_are_not_spoken(keys: Path) -> None:
     assert not shake_hands(server, client).succeeded
     client.maximum_version = ssl.TLSVersion.TLSv1_3
     assert shake_hands(server, client).succeeded
+
+
+@pytest.mark.parametrize("made", [NOW - 2 * VALIDITY, NOW + VALIDITY], ids=["over", "to come"])
+@pytest.mark.parametrize("whose", ["server", "client"])
+def test_who_is_trusted_is_so_only_in_the_time_of_the_certificate(keys: Path, whose: str, made: datetime) -> None:
+    out_of_time = generate_key_store(whose, made, hosts=("localhost",))
+    (keys / f"{whose}.pem").write_bytes(out_of_time.pem())
+    (keys / f"{whose}.crt").write_bytes(as_pem(out_of_time.certificate))
+    server = make_context(server_side(keys, "required"), "server")
+    shaken = shake_hands(server, make_context(client_side(keys, "client"), "client"))
+    assert "certificate verify failed" in str(shaken.server_error if whose == "client" else shaken.client_error)
 
 
 def test_a_renewed_certificate_serves_the_next_connection(keys: Path) -> None:
