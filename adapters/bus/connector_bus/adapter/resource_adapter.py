@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import ConfigError, NameNotFound, Reason
+from connector.errors import ConfigError, NameNotFound, Problem, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -90,7 +90,10 @@ class BusResourceAdapter(ResourceAdapter):
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
         self._section = context.sections.get("buses") or {}
-        settings = read_buses(self._section, context.identity)
+        vanished: list[Problem] = []
+        settings = read_buses(self._section, context.identity, vanished=vanished)
+        for one in vanished:
+            _LOG.warning("%s: %s: found %s; it has no effect until it is known", one.code, one.key_path, one.found)
         self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
