@@ -314,13 +314,13 @@ class ConfigurationEditor:
             if not error.problems or any((each.code, each.found) not in known for each in error.problems):
                 raise
 
-    def _known_mistakes(self, catalogue: PluginCatalogue) -> set[tuple[str, str]]:
+    def _known_mistakes(self, catalogue: PluginCatalogue) -> frozenset[tuple[str, str]]:
         """Code and finding of what a start would find wrong with the files as they are."""
         try:
             self._check(self._load(catalogue, Readings()), catalogue)
         except ConfigError as error:
-            return {(each.code, each.found) for each in error.problems}
-        return set()
+            return frozenset((each.code, each.found) for each in error.problems)
+        return frozenset()
 
     def _write(self, tried: _Tried) -> LiveChange | None:
         """Put in force, then write: what can't be put in force is never written, and what can't be written undone."""
