@@ -60,7 +60,7 @@ def test_a_sender_loses_its_link_and_keeps_its_connection(running: Wire) -> None
 @pytest.mark.parametrize(("role", "user"), [(Role.SENDER, "alice"), (Role.RECEIVER, "bob"), (Role.BROWSER, "carol")])
 def test_within_a_second_the_link_has_gone_with_the_reason(running: Wire, role: Role, user: str) -> None:
     client, before = running.connect(user), running.bus.settings
-    took = []
+    took: list[float] = []
     while not took or (min(took) >= 1 and len(took) < 3):  # a machine that is busy with other things gets three tries
         running.bus.reconfigure(before)
         if role is Role.SENDER:
