@@ -42,8 +42,8 @@ ENGINE_SWITCH_INTERVAL = 0.0005
 def run(context: click.Context, configuration: Path | None, engine: str | None) -> None:
     """Run the container with its admin socket; prints one line when it is ready.
 
-    Ctrl-C or SIGTERM stops it in reverse order within five seconds: messages in work are finished or given back, none
-    is lost. A second Ctrl-C stops at once.
+    Ctrl-C, SIGTERM or `connector stop` stops it in reverse order within five seconds: messages in work are finished
+    or given back, none is lost. A second Ctrl-C stops at once.
     """
     from connector.container.container import Container  # `run --help` needs none of it
 
@@ -52,10 +52,11 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         settings.config = configuration
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     profile = load_profile(settings.config, settings.overrides)
-    administration = Administration(profile)
+    asked = threading.Event()
+    administration = Administration(profile, stop=asked.set)
     before = set(threading.enumerate())
     with (
-        stop_signals() as wait_for_stop,
+        stop_signals(asked) as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
         # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
@@ -101,14 +102,17 @@ def _print_ready(container: Container, administration: Administration, *, as_jso
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], None]]:
+def stop_signals(asked: threading.Event | None = None) -> Iterator[Callable[[], None]]:
     """While the `with` lasts, the first SIGINT or SIGTERM asks to stop, and the next one interrupts the stopping.
+
+    Args:
+        asked: Set by whoever else asks to stop; a signal then interrupts.
 
     Yields:
         Waits until asked to stop. A signal during the start is not lost: the wait then ends at once, so that a
         container is never left half started. For the main thread.
     """
-    asked = threading.Event()
+    asked = threading.Event() if asked is None else asked
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         if asked.is_set():
