@@ -143,8 +143,8 @@ class Activation:
         )
         limit = self.subscription.broker.operation_timeout
         if self.factory.transacted and self.subscription.transactions is not False:
-            self._coordinators = await answered(self._coordinators_of(wire), wire, limit, "a transaction")
-        await answered(inlet.open(), wire, limit, f"subscribing to {self.subscription.destination}")
+            self._coordinators = await answered(lambda: self._coordinators_of(wire), wire, limit, "a transaction")
+        await answered(inlet.open, wire, limit, f"subscribing to {self.subscription.destination}")
         self._wire, self._inlet = wire, inlet
         inlet.on_end = self._on_end
         inlet.want(self._places)
@@ -271,7 +271,8 @@ class Activation:
         data, wire = encoded(message, destination), self._wire
         assert wire is not None
         limit = self.subscription.broker.operation_timeout
-        self._dialler.loop.run(answered(self._send(wire, destination, data), wire, limit, f"replying to {destination}"))
+        sending = answered(lambda: self._send(wire, destination, data), wire, limit, f"replying to {destination}")
+        self._dialler.loop.run(sending)
 
     async def _send(self, wire: Wire, destination: str, data: bytes) -> None:
         if wire.offers_relay:
