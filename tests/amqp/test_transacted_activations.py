@@ -262,3 +262,30 @@ def test_without_the_demand_such_a_broker_serves_a_transacted_handler_as_before(
             with sender.connect("alice", password_of("alice")) as connection:
                 connection.send(LETTERS, "hello")
             assert calls.wait_for(1)
+
+
+def test_each_message_is_forwarded_once_wherever_the_connection_breaks(bus: Wire, tmp_path: Path) -> None:
+    count = 40
+    handled = threading.Semaphore(0)
+
+    def forward(message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("private", message.body)
+        handled.release()
+
+    with serving_transacted(
+        bus, tmp_path / "shop", forward, alias=("alice", "alice"), references="concurrency = 3\n" + REFERENCE
+    ) as (shop, _):
+        with bus.in_process("alice") as connection:
+            for number in range(count):
+                connection.send("requests", number)
+        for _ in range(4):
+            # Some commit at this very moment: those whose answer is lost are either done or come again.
+            for _ in range(7):
+                assert handled.acquire(timeout=20)
+            break_all(bus)
+            assert eventually(lambda: not at_rest(bus) or bool(state(shop)["healthy"]))
+        assert eventually(lambda: not at_rest(bus))
+        assert eventually(lambda: len(at_rest(bus, "private")) >= count)
+    assert sorted(at_rest(bus, "private")) == list(range(count))
+    assert at_rest(bus, EXCEPTIONS) == []
