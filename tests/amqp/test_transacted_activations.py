@@ -14,6 +14,8 @@ from support_amqp_activations import Calls, eventually, serving, state
 from support_rabbitmq import LETTERS, RabbitMQ, password_of
 from support_wire import Wire, require_proton, wire
 
+from connector_amqp.coordinator import Coordinator
+
 pytestmark = pytest.mark.amqp
 
 REFERENCE = """
@@ -289,3 +291,60 @@ def test_each_message_is_forwarded_once_wherever_the_connection_breaks(bus: Wire
         assert eventually(lambda: len(at_rest(bus, "private")) >= count)
     assert sorted(at_rest(bus, "private")) == list(range(count))
     assert at_rest(bus, EXCEPTIONS) == []
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["done", "not done"])
+def test_a_commit_whose_answer_is_lost_is_done_or_comes_again(
+    bus: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    discharge, lost = Coordinator.discharge, threading.Event()
+
+    async def losing(self: Coordinator, unit: bytes, *, fail: bool) -> None:
+        if lost.is_set():
+            await discharge(self, unit, fail=fail)
+            return
+        lost.set()
+        if committed:
+            await discharge(self, unit, fail=fail)
+        self.wire.abort("the answer is lost")
+        raise self.wire.error()
+
+    monkeypatch.setattr(Coordinator, "discharge", losing)
+
+    def forward(message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("narrow", message.body)
+
+    with serving_transacted(bus, tmp_path / "shop", forward) as (shop, calls):
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "one")
+        assert eventually(lambda: at_rest(bus, "narrow") == ["one"])
+        assert eventually(lambda: lost.is_set() and bool(state(shop)["healthy"]))
+        assert calls.wait_for(1 if committed else 2)
+        assert eventually(lambda: not at_rest(bus))
+        assert at_rest(bus, "narrow") == ["one"]
+    assert [failures for _, _, failures in calls.seen] == ([0] if committed else [0, 0])
+
+
+def test_fifty_are_out_at_once_however_high_the_concurrency(bus: Wire, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def wait(_message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("private", "begun")
+        go_on.wait(30)
+
+    with serving_transacted(
+        bus, tmp_path / "shop", wait, alias=("alice", "alice"), references="concurrency = 60\n" + REFERENCE
+    ) as (_, calls):
+        with bus.in_process("alice") as connection:
+            for number in range(60):
+                connection.send("requests", number)
+        try:
+            assert calls.wait_for(1)
+            queue = bus.bus.engine.destinations.get("requests").queue
+            assert eventually(lambda: queue.counts() == (10, 50))
+        finally:
+            go_on.set()
+        assert eventually(lambda: not at_rest(bus))
+        assert eventually(lambda: len(at_rest(bus, "private")) == 60)

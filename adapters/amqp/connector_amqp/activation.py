@@ -50,6 +50,8 @@ NO_TRANSACTED_DELIVERY = Reason(
     "handler's unit of work, and may come again.",
 )
 
+#: Transacted deliveries at once: each may open some links, of which a connection can't have any number.
+MOST_TRANSACTED: Final = 50
 #: Seconds before a delivery that the work manager refused is offered again.
 REFUSAL_PAUSE: Final = 1.0
 #: Seconds that deliveries pause where a registry does not answer: the first time, and at most.
@@ -147,7 +149,7 @@ class Activation:
         await answered(inlet.open, wire, limit, f"subscribing to {self.subscription.destination}")
         self._wire, self._inlet = wire, inlet
         inlet.on_end = self._on_end
-        inlet.want(self._places)
+        inlet.want(self._places if self._coordinators is None else min(self._places, MOST_TRANSACTED))
 
     async def _coordinators_of(self, wire: Wire) -> Coordinators | None:
         """The way to the broker's coordinator; None for one that has none, where that may be."""
