@@ -18,8 +18,8 @@ from connector.errors import ConfigError, LoginRefused
 from connector.security.file_registry import FileUserRegistry
 from connector.security.passwords import ScryptCost
 from connector.security.scram import fitting_nothing, read_scram_verifier, scram_verifier_of
+from connector.spi.scram import ScramClient
 from connector_amqp.sasl_frames import init_frame, response_frame
-from connector_amqp.scram import ScramClient
 from connector_bus.chains.sasl import SCRAM, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SASL_HEADER, SaslOutcome
 from connector_bus.chains.scram import ScramServer, ScramUnfit

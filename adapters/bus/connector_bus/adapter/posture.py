@@ -162,7 +162,7 @@ def _links(bus: Bus, place: str) -> Iterator[PostureFinding]:
             if way.via is None:
                 yield PostureFinding("warning", NO_WAY_THERE, where, details)
             continue
-        if way.link.alias is None:
+        if way.link.alias is None and way.link.certificate_user is None:
             yield PostureFinding("warning", LINK_OPEN, f"{where}.link.alias", details)
         if way.link.allow_plain:
             hosts = {host for host, _ in way.link.endpoints}

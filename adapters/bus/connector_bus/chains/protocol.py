@@ -20,7 +20,7 @@ from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
-from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
+from connector_bus.chains.sasl import EXTERNAL, SCRAM, Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
@@ -85,6 +85,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._inbox = Inbox(self._loop, self._flush)
         self._transport: asyncio.Transport | None = None
         self._subject = Subject.unauthenticated()
+        self._by_certificate = False
         self._sasl: SaslServer | None = None
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
@@ -255,6 +256,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if self._transport is None or asked.cancelled():
                 return
             self._subject, outcome, reason = asked.result()
+            self._by_certificate = outcome is SaslOutcome.OK and question.mechanism == EXTERNAL
             if outcome is SaslOutcome.OK:
                 if question.password is not None or question.proved:
                     self._throttle.succeeded(address, user)
@@ -281,7 +283,14 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def _begin_link(self, rest: bytes) -> None:
         assert self._transport is not None, "somebody has just sent something"
-        self._link = LinkClient(self._transport, self._subject, self._admission, self._crowd, self._linking)
+        self._link = LinkClient(
+            self._transport,
+            self._subject,
+            self._admission,
+            self._crowd,
+            self._linking,
+            by_certificate=self._by_certificate,
+        )
         if rest:
             self._link.feed(rest)
 
