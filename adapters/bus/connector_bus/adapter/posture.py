@@ -13,6 +13,7 @@ from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
 from connector_bus.adapter.posture_chains import stays_here
 from connector_bus.adapter.posture_exceptions import exception_findings
+from connector_bus.adapter.posture_links import link_user_findings
 from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.adapter.posture_routes import route_findings
 from connector_bus.engine.security_state import SecurityState
@@ -107,6 +108,7 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
         yield from _links(bus, place)
         yield from _ports(bus, place)
         yield from route_findings(bus, here, place)
+    yield from link_user_findings(here.values())
 
 
 def _engines(bus: Bus, place: str) -> Iterator[PostureFinding]:
