@@ -18,7 +18,7 @@ from connector.pool.statistics import PooledConnection, PoolStatistics
 from connector.spi import AuditLog
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 
 @final

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector.container.configuration.key_paths import show_key_path
+from connector.container.finding import Told
 from connector.errors import Reason, RegistryUnavailable
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
     from connector.security.identity import ContainerIdentity
-
-Told = tuple[str, Reason, str, dict[str, Any]]
 
 MAP_TARGET_UNKNOWN = Reason(
     "CF-CTR-092",

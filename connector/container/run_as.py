@@ -12,7 +12,7 @@ from connector.security.authdata import AuthDataService
 from connector.spi import IdentityService, Subject
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 
 @final

@@ -124,13 +124,16 @@ class ManagedConnection(ABC):
         """
         raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
 
-    def take_part(self, unit: UnitOfWork) -> TransactionParticipant:
+    def take_part(self, unit: UnitOfWork) -> TransactionParticipant | None:
         """Take part in a unit of work: what is done on it from now on is one branch of the unit's. Only asked with
         Capability.LOCAL_TRANSACTION or TWO_PHASE, on a connection that was just lent and on which nothing was done.
 
         It is not cleaned up before the unit has ended, however many handles are closed meanwhile; then `cleanup` comes
         as usual. The participant's `two_phase` may be True only with Capability.TWO_PHASE; its `resource` is not asked
         for. May block for a round trip; if it raises, the connection is destroyed.
+
+        None: what is done on it belongs to a branch that the adapter has in this unit already, such as that of the
+        delivery whose handler asks for the connection; so it is no branch of its own.
         """
         raise TypeError(f"{type(self).__name__} declares no {'local-transaction'!r} capability")
 

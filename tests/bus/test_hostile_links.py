@@ -21,7 +21,7 @@ from connector.errors import ConnectionFailed, LoginRefused
 from connector.spi import UNAUTHENTICATED, Message, Principal, Secret, ServerPrincipal, UserPrincipal
 from connector_bus.links.conversation import answers_from_head
 from connector_bus.links.framing import read_frame, transfers_to_head, write_frame
-from connector_bus.links.network import LINK_HEADER
+from connector_bus.links.network import LINK_HEADER, connect
 from connector_bus.links.sasl_client import sign_on
 from connector_bus.links.transfer import Transfer
 from connector_bus.store.content import Content
@@ -420,3 +420,8 @@ def test_a_server_that_never_ends_its_frame_is_left_in_time() -> None:
         with pytest.raises(ConnectionFailed, match="CF-BUS-211"):
             sign_on(near, "server", Secret("x"), endpoint="slow", host="slow", deadline=begun + 0.2)
         assert time.monotonic() - begun < 5
+
+
+def test_a_name_that_no_host_can_have_is_a_link_that_is_down_and_no_defect() -> None:
+    with pytest.raises(ConnectionFailed, match=r"CF-BUS-211.*a\.\.b:7276: that can't be the name of a host"):
+        connect("a..b", 7276, None, contexts=lambda name: pytest.fail(name), deadline=time.monotonic() + 5)

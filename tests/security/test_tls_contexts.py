@@ -15,6 +15,7 @@ from support_tls import profile_keys, shake_hands
 from connector.errors import ConfigError
 from connector.security.tls.contexts import TlsContexts, make_context
 from connector.security.tls.settings import ClientAuthentication, TlsSettings
+from connector.security.tls.signer import as_pem
 from connector.security.tls.trust_store import TrustStore, certificates_to_add
 from connector.spi import Secret
 
@@ -203,6 +204,38 @@ def test_a_wrong_edit_leaves_the_last_good_key_in_force_and_is_reported_once(
     (keys / "server.pem").write_bytes(good)
     assert shake_hands(contexts.current(), client).succeeded
     assert contexts.failure is None
+
+
+def test_a_trust_store_that_is_half_written_leaves_all_signers_in_force(keys: Path) -> None:
+    trust, client = keys / "both.crt", make_context(client_side(keys, "client"), "client")
+    other = profile_keys(keys, "other").certificate
+    whole = as_pem(other) + (keys / "client.crt").read_bytes()
+    trust.write_bytes(whole)
+    settings = TlsSettings("node", keys / "server.pem", trust, client_authentication=ClientAuthentication.REQUIRED)
+    contexts = TlsContexts(settings, "server")
+    for length in (len(whole) - 100, len(as_pem(other)) + 20):  # the library would pass over the second one
+        trust.write_bytes(whole[:length])
+        assert shake_hands(contexts.current(), client).succeeded
+        assert contexts.failure is not None
+        assert "it is cut off" in contexts.failure.text
+
+
+@pytest.mark.parametrize("content", [b"\x30\x82\x01\x0a binary", b"some words\n"], ids=["binary", "words"])
+def test_a_trust_store_in_another_encoding_is_not_taken_for_an_empty_one(keys: Path, content: bytes) -> None:
+    store = TrustStore(keys / "trust.crt")
+    store.path.write_bytes(content)
+    for use in (store.signers, lambda: store.add([profile_keys(keys, "other").certificate])):
+        with pytest.raises(ConfigError, match=r"trust\.crt.*not empty") as refused:
+            use()
+        assert refused.value.code == "CF-TLS-001"
+    assert store.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"# nobody yet\n\n"])
+def test_a_trust_store_of_blanks_and_comments_is_an_empty_one(keys: Path, content: bytes) -> None:
+    store = TrustStore(keys / "trust.crt")
+    store.path.write_bytes(content)
+    assert store.signers() == []
 
 
 def test_no_key_is_shown(keys: Path, marker: Secret) -> None:

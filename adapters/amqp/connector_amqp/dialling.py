@@ -163,6 +163,8 @@ async def _connect(
         raise ConnectionFailed(_NO_ANSWER, endpoint=endpoint, seconds=broker.connect_timeout) from None
     except OSError as error:
         raise ConnectionFailed(_NO_SOCKET, endpoint=endpoint, why=error.strerror or type(error).__name__) from None
+    except UnicodeError:
+        raise ConnectionFailed(_NO_SOCKET, endpoint=endpoint, why="that can't be the name of a host") from None
     finally:
         for made in wires:
             if not made.opened.done() or made.opened.cancelled() or made.opened.exception() is not None:

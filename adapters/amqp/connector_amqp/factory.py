@@ -23,6 +23,7 @@ from connector_amqp.loop import LoopThread
 from connector_amqp.managed import AmqpManagedConnection
 from connector_amqp.redirects import alternatives_of
 from connector_amqp.settings import Broker, Endpoint
+from connector_amqp.under_way import DeliveriesUnderWay
 from connector_amqp.wire import Wire
 
 _LOG = logging.getLogger("connector_amqp")
@@ -36,10 +37,15 @@ class Dialler:
         loop: The adapter's thread.
         container: The container's name, by which brokers know us.
         tls: The client's TLS context in force, by the configuration's name; asked for each connection.
+
+    Attributes:
+        loop: See above.
+        deliveries: The transacted deliveries under way.
     """
 
     def __init__(self, loop: LoopThread, container: str, tls: Callable[[str], ssl.SSLContext]) -> None:
         self.loop = loop
+        self.deliveries = DeliveriesUnderWay()
         self._container = container
         self._tls = tls
         # Mutable state: whose passwords were warned of already.
@@ -111,7 +117,7 @@ class AmqpManagedConnectionFactory(ManagedConnectionFactory):
         by_certificate = subject is None or not subject.is_empty
         wire = self._dialler.open(self._broker, credential, by_certificate=by_certificate)
         user = None if credential is None else credential.user
-        return AmqpManagedConnection(self._dialler.loop, self._broker, wire, user)
+        return AmqpManagedConnection(self._dialler.loop, self._broker, wire, user, self._dialler.deliveries)
 
     def __repr__(self) -> str:
         return f"<AmqpManagedConnectionFactory {self._broker.resource} to {self._broker}>"

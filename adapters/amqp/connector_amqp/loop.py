@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar, final
 
 from connector.errors import ConnectionFailed, Reason
@@ -29,7 +30,10 @@ class LoopThread:
         self._stopped = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it on the loop and wait for it. Blocks; an interrupt cancels it. Raises what it raises."""
+        """Run it on the loop and wait for it. Blocks; an interrupt cancels it.
+
+        Raises what it raises, and ConnectionFailed CF-AMQP-007 once the loop has been stopped.
+        """
         try:
             loop = self._running()
         except BaseException:
@@ -38,6 +42,8 @@ class LoopThread:
         asked = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return asked.result()
+        except CancelledError:
+            raise ConnectionFailed(STOPPED) from None
         except BaseException:
             asked.cancel()
             raise

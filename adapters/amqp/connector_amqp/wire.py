@@ -30,7 +30,7 @@ LOGIN_REFUSED = Reason(
 )
 NOT_OFFERED = Reason(
     "CF-AMQP-013",
-    "{broker} takes nobody who signs on by {wanted}; it offers {offered}.",
+    "{broker} takes no client {wanted}; it offers {offered}.",
     "Give the reference or activation an alias, where the broker wants a user (naming.provider.connection_alias for a "
     "connection factory that was looked up outside); or let the broker offer the other.",
 )
@@ -151,6 +151,11 @@ class Wire(asyncio.Protocol):
         known = self.peer_properties
         return not (known.get("product") == "RabbitMQ" and str(known.get("version", "")).startswith("3."))
 
+    @property
+    def signed_on(self) -> tuple[str | None, bool]:
+        """Who is signed on: the user, and whether it is whom the certificate says."""
+        return self._user, self._who.external and self._who.credential is None
+
     def error(self) -> ConnectorError:
         """Why it is no more, as an error."""
         return lost(self.broker, self.lost_because or "it was closed")
@@ -260,8 +265,8 @@ class Wire(asyncio.Protocol):
         if sasl.failure is SaslFailure.REFUSED:
             return LoginRefused(LOGIN_REFUSED, broker=self.broker, user=user)
         if sasl.failure is SaslFailure.NOT_OFFERED:
-            wanted = "password" if credential else "certificate" if self._who.external else "no name"
-            return SignOnError(NOT_OFFERED, broker=self.broker, wanted=wanted, offered=sasl.reason)
+            how = "with a password" if credential else "with a certificate" if self._who.external else "without a user"
+            return SignOnError(NOT_OFFERED, broker=self.broker, wanted=how, offered=sasl.reason)
         if sasl.failure is SaslFailure.PLAIN_TEXT:
             return SignOnError(PLAIN_TEXT, broker=self.broker, user=user)
         if sasl.failure is SaslFailure.SYSTEM:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from connector.errors import ConfigError, NameNotFound, Reason
 from connector.security.durable_file import exclusive, replace_file
-from connector.security.tls.reading import certificates_in, is_pkcs12
+from connector.security.tls.reading import certificates_in, is_pkcs12, says_nothing, unreadable
 from connector.security.tls.signer import Signer, as_pem, with_colons
 from connector.spi import Secret
 
@@ -48,7 +48,13 @@ class TrustStore:
 
     def certificates(self) -> list[x509.Certificate]:
         """All of them. Blocks for the disk. Raises ConfigError CF-TLS-001."""
-        return certificates_in(self.path, self._password) if self.path.exists() else []
+        if not self.path.exists():
+            return []
+        found = certificates_in(self.path, self._password)
+        if not found and self.path.is_file() and not is_pkcs12(self.path) and not says_nothing(self.path, "trust"):
+            # In another encoding, for example: nobody would be trusted, and a change would write over it.
+            raise unreadable("trust", self.path, "it is not empty, and holds no certificate in PEM")
+        return found
 
     def signers(self) -> list[Signer]:
         """All of them, to look at. Blocks for the disk. Raises ConfigError CF-TLS-001."""

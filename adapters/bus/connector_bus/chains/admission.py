@@ -142,7 +142,7 @@ class Admission:
                 return self._identity.scram_ended(user, proved=bool(question.proved)), SaslOutcome.OK, ""
             assert question.password is not None
             if not self._chain.is_secure:
-                _LOG.warning("%s", PASSWORD_IN_THE_OPEN.text.format(user=user, chain=self._chain.name))
+                _LOG.warning("%s", MessagingError(PASSWORD_IN_THE_OPEN, user=user, chain=self._chain.name))
             return self._identity.authenticate(user, question.password), SaslOutcome.OK, ""
         except AuthenticationFailed as error:
             wrong = error.code in _REFUSED

@@ -6,6 +6,7 @@ the client says     what happens
 accepted            the message is removed; then its delivery is settled
 released            it goes back to its place, as if it had never been out
 modified, failed    a failed delivery: again, up to the limit, then the exception destination
+modified, not here  it goes back, or has failed where that is said as well; not to this link again
 rejected            to the exception destination at once
 nothing, and goes   back to its place
 any, in a unit      the same, when the transaction commits
@@ -28,6 +29,7 @@ from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, tr
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
+from connector_bus.chains.unwanted import Unwanted
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
@@ -64,9 +66,10 @@ class ConsumerLink:
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
-    `_stopped`, `_closed`; `_served`, wishes to be used again; `_accepted` with their deliveries, `_answered`, and
-    `_arrived`, what the loop's next turn is for, and `_turning`, whether it was asked for. What arrives is put in from
-    any thread, before it is looked whether a turn was asked for.
+    `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
+    wishes to be used again; `_accepted` with their deliveries, `_answered`, and `_arrived`, what the loop's next turn
+    is for, and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked
+    whether a turn was asked for.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class ConsumerLink:
         self._queue = destination.queue
         self._presettled = presettled
         self._selector = selector
+        self._unwanted: Unwanted | None = None
         self.temporary = temporary
         self._subscription = subscription
         self._wishes: set[_Wish] = set()
@@ -273,17 +277,35 @@ class ConsumerLink:
         entry = self._out.pop(impl, None)
         if entry is None:
             claim = self._in_units.get(impl)
-            if claim is None:
-                delivery.settle()
-            elif delivery.settled:
+            if claim is not None and delivery.settled:
                 claim.settled = True
-            return
+            return  # what was answered before is settled once that is carried out, and only once
         remote = delivery.remote
         outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
-        carry_out(outcome, self._side, (self._queue, entry), _failure)
+        self._become(outcome, entry)
         delivery.settle()
         if not self._turning:
             self._have_turn()
+
+    def _become(self, outcome: Outcome, entry: Entry) -> None:
+        """Have become of a message what the client says, unless it has accepted it."""
+        if outcome.elsewhere and not self._closed:
+            self._leave_out(entry)
+        carry_out(outcome, self._side, (self._queue, entry), _failure)
+
+    def _leave_out(self, entry: Entry) -> None:
+        """Wait for anything but this message from now on. No wish is open when it goes back to its place."""
+        try:
+            header = self._side.bus.engine.fetch(self._queue.name, entry).header
+        except ConnectorError:  # it is gone
+            return
+        self._unwanted = self._unwanted or Unwanted(self._selector)
+        first, self._selector = self._selector is None, self._unwanted.without(header)
+        for wish in list(self._wishes):
+            self._withdraw(wish)
+        if first:
+            self._ready = False
+            self._side.apart(self._queue.know_headers, self._know)
 
     def _transacted(self, delivery: LeanDelivery, impl: Any) -> None:
         state = transactional_of(delivery.remote.data)
@@ -294,8 +316,8 @@ class ConsumerLink:
         entry = self._out.pop(impl, None)
         unit = None if state is None else self._units.get(state.unit)
         if entry is None:
-            delivery.settle()
-        elif state is None or unit is None:
+            return
+        if state is None or unit is None:
             self._out[impl] = entry
             refusal = self._units.unknown(b"" if state is None else state.unit)
             self._side.refuse(self.link, refusal)
@@ -422,7 +444,7 @@ class _Claim:
         """It has become what the client said."""
         consumer = self._forgotten()
         if self.outcome.code != ACCEPTED:
-            carry_out(self.outcome, consumer._side, self.receipt, _failure)
+            consumer._become(self.outcome, self._entry)
         if not consumer._closed:
             self._delivery.update(self.outcome.code or ACCEPTED)
             self._delivery.settle()

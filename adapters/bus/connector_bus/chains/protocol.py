@@ -95,6 +95,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._was_open = False
+        self._signing_on = False
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -113,7 +114,13 @@ class ClientProtocol(asyncio.BufferedProtocol):
         external = self._chain.certificate_user(_common_name(secured), certificate)
         bare = self._admission.takes_nobody()
         layers = (AMQP_HEADER, LINK_HEADER)
-        self._sasl = SaslServer(self._admission.mechanisms(), external=external, bare=bare, layers=layers)
+        self._sasl = SaslServer(
+            self._admission.mechanisms(),
+            external=external,
+            bare=bare,
+            layers=layers,
+            max_frame=self._chain.max_sasl_frame_size,
+        )
         self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -209,6 +216,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         sasl = self._sasl
         assert sasl is not None
         if sasl.state is SaslState.FAILED:
+            if not self._signing_on:
+                self._crowd.refused["protocol"] += 1
             _LOG.info("a client did not get in: %s", sasl.reason)
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
@@ -219,6 +228,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._begin(sasl.rest)
 
     def _ask(self, question: Question) -> None:
+        self._signing_on = True  # from now on the answer says why it does not get in
         user = question.user or ""
         first = question.mechanism == SCRAM and question.proved is None
         if question.password is None and not first:
@@ -240,6 +250,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 return
             verifier = asked.result()
             if verifier is None:
+                self._crowd.refused["sign-on"] += 1
                 self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
                 return
             self._write(self._sasl.challenge(verifier))
@@ -285,13 +296,23 @@ class ClientProtocol(asyncio.BufferedProtocol):
         if rest:
             self._link.feed(rest)
 
-    def _admit(self, hostname: str | None, subject: Subject, target: str | None) -> Bus | Direction:
+    def _admit(
+        self, hostname: str | None, subject: Subject, target: str | None, take_name: Callable[[Bus], None]
+    ) -> Bus | Direction:
         assert self._transport is not None
         reached = str((self._transport.get_extra_info("sockname") or ("",))[0])
         try:
             bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
             self._crowd.refused["access"] += 1
+            raise
+        if isinstance(bus, Direction):
+            self._crowd.sent_on += 1
+            return bus
+        try:
+            take_name(bus)
+        except ConnectorError:
+            self._crowd.refused["client-id"] += 1
             raise
         caller = subject.caller
         user = caller.name if subject.is_authenticated and caller is not None else ""
@@ -306,7 +327,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
     def _too_late(self) -> None:
         if self._link is not None and self._link.is_open:
             return
-        if self._peer is None or not self._peer.is_open:
+        if self._peer is None or not (self._peer.is_open or self._peer.closing):
+            self._crowd.refused["time"] += 1
             self.close("No connection was opened in time.")
 
     # --- AMQP ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from typing import Final
 
 AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
-#: Longer than any honest one: 512 bytes must be taken, more need not be.
+#: AMQP's limit for frames of this layer (2.8.19, 5.3.1), for what clients may send before anybody knows them.
+MIN_MAX_FRAME: Final = 512
+#: Of what servers send, longer than any honest one: some name many mechanisms.
 MAX_FRAME: Final = 4096
 
 _MECHANISMS, _INIT, _CHALLENGE, _RESPONSE, _OUTCOME = 0x40, 0x41, 0x42, 0x43, 0x44
@@ -134,13 +136,16 @@ def _fields_of(frame: bytes, wanted: int) -> int:
     return place
 
 
-def frame_size(buffer: bytes | bytearray) -> int | None:
-    """The size of the frame that the buffer begins with; None where that can't be told yet. Raises MalformedFrame."""
+def frame_size(buffer: bytes | bytearray, limit: int = MAX_FRAME) -> int | None:
+    """The size of the frame that the buffer begins with; None where that can't be told yet.
+
+    Raises MalformedFrame, also for one of more than `limit` bytes.
+    """
     if len(buffer) < 4:
         return None
     size = int.from_bytes(buffer[:4], "big")
-    if not 8 < size <= MAX_FRAME:
-        raise MalformedFrame(f"a SASL frame of {size} bytes")
+    if not 8 < size <= limit:
+        raise MalformedFrame(f"a SASL frame of {size} bytes, and {limit} are possible")
     return size
 
 

@@ -116,6 +116,8 @@ def connect(
     except OSError as error:
         cause = f"{endpoint}: {error.strerror or type(error).__name__}"
         raise ConnectionFailed(LINK_LOST, cause=cause) from None
+    except UnicodeError:
+        raise ConnectionFailed(LINK_LOST, cause=f"{endpoint}: that can't be the name of a host") from None
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(plain)
