@@ -124,6 +124,18 @@ class ScramVerifiers(Protocol):
 
 
 @runtime_checkable
+class VerifierReport(Protocol):
+    """What a registry with verifiers has besides if it can tell who lacks one, for `connector check`."""
+
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who have none although the realm wants them, sorted; they keep SCRAM from being offered.
+
+        Empty where the realm wants none. May block like the registry.
+        """
+        ...
+
+
+@runtime_checkable
 class ScramIdentities(ScramVerifiers, Protocol):
     """An identity service that lets users sign on by SCRAM-SHA-256. Safe to use from any thread."""
 
@@ -154,6 +166,29 @@ class PasswordHasher(Protocol):
 
     def is_hash(self, stored: str) -> bool:
         """Whether a stored text is a hash that can be verified. Does not block."""
+        ...
+
+
+@runtime_checkable
+class ScramHasher(Protocol):
+    """What a `PasswordHasher` has besides where it makes verifiers for SCRAM-SHA-256, as the framework's does.
+
+    Safe to use from any thread.
+    """
+
+    def scram_verifier(self, password: Secret) -> str:
+        """A verifier to be stored: printable text of less than 255 characters. Blocks for some 50 ms of processor time.
+
+        Raises SecurityError for an empty password.
+        """
+        ...
+
+    def read_scram(self, stored: str) -> ScramVerifier | None:
+        """What a stored text says; None where it is no verifier. Does not block."""
+        ...
+
+    def scram_of_nobody(self, user: str, alike: ScramVerifier) -> ScramVerifier:
+        """For a user who has none: one that nothing fits, alike to one of the same registry, the same each time."""
         ...
 
 

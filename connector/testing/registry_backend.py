@@ -23,6 +23,9 @@ class RegistryBackend(Opened, ABC):
     #: What this registry hasn't got, each with its reason.
     lacks: Mapping[RegistryFacet, str] = MappingProxyType({})
 
+    #: Whether its registry makes verifiers for SCRAM-SHA-256 of the passwords that are set (RegistryFacet.VERIFIERS).
+    verifiers: bool = False
+
     @abstractmethod
     def renew(self) -> None:
         """Begin without users and groups, within reach; called before each test."""
