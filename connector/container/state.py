@@ -21,6 +21,22 @@ STATE_UNUSABLE = Reason(
 )
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether a container runs on a state folder. Does not block; what it asks for itself it gives back at once."""
+    try:
+        descriptor = os.open(folder / "container.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 @final
 class StateFolder:
     """The container's own folder, mode 0700, locked for as long as the container lives.

@@ -130,6 +130,11 @@ class FileUserRegistry:
             return known.scram
         return fitting_nothing(user, min(present, key=lambda each: each.server_key))
 
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who have none although the realm wants them, sorted."""
+        users = self._current().users
+        return tuple(sorted(name for name, user in users.items() if self._scram and user.scram is None))
+
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user. Blocks for hashing and disk.
 

@@ -20,6 +20,7 @@ from connector.spi import (
     Secret,
     Subject,
     UserRegistry,
+    VerifierReport,
 )
 
 AUTHENTICATION_REFUSED = Reason(
@@ -119,6 +120,14 @@ class ContainerIdentity:
         """The verifier of a user, or one that nothing fits; None where that is not offered. May block."""
         registry = self._answers.registry
         return registry.scram_verifier(user) if isinstance(registry, ScramVerifiers) else None
+
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who keep SCRAM-SHA-256 from being offered, although the realm wants it. Blocks like the registry.
+
+        Raises RegistryUnavailable.
+        """
+        registry = self._answers.registry
+        return registry.without_verifier() if isinstance(registry, VerifierReport) else ()
 
     def scram_ended(self, user: str, *, proved: bool) -> Subject:
         """The subject of a user who has, or has not, proved to know the password; audited as `authenticate` is.
