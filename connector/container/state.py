@@ -17,7 +17,7 @@ STATE_IN_USE = Reason(
 STATE_UNUSABLE = Reason(
     "CF-CTR-002",
     "the state folder {folder} can't be used: {cause}.",
-    "Make it a folder that belongs to the container's user, or name another `state` in [container].",
+    "Make it a folder of the container's user, on a disk with room, or name another `state` in [container].",
 )
 
 
@@ -67,10 +67,15 @@ class StateFolder:
             pid = lock.read().strip() or "unknown"
             lock.close()
             raise StateInUse(STATE_IN_USE, folder=self.folder, pid=pid) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.seek(0)
+            lock.truncate()
+            os.write(descriptor, str(os.getpid()).encode("ascii"))
+        except OSError as error:  # the disk is full
+            lock.close()
+            raise ConfigError(
+                STATE_UNUSABLE, folder=self.folder, cause=error.strerror or type(error).__name__
+            ) from None
         self._lock = lock
 
     def release(self) -> None:
