@@ -47,6 +47,12 @@ VERIFIERS_LACKING = Reason(
 #: How many of them are named.
 _NAMED: Final = 5
 
+LAST_GOOD_USERS = Reason(
+    "CF-CTR-581",
+    "the users file of the realm {realm!r} can't be used as it stands, the users known last are in force: {failure}",
+    "Put it right: the file is read again at the next look-up. Whoever was to lose access by that edit still has it.",
+)
+
 
 def realm_findings(parts: Parts) -> Iterator[Told]:
     """All findings: severity, reason, place, inserts. Blocks for the registries."""
@@ -55,6 +61,9 @@ def realm_findings(parts: Parts) -> Iterator[Told]:
         if settings.group_cache is not None and identity.remembers:
             place = show_key_path(("realms", name, "group_cache"))
             yield "warning", GROUP_CACHE_WITHOUT_EFFECT, place, {"registry": settings.registry}
+        if identity.out_of_force:
+            place = show_key_path(("realms", name))
+            yield "error", LAST_GOOD_USERS, place, {"realm": name, "failure": identity.out_of_force}
         try:
             yield from _maps(name, identity)
             yield from _verifiers(name, identity)

@@ -58,22 +58,25 @@ class UserRegistry(Protocol):
 
 @runtime_checkable
 class WritableUserRegistry(UserRegistry, Protocol):
-    """A registry that the `connector users` commands can change; each change is atomic."""
+    """A registry that the `connector users` commands can change; each change is atomic.
+
+    Its methods may block for the store, and for hashing; they raise ConnectorError for what can't be stored.
+    """
 
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user; raises ConnectorError when it is there already or the name or password is unfit."""
         ...
 
     def remove_user(self, user: str) -> bool:
-        """Remove a user; False if there was none."""
+        """Remove a user; False if there was none. Raises ConnectorError where it can't be stored."""
         ...
 
     def set_password(self, user: str, password: Secret) -> None:
-        """Replace a user's password."""
+        """Replace a user's password. Raises ConnectorError for no such user, and for a password that is unfit."""
         ...
 
     def set_groups(self, user: str, groups: Iterable[str]) -> None:
-        """Replace a user's groups; groups that don't exist yet come into being."""
+        """Replace a user's groups; groups that don't exist yet come into being. Raises as `set_password`."""
         ...
 
 
@@ -106,7 +109,10 @@ class ScramVerifiers(Protocol):
     """What a registry, or the identity service over it, has besides if users can sign on by SCRAM-SHA-256 (CHAIN-5)."""
 
     def scram_offered(self) -> bool:
-        """Whether every user has a verifier: clients that are offered SCRAM would not try a password instead."""
+        """Whether every user has a verifier: clients that are offered SCRAM would not try a password instead.
+
+        May block like the registry.
+        """
         ...
 
     def scram_verifier(self, user: str) -> ScramVerifier | None:
@@ -131,7 +137,7 @@ class VerifierReport(Protocol):
 
 @runtime_checkable
 class ScramIdentities(ScramVerifiers, Protocol):
-    """An identity service that lets users sign on by SCRAM-SHA-256."""
+    """An identity service that lets users sign on by SCRAM-SHA-256. Safe to use from any thread."""
 
     def scram_ended(self, user: str, *, proved: bool) -> Subject:
         """The subject of a user who has proved to know the password. Raises AuthenticationFailed, also if not."""
@@ -212,7 +218,8 @@ class HashingRegistryProvider(Protocol):
 class IdentityService(Protocol):
     """What adapters may ask about identities; reached through the bootstrap context.
 
-    `realm` is the container's own. Calls may block like the registry's.
+    `realm` is the container's own. Safe to use from any thread. Calls may block like the registry's, and raise
+    RegistryUnavailable, which is an AuthenticationFailed, where it can't be asked; properties do neither.
     """
 
     @property

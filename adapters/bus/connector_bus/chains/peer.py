@@ -21,7 +21,7 @@ from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
 from connector_bus.chains.filters import Filters, filters_for, filters_of
 from connector_bus.chains.lane import Lane
-from connector_bus.chains.lean import LeanDelivery, LeanLink
+from connector_bus.chains.lean import LeanLink
 from connector_bus.chains.producer import ProducerLink
 from connector_bus.chains.sole_connection import CAPABILITY as SOLE_CONNECTION
 from connector_bus.chains.sole_connection import SoleConnections, wants_to_be_alone
@@ -70,7 +70,7 @@ class Link(Protocol):
         """Credit has changed."""
 
     def on_delivery(self, delivery: Any) -> None:
-        """Something came of a delivery."""
+        """Something came of a delivery, which is the library's pointer."""
 
     def recheck(self) -> None:
         """Raise ConnectorError where the user may not have it any more."""
@@ -95,6 +95,7 @@ class Peer:
 
     Attributes:
         closing: Whether it was ended from our side.
+        takers: By link, who is told that something came of a delivery.
 
     Mutable state: `_side` and `_units`, set when the connection is open; `_links` by their place in the library;
     `closing`; `_checking`, and `_again` where rights have changed meanwhile.
@@ -120,7 +121,7 @@ class Peer:
         self._checking = self._again = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
-        self._made: dict[Any, Link] = {}
+        self.takers: dict[Any, Callable[[Any], None]] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "PN_CONNECTION_REMOTE_OPEN": self._open,
             "PN_CONNECTION_REMOTE_CLOSE": self._close,
@@ -146,23 +147,18 @@ class Peer:
         if handler is not None:
             handler(event)
 
-    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
-        """Something came of a delivery on a link, which is the library's pointer."""
-        made = self._made.get(link)
-        if made is not None:
-            made.on_delivery(delivery)
-
     def on_flow(self, link: Any) -> None:
         """Credit has changed on a link, which is the library's pointer."""
-        made = self._made.get(link)
-        if made is not None:
-            made.on_flow()
+        found = self._links.get(link)
+        if found is not None:
+            found[1].on_flow()
 
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
         self._unsubscribe()
         self._give_back()
-        links, self._links, self._made = list(self._links.values()), {}, {}
+        links, self._links = list(self._links.values()), {}
+        self.takers.clear()
         for _, link in links:
             link.close()
         if self._units is not None:
@@ -290,7 +286,7 @@ class Peer:
     def _close_session(self, event: Any) -> None:
         ended = event.session._impl
         for key in [key for key, (session, _) in self._links.items() if session == ended]:
-            self._made.pop(key, None)
+            self.takers.pop(key, None)
             self._ended(self._links.pop(key)[1])
         event.session.close()
         event.session.free()
@@ -317,7 +313,7 @@ class Peer:
         if isinstance(made, ProducerLink) and made.name is not None and not self._side.is_topic_space(made.name):
             made = Lane(link, made, self._side, made.name)
         self._links[link._impl] = (link.session._impl, made)
-        self._made[link._impl] = made
+        self.takers[link._impl] = made.on_delivery
         made.start()
 
     def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
@@ -408,7 +404,7 @@ class Peer:
                     side.unsubscribe(subscription, None)
                 elif error is not None and not opening.closed:
                     self._links.pop(link._impl, None)
-                    self._made.pop(link._impl, None)
+                    self.takers.pop(link._impl, None)
                     self._refuse_link(link, refusal_of(error))
                 return
             presettled = self._echo(link, applied, temporary)
@@ -421,7 +417,7 @@ class Peer:
                 temporary=temporary,
                 subscription=subscription,
             )
-            self._made[link._impl] = made
+            self.takers[link._impl] = made.on_delivery
             self._links[link._impl] = (link.session._impl, made)
             made.start()
             made.on_flow()
@@ -452,7 +448,7 @@ class Peer:
     def _detach(self, event: Any) -> None:
         link, for_good = event.link, event.type.name != "PN_LINK_REMOTE_DETACH"
         _, made = self._links.pop(link._impl, (None, None))
-        self._made.pop(link._impl, None)
+        self.takers.pop(link._impl, None)
         if made is not None:
             self._ended(made, for_good=for_good)
         if for_good:
@@ -464,7 +460,7 @@ class Peer:
     def _drop(self, link: Any, refusal: Refusal) -> None:
         """End a link from our side, and say why; the connection goes on."""
         _, made = self._links.pop(link._impl, (None, None))
-        self._made.pop(link._impl, None)
+        self.takers.pop(link._impl, None)
         if made is not None:
             self._ended(made)
             self._refuse(link, refusal)

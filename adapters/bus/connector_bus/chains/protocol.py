@@ -97,7 +97,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._was_open = False
-        self._signing_on = False
+        self._was_refused = False
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -231,8 +231,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         sasl = self._sasl
         assert sasl is not None
         if sasl.state is SaslState.FAILED:
-            if not self._signing_on:
-                self._crowd.refused["protocol"] += 1
+            self._refused("protocol")
             _LOG.info("a client did not get in: %s", sasl.reason)
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
@@ -243,7 +242,6 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._begin(sasl.rest)
 
     def _ask(self, question: Question) -> None:
-        self._signing_on = True  # from now on the answer says why it does not get in
         user = question.user or ""
         first = question.mechanism == SCRAM and question.proved is None
         if question.password is None and not first:
@@ -265,7 +263,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 return
             verifier = asked.result()
             if verifier is None:
-                self._crowd.refused["sign-on"] += 1
+                self._refused("sign-on")
                 self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
                 return
             self._write(self._sasl.challenge(verifier))
@@ -287,7 +285,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                     self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:
-                self._crowd.refused["sign-on"] += 1
+                self._refused("sign-on")
                 if outcome is SaslOutcome.AUTHENTICATION_FAILED:
                     self._throttle.failed(address, user, self._loop.time())
                 self._timers.append(self._loop.call_later(REFUSAL_DELAY, self._answer, outcome, reason))
@@ -327,7 +325,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         try:
             bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
-            self._crowd.refused["access"] += 1
+            self._refused("access")
             raise
         if isinstance(bus, Direction):
             self._crowd.sent_on += 1
@@ -335,7 +333,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         try:
             take_name(bus)
         except ConnectorError:
-            self._crowd.refused["client-id"] += 1
+            self._refused("client-id")
             raise
         caller = subject.caller
         user = caller.name if subject.is_authenticated and caller is not None else ""
@@ -347,11 +345,17 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._crowd.memory)
         return self._bus_side
 
+    def _refused(self, why: str) -> None:
+        """It is not let in; the first reason counts."""
+        if not self._was_refused:
+            self._was_refused = True
+            self._crowd.refused[why] += 1
+
     def _too_late(self) -> None:
         if self._link is not None and self._link.is_open:
             return
         if self._peer is None or not (self._peer.is_open or self._peer.closing):
-            self._crowd.refused["time"] += 1
+            self._refused("time")
             self.close("No connection was opened in time.")
 
     # --- AMQP ---------------------------------------------------------------------------------------------------------
