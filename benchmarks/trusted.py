@@ -5,31 +5,25 @@ More: a login for each request, which is what remains without trusted connection
 `SELECT 1` in a transaction, give the connection back. "Raw" is the driver's cursor on a leased connection, without
 SQLAlchemy's Connection above.
 
-What makes the figure: the switch and its check are one round trip, so are the rollback and the question who it is that
-comes back; DISCARD ALL is sent then, and the server does it while the caller is gone already (`postgresql_role`).
-SQLAlchemy's Connection leaves its last rollback to the clean-up. So a request makes four round trips instead of three
-(begin, statement, end), which is what counts where the database is far.
+What makes the figure: the switch and its check are one round trip; the rollback, the question who it is that comes
+back, and all that takes the session back are another (`postgresql_role`). SQLAlchemy's Connection leaves its last
+rollback to the clean-up. So a request makes four round trips instead of three (begin, statement, end), which is what
+counts where the database is far, or has a core of its own.
 
-Over loopback it depends on who has which core. On one core the work counts, ours and the server's: in a quiet moment
-the peer's whole raw request took 53 us and ours 134, of which the switch is 24 and the way back 50; the server's part
-is 11 (switch), 17 (rollback with the questions) and 8 (DISCARD ALL). Nor may the driver prepare statements, which
-DISCARD ALL would drop. A login costs little beside a request that has to wake another core three times, and much
-beside one that hasn't: so no way of pinning suits all of the goals, and both are shown.
+On one core the work counts, ours and the server's. In a quiet moment the peer's whole raw request took 52 us there,
+36 of them the client's, and ours 130, of which 80 are the client's. By libpq alone, without any Python, a begin, a
+statement and a rollback take 28 us, with the switch and its check 38, with the session's reset as well 46 (`DISCARD
+ALL` in a round trip of its own) to 49 (in that of the rollback): 1.6 times, before the first line of ours. So 1.4
+can't be had on one core with a session that is taken back. Nor may the driver prepare statements, which the reset
+would drop. A login costs little beside a request that has to wake another core three times, and much beside one that
+hasn't: so no way of pinning suits all of the goals, and both are shown.
 
-With a core each the round trips count (85 us, of which the server works 3 for a statement), and without a pause between
-two requests there are five of ours: whoever comes next waits for the answer to DISCARD ALL, and then for the switch. Of
-three round trips by libpq alone, the exchanges of ours take
-
-- 1.8 times as they are;
-- 1.45 to 1.5 times with DISCARD ALL sent in libpq's pipeline mode and the next switch behind it, both answers read
-  together (but twice as much on one core); the same with DISCARD ALL's parts in the round trip of the way back, where
-  the caller would wait for them, and which would have to follow each new version of the server;
-- 1.4 to 1.5 times without any DISCARD ALL: four round trips for three. So 1.4 can't be had with these exchanges.
-
-`SET ROLE` and the question cost the server less than `set_config` in one SELECT. Polling the socket instead of sleeping
-would be faster for one thread and slower for all others. Not done: beginning the transaction in the round trip of the
-switch, since nobody could set an isolation level on such a session; and asking who it is only with the caller's first
-statement, since a refused role is to be said at once.
+Tried, and not kept: sending `DISCARD ALL` on return and reading its answer before the next use (the next one waits
+for it where the pool is busy: five round trips for three, and hears of its failure); the same in libpq's pipeline
+mode with the next switch behind it (twice the work). Not done: beginning the transaction in the round trip of the
+switch, since `now()` would be that of the checkout, an unused connection would be idle in transaction, and the
+driver's `transaction()` would nest; asking who it is only with the caller's first statement, since a refused role is
+to be said at once.
 """
 
 from __future__ import annotations

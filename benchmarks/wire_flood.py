@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,10 +53,19 @@ class Figures:
     """What the rounds have shown beside the rates.
 
     Attributes:
-        microseconds: The server's CPU time for each message, of each round.
+        rates: Those, messages a second.
+        server, clients: Microseconds of CPU time for each message, of the server, and of its two clients together with
+            what their start costs.
     """
 
-    microseconds: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
+    clients: list[float] = field(default_factory=list)
+
+
+def median(figures: Sequence[float]) -> str:
+    """Over all rounds but the first, which warms up."""
+    return f"{statistics.median(figures[1:]):.1f}"
 
 
 def cpp_client() -> list[str]:
@@ -81,14 +92,18 @@ def flood(client: Sequence[str], target: Target, *, count: int, durable: bool, f
     """Messages a second, from the first that is sent to the last that is received and acknowledged."""
     address = target.addresses["durable" if durable else "transient"]
     words = [target.url, address, str(count), str(CREDIT), str(SIZE), "1" if durable else "0"]
+    ended = _seconds_of_ended()
     with _running([*client, "receive", *words], target) as receiver:
         _expect(receiver, "READY")
         used = cpu_seconds(target.pid)
         with _running([*client, "send", *words], target) as sender:
             (began, sent), (_, received) = _done(sender), _done(receiver)
+    rate = count / (max(sent, received) - began)
     if figures is not None:
-        figures.microseconds.append((cpu_seconds(target.pid) - used) / count * 1e6)
-    return count / (max(sent, received) - began)
+        figures.rates.append(rate)
+        figures.server.append((cpu_seconds(target.pid) - used) / count * 1e6)
+        figures.clients.append((_seconds_of_ended() - ended) / count * 1e6)
+    return rate
 
 
 @contextmanager
@@ -104,6 +119,12 @@ def cpu_seconds(pid: int) -> float:
     """What a process has used so far."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _seconds_of_ended() -> float:
+    """The CPU time of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resident_bytes(pid: int) -> int:

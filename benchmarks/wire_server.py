@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector import Container, Secret
+from connector.admin.commands.run import calm_collector
 from connector.security.file_registry import FileUserRegistry
 from connector.security.tls.generated import generate_key_store
 from connector.security.tls.signer import as_pem
@@ -57,8 +57,7 @@ def main() -> None:
     (folder / "node.pem").chmod(0o600)
     (folder / "node.crt").write_bytes(as_pem(store.certificate))
     with Container.open(configuration, environ={}) as container:
-        gc.collect()
-        gc.freeze()  # as `connector run` does
+        calm_collector()  # as `connector run` does
         adapter: Any = container._parts.adapters["bus"]
         print("READY", json.dumps(adapter._listeners.ports()), flush=True)
         sys.stdin.read()

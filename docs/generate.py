@@ -27,6 +27,7 @@ PACKAGES = (
     "connector",
     "connector_sql",
     "connector_bus",
+    "connector_amqp",
     "connector_default",
     "connector_trusted",
     "connector_kerberos",

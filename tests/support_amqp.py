@@ -10,6 +10,10 @@ from typing import Any
 from support_wire import Wire, _write_users
 
 from connector import Container, Secret
+from connector.admin.dispatch import Dispatcher
+from connector.admin.endpoint import AdminEndpoint
+from connector.admin.operations import Target
+from connector.admin.profile import load_profile
 from connector_amqp import AmqpConnection
 
 CLIENT = """
@@ -18,6 +22,8 @@ name = "shop"
 [realms.weather]
 registry = "file"
 path = "users.toml"
+[admin]
+administrator = ["user:admin"]
 """
 
 
@@ -58,11 +64,17 @@ class Client:
 
 @contextmanager
 def client(folder: Path, port: int, extra: str = "", **properties: Any) -> Iterator[Client]:
-    """A client's container, whose resource `jms/remote` is a broker on that port."""
+    """A client's container, whose resource `jms/remote` is a broker on that port; commands may ask it."""
     folder.mkdir(exist_ok=True)
     _write_users(folder / "users.toml")
-    (folder / "connector.toml").write_text(client_configuration(port, **properties) + extra)
-    with Container.open(folder / "connector.toml") as container:
+    configuration = folder / "connector.toml"
+    configuration.write_text(client_configuration(port, **properties) + extra)
+
+    def attach(container: Container) -> AdminEndpoint:
+        target = Target(load_profile(configuration).stores, container)
+        return AdminEndpoint(container.state_folder, Dispatcher(target, container.audit))
+
+    with Container.open(configuration, attach=attach) as container:
         yield Client(container)
 
 

@@ -89,14 +89,15 @@ class BusOverTheWire(Backend):
 
     def user_of(self, connection: ManagedConnection) -> UserName:
         assert isinstance(connection, AmqpManagedConnection)
-        reply_to = connection._run(connection._reply_queue(), "a queue of its own")
+        conversation = connection._conversation
+        reply_to = connection._run(conversation.reply_queue, "a queue of its own")
         connection.send(reply_to, Message("who am I?"))
-        identity = connection._run(_own(connection), "the reply").identity
+        identity = connection._run(conversation.next_reply, "the reply").identity
         return None if identity is None else identity.name
 
     def kill(self, connection: ManagedConnection) -> None:
         assert isinstance(connection, AmqpManagedConnection)
-        transport = connection._wire._transport
+        transport = connection.wire._transport
         assert transport is not None
         own = transport.get_extra_info("sockname")
 
@@ -106,15 +107,6 @@ class BusOverTheWire(Backend):
                     protocol._transport.abort()
 
         self.listeners._call(abort(), 5)
-
-
-async def _own(connection: AmqpManagedConnection) -> Message:
-    """What has come to the connection's own queue."""
-    queue = connection._replies
-    assert queue is not None
-    arrived = await queue.take(10)
-    assert arrived is not None
-    return connection._acknowledged(queue, arrived, queue.address)
 
 
 class BusInboundOverTheWire(InboundBackend):
@@ -148,6 +140,7 @@ class BusInboundOverTheWire(InboundBackend):
             "provider_endpoints": [f"127.0.0.1:{self._port}"],
             "allow_plain_passwords": True,
             "destination": "letters",
+            "transactions": True,
         }
 
     def empty(self) -> None:
@@ -199,7 +192,7 @@ class RabbitMQBackend(Backend):
         """The broker refuses a message in somebody else's name, and says in whose it would not."""
         forged = encoded(Message("who am I?"), LETTERS, "nobody")
         try:
-            connection._run(connection._send(LETTERS, forged), "a question")
+            connection._run(lambda: connection._conversation.send(LETTERS, forged), "a question")
         except MessagingError as refusal:
             return str(re.findall("authenticated user was '([^']*)'", str(refusal))[0])
         raise AssertionError("the broker believes any user-id")
@@ -210,7 +203,7 @@ class RabbitMQBackend(Backend):
 
 
 def _port_of(connection: AmqpManagedConnection) -> int:
-    transport = connection._wire._transport
+    transport = connection.wire._transport
     assert transport is not None
     port: int = transport.get_extra_info("sockname")[1]
     return port

@@ -22,6 +22,9 @@ tls = "node"
 port = 0
 tls = "node"
 certificate_users = true
+[buses.weather.temporary_prefixes.desk]
+inherit_defaults = false
+roles = { creator = ["user:alice"], sender = ["user:bob"] }
 [buses.weather.destinations]
 """ + "\n".join(
     [

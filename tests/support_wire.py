@@ -189,9 +189,13 @@ class Coordinator:
         return str(delivery.remote.condition.name)
 
     def ask(self, what: str, *fields: Any) -> Any:
+        return self._settled(self.say(what, *fields))
+
+    def say(self, what: str, *fields: Any) -> Any:
+        """Ask without waiting for the answer."""
         from proton import Described, Message, symbol
 
-        return self._settled(self.sender.link.send(Message(body=Described(symbol(f"amqp:{what}:list"), [*fields]))))
+        return self.sender.link.send(Message(body=Described(symbol(f"amqp:{what}:list"), [*fields])))
 
     def send(self, sender: Any, message: Any, unit: bytes) -> Any:
         delivery = sender.link.send(message)

@@ -14,6 +14,8 @@ ARGUMENT_WRONG = Reason(
     "Use the `connector` command of the same version as the container.",
 )
 
+ARGUMENT_EMPTY = Reason("CF-ADM-580", "{name} is empty.", "Give a text of at least one character.")
+
 
 @final
 class Arguments:
@@ -22,7 +24,8 @@ class Arguments:
     Args:
         plain: The arguments by name. Passwords are taken out of it into `Secret`s as they are read.
 
-    A value of a wrong type raises ConfigError CF-ADM-030, which names the type and never the value.
+    A value of a wrong type raises ConfigError CF-ADM-030, which names the type and never the value; an empty one, which
+    somebody may have typed, CF-ADM-580.
     """
 
     __slots__ = ("_plain",)
@@ -95,7 +98,9 @@ class Arguments:
 
     @staticmethod
     def _wrong(name: str, expected: str, value: object) -> ConfigError:
-        found = "missing" if value is None else "empty" if value == "" else f"of type {type(value).__name__}"
+        if value == "":
+            return ConfigError(ARGUMENT_EMPTY, name=name)
+        found = "missing" if value is None else f"of type {type(value).__name__}"
         return ConfigError(ARGUMENT_WRONG, name=name, expected=expected, found=found)
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ from typing import final
 
 from connector.errors import AccessDenied, ConfigError, ConnectionFailed, Reason
 from connector.security.tls.contexts import make_context
+from connector.security.tls.retrieve import why_not
 from connector.security.tls.settings import TlsSettings
 from connector.security.tls.signer import with_colons
 
@@ -75,9 +76,8 @@ class RemoteServer:
             context.verify_mode = ssl.CERT_NONE
         try:
             plain = socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT)
-        except OSError as error:
-            cause = error.strerror or type(error).__name__
-            raise ConnectionFailed(NOBODY_THERE, address=self.address, cause=cause) from None
+        except (OSError, ValueError) as error:  # ValueError: the name can't be one of a host
+            raise ConnectionFailed(NOBODY_THERE, address=self.address, cause=why_not(error)) from None
         try:
             secured = context.wrap_socket(plain, server_hostname=self.host)
         except ssl.SSLCertVerificationError as error:

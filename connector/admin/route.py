@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Final, final
 
 import click
 
@@ -18,12 +19,13 @@ from connector.admin.administered import AdministeredContainer
 from connector.admin.arguments import Arguments
 from connector.admin.audit_record import admin_event, claimed_caller
 from connector.admin.client import AdminClient
+from connector.admin.command_state import AUDIT_LOG, state_of_its_own
 from connector.admin.failure import Failure, RemoteFailure
 from connector.admin.operations import Login, Operation, Request, Target, operation_named
 from connector.admin.password_input import PasswordSource
 from connector.admin.profile import Profile, load_profile
 from connector.admin.settings import CommandSettings, settings_of
-from connector.errors import ConnectionFailed, Reason
+from connector.errors import ConnectionFailed, Reason, StateInUse
 from connector.security.audit import FileAuditLog
 from connector.spi import AuditLog
 
@@ -32,6 +34,10 @@ NOTHING_RUNS = Reason(
     "{operation}: no container runs on {state}.",
     "Start it with `connector run`, or give the configuration of one that runs with --config.",
 )
+
+#: How long a command waits for the state folder, in seconds, and how long between two looks.
+PATIENCE: Final = 5.0
+PAUSE: Final = 0.05
 
 _LOGIN_OPTIONS = "--login-password-file FILE"
 
@@ -42,7 +48,8 @@ class Route:
 
     Where a container runs on the profile's state folder its admin endpoint decides, by login and role. Where none
     runs, whoever can read and write the profile's files may: operations on the stores work on the files, the others
-    open the container for as long as the operation takes.
+    open the container for as long as the operation takes. Where it has nothing but what was looked up outside, any
+    number of commands may do so at once.
 
     Args:
         settings: The shared options.
@@ -97,14 +104,24 @@ class Route:
             wait: Seconds that the operation itself may take.
             tell: Called with lines on how far it has come, where it is carried out here.
 
+        Blocks for it, and for some seconds where the state folder is in use by another command or a container that is
+        still starting.
+
         Raises:
+            StateInUse: It is still in use after that (CF-CTR-001).
             RemoteFailure: A running container refused or failed.
             ConnectionFailed: The operation needs a running container, and none runs (CF-ADM-044).
             ConnectorError: What was carried out here refused or failed.
         """
         wanted = operation_named(operation)
-        if not self.is_running():
-            return self._carry_out(wanted, arguments, login, tell)
+        give_up = time.monotonic() + PATIENCE
+        while not self.is_running():
+            try:
+                return self._carry_out(wanted, arguments, login, tell)
+            except StateInUse:  # by another command, which is soon done, or by a container that can soon be asked
+                if time.monotonic() >= give_up:
+                    raise
+            time.sleep(PAUSE)
         # The administrator of --login is no user of the bus: there it is --as, or nobody. A prompt comes before the
         # connection is made, which waits for its request only for seconds.
         asking = login if wanted.access is Access.BUS else self._administrator()
@@ -151,7 +168,14 @@ class Route:
         if operation.offline:
             target = Target(profile.stores, open_configuration=profile.open_configuration)
             return _run(operation, request, target, profile.name, open_audit(profile.state_folder))
-        with open_container(profile.path, handlers=operation.handlers, overrides=profile.overrides) as container:
+        with ExitStack() as stack:
+            overrides = profile.overrides
+            if profile.resources and profile.resources <= self._settings.looked_up.get("resources", {}).keys():
+                own = stack.enter_context(state_of_its_own(profile.state_folder))
+                overrides = {**overrides, "container": {"state": own}}
+            container = stack.enter_context(
+                open_container(profile.path, handlers=operation.handlers, overrides=overrides)
+            )
             return _run(operation, request, Target(profile.stores, container), container.name, container.audit)
 
 
@@ -177,7 +201,7 @@ def _run(operation: Operation, request: Request, target: Target, container: str,
 
 def open_audit(state_folder: Path) -> AuditLog:
     """The audit log of a profile while no container runs."""
-    return FileAuditLog(state_folder / "audit.log")
+    return FileAuditLog(state_folder / AUDIT_LOG)
 
 
 def open_container(

@@ -14,7 +14,7 @@ from connector.endpoint.statistics import DeliveryStatistics
 from connector.spi import AuditLog
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 #: Seconds that an adapter gets to end a subscription before a pause is answered; it goes on ending it.
 PAUSE_TIMEOUT = 5.0

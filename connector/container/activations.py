@@ -27,7 +27,7 @@ from connector.spi import (
 )
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 SPECIFICATION_REFUSED = Reason(
     "CF-CTR-026",
     "application {application!r}: the activation {activation!r} can't be: the adapter refuses the specification "

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from connector.container.configuration.activation_checks import run_as_alias
 from connector.container.configuration.key_paths import show_key_path
+from connector.container.finding import Told
 from connector.errors import Reason, RegistryUnavailable
 from connector.spi import Duty
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
     from connector.security.identity import ContainerIdentity
-
-Told = tuple[str, Reason, str, dict[str, Any]]
 
 HOLDER_UNKNOWN = Reason(
     "CF-CTR-106",

@@ -13,7 +13,7 @@ from connector.endpoint.declaration import declared_handlers
 from connector.security.roles import RoleMap
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 log = logging.getLogger("connector.container")
 

@@ -14,7 +14,7 @@ from connector.work.manager import ContainerWorkManager
 
 if TYPE_CHECKING:
     from connector.container.activations import Deployed
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 
 @final

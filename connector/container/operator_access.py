@@ -11,7 +11,7 @@ from connector.container.resources import make_resource
 from connector.signon.reference import ResAuth, ResourceReference
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 #: The configuration section in which buses are defined; whichever adapter owns it reaches them.
 SECTION = "buses"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from connector.container.finding import Told
 from connector.container.resources import own_plan
 from connector.errors import Reason
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 PER_IDENTITY_WITHOUT_EFFECT = Reason(
     "CF-CTR-038",
@@ -28,7 +29,7 @@ POOL_SUSPENDED = Reason(
 )
 
 
-def pool_findings(parts: Parts) -> Iterator[tuple[str, Reason, str, dict[str, Any]]]:
+def pool_findings(parts: Parts) -> Iterator[Told]:
     """Severity, reason, place and details of each finding. Does not connect; may import login modules."""
     # Those of the configuration: what operators' commands add has none to be wrong.
     for name in parts.direct.references:

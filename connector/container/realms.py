@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,9 @@ from connector.errors import ConfigError, Reason
 from connector.security.identity import ContainerIdentity
 from connector.security.passwords import ScryptPasswords
 from connector.security.registry_answers import RegistryAnswers
-from connector.spi import AuditLog, Clock, Explanation, HashingRegistryProvider, UserRegistry
+from connector.spi import AuditLog, Clock, Explanation, HashingRegistryProvider, ResourceAdapter, UserRegistry
+
+log = logging.getLogger("connector.container")
 
 REALM_NOT_HERE = Reason(
     "CF-CTR-090", "this container has no realm {realm!r}.", "Name one of {known}, or define [realms.{realm}]."
@@ -73,6 +76,19 @@ def realm_named(realms: dict[str, ContainerIdentity], name: str) -> ContainerIde
     if found is None:
         raise ConfigError(REALM_NOT_HERE, realm=name, known=", ".join(sorted(realms)))
     return found
+
+
+def refresh_users(
+    realms: dict[str, ContainerIdentity], adapters: Mapping[str, ResourceAdapter], user: str | None, realm: str | None
+) -> None:
+    """See `Container.refresh_users`; blocks and raises as that does."""
+    for identity in realms.values() if realm is None else [realm_named(realms, realm)]:
+        identity.refresh(user)
+    for name, adapter in list(adapters.items()):
+        try:
+            adapter.users_changed()
+        except Exception as error:  # noqa: BLE001 - users have changed, whatever an adapter makes of it
+            log.error("adapter %s failed on a change of users: %s", name, type(error).__name__)
 
 
 def explain_inbound(identity: ContainerIdentity, user: str, foreign: str, groups: tuple[str, ...]) -> Explanation:

@@ -13,8 +13,8 @@ from connector.spi import Capability, OutcomeArchive, RecoverableBranches, SignO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from connector.container.parts import Parts
     from connector.container.resources import Resource
-    from connector.container.startup import Parts
     from connector.signon.resolver import SignOnResolver
 
 #: Seconds between two looks. Only resources that are known to have something left are asked.

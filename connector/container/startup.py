@@ -8,92 +8,41 @@ order and the error goes on. Stopping is the same stack unwound.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from connector.container import login_configurations
+from connector.container.adapter_life import start_adapter, stop_adapter, stop_quietly
+from connector.container.applications import make_application, make_references
 from connector.container.auth_data_store import make_store
-from connector.container.bootstrap import AdapterBootstrap
-from connector.container.configuration.application import ReferenceSection
 from connector.container.configuration.placing import placed
-from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
-from connector.container.deployment import add_to_import_path
+from connector.container.labels import label_of
 from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
 from connector.container.observed import observed_by
-from connector.container.plugins.catalogue import PluginCatalogue
+from connector.container.parts import Parts
 from connector.container.plugins.hooks import HookCaller
 from connector.container.realms import open_realms
 from connector.container.recovery import start_recovery
-from connector.container.required_contexts import check_required_contexts
 from connector.container.resources import ReferenceBinder, Resource, fill, make_resource
 from connector.container.state import StateFolder
-from connector.container.stop_deadline import AFTER_WORKS, StopDeadline
+from connector.container.stop_deadline import AFTER_WORKS
 from connector.container.tls_service import ContainerTls
-from connector.errors import ConfigError, ConnectorError
+from connector.errors import ConfigError
 from connector.pool.housekeeper import Housekeeper
 from connector.security.audit import FileAuditLog
 from connector.security.authdata import AuthDataService
-from connector.security.identity import ContainerIdentity
-from connector.security.login_configuration import LoginConfiguration
-from connector.security.roles import RoleMap
-from connector.signon.reference import OnNoCredential, ResAuth, ResourceReference
 from connector.signon.resolver import SignOnResolver
-from connector.spi import Clock, ResourceAdapter, SystemClock, TransactionContext
+from connector.spi import TransactionContext
 from connector.transactions.service import Transactions
 from connector.work.contexts import STANDARD_KINDS, ContextKind
 from connector.work.event_loop import EventLoopThread
 from connector.work.manager import ContainerWorkManager
 
 if TYPE_CHECKING:
-    from connector.container.activations import Deployed
+    pass
 
 log = logging.getLogger("connector.container")
-
-
-@dataclass
-class Parts:
-    """What a running container consists of; filled by `start` in order, read by `Container`."""
-
-    configuration: ContainerConfiguration
-    catalogue: PluginCatalogue
-    stack: ExitStack
-    clock: Clock = field(default_factory=SystemClock)
-    state: StateFolder = field(init=False)
-    hooks: HookCaller = field(init=False)
-    audit: FileAuditLog = field(init=False)
-    realms: dict[str, ContainerIdentity] = field(init=False)
-    identity: ContainerIdentity = field(init=False)
-    auth_data: AuthDataService = field(init=False)
-    logins: dict[str, LoginConfiguration] = field(init=False)
-    tls: ContainerTls = field(init=False)
-    loop: EventLoopThread = field(init=False)
-    transactions: Transactions = field(init=False)
-    work_manager: ContainerWorkManager = field(init=False)
-    housekeeper: Housekeeper = field(init=False)
-    resolver: SignOnResolver = field(init=False)
-    binder: ReferenceBinder = field(init=False)
-    role_maps: dict[str, RoleMap] = field(default_factory=dict)
-    adapters: dict[str, ResourceAdapter] = field(default_factory=dict)
-    resources: dict[str, Resource] = field(default_factory=dict)
-    applications: dict[str, Application] = field(default_factory=dict)
-    direct: Application = field(init=False)
-    operator_factories: dict[str, Any] = field(default_factory=dict)
-    activations: list[Deployed] = field(default_factory=list)
-    activate: bool = True
-    stopping: StopDeadline = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stopping = StopDeadline(self.clock)
-
-    @property
-    def role_checks(self) -> bool:
-        """Whether roles on handlers are checked (CONF-4)."""
-        core = self.configuration.container
-        return core.security and core.application_security
 
 
 def start(parts: Parts, *, activate: bool = True) -> None:
@@ -120,6 +69,7 @@ def start(parts: Parts, *, activate: bool = True) -> None:
 
 
 def _open_state(parts: Parts) -> None:
+    parts.label = parts.stack.enter_context(label_of(parts.configuration.container.name))
     parts.state = StateFolder(parts.configuration.container.state)
     parts.state.acquire()
     parts.stack.callback(parts.state.release)
@@ -154,7 +104,7 @@ def _open_work(parts: Parts) -> None:
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
         parts.identity,
-        container=core.name,
+        container=parts.label,
         realm=core.realm,
         limits=parts.configuration.work,
         clock=parts.clock,
@@ -172,41 +122,10 @@ def _start_adapters(parts: Parts) -> None:
         start_adapter(parts, name, configuration)
 
 
-def start_adapter(parts: Parts, name: str, configuration: ContainerConfiguration) -> None:
-    """Start one adapter with its sections of a configuration, placing its mistakes. Raises what it raises."""
-    for application in configuration.applications.values():
-        add_to_import_path(application.path)  # a bus loads mediations by name, which stand beside the handlers
-    load = parts.catalogue.load("connector.adapters", name)
-    check_required_contexts(parts.catalogue.adapters[name], parts.work_manager)
-    adapter: ResourceAdapter = load()
-    context = AdapterBootstrap(
-        container_name=configuration.container.name,
-        work_manager=parts.work_manager.for_adapter(name),
-        identity=parts.identity,
-        state_folder=parts.state.adapter_folder(name),
-        sections=configuration.sections.get(name, {}),
-        audit=parts.audit,
-        clock=parts.clock,
-        tls=parts.tls,
-        transactions=parts.transactions,
-        authentication_data=parts.auth_data.require,
-    )
-    try:
-        adapter.start(context)
-    except ConfigError as error:
-        raise placed(error, configuration) from None
-    parts.adapters[name] = adapter
-
-
 def _stop_adapters(parts: Parts) -> None:
     """Stop all adapters, the last one first: also those that came after the start."""
     for name in reversed(list(parts.adapters)):
         stop_adapter(parts, name)
-
-
-def stop_adapter(parts: Parts, name: str) -> None:
-    """Stop one adapter; raises nothing."""
-    _stop_quietly(f"adapter {name}", parts.adapters.pop(name).stop)
 
 
 def _end_activations(parts: Parts) -> None:
@@ -234,10 +153,10 @@ def _make_resources(parts: Parts) -> None:
         parts.resolver,
         parts.auth_data,
         parts.identity.assert_user,
-        container=parts.configuration.container.name,
+        container=parts.label,
         transactions=parts.transactions,
     )
-    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    door = LoginDoor(parts.identity, parts.label)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 
@@ -263,55 +182,13 @@ def _close_resources(parts: Parts) -> None:
 
 def close_resource(name: str, resource: Resource) -> None:
     """Close a resource's pools, then its factory; raises nothing."""
-    _stop_quietly(f"pool of {name}", resource.pool.close)
+    stop_quietly(f"pool of {name}", resource.pool.close)
     if resource.async_pools is not None:
-        _stop_quietly(f"asyncio pools of {name}", resource.async_pools.close)
-    _stop_quietly(f"factory of {name}", resource.factory.close)
+        stop_quietly(f"asyncio pools of {name}", resource.async_pools.close)
+    stop_quietly(f"factory of {name}", resource.factory.close)
 
 
 def _make_applications(parts: Parts) -> None:
     for name, application in parts.configuration.applications.items():
         references = make_references(parts.configuration, application)
         parts.applications[name] = make_application(parts, application, references)
-
-
-def make_application(
-    parts: Parts, settings: ApplicationSettings, references: Mapping[str, ResourceReference]
-) -> Application:
-    """An application's name space, in its realm."""
-    door = LoginDoor(parts.realms[settings.realm], parts.configuration.container.name)
-    return Application(settings.name, references, parts.binder.connect, door)
-
-
-def make_references(
-    configuration: ContainerConfiguration, application: ApplicationSettings
-) -> dict[str, ResourceReference]:
-    """An application's resource references by name."""
-    return {
-        key: make_reference(key, one, configuration.overridden(application.name, key))
-        for key, one in application.references.items()
-    }
-
-
-def make_reference(name: str, configured: ReferenceSection, overridden: tuple[str, ...]) -> ResourceReference:
-    """A resource reference from its validated configuration (CONF-3)."""
-    return ResourceReference(
-        name=name,
-        resource=configured.bind,
-        res_auth=ResAuth(configured.res_auth),
-        shareable=configured.sharing == "Shareable",
-        login=configured.login,
-        alias=configured.alias,
-        mapping_properties=dict(configured.mapping_properties),
-        on_no_credential=OnNoCredential(configured.on_no_credential),
-        overridden=overridden,
-    )
-
-
-def _stop_quietly(what: str, stop: Any) -> None:
-    """Stop one part; what it raises must not keep the others from stopping."""
-    try:
-        stop()
-    except Exception as error:  # noqa: BLE001 - foreign code; the others must be stopped all the same
-        text = str(error) if isinstance(error, ConnectorError) else type(error).__name__
-        log.error("stopping the %s failed: %s", what, text)

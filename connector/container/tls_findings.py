@@ -1,4 +1,4 @@
-"""What `connector check` says of keys and certificates: unusable, ending soon, open to others, shared (CHAIN-3)."""
+"""What `connector check` says of keys and certificates: unusable, out of date, open to others, shared (CHAIN-3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from connector.container.finding import Told
 from connector.errors import ConfigError, Reason
 from connector.security.tls.contexts import make_context
 from connector.security.tls.key_store import read_key_store
@@ -29,6 +30,13 @@ EXPIRES_SOON = Reason(
     "the certificate {subject} of the {kind} store expires on {end}",
     "Renew it in time; the renewed file is noticed without a restart.",
 )
+NOT_YET = Reason(
+    "CF-CTR-580",
+    "the certificate {subject} of the {kind} store is not valid before {begin}",
+    "Look at this machine's clock, or wait with the new certificate: nobody accepts it yet.",
+)
+#: What is said of a certificate because of its dates.
+OUT_OF_TIME: Final = frozenset({EXPIRED, EXPIRES_SOON, NOT_YET})
 OPEN_TO_OTHERS = Reason(
     "CF-CTR-063", "the key store {path} can be read by other users", "Make it readable for its owner only: chmod 600."
 )
@@ -37,8 +45,6 @@ SHARED = Reason(
     "the configurations {others} have the same key",
     "Give each its own key, unless they belong to one endpoint: who gets hold of it gets hold of all of them.",
 )
-
-Told = tuple[str, Reason, str, dict[str, object]]
 
 
 def tls_findings(configured: Mapping[str, TlsSettings], now: datetime | None = None) -> Iterator[Told]:
@@ -79,6 +85,9 @@ def _expiries(settings: TlsSettings, place: str, now: datetime) -> Iterator[Told
         shown += [("trust", signer) for signer in trusted.signers()]
     for kind, signer in shown:
         details: dict[str, object] = {"subject": signer.subject, "kind": kind, "end": signer.not_after.date()}
+        if now < signer.not_before:
+            begin = f"{signer.not_before:%Y-%m-%d %H:%M} UTC"
+            yield "error" if kind == "key" else "warning", NOT_YET, place, {**details, "begin": begin}
         if signer.not_after <= now:
             yield "error" if kind == "key" else "warning", EXPIRED, place, details
         elif signer.not_after <= now + SOON:

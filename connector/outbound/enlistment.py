@@ -37,16 +37,18 @@ class EnlistedConnection:
 
     Args:
         lease: The pool's lease.
-        participant: What the adapter's connection has answered.
+        participant: What the adapter's connection has answered; None where it is no branch of its own.
         resource: The global name of the resource.
         two_phase: Whether the resource is one that can prepare.
     """
 
-    def __init__(self, lease: Lease, participant: TransactionParticipant, resource: str, *, two_phase: bool) -> None:
+    def __init__(
+        self, lease: Lease, participant: TransactionParticipant | None, resource: str, *, two_phase: bool
+    ) -> None:
         self._lease = lease
         self._participant = participant
         self._resource = resource
-        self._two_phase = two_phase and participant.two_phase
+        self._two_phase = two_phase and participant is not None and participant.two_phase
         # The mutable state: what went wrong, so that nobody gets the connection any more; changed by whoever has it.
         self._broken: BaseException | None = None
         self._lost = False  # whether it was destroyed before the end
@@ -73,16 +75,16 @@ class EnlistedConnection:
 
     def prepare(self, branch: str) -> Vote:
         """See TransactionParticipant."""
-        return self._watched(lambda: self._participant.prepare(branch))
+        return self._watched(lambda: self._part.prepare(branch))
 
     def commit(self, branch: str, *, one_phase: bool = False) -> None:
         """See TransactionParticipant."""
-        self._watched(lambda: self._participant.commit(branch, one_phase=one_phase))
+        self._watched(lambda: self._part.commit(branch, one_phase=one_phase))
 
     def rollback(self, branch: str) -> None:
         """See TransactionParticipant; nothing to do where the connection was lost with all that was done on it."""
         if not self._lost:
-            self._watched(lambda: self._participant.rollback(branch))
+            self._watched(lambda: self._part.rollback(branch))
 
     def lose(self, cause: BaseException | None) -> None:
         """Destroy it before the end: what was done on it is gone. Blocks for closing it."""
@@ -95,6 +97,11 @@ class EnlistedConnection:
             self._lease.invalidate(self._broken)
         else:
             self._lease.close()
+
+    @property
+    def _part(self) -> TransactionParticipant:
+        assert self._participant is not None, "what is no branch of its own is not enlisted"
+        return self._participant
 
     def _watched(self, call: Callable[[], T]) -> T:
         try:
@@ -225,9 +232,12 @@ class UnitConnections:
             lease = take(plan)
         try:
             participant = lease.physical.take_part(self._unit)
-            kind = WitnessedConnection if isinstance(participant, OutcomeWitness) else EnlistedConnection
-            connection = kind(lease, participant, plan.resource, two_phase=two_phase)
-            self._unit.enlist(connection)
+            if participant is None:
+                connection = EnlistedConnection(lease, None, plan.resource, two_phase=False)
+            else:
+                kind = WitnessedConnection if isinstance(participant, OutcomeWitness) else EnlistedConnection
+                connection = kind(lease, participant, plan.resource, two_phase=two_phase)
+                self._unit.enlist(connection)
         except BaseException as error:
             lease.invalidate(error)  # what it has begun, nobody ends
             raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
-from typing import Final, Protocol, final
+from collections.abc import Callable, Mapping
+from typing import final
 
 from connector.errors import (
     ConfigError,
@@ -12,41 +12,25 @@ from connector.errors import (
     IdentityMismatch,
     LoginRefused,
     Reason,
-    ScopeError,
     SecurityError,
     SignOnError,
     TransactionError,
 )
+from connector.outbound.caller_plans import CallerPlans
 from connector.outbound.enlistment import connections_of
-from connector.outbound.plan_cache import PlanCache, anybody, keying
+from connector.outbound.lease_sources import AsyncLeaseSource, LeaseSource
 from connector.security.login_outcome import ModuleResult
 from connector.security.scope import CURRENT_SCOPE, current_scope, current_subject
-from connector.signon.found import credentials_given
 from connector.signon.reference import ResAuth, ResourceReference, SignOnTarget
 from connector.signon.resolver import AuthenticationDataSource, SignOnResolver
-from connector.spi import AsyncLease, Capability, ConnectionRequestInfo, Explanation, Lease, Scope, SignOnPlan, Subject
+from connector.spi import AsyncLease, Capability, ConnectionRequestInfo, Explanation, Lease, SignOnPlan, Subject
 from connector.transactions.current import CURRENT_UNIT
 from connector.transactions.unit import Unit
 
-FOREIGN_PLAN = Reason(
-    "CF-OUT-001",
-    "reference {reference!r} was asked for a connection by a plan of reference {other!r} to resource {resource!r}.",
-    "A plan is good only for the connection manager that made it; report it to the adapter's author.",
-)
-SUPERSEDED_PLAN = Reason(
-    "CF-OUT-002",
-    "reference {reference!r}: the connection of {user!r} can't be replaced: its alias {alias!r} has changed since.",
-    "Close the handle and get a new connection, which signs on with the newest authentication data.",
-)
 NO_ASYNC_SIDE = Reason(
     "CF-OUT-003",
     "reference {reference!r}: the adapter of resource {resource!r} has no connections for asyncio.",
     "Get the connection on another thread (asyncio.to_thread), or use an adapter with the capability 'async'.",
-)
-ANOTHER_CONTAINERS = Reason(
-    "CF-OUT-022",
-    "reference {reference!r} of container {container!r}: the identity {caller} in force is one of container {other!r}.",
-    "Log in at the container whose references you use, or say that its word counts here: `container.run_as(subject)`.",
 )
 ASYNC_WITHIN_UNIT = Reason(
     "CF-OUT-021",
@@ -55,39 +39,12 @@ ASYNC_WITHIN_UNIT = Reason(
     " suspend the unit.",
 )
 
-_NOT_KEPT: Final = object()
-
-
-class LeaseSource(Protocol):
-    """What a connection manager needs of a pool."""
-
-    def forgive(self, plan: SignOnPlan) -> None:
-        """The plan's credential was accepted elsewhere: a back-off after a refusal is over."""
-        ...
-
-    def take(self, plan: SignOnPlan) -> Lease:
-        """Lend a connection by a plan; see `connector.pool.pool.ManagedConnectionPool.take`."""
-        ...
-
-
-class AsyncLeaseSource(Protocol):
-    """What a connection manager needs of the asyncio pools."""
-
-    def forgive(self, plan: SignOnPlan) -> None:
-        """As `LeaseSource.forgive`."""
-        ...
-
-    def take(self, plan: SignOnPlan) -> Awaitable[AsyncLease]:
-        """Lend a connection of the running loop by a plan; see `connector.pool.loop_pools.LoopPools.take`."""
-        ...
-
 
 @final
 class ReferenceConnectionManager:
     """Implements `connector.spi.ConnectionManager` for one reference. Safe to use from any thread.
 
-    The plan of a caller is made once and kept for as long as nothing that it depends on can have changed; see
-    `plan_cache`. A refusal is never kept.
+    Which plan is the caller's `caller_plans` says; here is what becomes of it.
 
     Args:
         reference: Whose.
@@ -124,19 +81,12 @@ class ReferenceConnectionManager:
         self._pool = pool
         self._async_pool = async_pool
         self._require_own = require_own
+        self._plans = CallerPlans(reference, target, resolver, auth_data, container)
         self._auth_data = auth_data
         self._subject_of = subject_of or _user_without_groups
-        self._key_of = keying(resolver.plan_dependencies(reference))
-        # Who signs on for everybody doesn't ask whose caller it is.
-        self._container = None if self._key_of is anybody else container
-        self._revision = resolver.plan_revision(reference)
         # What the resource does within a unit of work: nothing, or takes part, perhaps in two phases.
         self._takes_part = bool(target.capabilities & {Capability.LOCAL_TRANSACTION, Capability.TWO_PHASE})
         self._two_phase = Capability.TWO_PHASE in target.capabilities
-        self._plans = PlanCache()
-        # Mutable: the fast path of SIGN-3, the one plan that serves everybody with the generation that it was made
-        # under. A tuple, swapped as a whole: whichever thread writes last, generation and plan belong together.
-        self._for_everybody: tuple[int, SignOnPlan] | None = None
 
     @property
     def reference(self) -> str:
@@ -178,21 +128,21 @@ class ReferenceConnectionManager:
         try:
             if plan is not None:
                 current_scope()  # a leftover task may not go on by an old plan either
-                self._check_still_good(plan)
+                self._plans.check_still_good(plan)
                 return self._pool.take(plan)
             # The way of nearly all leases, written out: the pool itself refuses a caller who has left.
-            kept = self._for_everybody
+            kept = self._plans.for_everybody
             if kept is not None and request is None and kept[0] == self._auth_data.generation:
                 plan = kept[1]
             else:
-                plan = self.current_plan(request)
+                plan = self._plans.current(request)
             try:
                 return self._pool.take(plan)
             except LoginRefused:
                 # While it waited its credential may have been superseded, and then the newest one has not been tried.
-                if not self._is_superseded(plan):
+                if not self._plans.is_superseded(plan):
                     raise
-            plan = self.current_plan(request)
+            plan = self._plans.current(request)
             return self._pool.take(plan)
         except ConnectorError as error:
             self.refused(plan, error)
@@ -206,17 +156,17 @@ class ReferenceConnectionManager:
             pinned = plan is not None
             if plan is not None:
                 current_scope()
-                self._check_still_good(plan)
+                self._plans.check_still_good(plan)
             else:
-                plan = self.current_plan(request)
+                plan = self._plans.current(request)
             connections = connections_of(unit)
             shareable, two_phase = self._reference.shareable, self._two_phase
             try:
                 return connections.lease(plan, self._pool.take, shareable=shareable, two_phase=two_phase)
             except LoginRefused:
-                if pinned or not self._is_superseded(plan):
+                if pinned or not self._plans.is_superseded(plan):
                     raise
-            plan = self.current_plan(request)
+            plan = self._plans.current(request)
             return connections.lease(plan, self._pool.take, shareable=shareable, two_phase=two_phase)
         except ConnectorError as error:
             self.refused(plan, error)
@@ -248,13 +198,13 @@ class ReferenceConnectionManager:
                 raise TransactionError(ASYNC_WITHIN_UNIT, reference=self.reference, unit=unit.id)
             if plan is not None:
                 current_scope()
-                self._check_still_good(plan)
+                self._plans.check_still_good(plan)
                 return await self._async_pool.take(plan)
-            plan = self._kept_plan(request) or await self._made_plan(request)
+            plan = self._plans.kept(request) or await self._made_plan(request)
             try:
                 return await self._async_pool.take(plan)
             except LoginRefused:
-                if not self._is_superseded(plan):
+                if not self._plans.is_superseded(plan):
                     raise
             plan = await self._made_plan(request)
             return await self._async_pool.take(plan)
@@ -265,8 +215,8 @@ class ReferenceConnectionManager:
     async def _made_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan:
         """The plan of the running task's caller, where it may have to be made."""
         if self._reference.res_auth is ResAuth.APPLICATION:
-            return self.current_plan(request)  # no login module is asked, so nothing can block
-        return await asyncio.to_thread(self.current_plan, request)  # which carries the caller along
+            return self._plans.current(request)  # no login module is asked, so nothing can block
+        return await asyncio.to_thread(self._plans.current, request)  # which carries the caller along
 
     def forgive(self, plan: SignOnPlan) -> None:
         """A test connection has shown that the plan's credential is good: who waits for a back-off may try again."""
@@ -299,64 +249,7 @@ class ReferenceConnectionManager:
 
         Blocks only where login modules have to be asked. Raises ScopeError and SignOnError.
         """
-        scope = CURRENT_SCOPE.get()
-        if scope is not None and not scope.open:
-            current_scope()  # raises with the scope's story; asked here only, to keep the hit path short
-        kept = self._for_everybody
-        if kept is not None and request is None and kept[0] == self._auth_data.generation:
-            return kept[1]
-        if scope is not None and scope.container != self._container:
-            self._require_own_scope(scope)
-        return self._plan_of(None if scope is None else scope.subject, request)
-
-    def _kept_plan(self, request: ConnectionRequestInfo | None) -> SignOnPlan | None:
-        """What `current_plan` would answer without making anything; None if it would have to. Raises ScopeError.
-
-        Does not block, but for a look at the date of a file that a login module goes by (see `plan_revision`).
-        """
-        scope = current_scope()
-        generation = self._auth_data.generation
-        kept = self._for_everybody
-        if kept is not None and request is None and kept[0] == generation:
-            return kept[1]
-        if scope is not None:
-            self._require_own_scope(scope)
-        if request is not None:
-            return None
-        key = self._key(None if scope is None else scope.subject, None)
-        return None if key is _NOT_KEPT else self._plans.get(key, generation)
-
-    def _require_own_scope(self, scope: Scope) -> None:
-        if self._container is not None and scope.container != self._container:
-            names = {"reference": self.reference, "caller": str(scope.subject.caller)}
-            raise ScopeError(ANOTHER_CONTAINERS, **names, other=scope.container, container=self._container)
-
-    def _plan_of(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> SignOnPlan:
-        """The plan kept for a caller, or a new one."""
-        # Revision (within the key) and generation are read before the plan is made: what overtakes it is not hidden.
-        key = self._key(caller, request)
-        if key is _NOT_KEPT:
-            return self._resolver.resolve(self._reference, self._target, request, caller)
-        generation = self._auth_data.generation
-        plan = self._plans.get(key, generation)
-        if plan is None:
-            made = self._resolver.resolve(self._reference, self._target, request, caller)
-            plan = self._plans.put(key, generation, made)
-        if self._key_of is anybody and self._revision is None and request is None:
-            self._for_everybody = (generation, plan)
-        return plan
-
-    def _key(self, caller: Subject | None, request: ConnectionRequestInfo | None) -> Hashable:
-        """What a plan is kept under; `_NOT_KEPT` for one that must not be."""
-        if self._key_of is None or (request is not None and credentials_given(request)):
-            return _NOT_KEPT
-        key = self._key_of(caller)
-        if request is not None:
-            key = (key, type(request), request.key())
-        if self._revision is None:
-            return key
-        revision = self._revision()
-        return _NOT_KEPT if revision is None else (revision, key)
+        return self._plans.current(request)
 
     def explain(
         self,
@@ -383,30 +276,6 @@ class ReferenceConnectionManager:
         else:
             subject = self._subject_of(caller) if isinstance(caller, str) else caller
         return self._resolver.explain(self._reference, self._target, request, subject, suppose=suppose)
-
-    def _check_still_good(self, plan: SignOnPlan) -> None:
-        if plan.reference != self.reference or plan.resource != self.resource:
-            raise IdentityMismatch(FOREIGN_PLAN, reference=self.reference, other=plan.reference, resource=plan.resource)
-        if self._is_superseded(plan):
-            # Resolving anew would be for the caller of the moment, who need not be the one whom the handle belongs to.
-            raise IdentityMismatch(
-                SUPERSEDED_PLAN,
-                reference=self.reference,
-                user=plan.effective_user,
-                alias=self._alias_of(plan),
-                explanation=plan.explanation,
-            )
-
-    def _is_superseded(self, plan: SignOnPlan) -> bool:
-        alias = self._alias_of(plan)
-        if alias is None:
-            return False
-        newest = self._auth_data.get(alias)
-        return newest is None or newest.version > plan.version
-
-    def _alias_of(self, plan: SignOnPlan) -> str | None:
-        credential = plan.subject.password_credential(self._target.factory) if plan.subject is not None else None
-        return credential.alias if credential is not None else None
 
     def __repr__(self) -> str:
         return f"<ReferenceConnectionManager {self.reference!r} to {self.resource!r}>"

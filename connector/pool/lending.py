@@ -32,30 +32,28 @@ Invariants (tests/pool/test_state_machine.py)
    closed before its successor is opened.
 
 No lock and no clock either: the shells call each method under their lock and pass the time.
+
+Told in four parts, each on those before it: `decisions` (what may be done), `moves` (the elementary changes),
+`sign_ons` (what the external system has answered), and here, who gets what.  `state` adds what befalls a pool else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from connector.errors import LoginRefused
-from connector.pool.decisions import Decisions
 from connector.pool.entry import Check, Doom, Entry, Permit
 from connector.pool.refusals import Refusal
+from connector.pool.sign_ons import SignOns
 from connector.pool.waiting import Grant, Waiter
-from connector.spi import ManagedConnection, SignOnPlan
+from connector.spi import SignOnPlan
 
 S = TypeVar("S")
 
 #: What a request may end with, other than waiting.
 Found = Entry | Permit | Refusal
 
-#: Leaving for these reasons a connection is opened again where the pool would fall below `min_size`.
-_WANTED_AGAIN: Final = frozenset({Doom.BROKEN, Doom.AGED, Doom.INVALID, Doom.PURGED, Doom.UNCLEAN})
 
-
-class LendingState(Decisions[S]):
+class LendingState(SignOns[S]):
     """The state machine of lending; `PoolState` is all of it. Not safe for threads by itself."""
 
     __slots__ = ()
@@ -156,104 +154,6 @@ class LendingState(Decisions[S]):
         entry.partition.free.remove(entry)
         return self._lend(entry, plan, owner)
 
-    # --- opening ------------------------------------------------------------------------------------------------
-
-    def opened(
-        self, physical: ManagedConnection, permit: Permit, alias: str | None, owner: int, now: float
-    ) -> tuple[Entry, list[Entry]]:
-        """A permit was used: the connection becomes an entry, lent by the permit's plan.
-
-        Answers also what is to be closed, now that the newer credential is known to be good.
-        """
-        plan, partition = permit.plan, permit.partition
-        assert plan is not None, "this permit is only waiting for its victim to be closed"
-        assert partition is not None, "this permit is only waiting for its victim to be closed"
-        self._victim_closed(permit)
-        entry = Entry(physical, partition, plan, alias, owner, now)
-        entry.counted = permit.counted
-        entry.special = permit.counted is not None
-        entry.check = self._first_check
-        aged = self.settings.aged_timeout
-        if aged is not None:
-            entry.expires = now + aged * (1.0 - self.settings.aged_jitter * self._jitter())
-        self.entries[entry] = None
-        self.counts.created += 1
-        if self.closed:
-            entry.doomed = Doom.CLOSED
-        elif self.versions.slipped_by(alias, entry.version):
-            entry.doomed = Doom.SUPERSEDED
-        elif permit.generation != self.generation:
-            entry.doomed = Doom.PURGED
-        elif self._surplus() > 0:
-            entry.doomed = Doom.SHRUNK
-        return entry, self.accepted(plan, alias)
-
-    def reauthenticated(self, entry: Entry, alias: str | None, now: float) -> list[Entry]:
-        """A moved entry has been signed on anew by the plan that it is lent by; answers what is to be closed."""
-        plan = entry.plan
-        assert plan is not None, "only a lent entry can be signed on anew"
-        entry.user, entry.alias, entry.version, entry.origin = plan.user, alias, plan.version, plan
-        # The system has answered just now; but on its next way out it is validated like any other.
-        entry.check, entry.good_at, entry.probe = self._first_check, now, None
-        self.counts.reauthenticated += 1
-        if self.versions.slipped_by(alias, entry.version) and entry.doomed is None:
-            entry.doomed = Doom.SUPERSEDED
-        return self.accepted(plan, alias)
-
-    def accepted(self, plan: SignOnPlan, alias: str | None) -> list[Entry]:
-        """The external system has taken the plan's credential; answers what is to be closed now."""
-        self.refusals.forget(plan)
-        if alias is None:
-            return []
-        leaving = self._take_out(alias, self.versions.accepted(alias, plan.version))
-        missing = min(self.min_size - len(self.entries), len(leaving))
-        self.wanted.extend([(plan, alias)] * missing)  # nothing where none is missing
-        return leaving
-
-    def restoring(self, permit: Permit) -> Permit | None:
-        """What a permit is good for whose login was refused after its victim had been closed for it.
-
-        Where the victim was signed on with an older credential of the same user, the right to open that one again: a
-        newer credential that is refused takes nothing away. Else None: the permit is to be freed.
-        """
-        plan, victim = permit.plan, permit.victim
-        if plan is None or victim is None or victim.version >= plan.version:
-            return None
-        # By whom it was signed on, not where it stands: one that was to be signed on anew has been moved before that,
-        # and opened again it would be its former user's.
-        if victim.origin.partition != plan.partition or victim.partition.key != plan.partition:
-            return None
-        if (
-            self.closed
-            or permit.generation != self.generation
-            or self.versions.slipped_by(victim.alias, victim.version)
-        ):
-            return None
-        self._victim_closed(permit)
-        return Permit(victim.origin, permit.partition, None, permit.counted, permit.generation)
-
-    def lend_on(self, entry: Entry, plan: SignOnPlan) -> None:
-        """A connection that was opened again by its former plan serves the one that was refused."""
-        entry.plan = plan
-
-    def refused(self, plan: SignOnPlan, error: LoginRefused, now: float) -> list[Waiter[S]]:
-        """The external system refused the plan's credential: those who wait to try the same one fail at once.
-
-        Otherwise each of them would try it in turn, and the account would be locked. Who waits where connections of
-        that user are left (`still_served`) goes on waiting. Answers whom to wake; the permit is still to be freed.
-        """
-        self.counts.failed_logins += 1
-        self.refusals.refused(plan, error, now)
-        alike = [
-            waiter
-            for waiter in self._waiters
-            if waiter.plan.partition == plan.partition
-            and waiter.plan.version <= plan.version
-            and not self.still_served(waiter.plan, waiter.owner)
-        ]
-        woken = [asleep for waiter in alike for asleep in self.queue.grant(waiter, error)]
-        return woken + self.rouse(now)
-
     # --- coming back --------------------------------------------------------------------------------------------
 
     def settle(self, entry: Entry, now: float) -> list[Waiter[S]] | None:
@@ -295,37 +195,6 @@ class LendingState(Decisions[S]):
         self.permits -= 1
         return self.rouse(now)
 
-    # --- leaving ------------------------------------------------------------------------------------------------
-
-    def condemn(self, entry: Entry, why: Doom) -> bool:
-        """Take an entry out for good; True for the first caller, who closes its connection."""
-        if entry.gone:
-            return False
-        entry.gone = True
-        if entry.plan is None:
-            entry.partition.free.remove(entry)
-        elif entry.check is Check.REAUTHENTICATE:
-            self.refusals.failed(entry.probe)
-        del self.entries[entry]
-        self.counts.destroyed += 1
-        self.counts.destroyed_for[why] += 1
-        # Its share is given back with the permit, when it is closed: the external system may have a limit as well.
-        entry.trace = entry.scope = None
-        if why in _WANTED_AGAIN and len(self.entries) < self.min_size and not self.closed:
-            self.wanted.append((entry.origin, entry.alias))
-        return True
-
-    def flush(self, chosen: Callable[[Entry], bool], why: Doom) -> list[Entry]:
-        """Let the chosen entries go: answers the free ones, to be closed; the lent ones are doomed."""
-        leaving = []
-        for entry in [entry for entry in self.entries if chosen(entry)]:
-            if entry.plan is None:
-                self.condemn(entry, why)
-                leaving.append(entry)
-            elif entry.doomed is None:
-                entry.doomed = why
-        return leaving
-
     # --- for waiters --------------------------------------------------------------------------------------------
 
     def permit_for(self, plan: SignOnPlan) -> Permit:
@@ -347,69 +216,3 @@ class LendingState(Decisions[S]):
         if own and self.permits < self.max_size and self.shares.may_open(plan):
             return None  # there is room to try the newer credential in, and nothing has to be given up for it
         return self._replace(entry, plan, waiter.owner)
-
-    # --- bookkeeping --------------------------------------------------------------------------------------------
-
-    def _lend(self, entry: Entry, plan: SignOnPlan, owner: int) -> Entry:
-        entry.plan, entry.owner = plan, owner
-        entry.counted = self.shares.count(plan)
-        if entry.counted is not None:
-            entry.special = True
-        return entry
-
-    def _end_loan(self, entry: Entry, now: float) -> None:
-        trace, entry.trace = entry.trace, None
-        if trace is not None:
-            self.counts.uses += 1
-            self.counts.use_seconds += now - trace.since
-        self.shares.uncount(entry.counted)
-        entry.counted = None
-        entry.special = False  # it is not doomed, or it would have gone
-
-    def _replace(self, victim: Entry, plan: SignOnPlan, owner: int) -> Entry | Permit:
-        """A free or just returned entry gives way to a plan that it can't serve: it is signed on anew, or closed."""
-        self.counts.replaced += 1
-        if not self._reauthenticates or victim.check is Check.SUSPECT:
-            self.condemn(victim, Doom.REPLACED)
-            return self._charge(plan, victim)
-        if victim.plan is None:
-            victim.partition.free.remove(victim)
-        self.shares.discharge(victim.partition, None)
-        victim.partition, victim.counted = self.shares.charge(plan)
-        victim.special = victim.counted is not None
-        victim.plan, victim.owner, victim.check = plan, owner, Check.REAUTHENTICATE
-        victim.probe = self.refusals.tried(plan)
-        return victim
-
-    def _charge(self, plan: SignOnPlan, victim: Entry | None = None) -> Permit:
-        """A permit for a plan, counted in its identity's share."""
-        partition, counted = self.shares.charge(plan)
-        return Permit(plan, partition, victim, counted, self.generation, self.refusals.tried(plan))
-
-    def _victim_closed(self, permit: Permit) -> None:
-        if permit.victim is not None:
-            self.shares.discharge(permit.victim.partition, permit.victim.counted)
-
-    def _take_out(self, alias: str, below: int | None) -> list[Entry]:
-        if below is None:
-            return []
-        return self.flush(lambda entry: entry.alias == alias and entry.version < below, Doom.SUPERSEDED)
-
-    def _grant(self, waiter: Waiter[S], grant: Grant, now: float) -> list[Waiter[S]]:
-        # It may have been signalled for something else that is free, which now is for the next one to find.
-        return self.queue.grant(waiter, grant) + self.rouse(now)
-
-    def rouse_shares(self, now: float) -> list[Waiter[S]]:
-        """The same, where a connection that gave way, to be signed on anew or closed, has given back its identity's
-        share: who waits for that may use what was of no use to it before. Without a limit there is nothing to do.
-        """
-        return [] if self.shares.per_identity is None else self.rouse(now)
-
-    def rouse(self, now: float) -> list[Waiter[S]]:
-        """Signal as many waiters as could find something now; answers whom to wake."""
-        if not self._waiters or self.suspended:
-            return []
-        available = self.shares.free_count() + max(self.max_size - self.permits, 0)
-        if self.shares.per_identity is None and not self.refusals:
-            return self.queue.rouse(available)
-        return self.queue.rouse(available, lambda waiter: self._way(waiter.plan, waiter.owner, now) is not None)

@@ -99,7 +99,8 @@ class ManagedConnectionPool(Openings):
         if scope is not None and not scope.open:
             current_scope()  # raises, with the scope's story: whoever has left gets nothing
         thread = get_ident()
-        if plan.asserted is None and not self._matches:
+        asserted = plan.asserted is not None
+        if not (self._matches or (asserted and self._state.shares.per_identity is not None)):
             entry = None
             for _ in self._acquiring:  # as `with self._lock`, see there
                 try:
@@ -107,7 +108,7 @@ class ManagedConnectionPool(Openings):
                 finally:
                     self._release()
                 break
-            if entry is None or entry.check is not None or entry.partition.key is not plan.partition:
+            if entry is None or asserted or entry.check is not None or entry.partition.key is not plan.partition:
                 entry = self._take_slowly(plan, thread, timeout, entry)
         else:
             entry = self._take_slowly(plan, thread, timeout, None)

@@ -57,6 +57,14 @@ class Message:
     forward_path: tuple[str, ...] = ()
     reverse_path: tuple[str, ...] = ()
 
+    @property
+    def reply_correlation_id(self) -> str | None:
+        """What a reply to it carries as its correlation id: the one of its own, where it has one, else its message id.
+
+        As JMS has it: who gives a request a correlation id knows the reply by that.
+        """
+        return self.correlation_id or self.message_id
+
     def replace(self, **changes: Any) -> Message:
         """A copy with some attributes changed. Raises TypeError for one that there is not.
 

@@ -115,7 +115,7 @@ def test_another_protocol_version_is_refused(world: AdminWorld) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "found"),
-    [({}, "missing"), ({"reference": ""}, "empty"), ({"reference": 5}, "int"), ({"reference": ["x"]}, "list")],
+    [({}, "missing"), ({"reference": 5}, "int"), ({"reference": ["x"]}, "list")],
 )
 def test_wrong_arguments_are_named_by_type_and_never_by_value(
     world: AdminWorld, arguments: dict[str, Any], found: str
@@ -123,6 +123,12 @@ def test_wrong_arguments_are_named_by_type_and_never_by_value(
     answer = ask(world, "explain", ("boss", MARKER), **arguments)
     assert code(answer) == "CF-ADM-030"
     assert found in answer["error"]["text"]
+
+
+def test_an_empty_argument_is_called_that(world: AdminWorld) -> None:
+    answer = ask(world, "explain", ("boss", MARKER), reference="")
+    assert code(answer) == "CF-ADM-580"
+    assert answer["error"]["text"] == "reference is empty."
 
 
 @pytest.mark.parametrize("login", ["text", 5, ["boss", MARKER]])

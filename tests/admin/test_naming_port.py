@@ -179,6 +179,7 @@ def test_the_provider_of_the_configuration_is_asked_with_its_alias(shop: Shop, t
         (("lookup", "x", "--outside"), "CF-NAM-009"),
         (("lookup", "x", "--naming", "nowhere"), "CF-NAM-010"),
         (("lookup", "x", "--naming", "localhost:1"), "CF-NAM-006"),
+        (("lookup", "x", "--naming", "a..b:2809"), "CF-NAM-006"),
     ],
 )
 def test_where_nobody_can_be_asked_it_says_why(shop: Shop, arguments: tuple[str, ...], code: str) -> None:

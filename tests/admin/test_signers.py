@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import hashes
 from support_secrets import MARKER
 from support_tls import profile_keys
 
@@ -121,8 +122,22 @@ def test_a_retrieved_certificate_is_trusted_by_its_fingerprint(profile: Profile,
     with server(settings) as address:
         result = profile("retrieve", address, "--fingerprint", fingerprint.lower())
     assert result.exit_code == 0, result.output
-    assert "subject: CN=partner" in result.stdout
     assert profile.fingerprints() == [fingerprint]
+
+
+def test_all_that_tells_a_certificate_is_shown_before_it_is_trusted(profile: Profile, tmp_path: Path) -> None:
+    shown = profile_keys(tmp_path, "partner").certificate
+    with server(TlsSettings("partner", tmp_path / "partner.pem")) as address:
+        result = profile("retrieve", address)
+    digits = shown.fingerprint(hashes.SHA256()).hex(":").upper()
+    assert result.stdout.splitlines() == [
+        f"subject: {shown.subject.rfc4514_string()}",
+        f"issuer: {shown.issuer.rfc4514_string()}",
+        f"serial: {shown.serial_number:X}",
+        f"not before: {shown.not_valid_before_utc.isoformat()}",
+        f"not after: {shown.not_valid_after_utc.isoformat()}",
+        f"fingerprint: {digits}",
+    ]
 
 
 def test_another_fingerprint_is_refused(profile: Profile, tmp_path: Path) -> None:
@@ -182,6 +197,13 @@ def test_a_server_without_tls_is_told_apart(profile: Profile) -> None:
 def test_what_is_no_address_is_refused(profile: Profile, address: str) -> None:
     result = profile("retrieve", "--", address)
     assert (result.exit_code, "CF-TLS-010" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "x" * 64 + ".example"])
+def test_a_name_that_no_host_can_have_can_t_be_reached(profile: Profile, host: str) -> None:
+    result = profile("retrieve", f"{host}:7286")
+    assert (result.exit_code, "CF-TLS-011" in result.stderr) == (3, True)
+    assert "can't be the name of a host" in result.stderr.replace("\n  ", " ")
 
 
 def test_a_trust_store_that_another_tool_keeps_is_not_changed(profile: Profile, tmp_path: Path) -> None:

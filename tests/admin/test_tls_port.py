@@ -132,6 +132,11 @@ def test_a_port_where_nobody_listens_can_not_be_reached(shop: Shop) -> None:
     assert (result.exit_code, result.stderr.partition(":")[0]) == (3, "CF-ADM-092")
 
 
+def test_a_name_that_no_host_can_have_can_not_be_reached(shop: Shop) -> None:
+    result = shop("--server", "a..b:2810", "status")
+    assert (result.exit_code, result.stderr.partition(":")[0]) == (3, "CF-ADM-092")
+
+
 @pytest.mark.parametrize("address", ["nowhere", "host:", ":80", "host:0", "host:99999"])
 def test_what_is_no_address_is_a_usage_mistake(shop: Shop, address: str) -> None:
     result = shop("--server", address, "status")

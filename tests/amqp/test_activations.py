@@ -3,116 +3,22 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import support_amqp_handlers
-from support_amqp import Client, break_all, client, inline
+from click.testing import CliRunner, Result
+from support_amqp import Client, break_all, client
+from support_amqp_activations import Calls, eventually, put_alias, serving, state
 from support_rabbitmq import DEAD, LETTERS, RabbitMQ, password_of
 from support_wire import Wire, require_proton, wire
 
-from connector import Secret
+from connector.admin.main import main
 from connector.errors import ConfigError
-from connector.security.vault import FileVault
-from connector.security.vault_key import generate_key
 
 pytestmark = pytest.mark.amqp
-
-DESCRIPTOR = """
-[application]
-handlers = ["support_amqp_handlers"]
-[activations."jms/in"]
-bind = "jms/in"
-max_redeliveries = 1
-"""
-
-
-@dataclass
-class Calls:
-    """What the handler was called with."""
-
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    seen: list[tuple[Any, str, int]] = field(default_factory=list)
-
-    def note(self, message: Any, context: Any) -> None:
-        with self.changed:
-            self.seen.append((message.body, str(context.caller_principal), context.delivery_count))
-            self.changed.notify_all()
-
-    def wait_for(self, count: int) -> bool:
-        with self.changed:
-            return self.changed.wait_for(lambda: len(self.seen) >= count, 20)
-
-
-@contextmanager
-def serving(
-    folder: Path,
-    port: int,
-    behaviour: Callable[[Any, Any], Any],
-    *,
-    alias: tuple[str, str] | None = ("bob", "bob"),
-    destination: str = "requests",
-    realms: str = "",
-    set_alias: bool = True,
-    **properties: Any,
-) -> Iterator[tuple[Client, Calls]]:
-    """A container whose handler consumes from the broker on that port, signed on as an alias."""
-    calls = Calls()
-
-    def handle(message: Any, context: Any) -> Any:
-        calls.note(message, context)
-        return behaviour(message, context)
-
-    given = {
-        "provider_endpoints": [f"127.0.0.1:{port}"],
-        "allow_plain_passwords": True,
-        "destination": destination,
-    } | properties
-    extra = (
-        '[auth_data]\nstore = "file"\npath = "auth-data.vault"\nkey = "file:vault.key"\n'
-        '[resources."jms/in"]\nadapter = "amqp"\nkind = "activation"\n'
-        + ("" if alias is None else 'component_alias = "consumer"\n')
-        + f"properties = {inline(given)}\n"
-        + '[applications]\nshop = "shop.toml"\n'
-        + realms
-    )
-    folder.mkdir(exist_ok=True)
-    (folder / "shop.toml").write_text(DESCRIPTOR)
-    _vault(folder, alias if set_alias else None)
-    with support_amqp_handlers.behaving(handle), client(folder, port, extra) as running:
-        yield running, calls
-
-
-def _vault(folder: Path, alias: tuple[str, str] | None) -> FileVault:
-    if not (folder / "vault.key").exists():
-        generate_key(folder / "vault.key")
-    vault = FileVault(folder / "auth-data.vault", f"file:{folder / 'vault.key'}")
-    vault.put("unused", "nobody", Secret("unused"))
-    if alias is not None:
-        vault.put("consumer", alias[0], Secret(alias[1]))
-    return vault
-
-
-def state(shop: Client) -> dict[str, Any]:
-    """How the activation is."""
-    [activation] = shop.container.activations()
-    plain: dict[str, Any] = activation.to_dict()
-    return plain
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it becomes true soon; asked again and again, for want of anybody who tells."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if condition():
-            return True
-        threading.Event().wait(0.02)
-    return False
 
 
 @pytest.fixture
@@ -177,7 +83,7 @@ def test_a_wrong_password_fails_it_and_the_right_one_brings_it_back(bus: Wire, t
     folder = tmp_path / "shop"
     with serving(folder, bus.port(), lambda *_: None, alias=("bob", "wrong")) as (shop, calls):
         assert "CF-AMQP-012" in str(state(shop)["error"])
-        _vault(folder, ("bob", "bob"))
+        put_alias(folder, ("bob", "bob"))
         shop.container.update_auth_data()
         [activation] = shop.container.activations()
         activation.retry()
@@ -194,7 +100,7 @@ def test_a_user_who_does_not_get_in_fails_it_and_another_one_brings_it_back(
     folder = tmp_path / "shop"
     with serving(folder, bus.port(), lambda *_: None, alias=before) as (shop, calls):
         assert state(shop)["state"] == "failed"
-        _vault(folder, ("bob", "bob"))
+        put_alias(folder, ("bob", "bob"))
         shop.container.update_auth_data()
         [activation] = shop.container.activations()
         activation.retry()
@@ -209,7 +115,7 @@ def test_an_alias_that_is_not_there_fails_it_early_and_setting_it_brings_it_back
     with serving(folder, bus.port(), lambda *_: None, alias=("bob", "bob"), set_alias=False) as (shop, calls):
         assert state(shop)["state"] == "failed"
         assert "consumer" in str(state(shop)["error"])  # which alias
-        _vault(folder, ("bob", "bob"))
+        put_alias(folder, ("bob", "bob"))
         shop.container.update_auth_data()
         [activation] = shop.container.activations()
         activation.retry()
@@ -349,3 +255,59 @@ def test_a_broker_that_does_not_select_is_refused_instead_of_giving_everything(
         tmp_path, rabbitmq.port, lambda *_: None, alias=alias, destination=LETTERS, selector="day = 'Tuesday'"
     ) as (shop, _):
         assert "CF-AMQP-032" in str(state(shop)["error"])
+
+
+# --- an alias that nobody had named -----------------------------------------------------------------------------------
+
+ALIAS_KEYS = ('resources."jms/in".component_alias', 'applications.shop.activations."jms/in".alias')
+
+
+def config(folder: Path, *arguments: str) -> Result:
+    """`connector config …` at the running container, as its administrator."""
+    password = folder / "admin.password"
+    password.write_text("admin")
+    asked = ("--login", "admin", "--login-password-file", str(password))
+    return CliRunner().invoke(main, ["-c", str(folder / "connector.toml"), *asked, "config", *arguments])
+
+
+@pytest.mark.parametrize("key", ALIAS_KEYS)
+def test_naming_an_alias_by_command_brings_an_activation_back(bus: Wire, tmp_path: Path, key: str) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=None) as (shop, calls):
+        put_alias(folder, ("bob", "bob"))
+        shop.container.update_auth_data()
+        failed = state(shop)
+        assert failed["state"] == "failed"
+        assert "CF-AMQP-013" in str(failed["error"])
+
+        done = config(folder, "set", key, "consumer")
+        assert done.exit_code == 0, done.output
+        assert state(shop)["state"] == "active"
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "now")
+        assert calls.wait_for(1)
+    assert calls.seen == [("now", "alice@weather", 0)]
+
+
+def test_naming_an_alias_that_does_not_get_in_leaves_it_failed_with_the_new_reason(bus: Wire, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None, alias=None) as (shop, _):
+        put_alias(folder, ("bob", "wrong"))
+        shop.container.update_auth_data()
+        done = config(folder, "set", ALIAS_KEYS[0], "consumer")
+        assert done.exit_code == 0, done.output
+        assert state(shop)["state"] == "failed"
+        assert "CF-AMQP-012" in str(state(shop)["error"])
+
+
+def test_taking_the_alias_away_is_refused_and_deliveries_go_on(bus: Wire, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    with serving(folder, bus.port(), lambda *_: None) as (shop, calls):
+        refused = config(folder, "unset", ALIAS_KEYS[0])
+        assert refused.exit_code == 2
+        assert "CF-CTR-070" in refused.output
+        assert "CF-AMQP-013" in refused.output
+        assert state(shop)["state"] == "active"
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "still")
+        assert calls.wait_for(1)

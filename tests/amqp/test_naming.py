@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from support_amqp import CLIENT
 from support_bus import MemoryAudit
+from support_pool import until
 from support_wire import Wire, _write_users, require_proton, wire
 
 from connector.admin.main import main
@@ -75,8 +78,17 @@ class Profile:
         self._password.write_text("alice")
 
     def __call__(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, self._words(arguments))
+
+    def beside(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in a process of its own."""
+        program = "import sys; from connector.admin.main import main; main(sys.argv[1:])"
+        command = [sys.executable, "-c", program, *self._words(arguments)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def _words(self, arguments: Sequence[str]) -> list[str]:
         signed_on = ("--as", "alice", "--password-file", str(self._password))
-        return CliRunner().invoke(main, ["-c", str(self._configuration), "--json", *arguments, *signed_on])
+        return ["-c", str(self._configuration), "--json", *arguments, *signed_on]
 
 
 @pytest.fixture
@@ -119,6 +131,25 @@ def test_a_name_that_is_not_offered_is_told(client: Profile) -> None:
     assert json.loads(result.stdout)["error"]["code"] == "CF-CTR-010"
 
 
+def test_a_connection_factory_is_no_destination(client: Profile) -> None:
+    result = client("request", "--cf", "Forecast/CF", "--request", "Forecast/CF", "hello")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["code"] == "CF-NAM-580"
+
+
 def test_what_is_wrong_on_the_command_line_is_a_usage_mistake(client: Profile) -> None:
     assert client("request", "--request", "Forecast/RECEIVE_D", "hello").exit_code == 2
     assert client("request", "--cf", "Forecast/CF", "--request", "Forecast/RECEIVE_D", "a", "b").exit_code == 2
+
+
+def test_commands_of_one_profile_may_run_at_once(bus: Wire, client: Profile, tmp_path: Path) -> None:
+    other = client.beside("receive", "--cf", "Forecast/CF", "Forecast/RECEIVE_D", "--timeout", "60")
+    until(lambda: bus.listeners._clients or other.poll() is not None)  # it is connected: its container is open
+    sent = client("send", "--cf", "Forecast/CF", "Forecast/RECEIVE_D", "hello")
+    taken, errors = other.communicate(timeout=60)
+    assert (sent.exit_code, other.returncode) == (0, 0), sent.output + errors
+    assert json.loads(taken)["body"] == "hello"
+    log = (tmp_path / "client" / "state" / "audit.log").read_text()
+    actions = [json.loads(line)["action"] for line in log.splitlines()]
+    assert {"admin.connection.send", "admin.connection.receive"} <= set(actions)
+    assert {path.name for path in (tmp_path / "client" / "state").iterdir()} == {"audit.log"}

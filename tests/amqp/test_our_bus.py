@@ -57,6 +57,15 @@ def test_what_is_sent_is_received(shop: Client, body: Any) -> None:
     assert str(message.identity) == "alice@weather"
 
 
+def test_a_name_that_no_host_can_have_is_one_more_endpoint_that_does_not_answer(bus: Wire, tmp_path: Path) -> None:
+    unfit, good = "a..b:5672", f"127.0.0.1:{bus.port()}"
+    with client(tmp_path / "both", bus.port(), provider_endpoints=[unfit, good]) as both, both.connect() as connection:
+        connection.send("requests", "hello")
+    with client(tmp_path / "none", bus.port(), provider_endpoints=[unfit], connect_attempts=1) as none:
+        with pytest.raises(ConnectionFailed, match=r"CF-AMQP-010.*a\.\.b:5672.*can't be the name of a host"):
+            none.connect()
+
+
 def test_a_message_says_who_sent_it_whatever_its_way(bus: Wire, shop: Client) -> None:
     with bus.in_process("bob") as inside:
         inside.send("requests", "from the process")

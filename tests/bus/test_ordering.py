@@ -141,7 +141,7 @@ def test_a_long_group_moves_one_message_at_a_time_whatever_is_parked() -> None:
     ((_, entry),) = state.match(0.0).taken
     for number in range(1, count):
         state.remove(entry)
-        assert len(state._ready()) == 1
+        assert len(state._order.ready()) == 1
         state.want(Wish(), keeps_groups=True)
         ((_, entry),) = state.match(0.0).taken
         assert entry.sequence == number

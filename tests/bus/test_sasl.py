@@ -23,8 +23,9 @@ def init(mechanism: str, response: bytes | None = None, *, long: bool = False) -
         fields += b"\xb0" + len(response).to_bytes(4, "big") if long else b"\xa0" + bytes((len(response),))
         fields += response
         count = 2
-    body = b"\x00\x53\x41\xc0" + bytes((len(fields) + 1, count)) + fields
-    if long:
+    if not long:
+        body = b"\x00\x53\x41\xc0" + bytes((len(fields) + 1, count)) + fields
+    else:
         body = b"\x00\x80" + (0x41).to_bytes(8, "big") + b"\xd0" + struct.pack(">II", len(fields) + 4, count) + fields
     return struct.pack(">IBBH", 8 + len(body), 2, 1, 0) + body
 
@@ -136,6 +137,20 @@ def test_what_comes_before_a_login_is_limited() -> None:
     server.feed(SASL_HEADER + plain("alice", "x"))
     server.feed(b"x" * (MAX_WAITING + 1))
     assert (server.state, server.rest) == (SaslState.FAILED, b"")
+
+
+@pytest.mark.parametrize(("limit", "size", "taken"), [(512, 512, True), (512, 513, False), (600, 600, True)])
+def test_a_frame_before_the_login_has_no_more_bytes_than_the_standard_says(limit: int, size: int, taken: bool) -> None:
+    password = b"p" * (size - len(init(PLAIN, b"\0alice\0", long=True)))
+    frame = init(PLAIN, b"\0alice\0" + password, long=True)
+    assert len(frame) == size
+    server = SaslServer((PLAIN,), max_frame=limit)
+    server.feed(SASL_HEADER)
+    server.feed(frame[:4])
+    assert (server.state is SaslState.INIT) == taken  # its size is enough to know
+    server.feed(frame[4:])
+    assert server.state is (SaslState.ASKING if taken else SaslState.FAILED)
+    assert server.reason == ("" if taken else f"a SASL frame of {size} bytes, and {limit} are possible")
 
 
 _CLEAN = SASL_HEADER + plain("alice", "secret") + AMQP_HEADER

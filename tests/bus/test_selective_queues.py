@@ -303,7 +303,7 @@ def test_what_is_taken_from_behind_an_unwanted_message_leaves_nothing_in_memory(
         assert entry.sequence == number
         state.remove(entry)
     assert [entry.sequence for entry in state.entries()] == [0]
-    assert len(state._heap) <= 70
+    assert len(state._order) <= 70
 
 
 def test_a_feed_lists_a_shared_queue_once_however_much_is_refused() -> None:

@@ -19,7 +19,7 @@ from connector_bus.store.shared_schema import SHARED
 SIZE = 256 * 1024
 #: What the present version of the shared store has brought, taken out again.
 TO_THE_VERSION_BEFORE = (
-    "ALTER TABLE engines DROP COLUMN proof; DELETE FROM schema_version;"
+    "ALTER TABLE subscriptions DROP COLUMN no_local; DELETE FROM schema_version;"
     f"INSERT INTO schema_version VALUES ({SHARED.version - 1})"
 )
 

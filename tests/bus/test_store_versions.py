@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support_bus_store import message
 
 from connector.errors import MessagingError
+from connector.spi import UNAUTHENTICATED
 from connector_bus.store.sqlite_store import SqliteStore
+from connector_bus.store.subscription import StoredSubscription
 from connector_bus.store.unit import StoreUnit
 
 #: Written by the first version of the store: seven messages came, one left, one has failed twice.
@@ -75,6 +78,24 @@ def test_a_store_of_version_4_is_brought_up_and_can_keep_subscriptions(path: Pat
     again = SqliteStore(path)
     assert again.read(1) == message(1)
     assert again.subscriptions() == []
+    again.close()
+
+
+def test_a_store_of_version_5_is_brought_up_with_its_subscriptions(path: Path) -> None:
+    store = SqliteStore(path)
+    record = StoredSubscription("daily", "news", "news", "daily", "#", None, UNAUTHENTICATED, True, False, None, 1.0)
+    store.subscribe(record)
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE subscriptions DROP COLUMN no_local")
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version VALUES (5)")
+    connection.close()
+    again = SqliteStore(path)
+    assert again.subscriptions() == [record]
+    other = replace(record, place="other", no_local="client alice/till", made_at=2.0)
+    again.subscribe(other)
+    assert again.subscriptions() == [record, other]
     again.close()
 
 

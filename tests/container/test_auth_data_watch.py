@@ -48,7 +48,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
     def periodic(name: str, interval: float, action: Callable[[], object]) -> Periodic:
         return Periodic(name, interval, action, made.wait)
 
-    monkeypatch.setattr("connector.container.container.Periodic", periodic)
+    monkeypatch.setattr("connector.container.auth_data_updates.Periodic", periodic)
     yield made
     made.end()
 

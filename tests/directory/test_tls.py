@@ -127,6 +127,13 @@ def test_a_server_that_says_nothing_holds_nobody(make_registry: MakeRegistry, sc
     assert "timed out" in failure.text
 
 
+@pytest.mark.parametrize("scheme", ["ldap", "ldaps"])
+def test_a_name_that_no_host_can_have_is_a_server_that_is_away(make_registry: MakeRegistry, scheme: str) -> None:
+    failure = _failure(make_registry(urls=[f"{scheme}://a..b"]))
+    assert failure.code == "CF-LDAP-010"
+    assert "can't be the name of a host" in failure.text
+
+
 def test_a_server_that_falls_silent_in_the_handshake_holds_nobody(make_registry: MakeRegistry) -> None:
     with _listener(_STARTED_TLS) as port:
         failure = _failure(make_registry(urls=[f"ldap://127.0.0.1:{port}"], connect_timeout=0.2))

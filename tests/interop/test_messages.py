@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support_clients import Client
-from support_interop import Place
+from support_interop import Place, built
 from support_pool import until
 
 from connector.spi import UserPrincipal
@@ -73,6 +73,35 @@ def test_one_client_answers_the_request_of_another(place: Place, pair: tuple[Cli
     asking, answering = pair
     with answering.responding(place.plain, "bob", queue):
         assert asking.run(place.plain, "alice", "request", queue, "how much?").messages == ["HOW MUCH?"]
+
+
+@pytest.mark.parametrize("answering", ["jms", "rhea"])
+def test_a_request_is_answered_on_a_temporary_topic_as_well(
+    place: Place, clients: dict[str, Client], queue: str, answering: str
+) -> None:
+    jms = built("jms", clients)
+    with built(answering, clients).responding(place.plain, "bob", queue):
+        assert jms.run(place.plain, "alice", "request-by-topic", queue, "how much?").messages == ["HOW MUCH?"]
+    until(lambda: not place.wire.bus.engine.destinations._temporary)
+
+
+@pytest.mark.parametrize("action", ["request", "request-by-topic"])
+def test_what_is_temporary_has_the_prefix_that_jms_was_told(
+    place: Place, clients: dict[str, Client], queue: str, action: str
+) -> None:
+    jms = built("jms", clients)
+    desk = jms.told(WIRE_PREFIX="desk")
+    with jms.responding(place.plain, "bob", queue):  # who may send there, and nobody else may
+        assert desk.run(place.plain, "alice", action, queue, "how much?").messages == ["HOW MUCH?"]
+
+
+def test_whoever_does_not_wait_is_told_of_each_message_and_of_all_before_the_end(
+    place: Place, clients: dict[str, Client], queue: str
+) -> None:
+    texts = [f"text {number}" for number in range(300)]
+    said = built("jms", clients).run(place.plain, "alice", "complete", queue, *texts).succeeded().said
+    assert said == (*(f"completed {text}" for text in texts), "closed")
+    assert place.wire.bus.engine.destinations.get(queue).queue.counts() == (300, 0)
 
 
 def test_the_temporary_queue_of_a_request_goes_with_its_client(place: Place, client: Client, queue: str) -> None:

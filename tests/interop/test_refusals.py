@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support_clients import Client
-from support_interop import Place
+from support_interop import Place, built
 
 pytestmark = pytest.mark.amqp
 
@@ -35,6 +35,49 @@ def test_each_message_without_a_link_of_its_own_is_checked(place: Place, client:
     refusal = client.run(place.plain, "bob", "relay", "private", "hello").refusal
     # Some tell of the rejection, but not why.
     assert "CF-BUS-020" in refusal or client.name in ("cpp", "proton-blocking")
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "words", "error"),
+    [
+        ("alice", "wrong", ("send", "private", "x"), "JMSSecuritySaslException"),  # one of the others
+        ("mallory", None, ("send", "private", "x"), "JMSSecurityException"),
+        ("bob", None, ("send", "private", "x"), "JMSSecurityException"),
+        ("bob", None, ("relay", "private", "x"), "JMSSecurityException"),
+        ("alice", None, ("receive", "private", "1"), "JMSSecurityException"),
+        ("bob", None, ("browse", "private"), "JMSSecurityException"),
+        ("alice", None, ("send", "elsewhere", "x"), "InvalidDestinationException"),
+        ("alice", None, ("receive", "elsewhere", "1"), "InvalidDestinationException"),
+        ("alice", None, ("relay", "elsewhere", "x"), "InvalidDestinationException"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_jms_makes_its_own_errors_of_what_it_is_told(
+    place: Place, clients: dict[str, Client], user: str, password: str | None, words: tuple[str, ...], error: str
+) -> None:
+    refusal = built("jms", clients).run(place.plain, user, *words, password=password).refusal
+    assert refusal.startswith(f"refused {error}: ")
+
+
+def test_whoever_may_not_make_temporary_queues_of_a_prefix_hears_so(
+    place: Place, clients: dict[str, Client], queue: str
+) -> None:
+    desk = built("jms", clients).told(WIRE_PREFIX="desk")
+    for action in ("request", "request-by-topic"):
+        refusal = desk.run(place.plain, "carol", action, queue, "anybody?").refusal
+        assert refusal.startswith("refused JMSSecurityException")
+        assert "CF-BUS-122" in refusal
+
+
+def test_whoever_does_not_wait_hears_of_each_message_why_it_is_refused(
+    place: Place, clients: dict[str, Client]
+) -> None:
+    said = built("jms", clients).run(place.plain, "bob", "complete", "private", "one", "two").succeeded().said
+    assert [line.split(":")[:2] for line in said[:2]] == [
+        [f"failed {text}", " JMSSecurityException"] for text in ("one", "two")
+    ]
+    assert all("CF-BUS-020" in line for line in said[:2])
+    assert said[2:] == ("closed",)
 
 
 def test_a_selector_that_is_none_is_told(place: Place, client: Client, queue: str) -> None:

@@ -75,6 +75,10 @@ def test_clients_of_two_makes_share_one_subscription(place: Place, clients: dict
     assert sorted(got) == ["one", "three", "two"]
 
 
+def test_jms_is_without_what_it_publishes_itself_where_it_wants_to_be(place: Place, jms: Client, space: str) -> None:
+    assert jms.run(place.plain, "alice", "quiet", space, "mine", "theirs").messages == ["theirs"]
+
+
 def test_jms_is_told_that_there_is_no_such_subscription(place: Place, jms: Client, space: str) -> None:
     client = jms.told(WIRE_CLIENT_ID="jms-desk-4")
     refusal = client.run(place.plain, "alice", "unsubscribe", space, "nothing").refusal

@@ -63,9 +63,11 @@ class Session(ManagedConnection):
         self.works_as = "door"
         self.cleaned = self.destroyed = 0
 
-    def take_part(self, unit: UnitOfWork) -> TransactionParticipant:
+    def take_part(self, unit: UnitOfWork) -> TransactionParticipant | None:
         if self.factory.refuses_units:
             raise LoginRefused(REFUSED)
+        if self.factory.has_a_branch_already:
+            return None
         return FakeParticipant(self.factory.resource, two_phase=True)
 
     def switch_identity(self, asserted: IdentityAssertion) -> None:
@@ -89,6 +91,7 @@ class Sessions(Factory):
         self.opened: list[Session] = []
         self.resource = FakeResource("jdbc/ledger")
         self.refuses_units = False
+        self.has_a_branch_already = False
 
     def create_managed_connection(
         self, subject: Subject | None, request: ConnectionRequestInfo | None
@@ -237,6 +240,33 @@ def test_one_that_can_not_take_part_is_not_kept(transactions: Transactions) -> N
             world.manager.allocate()
     assert world.lent == 0
     assert world.calls == []
+
+
+def test_one_whose_adapter_has_a_branch_already_is_none_of_its_own_and_stays_until_the_end(
+    transactions: Transactions,
+) -> None:
+    world = World(Capability.LOCAL_TRANSACTION)
+    world.factory.has_a_branch_already = True
+    last = FakeResource("jms/in")
+    with scope(ALICE), transactions.unit() as unit:
+        unit.enlist(FakeParticipant(last, two_phase=False))
+        first, second = world.manager.allocate(), world.manager.allocate()
+        assert first.physical is second.physical
+        first.close()
+        assert (world.lent, world.factory.opened[0].cleaned) == (1, 0)
+    assert (world.calls, last.calls) == ([], ["commit:one-phase"])
+    assert (world.lent, world.factory.opened[0].cleaned) == (0, 1)
+
+
+def test_such_a_one_that_is_lost_lets_the_unit_only_be_rolled_back(transactions: Transactions) -> None:
+    world = World(Capability.LOCAL_TRANSACTION)
+    world.factory.has_a_branch_already = True
+    with scope(ALICE):
+        unit = transactions.begin()
+        world.manager.allocate().invalidate()
+        assert unit.rollback_only
+        transactions.rollback()
+    assert (world.lent, world.factory.opened[0].destroyed) == (0, 1)
 
 
 def test_a_caller_who_has_left_gets_none(transactions: Transactions) -> None:

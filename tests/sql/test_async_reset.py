@@ -1,4 +1,4 @@
-"""Taking a session back without waiting for it, on asyncio: the same promises as for threads (TRUST-3)."""
+"""Taking a session back on asyncio: the same promises as for threads (TRUST-3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from support_attacks import ATTACKS, Attack, Verdict
 from support_sql import Database, MakeReference, Reference
 
 from connector import Secret
-from connector.errors import ConnectionFailed
 from connector_sql import postgresql_role
 
 pytestmark = pytest.mark.postgresql
@@ -47,11 +46,11 @@ def on_loop(reference: Reference, scene: Callable[[], Coroutine[Any, Any, None]]
     run(with_close())
 
 
-def test_nobody_waits_for_the_reset(ledger: Reference) -> None:
+def test_a_session_is_taken_back_on_return(ledger: Reference) -> None:
     async def scene() -> None:
         process = await work(ledger, "alice")
-        assert free_connection(ledger).within.is_resetting
         assert await work(ledger, "bob") == process
+        assert await free_connection(ledger).validate()
 
     on_loop(ledger, scene)
 
@@ -61,55 +60,46 @@ def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(
 ) -> None:
     async def scene() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(postgresql_role, "RESET", "SELECT 1/0")
+            patched.setattr(postgresql_role, "reset_beside_others", lambda _version: "SELECT 1/0")
             process = await work(ledger, "alice")
-        assert await work(ledger, "bob") != process
-        assert ledger.async_count == 1
-
-    on_loop(ledger, scene)
-
-
-def test_a_connection_that_died_while_it_was_taken_back_is_replaced(ledger: Reference, database: Database) -> None:
-    async def scene() -> None:
-        process = await work(ledger, "alice")
-        database.end_all_backends()
+        assert ledger.async_count == 0
         assert await work(ledger, "bob") != process
 
     on_loop(ledger, scene)
 
 
-def test_validation_finishes_the_reset_or_finds_that_it_failed(
+def test_a_server_that_is_newer_than_this_is_told_to_discard_all(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: "")
+
     async def scene() -> None:
-        await work(ledger, "alice")
-        physical = free_connection(ledger)
-        assert await physical.validate()
-        assert not physical.within.is_resetting
-        monkeypatch.setattr(postgresql_role, "RESET", "SELECT 1/0")
-        await work(ledger, "alice")
-        assert await physical.validate() is False
+        process = await work(ledger, "alice")
+        with ledger.called_by("bob") as connections:
+            async with connections.get_async_connection() as connection:
+                assert tuple((await connection.execute(WHO)).one()) == ("bob", process)
+                assert (await connection.execute(text("SHOW statement_timeout"))).scalar_one() == "0"
 
     on_loop(ledger, scene)
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_lease_without_a_caller_begins_after_the_reset(
-    ledger: Reference, make_reference: MakeReference, marker: Secret, monkeypatch: pytest.MonkeyPatch, broken: bool
+def test_a_connection_that_died_while_it_was_free_is_found_by_validation(ledger: Reference, database: Database) -> None:
+    async def scene() -> None:
+        await work(ledger, "alice")
+        database.end_all_backends()
+        assert await free_connection(ledger).validate() is False
+
+    on_loop(ledger, scene)
+
+
+def test_a_lease_without_a_caller_has_nothing_of_the_one_before(
+    ledger: Reference, make_reference: MakeReference, marker: Secret
 ) -> None:
     direct = make_reference(properties={}, trusted=("ledger_pool", marker), shares=ledger, name="direct")
     direct.caller = ""
 
     async def scene() -> None:
-        with monkeypatch.context() as patched:
-            if broken:
-                patched.setattr(postgresql_role, "RESET", "SELECT 1/0")
-            process = await work(ledger, "alice")
-        if broken:
-            with pytest.raises(ConnectionFailed) as refused:
-                await direct.connections.get_async_connection()
-            assert refused.value.code == "CF-SQL-024"
-            return
+        process = await work(ledger, "alice")
         async with direct.connections.get_async_connection() as connection:
             assert tuple((await connection.execute(WHO)).one()) == ("ledger_pool", process)
             assert (await connection.execute(text("SHOW statement_timeout"))).scalar_one() == "0"

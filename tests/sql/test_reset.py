@@ -1,4 +1,4 @@
-"""A session is taken back without anybody waiting for it; nobody gets it before that is known to be done (TRUST-3)."""
+"""A session is taken back in the round trip that ends its transaction; nobody gets it before that is done (TRUST-3)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from sqlalchemy import text
 from support_sql import Database, MakeReference, Reference
 
 from connector import Secret
-from connector.errors import ConfigError, ConnectionFailed
+from connector.errors import ConfigError
 from connector_sql import postgresql_role
 from connector_sql.managed_connection import SqlManagedConnection
+from connector_sql.postgresql_reset import reset_beside_others
+from connector_sql.postgresql_wire import Wire
 
 pytestmark = pytest.mark.postgresql
 
@@ -45,92 +47,148 @@ def direct(ledger: Reference, make_reference: MakeReference, marker: Secret) -> 
     return reference
 
 
-def break_the_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql_role, "RESET", "SELECT 1/0")
+@pytest.fixture
+def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is sent to take identities and to give them back, round trip by round trip."""
+    sent: list[str] = []
+
+    def noted(method: Any) -> Any:
+        def exchange(wire: Wire, statements: str) -> Any:
+            sent.append(statements)
+            return method(wire, statements)
+
+        return exchange
+
+    for name in ("exchange", "several"):
+        monkeypatch.setattr(Wire, name, noted(getattr(Wire, name)))
+    return sent
 
 
-def test_nobody_waits_for_the_reset(ledger: Reference) -> None:
+def reset_by(monkeypatch: pytest.MonkeyPatch, statements: str) -> None:
+    """Connections that are opened from now on are taken back by other statements; none: by DISCARD ALL."""
+    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: statements)
+
+
+@pytest.mark.parametrize("end", ["", "SELECT 1", "SELECT 1/0"], ids=["no transaction", "an open one", "a failed one"])
+def test_a_caller_costs_one_round_trip_before_and_one_after(ledger: Reference, exchanges: list[str], end: str) -> None:
+    process = work(ledger, "alice")
+    exchanges.clear()
+
+    with ledger.called_by("bob") as connections, closing(connections.engine.raw_connection()) as raw:
+        cursor = raw.cursor()
+        if end.endswith("0"):
+            with pytest.raises(Exception, match="division by zero"):
+                cursor.execute(end)
+        elif end:
+            cursor.execute(end)
+
+    assert len(exchanges) == 2
+    assert work(ledger, "alice") == process
+
+
+def test_a_server_that_is_newer_than_this_is_told_to_discard_all(
+    ledger: Reference, exchanges: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_by(monkeypatch, "")
     process = work(ledger, "alice")
 
-    physical = free_connection(ledger)
-    assert physical.is_resetting
-    assert work(ledger, "bob") == process
-    physical.finish_reset()
-    assert not physical.is_resetting
+    assert exchanges[-1] == "DISCARD ALL"
+    with ledger.called_by("bob") as connections, connections.get_connection() as connection:
+        assert tuple(connection.execute(WHO).one()) == ("bob", process)
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "0"
+
+
+@pytest.mark.parametrize(("version", "known"), [(100023, True), (180004, True), (189999, True), (190000, False)])
+def test_which_servers_are_known(version: int, known: bool) -> None:
+    assert bool(reset_beside_others(version)) is known
+
+
+LEFT_BEHIND = {
+    "a read-only session": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    "no schema to look in": "SET search_path TO ''",
+    "the value of a sequence": "SELECT nextval('pg_temp.counted')",
+    "a channel": "LISTEN gossip",
+    "an open cursor": "DECLARE kept CURSOR WITH HOLD FOR SELECT 1",
+    "another encoding": "SET client_encoding TO 'LATIN1'",
+}
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["known", "newer"])
+@pytest.mark.parametrize("statement", LEFT_BEHIND.values(), ids=LEFT_BEHIND.keys())
+def test_whatever_is_left_behind_is_taken_back(
+    ledger: Reference, statement: str, newer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = text(
+        "SELECT (SELECT count(*) FROM pg_cursors) + (SELECT count(*) FROM pg_listening_channels()) + (SELECT count(*)"
+        " FROM pg_prepared_statements) + (SELECT count(*) FROM pg_class WHERE relname = 'counted'),"
+        " (SELECT string_agg(name || setting, ',' ORDER BY name) FROM pg_settings WHERE source = 'session'),"
+        " pg_backend_pid()"
+    )
+    if newer:
+        reset_by(monkeypatch, "")
+    with ledger.called_by("bob") as connections, connections.get_connection() as connection:
+        before = connection.execute(state).one()
+    with ledger.connections.get_connection() as connection:
+        connection.execute(text("CREATE TEMPORARY SEQUENCE counted"))
+        connection.execute(text(statement))
+        connection.commit()
+        connection.execute(text("SELECT 1"))
+    with ledger.called_by("bob") as connections, connections.get_connection() as connection:
+        assert connection.execute(state).one() == before
 
 
 def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        break_the_reset(patched)
+        reset_by(patched, "SELECT 1/0")
         process = work(ledger, "alice")
 
-    assert work(ledger, "bob") != process  # replaced, without bob noticing
-    assert ledger.physical_count == 1
+    assert ledger.physical_count == 0
+    assert work(ledger, "bob") != process
+
+
+def test_an_escape_is_reported_also_where_its_sql_has_the_reset_fail(
+    ledger: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_by(monkeypatch, "SELECT 1/0")
+    with ledger.connections.get_connection() as connection:
+        connection.execute(text("SET ROLE bob"))
+
+    assert ledger.physical_count == 0
+    assert [event.reason for event in ledger.audit.events] == ["CF-SQL-032"]
 
 
 def test_notifications_that_come_with_the_answer_are_not_the_next_callers(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched, closing(ledger.connections.engine.raw_connection()) as raw:
-        patched.setattr(postgresql_role, "RESET", "NOTIFY gossip, 'late'")
+    reset_by(monkeypatch, "NOTIFY gossip, 'late'; " + reset_beside_others(180000))
+    with closing(ledger.connections.engine.raw_connection()) as raw:
         driver: Any = raw.driver_connection
         driver.autocommit = True
         driver.execute("LISTEN gossip")
-        raw.close()
     with ledger.called_by("bob") as connections, closing(connections.engine.raw_connection()) as raw:
         driver = raw.driver_connection
         driver.execute("SELECT 1")
         assert list(driver.notifies(timeout=0)) == []
-
-
-def test_a_connection_that_died_while_it_was_taken_back_is_replaced(ledger: Reference, database: Database) -> None:
-    process = work(ledger, "alice")
-    database.end_all_backends()
-
-    assert work(ledger, "bob") != process
     assert ledger.physical_count == 1
 
 
-def test_a_server_that_is_gone_is_said_to_be(ledger: Reference) -> None:
-    work(ledger, "alice")
-    physical = free_connection(ledger)
-    physical.record.driver_connection.pgconn.finish()
-
-    with pytest.raises(ConnectionFailed) as failed:
-        physical.finish_reset()
-    assert failed.value.code == "CF-SQL-024"
-
-
-def test_validation_finishes_the_reset_first(ledger: Reference) -> None:
-    work(ledger, "alice")
-
-    physical = free_connection(ledger)
-    assert physical.validate()
-    assert not physical.is_resetting
-
-
-def test_validation_finds_a_refused_reset(ledger: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_the_reset(monkeypatch)
-    work(ledger, "alice")
-
-    assert free_connection(ledger).validate() is False
-
-
-def test_validation_finds_a_connection_that_died(ledger: Reference, database: Database) -> None:
-    work(ledger, "alice")
-    database.end_all_backends()
-
-    assert free_connection(ledger).validate() is False
-
-
-def test_a_connection_can_be_destroyed_in_the_middle_of_it(ledger: Reference, database: Database) -> None:
-    process = work(ledger, "alice")
-    ledger.pool.purge()
+def test_a_connection_that_died_while_it_was_lent_is_replaced(ledger: Reference, database: Database) -> None:
+    with ledger.connections.get_connection() as connection:
+        _, process = connection.execute(WHO).one()
+        database.end_all_backends()
 
     assert ledger.physical_count == 0
     assert work(ledger, "bob") != process
+
+
+def test_a_connection_that_died_while_it_was_free_is_found_by_validation(ledger: Reference, database: Database) -> None:
+    work(ledger, "alice")
+    assert free_connection(ledger).validate()
+    database.end_all_backends()
+
+    assert free_connection(ledger).validate() is False
 
 
 def test_a_clean_up_that_comes_twice_does_no_harm(ledger: Reference) -> None:
@@ -140,13 +198,13 @@ def test_a_clean_up_that_comes_twice_does_no_harm(ledger: Reference) -> None:
     assert work(ledger, "bob") == process
 
 
-def test_the_system_is_asked_who_it_is_only_after_the_reset(ledger: Reference) -> None:
+def test_a_free_connection_is_the_login_roles(ledger: Reference) -> None:
     work(ledger, "alice")
 
     assert free_connection(ledger).describe().user == "ledger_pool"
 
 
-def test_a_lease_without_a_caller_begins_after_the_reset(ledger: Reference, direct: Reference) -> None:
+def test_a_lease_without_a_caller_has_nothing_of_the_one_before(ledger: Reference, direct: Reference) -> None:
     process = work(ledger, "alice")
 
     with direct.connections.get_connection() as connection:
@@ -155,19 +213,6 @@ def test_a_lease_without_a_caller_begins_after_the_reset(ledger: Reference, dire
     work(ledger, "alice")
     with closing(direct.connections.engine.raw_connection()) as raw:
         raw.driver_connection.autocommit = True  # type: ignore[union-attr]  # psycopg's; refused on a busy connection
-
-
-def test_a_lease_without_a_caller_is_refused_where_the_reset_was(
-    ledger: Reference, direct: Reference, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        break_the_reset(patched)
-        work(ledger, "alice")
-
-    with pytest.raises(ConnectionFailed) as refused:
-        direct.connections.get_connection()
-    assert refused.value.code == "CF-SQL-024"
-    assert ledger.physical_count == 0
 
 
 def test_an_interrupted_switch_costs_the_connection(ledger: Reference, monkeypatch: pytest.MonkeyPatch) -> None:

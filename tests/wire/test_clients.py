@@ -100,6 +100,24 @@ def test_without_receiver_or_browser_role_the_link_is_refused(running: Wire, bro
         running.connect("alice").create_receiver("private", options=Copy() if browse else None)
 
 
+@pytest.mark.parametrize("selector", ["JMSPriority > 3", "= nothing ="], ids=["a selector", "one that is none"])
+@pytest.mark.parametrize(("browse", "code"), [(False, "CF-BUS-021"), (True, "CF-BUS-022")])
+def test_rights_come_before_selectors(running: Wire, browse: bool, code: str, selector: str) -> None:
+    from proton.reactor import Copy, Selector
+
+    options = [Selector(selector), *([Copy()] if browse else [])]
+    with pytest.raises(LinkDetached, match=code):
+        running.connect("alice").create_receiver("private", options=options)
+
+
+def test_of_a_topic_space_as_well(tmp_path: Path) -> None:
+    from proton.reactor import Selector
+
+    news = '[buses.weather.destinations.news]\ntype = "topic-space"\ninherit_defaults = false\n'
+    with wire(tmp_path, extra=news) as running, pytest.raises(LinkDetached, match="CF-BUS-021"):
+        running.connect("alice").create_receiver("news", options=Selector("= nothing ="))
+
+
 def test_an_unknown_destination_is_not_found(running: Wire) -> None:
     client = running.connect("alice")
     for attempt in (client.create_sender, client.create_receiver):
@@ -111,12 +129,33 @@ def test_an_unknown_destination_is_not_found(running: Wire) -> None:
 def test_on_an_anonymous_relay_each_message_is_checked_and_the_link_lives_on(running: Wire) -> None:
     relay = running.connect("bob").create_sender(None)
     relay.send(Message(body="fine", address="requests"))
-    for address in ("private", "nowhere", None):
-        with pytest.raises(SendException):
-            relay.send(Message(body="refused", address=address))
+    for address, condition, code in (
+        ("private", "amqp:unauthorized-access", "CF-BUS-020"),
+        ("nowhere", "amqp:not-found", "CF-BUS-030"),
+        ("requests/nothing", "amqp:not-found", "CF-BUS-030"),
+        (None, "amqp:precondition-failed", "CF-BUS-153"),
+        ("", "amqp:precondition-failed", "CF-BUS-153"),
+    ):
+        assert code in rejection(relay, Message(body="refused", address=address), condition)
     relay.send(Message(body="fine again", address="requests"))
     client = running.connect("alice")
     assert [receive(client, "requests").body for _ in range(2)] == ["fine", "fine again"]
+
+
+def test_to_say_whom_a_message_is_from_is_not_needed_and_its_receiver_is_told_by_the_server(running: Wire) -> None:
+    running.connect("alice").create_sender("requests").send(Message(body="x"))
+    told = receive(running.connect("bob"), "requests").instructions
+    named = {str(name): value for name, value in told.items()}
+    assert (named["x-opt-connector-user"], named["x-opt-connector-realm"]) == ("alice", "weather")
+
+
+def rejection(sender: Any, message: Message, condition: str) -> str:
+    """Why a message is rejected; fails the test where it is not, or as something else."""
+    delivery = sender.link.send(message)
+    sender.connection.wait(lambda: delivery.settled, timeout=10)
+    assert delivery.remote_state == delivery.REJECTED
+    assert delivery.remote.condition.name == condition
+    return str(delivery.remote.condition.description)
 
 
 def test_a_full_destination_refuses_a_message_and_the_link_lives_on(running: Wire) -> None:
@@ -133,8 +172,7 @@ def test_a_full_destination_refuses_a_message_and_the_link_lives_on(running: Wir
 
 def test_a_forged_sender_is_refused(running: Wire) -> None:
     sender = running.connect("alice").create_sender("requests")
-    with pytest.raises(SendException):
-        sender.send(Message(body="I am bob", user_id=b"bob"))
+    assert "CF-BUS-152" in rejection(sender, Message(body="I am bob", user_id=b"bob"), "amqp:unauthorized-access")
     sender.send(Message(body="I am alice", user_id=b"alice"))
     assert receive(running.connect("bob"), "requests").body == "I am alice"
 

@@ -182,8 +182,10 @@ def test_one_byte_more_than_that_is_refused_and_the_link_lives_on(shared: Wire) 
     client = shared.connect("alice")
     client.timeout = 120
     sender = client.create_sender("requests")
-    with pytest.raises(SendException):
-        sender.send(Message(body=b"\x01" * (100 * 1024 * 1024)))
+    delivery = sender.link.send(Message(body=b"\x01" * (100 * 1024 * 1024)))
+    client.wait(lambda: delivery.settled, timeout=120)
+    assert delivery.remote.condition.name == "amqp:resource-limit-exceeded"
+    assert "CF-BUS-154" in delivery.remote.condition.description
     sender.send(Message(body="small"))
     assert receive(shared.connect("bob"), "requests").body == "small"
 
@@ -193,8 +195,10 @@ def test_what_is_held_in_memory_over_all_clients_has_a_limit(tmp_path: Path) -> 
     with wire(tmp_path, extra=extra) as running:
         sender = running.connect("alice", chain="Small").create_sender("requests")
         for _ in range(3):  # each is free again with its answer
-            with pytest.raises(SendException):
-                sender.send(Message(body=b"x" * 70000))
+            delivery = sender.link.send(Message(body=b"x" * 70000))
+            sender.connection.wait(lambda delivery=delivery: delivery.settled, timeout=10)
+            assert delivery.remote.condition.name == "amqp:resource-limit-exceeded"
+            assert "CF-BUS-304" in delivery.remote.condition.description
             sender.send(Message(body=b"x" * 60000))
         assert running.bus.engine.destinations.get("requests").queue.counts() == (3, 0)
 
@@ -250,6 +254,34 @@ def test_a_selector_takes_what_matches_and_leaves_the_rest(running: Wire) -> Non
     client = running.connect("bob")
     assert [receive(client, "requests", options=Selector("day = 'Tue'")).body for _ in range(2)] == ["Tue", "Tue"]
     assert [receive(client, "requests").body for _ in range(2)] == ["Mon", "Mon"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "wanted"),
+    [
+        ("JMSMessageID = 'ID:1'", True),
+        ("JMSCorrelationID = 'C1'", True),
+        ("JMSType = 'forecast'", True),
+        ("JMSPriority = 7", True),
+        ("JMSDeliveryMode = 'PERSISTENT'", True),
+        ("JMSXGroupID = 'north'", True),
+        ("JMSXDeliveryCount = 1", True),
+        ("JMSTimestamp > 0", True),
+        ("JMSType = 'question'", False),
+        ("JMSDeliveryMode = 'NON_PERSISTENT'", False),
+        ("JMSXDeliveryCount = 2", False),
+    ],
+)
+def test_a_selector_asks_for_headers_by_the_names_that_jms_gives_them(
+    running: Wire, selector: str, wanted: bool
+) -> None:
+    message = Message(body="x", id="ID:1", correlation_id="C1", subject="forecast", priority=7, durable=True)
+    message.group_id = "north"
+    running.connect("alice").create_sender("requests").send(message)
+    receiver = running.connect("bob").create_receiver("requests", credit=0, options=Selector(selector))
+    receiver.link.drain(1)
+    receiver.connection.wait(lambda: receiver.link.credit == 0, timeout=10)
+    assert receiver.fetcher.has_message == int(wanted)
 
 
 def test_a_selector_waits_for_what_is_yet_to_come(running: Wire) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,39 @@ def test_a_sender_loses_its_link_and_keeps_its_connection(running: Wire) -> None
     client.create_sender("requests").send(Message(body="elsewhere I still can"))
 
 
+@pytest.mark.parametrize(("role", "user"), [(Role.SENDER, "alice"), (Role.RECEIVER, "bob"), (Role.BROWSER, "carol")])
+def test_within_a_second_the_link_has_gone_with_the_reason(running: Wire, role: Role, user: str) -> None:
+    client, before = running.connect(user), running.bus.settings
+    took: list[float] = []
+    while not took or (min(took) >= 1 and len(took) < 3):  # a machine that is busy with other things gets three tries
+        running.bus.reconfigure(before)
+        if role is Role.SENDER:
+            client.create_sender("private", name=f"try {len(took)}")
+        else:
+            options = Copy() if role is Role.BROWSER else None
+            client.create_receiver("private", credit=5, name=f"try {len(took)}", options=options)
+        began = time.monotonic()
+        revoke(running, role, user)
+        with pytest.raises(LinkDetached) as ended:
+            client.wait(lambda: False, timeout=10)
+        took.append(time.monotonic() - began)
+        assert ended.value.condition == "amqp:unauthorized-access"
+    assert min(took) < 1
+
+
+def test_on_an_anonymous_relay_it_counts_from_the_next_message_on_and_the_link_lives(running: Wire) -> None:
+    client = running.connect("alice")
+    relay = client.create_sender(None)
+    relay.send(Message(body="while I could", address="private"))
+    revoke(running, Role.SENDER, "alice")
+    delivery = relay.link.send(Message(body="too late", address="private"))
+    client.wait(lambda: delivery.settled, timeout=10)
+    assert delivery.remote.condition.name == "amqp:unauthorized-access"
+    assert "CF-BUS-020" in delivery.remote.condition.description
+    relay.send(Message(body="elsewhere I still can", address="requests"))
+    assert running.bus.engine.destinations.get("private").queue.counts() == (1, 0)
+
+
 def test_a_receiver_loses_its_link_and_what_it_had_goes_back(running: Wire) -> None:
     running.connect("alice").create_sender("private").send(Message(body="taken back"))
     client = running.connect("bob")
@@ -88,6 +122,24 @@ def test_a_right_that_goes_between_a_send_and_its_commit_undoes_the_transaction(
     revoke(running, Role.SENDER, "alice")
     assert coordinator.discharge(unit) == "amqp:transaction:rollback"
     assert running.bus.engine.destinations.get("private").queue.counts() == (0, 0)
+
+
+def test_a_receivers_right_that_goes_before_the_commit_undoes_the_transaction_and_nothing_is_lost(
+    running: Wire,
+) -> None:
+    running.connect("alice").create_sender("private").send(Message(body="kept"))
+    client = running.connect("bob")
+    coordinator, receiver = Coordinator(client), client.create_receiver("private", credit=1)
+    sender = client.create_sender("requests")
+    unit = coordinator.declare()
+    assert receiver.receive(timeout=10).body == "kept"
+    coordinator.settle(receiver, unit)
+    coordinator.send(sender, Message(body="never"), unit)
+    revoke(running, Role.RECEIVER, "bob")
+    ends(client, "CF-BUS-021")
+    assert coordinator.discharge(unit) == "amqp:transaction:rollback"
+    assert running.bus.engine.destinations.get("private").queue.counts() == (1, 0)
+    assert running.bus.engine.destinations.get("requests").queue.counts() == (0, 0)
 
 
 def test_without_the_connector_role_the_connection_ends(running: Wire) -> None:

@@ -67,7 +67,34 @@ def test_an_id_is_free_again_when_its_client_has_gone(running: Wire) -> None:
 )
 def test_nobody_else_is_kept_out(running: Wire, other: dict[str, Any]) -> None:
     connect(running, "till")
-    connect(running, **{"client_id": "till"} | other)
+    wanted: dict[str, Any] = {"client_id": "till", **other}
+    connect(running, **wanted)
+
+
+def figures(running: Wire) -> dict[str, float]:
+    """Of the chain: who was let in and who was not, by why."""
+    return {
+        str(each.attributes.get("reason", each.name)): each.value
+        for each in running.listeners.measurements()
+        if each.attributes["messaging.chain"] == "InboundBasicMessaging"
+    }
+
+
+def test_whoever_is_refused_for_its_id_counts_as_refused_and_not_as_let_in(running: Wire) -> None:
+    connect(running, "till")
+    for _ in range(2):
+        with pytest.raises(ConnectionException, match="CF-BUS-500"):
+            connect(running, "till")
+    counted = figures(running)
+    assert (counted["messaging.chain.accepted"], counted["client-id"]) == (1, 2)
+
+
+def test_an_id_is_free_at_once_where_something_else_stood_against_its_client(tmp_path: Path) -> None:
+    with wire(tmp_path, extra="[chains.One]\nport = 0\nmax_user_connections = 1\n") as running:
+        connect(running, "other", chain="One")
+        with pytest.raises(ConnectionException, match="CF-BUS-305"):
+            connect(running, "till", chain="One")
+        connect(running, "till")
 
 
 def test_whoever_was_refused_takes_nothing_along(running: Wire) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.amqp
 
 require_proton()
 from proton import Message, Terminus, symbol  # noqa: E402
-from proton.reactor import Container, ReceiverOption, Selector  # noqa: E402
+from proton.reactor import Container, ReceiverOption, Selector, SenderOption  # noqa: E402
 from proton.utils import BlockingReceiver, LinkDetached  # noqa: E402
 
 TOPICS = """
@@ -203,6 +203,69 @@ def test_links_share_a_subscription_and_each_message_goes_to_one_of_them(running
     assert subscriptions(running) == ["ours"]
 
 
+@pytest.mark.parametrize(
+    ("names", "capabilities", "durable", "known"),
+    [
+        (("ours", "ours|2"), ("shared",), True, "office:ours"),
+        (("ours|global", "ours|global2"), ("shared", "global"), True, "ours"),
+        (("ours|volatile1", "ours|volatile2"), ("shared",), False, "office:ours"),
+        (("ours|global-volatile1", "ours|global-volatile2"), ("shared", "global"), False, "ours"),
+    ],
+    ids=["durable", "durable, global", "volatile", "volatile, global"],
+)
+def test_links_share_by_the_names_that_jms_clients_give_them(
+    running: Wire, names: tuple[str, str], capabilities: tuple[str, ...], durable: bool, known: str
+) -> None:
+    options = [With(*capabilities), *([Durable()] if durable else [])]
+    client = connect(running, "bob", "office")
+    first, second = (client.create_receiver("news", name=name, credit=1, options=options) for name in names)
+    publish(running, *"abcd")  # as many as both have given credit for: this library gives it twice
+    assert sorted(body for each in (first, second) for body in bodies(each, 2)) == [*"abcd"]
+    assert subscriptions(running) == [known]
+    for each in (first, second):
+        if durable:
+            answered: list[Any] = []
+            each.fetcher.on_link_remote_detach = answered.append
+            each.link.detach()
+            client.wait(lambda answered=answered: bool(answered), timeout=10)
+        else:
+            each.close()
+    if durable:
+        publish(running, "later")
+        again = client.create_receiver("news", name=names[0], credit=1, options=options)
+        assert bodies(again, 1) == ["later"]
+    else:
+        assert gone(running, client)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("other", ["news/else", "a selector"])
+def test_whoever_wants_to_share_something_else_under_that_name_is_refused(
+    running: Wire, durable: bool, other: str
+) -> None:
+    options = [With("shared"), *([Durable()] if durable else [])]
+    client = connect(running, "bob", "office")
+    first = client.create_receiver("news/sports", name="ours", credit=1, options=options)
+    address = "news/sports" if other == "a selector" else other
+    narrowed = [Selector("JMSPriority > 6")] if other == "a selector" else []
+    with pytest.raises(LinkDetached, match="CF-BUS-189") as refused:
+        client.create_receiver(address, name="ours|2", options=[*options, *narrowed])
+    assert refused.value.condition == "amqp:precondition-failed"
+    publish(running, "goes on", topic="sports")
+    assert bodies(first, 1) == ["goes on"]
+
+
+def test_a_durable_subscription_that_says_copy_is_a_subscription_and_no_browsing(running: Wire) -> None:
+    from proton.reactor import Copy
+
+    options = [Durable(), Copy()]
+    client = connect(running, "bob", "office")
+    client.create_receiver("news", name="daily", options=options).connection.close()
+    publish(running, "one")
+    client = connect(running, "bob", "office")
+    assert bodies(client.create_receiver("news", name="daily", credit=5, options=options), 1) == ["one"]
+
+
 def test_a_temporary_topic_is_its_connections_own(running: Wire) -> None:
     client = running.connect("alice")
     receiver = client.create_receiver(None, dynamic=True, credit=5, options=With("temporary-topic"))
@@ -219,10 +282,73 @@ def test_a_temporary_queue_with_a_prefix_asks_for_the_creator_role(running: Wire
     address = receiver.link.remote_source.address
     running.connect("bob").create_sender(address).send(Message(body="for alice"))
     assert bodies(receiver, 1) == ["for alice"]
-    with pytest.raises(LinkDetached, match="CF-BUS-122"):
-        running.connect("carol").create_receiver(None, dynamic=True, options=With("temporary-queue", prefix="ours"))
     with pytest.raises(LinkDetached, match="CF-BUS-123"):
         running.connect("carol").create_sender(address)
+
+
+class DynamicTarget(SenderOption):
+    """As JMS clients ask for a temporary destination: by a sending link, which is what it lives as long as."""
+
+    def __init__(self, capability: str, prefix: str | None = None) -> None:
+        self._capability = capability
+        self._prefix = prefix
+
+    def apply(self, sender: Any) -> None:
+        sender.target.dynamic = True
+        sender.target.capabilities.put_object(symbol(self._capability))
+        if self._prefix is not None:
+            sender.target.properties.put_object({symbol("x-opt-prefix"): self._prefix})
+
+
+@pytest.mark.parametrize("kind", ["temporary-queue", "temporary-topic"])
+@pytest.mark.parametrize("end", ["sending", "receiving"])
+def test_without_the_creator_role_the_link_is_refused_and_its_session_and_connection_go_on(
+    running: Wire, kind: str, end: str
+) -> None:
+    client = running.connect("carol")
+    session = client.conn.session()
+    session.open()
+    working = client.container.create_sender(session, "requests", name="before")
+    if end == "sending":
+        link = client.container.create_sender(session, None, name="tmp", options=DynamicTarget(kind, "ours"))
+    else:
+        link = client.container.create_receiver(
+            session, None, name="tmp", dynamic=True, options=With(kind, prefix="ours")
+        )
+    with pytest.raises(LinkDetached, match="CF-BUS-122") as refused:
+        client.wait(lambda: False, timeout=10)
+    assert refused.value.condition == "amqp:unauthorized-access"
+    refused_end = link.remote_target if end == "sending" else link.remote_source
+    assert refused_end.type == Terminus.UNSPECIFIED
+    delivery = working.send(Message(body="the session goes on"))
+    client.wait(lambda: delivery.settled, timeout=10)
+    after = client.container.create_sender(session, "requests", name="after")
+    client.wait(lambda: bool(after.state & after.REMOTE_ACTIVE), timeout=10)
+    assert session.state & session.REMOTE_ACTIVE
+    client.create_sender("requests").send(Message(body="and the connection"))
+
+
+def test_a_prefix_may_be_said_once_for_the_whole_connection(running: Wire) -> None:
+    said = {symbol("temp-prefix"): "ours"}
+    for own in (None, "ours"):
+        with pytest.raises(LinkDetached, match="CF-BUS-122"):
+            running.connect("carol", properties=said).create_receiver(
+                None, dynamic=True, options=With("temporary-queue", prefix=own)
+            )
+    replies = running.connect("alice", properties=said).create_receiver(None, dynamic=True, credit=5)
+    running.connect("bob").create_sender(replies.link.remote_source.address).send(Message(body="for alice"))
+    assert bodies(replies, 1) == ["for alice"]
+    with pytest.raises(LinkDetached, match="CF-BUS-123"):
+        running.connect("carol").create_sender(replies.link.remote_source.address)
+
+
+def test_a_node_lives_as_long_as_the_link_that_asked_for_it(running: Wire) -> None:
+    client = running.connect("alice")
+    making = client.create_sender(None, name="making", options=DynamicTarget("temporary-queue"))
+    address = making.link.remote_target.address
+    client.create_receiver(address, credit=1)
+    making.close()
+    assert running.bus.engine.destinations.temporary(address) is None
 
 
 def test_a_subscriber_who_loses_the_right_loses_the_link(running: Wire) -> None:

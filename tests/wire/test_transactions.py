@@ -204,6 +204,21 @@ def test_several_transactions_of_a_connection_are_kept_apart(running: Wire) -> N
     assert is_empty(running, "requests")
 
 
+def test_a_client_may_declare_the_next_one_behind_the_end_of_the_last_without_waiting(running: Wire) -> None:
+    client = running.connect("alice")
+    coordinator, sender = Coordinator(client), client.create_sender("requests")
+    first = coordinator.declare()
+    coordinator.send(sender, Message(body="first"), first)
+    ended, begun = coordinator.say("discharge", first, False), coordinator.say("declare", None)
+    client.wait(lambda: ended.settled and begun.settled, timeout=10)
+    assert ended.remote_state == ended.ACCEPTED
+    second = bytes(begun.remote.data[0])
+    coordinator.send(sender, Message(body="second"), second)
+    assert running.bus.engine.destinations.get("requests").queue.counts() == (1, 0)
+    assert coordinator.discharge(second) is None
+    assert running.bus.engine.destinations.get("requests").queue.counts() == (2, 0)
+
+
 def test_one_that_stays_open_for_too_long_is_undone_and_its_client_told(tmp_path: Path) -> None:
     extra = '[chains.Hasty]\nport = 0\ntransaction_timeout = "200ms"\n'
     with wire(tmp_path, extra=extra) as running:

@@ -128,7 +128,8 @@ def test_a_password_over_a_chain_in_plain_text_is_warned_of_by_chain_and_user_an
             running.connect("alice", "wr0ng", virtual_host="weather")
     warned = [record.getMessage() for record in caplog.records if "not protected" in record.getMessage()]
     assert len(warned) == 2  # once for each connection
-    assert all("user alice" in text and "chain InboundBasicMessaging" in text for text in warned)
+    assert all(text.startswith("CF-BUS-162: user alice ") for text in warned)
+    assert all("chain InboundBasicMessaging" in text and "Use a chain with TLS" in text for text in warned)
     assert "wr0ng" not in caplog.text
 
 

@@ -15,28 +15,43 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final, final
 
-from connector.errors import ConnectorError, MessagingError
+from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason
 from connector.spi import (
     ActivationHealth,
     Message,
     MessageEndpointFactory,
     Ordering,
     PasswordCredential,
+    TransactionService,
+    UnitOfWork,
     WorkManager,
 )
+from connector_amqp.answers import answered
 from connector_amqp.codec import encoded
+from connector_amqp.conversation import ENGINE
+from connector_amqp.coordinator import Coordinators
 from connector_amqp.delivery import Delivery
+from connector_amqp.delivery_branch import DeliveryBranch
 from connector_amqp.factory import Dialler
 from connector_amqp.failures import FailureCounts
 from connector_amqp.inlet import Arrived, Inlet
-from connector_amqp.managed import ENGINE, NO_ANSWER
 from connector_amqp.outlet import Outlet
 from connector_amqp.refusals import Condition
 from connector_amqp.settings import Subscription
 from connector_amqp.wire import Wire
 
+NO_TRANSACTED_DELIVERY = Reason(
+    "CF-AMQP-510",
+    "{resource} wants the deliveries to handler {application}:{activation} in transactions of its broker: {why}",
+    "Leave `transactions` out of its properties, or set it to false: messages are then settled after the commit of the "
+    "handler's unit of work, and may come again.",
+)
+
+#: Transacted deliveries at once: each may open some links, of which a connection can't have any number.
+MOST_TRANSACTED: Final = 50
 #: Seconds before a delivery that the work manager refused is offered again.
 REFUSAL_PAUSE: Final = 1.0
 #: Seconds that deliveries pause where a registry does not answer: the first time, and at most.
@@ -62,8 +77,8 @@ class Activation:
         stopped: Whether no delivery may begin any more.
         in_order: Whether an order is kept.
 
-    Mutable state: `_out`, deliveries whose message is not settled, changed under `_lock`; `_timers`, what waits, on the
-    loop only; `_held`, `_outages`.
+    Mutable state: `_coordinators`, where deliveries are in transactions; `_out`, deliveries whose message is not
+    settled, changed under `_lock`; `_timers`, what waits, on the loop only; `_held`, `_outages`.
     """
 
     def __init__(
@@ -73,8 +88,10 @@ class Activation:
         factory: MessageEndpointFactory,
         works: WorkManager,
         failures: FailureCounts,
+        transactions: TransactionService,
     ) -> None:
         self._dialler = dialler
+        self._transactions = transactions
         self.subscription = subscription
         self.factory = factory
         self.works = works
@@ -85,6 +102,7 @@ class Activation:
         self._wire: Wire | None = None
         self._inlet: Inlet | None = None
         self._relay: Outlet | None = None
+        self._coordinators: Coordinators | None = None
         self._lock = threading.Condition()
         self._out: set[Delivery] = set()
         self._timers: dict[Delivery, asyncio.TimerHandle] = {}
@@ -125,16 +143,29 @@ class Activation:
         inlet = Inlet(
             wire, self.subscription.destination, selector=self.subscription.selector, on_message=self._arrived
         )
-        seconds = self.subscription.broker.operation_timeout
-        try:
-            async with asyncio.timeout(seconds):
-                await inlet.open()
-        except TimeoutError:
-            what = f"subscribing to {self.subscription.destination}"
-            raise MessagingError(NO_ANSWER, broker=wire.broker, seconds=seconds, what=what) from None
+        limit = self.subscription.broker.operation_timeout
+        if self.factory.transacted and self.subscription.transactions is not False:
+            self._coordinators = await answered(lambda: self._coordinators_of(wire), wire, limit, "a transaction")
+        await answered(inlet.open, wire, limit, f"subscribing to {self.subscription.destination}")
         self._wire, self._inlet = wire, inlet
         inlet.on_end = self._on_end
-        inlet.want(self._places)
+        inlet.want(self._places if self._coordinators is None else min(self._places, MOST_TRANSACTED))
+
+    async def _coordinators_of(self, wire: Wire) -> Coordinators | None:
+        """The way to the broker's coordinator; None for one that has none, where that may be."""
+        coordinators = Coordinators(wire)
+        try:
+            await coordinators.get()
+        except ConnectionFailed:
+            raise
+        except ConnectorError as error:
+            factory, resource = self.factory, self.subscription.broker.resource
+            if self.subscription.transactions:
+                names = {"application": factory.application, "activation": factory.activation}
+                raise MessagingError(NO_TRANSACTED_DELIVERY, resource=resource, why=error.text, **names) from error
+            _LOG.warning("%s: messages are settled after the unit of work of their handler: %s", resource, error.text)
+            return None
+        return coordinators
 
     def stop(self, grace: float) -> bool:
         """No delivery begins after this; waits up to `grace` seconds for those under way, and answers whether they
@@ -219,35 +250,45 @@ class Activation:
         _LOG.warning("deliveries of %s pause for %.1f s, no attempt is counted: %s", self.source, seconds, outage)
         self._dialler.loop.soon(lambda: self._later(delivery, seconds, delivery.schedule))
 
+    def branch(self, arrived: Arrived) -> DeliveryBranch | None:
+        """A delivery's part in the unit of work of its handler; None where the message is settled after it."""
+        coordinators, inlet = self._coordinators, self._inlet
+        if coordinators is None or inlet is None:
+            return None
+        return DeliveryBranch(self._dialler.loop, self.subscription.broker, coordinators, inlet, arrived)
+
+    def current_unit(self) -> UnitOfWork | None:
+        """The unit of work in force on the running thread."""
+        return self._transactions.current()
+
+    def noted(self, unit: UnitOfWork, branch: DeliveryBranch) -> AbstractContextManager[None]:
+        """Let the handler's own connections to this broker take part in the delivery's transaction, in the block."""
+        return self._dialler.deliveries.noted(unit, branch)
+
     def reply(self, destination: str, message: Message) -> None:
         """Send a reply, as the user that the activation is signed on as. Blocks until the broker has accepted it.
 
         Raises what sending raises.
         """
-        data = encoded(message, destination)
-        self._dialler.loop.run(self._send(destination, data))
-
-    async def _send(self, destination: str, data: bytes) -> None:
-        wire = self._wire
+        data, wire = encoded(message, destination), self._wire
         assert wire is not None
-        seconds = self.subscription.broker.operation_timeout
+        limit = self.subscription.broker.operation_timeout
+        sending = answered(lambda: self._send(wire, destination, data), wire, limit, f"replying to {destination}")
+        self._dialler.loop.run(sending)
+
+    async def _send(self, wire: Wire, destination: str, data: bytes) -> None:
+        if wire.offers_relay:
+            if self._relay is None or not self._relay.stands:
+                self._relay = Outlet(wire, None)
+                await self._relay.open()
+            await self._relay.send(data)
+            return
+        outlet = Outlet(wire, destination)
+        await outlet.open()
         try:
-            async with asyncio.timeout(seconds):
-                if wire.offers_relay:
-                    if self._relay is None or not self._relay.stands:
-                        self._relay = Outlet(wire, None)
-                        await self._relay.open()
-                    await self._relay.send(data)
-                else:
-                    outlet = Outlet(wire, destination)
-                    await outlet.open()
-                    try:
-                        await outlet.send(data)
-                    finally:
-                        outlet.close()
-        except TimeoutError:
-            what = f"replying to {destination}"
-            raise MessagingError(NO_ANSWER, broker=wire.broker, seconds=seconds, what=what) from None
+            await outlet.send(data)
+        finally:
+            outlet.close()
 
     # --- on the loop --------------------------------------------------------------------------------------------------
 

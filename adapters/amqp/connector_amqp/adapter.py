@@ -14,6 +14,7 @@ from connector.spi import (
     BootstrapContext,
     MessageEndpointFactory,
     ResourceAdapter,
+    TransactionService,
     WorkManager,
 )
 from connector_amqp.activation import Activation
@@ -35,14 +36,15 @@ _LOG = logging.getLogger("connector_amqp")
 class AmqpResourceAdapter(ResourceAdapter):
     """Connects applications and handlers to AMQP 1.0 brokers. Safe to use from any thread once started.
 
-    Mutable state: `_dialler`, `_loop` and `_works`, set by `start` before anything else is asked; `_activations`,
-    changed under `_lock`.
+    Mutable state: `_dialler`, `_loop`, `_works` and `_transactions`, set by `start` before anything else is asked;
+    `_activations`, changed under `_lock`.
     """
 
     def __init__(self) -> None:
         self._dialler: Dialler | None = None
         self._loop: LoopThread | None = None
         self._works: WorkManager | None = None
+        self._transactions: TransactionService | None = None
         self._failures = FailureCounts()
         self._lock = threading.Lock()
         self._activations: dict[tuple[MessageEndpointFactory, ActivationSpec], Activation] = {}
@@ -52,6 +54,7 @@ class AmqpResourceAdapter(ResourceAdapter):
         self._loop = LoopThread(f"{context.container_name}-amqp")
         self._dialler = Dialler(self._loop, context.container_name, context.tls.client_context)
         self._works = context.work_manager
+        self._transactions = context.transactions
 
     def stop(self) -> None:
         """End all activations and connections. Blocks for about two seconds at most."""
@@ -79,11 +82,15 @@ class AmqpResourceAdapter(ResourceAdapter):
         """Begin to deliver messages of a source to a handler, over a connection of its own.
 
         Blocks for connecting. Raises ConnectionFailed, LoginRefused CF-AMQP-012, SignOnError CF-AMQP-013 or -014,
-        AccessDenied CF-AMQP-020 or -024, NameNotFound CF-AMQP-021, MessagingError (CHAIN-6).
+        AccessDenied CF-AMQP-020 or -024, NameNotFound CF-AMQP-021, MessagingError (CHAIN-6); CF-AMQP-510 where a unit
+        of work is demanded of a broker without transactions.
         """
         assert self._works is not None, "it has not been started"
+        assert self._transactions is not None
         subscription = read_subscription(spec.resource, spec.properties)
-        activation = Activation(self._started(), subscription, endpoint_factory, self._works, self._failures)
+        activation = Activation(
+            self._started(), subscription, endpoint_factory, self._works, self._failures, self._transactions
+        )
         activation.start()
         with self._lock:
             self._activations[endpoint_factory, spec] = activation

@@ -1,46 +1,26 @@
-"""Local transactions at the broker: its coordinator, and a connection's part in a unit of work (AMQP 1.0, part 4).
+"""Local transactions at the broker: the link to its coordinator, and one transaction (AMQP 1.0, part 4).
 
 What is sent carries the transaction's identifier and is there with its commit; what is received is acknowledged within
-it, and comes again if it is rolled back. A branch can't prepare: it is the unit's last resource, and ends in one phase.
+it, and comes again if it is rolled back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, final
+from collections.abc import Callable
+from typing import Any, Final, final
 
-from connector.errors import ConnectionFailed, ConnectorError, MessagingError, OutcomeUnknown, Reason, TransactionError
-from connector.spi import UnitOfWork, Vote
+from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason
 from connector_amqp.library import load_proton
 from connector_amqp.link import BrokerLink
 from connector_amqp.refusals import Condition, condition_of, refusal
 from connector_amqp.wire import Wire
-
-if TYPE_CHECKING:
-    from connector_amqp.managed import AmqpManagedConnection
 
 NO_TRANSACTIONS = Reason(
     "CF-AMQP-464",
     "{broker} has no local transactions: {why}",
     "Set transactions = false for this resource, whose messages are then in no unit of work. RabbitMQ 3 has none.",
 )
-CANT_PREPARE = Reason(
-    "CF-AMQP-465", "a connection to {broker} was asked to prepare, which it can't.", "Report it: it has said so."
-)
-ANSWER_LOST = Reason(
-    "CF-AMQP-466",
-    "{broker} did not answer a commit; whether it was done is not known.",
-    "Look there for the messages of the unit, before they are sent again.",
-)
-ROLLED_BACK = Reason(
-    "CF-AMQP-467", "{broker} has rolled a transaction back: {why}", "See the reason; what was in it has not happened."
-)
-REQUEST_WITHIN_UNIT = Reason(
-    "CF-AMQP-468",
-    "a request to {destination} within a unit of work: it would be sent with the commit, and the reply never come.",
-    "Make requests outside of the unit, or suspend it for them.",
-)
-
 DECLARED: Final = 0x33
 TRANSACTIONAL: Final = 0x34
 ACCEPTED: Final = 0x24
@@ -126,51 +106,63 @@ class Coordinator(BrokerLink):
 
 
 @final
-class AmqpBranch:
-    """A connection's part in one unit. Implements `connector.spi.TransactionParticipant`.
+class Coordinators:
+    """A connection's way to the broker's coordinator: one link, opened where it is needed. For the adapter's loop only.
 
     Args:
-        connection: The connection.
-        unit: The unit.
-        resource: The resource's name.
+        wire: The connection.
+
+    Mutable state: `_link`.
     """
 
-    two_phase = False
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._link: Coordinator | None = None
 
-    def __init__(self, connection: AmqpManagedConnection, unit: UnitOfWork, resource: str) -> None:
-        self._connection = connection
-        self._unit = unit
-        self._resource = resource
+    async def get(self) -> Coordinator:
+        """The link, open. Raises MessagingError CF-AMQP-464 where the broker has none, ConnectionFailed CF-AMQP-023."""
+        link = self._link
+        if link is None or not link.stands:
+            link = Coordinator(self._wire)
+            try:
+                await link.open()
+            except ConnectionFailed:
+                raise
+            except ConnectorError as error:
+                raise MessagingError(NO_TRANSACTIONS, broker=self._wire.broker, why=error.text) from error
+            self._link = link
+        return link
 
-    @property
-    def resource(self) -> str:
-        """See TransactionParticipant."""
-        return self._resource
 
-    def prepare(self, branch: str) -> Vote:
-        """It can't; raises TransactionError CF-AMQP-465."""
-        raise TransactionError(CANT_PREPARE, broker=self._connection.broker)
+@final
+class Transaction:
+    """One transaction at the broker, begun where it is first needed. For the adapter's loop only.
 
-    def commit(self, branch: str, *, one_phase: bool = False) -> None:
-        """Commit. Blocks for a round trip.
+    Args:
+        coordinators: The way to the coordinator.
+        begun: Told the identifier once it has begun.
 
-        Raises TransactionError CF-AMQP-467 where the broker has rolled it back, OutcomeUnknown CF-AMQP-466.
-        """
-        broker = self._connection.broker
-        if self._connection.is_lost:  # before anything was said: the broker has rolled it back
-            raise TransactionError(ROLLED_BACK, broker=broker, why="the connection was lost")
-        try:
-            self._connection.discharge(fail=False)
-        except (ConnectionFailed, TimeoutError) as error:
-            raise OutcomeUnknown(ANSWER_LOST, broker=broker) from error
-        except MessagingError as error:
-            if error.code == "CF-AMQP-035":  # no answer in time
-                raise OutcomeUnknown(ANSWER_LOST, broker=broker) from error
-            raise TransactionError(ROLLED_BACK, broker=broker, why=error.text) from error
-        except ConnectorError as error:
-            raise TransactionError(ROLLED_BACK, broker=broker, why=error.text) from error
+    Mutable state: `_link` and `_identifier`, while it is open.
+    """
 
-    def rollback(self, branch: str) -> None:
-        """Roll back. Blocks for a round trip; nothing to do where the connection is lost."""
-        if not self._connection.is_lost:
-            self._connection.discharge(fail=True)
+    def __init__(self, coordinators: Coordinators, begun: Callable[[bytes], None] | None = None) -> None:
+        self._coordinators = coordinators
+        self._begun = begun
+        self._link: Coordinator | None = None
+        self._identifier: bytes | None = None
+
+    async def identifier(self) -> bytes:
+        """What everything in it carries; begins it. Raises as `Coordinators.get`, and what the broker refuses."""
+        if self._identifier is None:
+            self._link = await self._coordinators.get()
+            self._identifier = await self._link.declare()
+            if self._begun is not None:
+                self._begun(self._identifier)
+        return self._identifier
+
+    async def discharge(self, *, fail: bool) -> None:
+        """End it; nothing to do where it has not begun. Raises as `Coordinator.discharge`."""
+        ended, self._identifier = self._identifier, None
+        if ended is not None:
+            assert self._link is not None
+            await self._link.discharge(ended, fail=fail)

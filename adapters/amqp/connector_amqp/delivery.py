@@ -31,6 +31,7 @@ from connector.errors import (
 from connector.spi import Message, Principal, Work, WorkEvent, WorkEventKind, identity_outage
 from connector_amqp.caller import SenderContext, sender_of
 from connector_amqp.codec import MALFORMED, decoded
+from connector_amqp.delivery_branch import DeliveryBranch
 from connector_amqp.inlet import Arrived
 from connector_amqp.refusals import Condition
 
@@ -69,11 +70,20 @@ class Delivery(Work):
         if activation.stopped:
             activation.settle(self, "released")
             return
+        branch = activation.branch(self.arrived)
         try:
             message = self.message()
-            self._reply(message, self._deliver(message))
+            if branch is None:
+                self._reply(message, self._deliver(message))
+            else:
+                self._deliver_in_a_transaction(message, branch)
         except BaseException as error:
-            self._failed(error)
+            if branch is not None and (branch.is_unknown or branch.is_lost):
+                # Nothing can be said of the message any more, which comes again unless it was committed.
+                _LOG.warning("%s: a delivery ends with its connection: %s", activation.source, _words(error))
+                activation.settle(self, "released")
+            else:
+                self._failed(error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -108,13 +118,30 @@ class Delivery(Work):
             endpoint.release()
         return reply
 
-    def _reply(self, request: Message, reply: Any) -> None:
+    def _deliver_in_a_transaction(self, message: Message, branch: DeliveryBranch) -> None:
+        """Handler, reply and settlement in one transaction at the broker: the last resource of the handler's unit."""
+        activation = self.activation
+        try:
+            endpoint = activation.factory.create_endpoint(branch)
+            try:
+                endpoint.before_delivery()
+                unit = activation.current_unit()
+                with branch.alone() if unit is None else activation.noted(unit, branch):
+                    self._reply(message, endpoint.deliver(message), branch)
+                    endpoint.after_delivery()
+            finally:
+                endpoint.release()  # rolls back what has not come to its end
+        finally:
+            branch.end()
+
+    def _reply(self, request: Message, reply: Any, branch: DeliveryBranch | None = None) -> None:
         if reply is None or request.reply_to is None:
             return
         answer = reply if isinstance(reply, Message) else Message(reply)
-        correlation = answer.correlation_id or request.message_id
+        correlation = answer.correlation_id or request.reply_correlation_id
+        send = self.activation.reply if branch is None else branch.send
         try:
-            self.activation.reply(request.reply_to, answer.replace(correlation_id=correlation))
+            send(request.reply_to, answer.replace(correlation_id=correlation))
         except NameNotFound as gone:
             _LOG.warning("%s: a reply is dropped, nobody waits for it any more: %s", self.activation.source, gone.code)
 

@@ -14,7 +14,8 @@ from connector.spi import PasswordCredential, is_signer_unknown
 from connector_amqp.redirects import Redirected, next_hop
 from connector_amqp.sasl import Identification
 from connector_amqp.settings import Broker, Endpoint
-from connector_amqp.wire import NO_AMQP, Wire
+from connector_amqp.sign_on_refusals import NO_AMQP
+from connector_amqp.wire import Wire
 
 UNREACHABLE = Reason(
     "CF-AMQP-010",
@@ -163,6 +164,8 @@ async def _connect(
         raise ConnectionFailed(_NO_ANSWER, endpoint=endpoint, seconds=broker.connect_timeout) from None
     except OSError as error:
         raise ConnectionFailed(_NO_SOCKET, endpoint=endpoint, why=error.strerror or type(error).__name__) from None
+    except UnicodeError:
+        raise ConnectionFailed(_NO_SOCKET, endpoint=endpoint, why="that can't be the name of a host") from None
     finally:
         for made in wires:
             if not made.opened.done() or made.opened.cancelled() or made.opened.exception() is not None:

@@ -37,10 +37,12 @@ class Arrived:
     Attributes:
         data: The whole message as it came.
         delivery: The library's delivery; for the loop only.
+        presettled: Whether the broker wants to hear nothing of it any more.
     """
 
     data: bytes
     delivery: Any
+    presettled: bool = False
 
 
 @final
@@ -164,15 +166,26 @@ class Inlet(BrokerLink):
         self._settled(arrived)
         self.wire.flush()
 
-    def accept_within(self, arrived: Arrived, unit: bytes) -> None:
-        """Accept a message within a transaction: it is gone with the commit, and comes again without."""
+    def accept_within(self, arrived: Arrived, unit: bytes, *, keep: bool = False) -> bool:
+        """Accept a message within a transaction: it is gone with the commit, and without one it comes again.
+
+        Args:
+            arrived: The message.
+            unit: The transaction's identifier.
+            keep: Whether it stays out with us until it is settled: where the transaction comes to nothing, something
+                else may still become of it.
+
+        False where the link is no more, or the broker has taken the message back.
+        """
         if self._ended is not None or arrived.delivery._impl not in self._out:
-            return
+            return False
         proton = load_proton()
         arrived.delivery.local.data = [unit, proton.Described(proton.ulong(ACCEPTED), [])]
         arrived.delivery.update(TRANSACTIONAL)
-        self._settled(arrived)
+        if not keep:
+            self._settled(arrived)
         self.wire.flush()
+        return True
 
     # --- told by the wire ---------------------------------------------------------------------------------------------
 
@@ -205,6 +218,7 @@ class Inlet(BrokerLink):
             self.settle(arrived, "rejected", Condition("amqp:link:message-size-exceeded", f"more than {TOO_LARGE}"))
             self.want(1)
         elif delivery.settled:  # sent without wanting to hear of it
+            arrived.presettled = True
             self._settled(arrived)
             self._hand_on(arrived)
         else:

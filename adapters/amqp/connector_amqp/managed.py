@@ -1,35 +1,23 @@
-"""The managed connection: one physical connection, signed on as one user, with the links that it has opened so far."""
+"""The managed connection: one physical connection, signed on as one user, for threads."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import uuid
-from collections import OrderedDict
-from collections.abc import Coroutine
-from typing import Any, Final, TypeVar, final
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, final
 
-from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason
-from connector.spi import ConnectionDescription, ManagedConnection, Message, UnitOfWork
-from connector_amqp.codec import decoded, encoded
-from connector_amqp.coordinator import NO_TRANSACTIONS, REQUEST_WITHIN_UNIT, AmqpBranch, Coordinator
-from connector_amqp.inlet import Arrived, Inlet
+from connector.errors import ConnectionFailed, ConnectorError, MessagingError
+from connector.spi import ConnectionDescription, ManagedConnection, Message, TransactionParticipant, UnitOfWork
+from connector_amqp.answers import NO_ANSWER, answered
+from connector_amqp.branch import REQUEST_WITHIN_UNIT, AmqpBranch
+from connector_amqp.codec import encoded
+from connector_amqp.conversation import Conversation
+from connector_amqp.coordinator import NO_TRANSACTIONS, Coordinators, Transaction
 from connector_amqp.loop import LoopThread
-from connector_amqp.outlet import Outlet
-from connector_amqp.refusals import Condition
 from connector_amqp.settings import Broker
+from connector_amqp.under_way import DeliveriesUnderWay
 from connector_amqp.wire import Wire
-
-NO_ANSWER = Reason(
-    "CF-AMQP-035",
-    "{broker} did not answer within {seconds:g} s: {what}.",
-    "What was to be sent may have been taken or not. See how the broker is; operation_timeout says how long to wait.",
-)
-
-#: Sending links that are kept open.
-KEPT_OUTLETS: Final = 32
-#: What an engine of ours calls itself.
-ENGINE: Final = "connector-framework"
 
 T = TypeVar("T")
 
@@ -43,77 +31,91 @@ class AmqpManagedConnection(ManagedConnection):
         broker: The resource.
         wire: The connection, opened.
         user: Who is signed on; None for nobody, or whom the certificate says.
+        deliveries: Those whose units of work it may be asked to take part in.
 
-    Mutable state: the links by address; changed on the loop only.
+    Attributes:
+        wire: See above.
+
+    Mutable state: `_conversation`, what is done by now on which connection: its own, or in the unit of a delivery that
+    of the activation; `_transaction`, while it takes part in a unit.
     """
 
-    def __init__(self, loop: LoopThread, broker: Broker, wire: Wire, user: str | None) -> None:
+    def __init__(
+        self, loop: LoopThread, broker: Broker, wire: Wire, user: str | None, deliveries: DeliveriesUnderWay
+    ) -> None:
         self._loop = loop
         self._broker = broker
-        self._wire = wire
+        self.wire = wire
         self._user = user
-        self._outlets: OrderedDict[str, Outlet] = OrderedDict()
-        self._inlets: dict[str, Inlet] = {}
-        self._replies: Inlet | None = None
-        self._coordinator: Coordinator | None = None
-        self._unit: bytes | None = None  # the transaction that it takes part in
+        self._deliveries = deliveries
+        self._own = self._conversation = Conversation(wire)
+        self._coordinators = Coordinators(wire)
 
     @property
     def is_lost(self) -> bool:
         """Whether the connection is no more."""
-        return self._wire.lost_because is not None
+        return self.wire.lost_because is not None
 
     @property
     def broker(self) -> str:
         """The endpoint that it is connected to."""
-        return self._wire.broker
+        return self.wire.broker
 
     # --- the contract -------------------------------------------------------------------------------------------------
 
     def cleanup(self) -> None:
         """End the receiving links, and with them temporary queues; sending links are kept. Blocks for a round trip."""
-        self._run(self._clean(), "the clean-up")
+        self._conversation, self._own.transaction = self._own, None
+        self._run(self._own.clean, "the clean-up")
 
     def destroy(self) -> None:
         """Say goodbye and close. Blocks for at most about a second; harmless when called twice."""
         # What it raises is that the adapter has stopped, and its connections with it.
-        with contextlib.suppress(ConnectorError, asyncio.CancelledError):
-            self._loop.run(self._wire.close())
+        with contextlib.suppress(ConnectorError):
+            self._loop.run(self.wire.close())
 
     def describe(self) -> ConnectionDescription:
         """What the broker says of itself, after a round trip. Raises ConnectionFailed CF-AMQP-023."""
-        self._run(self._wire.ping(), "a round trip")
-        known = self._wire.peer_properties
-        product = " ".join(str(known[name]) for name in ("product", "bus") if known.get(name))
-        return ConnectionDescription(product or "AMQP 1.0 broker", str(known.get("version") or "AMQP 1.0"), self._user)
+        self._run(self.wire.ping, "a round trip")
+        return described(self.wire, self._user)
 
     def validate(self) -> bool:
         """Whether the broker still answers. Blocks for a round trip."""
         try:
-            self._run(self._wire.ping(), "a round trip")
+            self._run(self.wire.ping, "a round trip")
         except (ConnectionFailed, MessagingError):
             return False
         return True
 
-    def take_part(self, unit: UnitOfWork) -> AmqpBranch:
+    def take_part(self, unit: UnitOfWork) -> TransactionParticipant | None:
         """Take part in a unit of work as its last resource. Blocks for a round trip or two.
+
+        None in the unit of a delivery to whose broker this is a connection of the same user: what is done here is then
+        done in the delivery's transaction.
 
         Raises MessagingError CF-AMQP-464 where the broker has no transactions, ConnectionFailed CF-AMQP-023.
         """
+        delivery = self._deliveries.of(unit)
+        if delivery is not None and delivery.serves(self._broker, self.wire):
+            self._conversation = delivery.conversation
+            return None
+        transaction = Transaction(self._coordinators)
         try:
-            self._unit = self._run(self._declare(), "the beginning of a transaction")
+            self._run(transaction.identifier, "the beginning of a transaction")
         except ConnectionFailed:
             raise
         except ConnectorError as error:
+            if error.code == NO_TRANSACTIONS.code:
+                raise
             raise MessagingError(NO_TRANSACTIONS, broker=self.broker, why=error.text) from error
-        return AmqpBranch(self, unit, self._broker.resource)
+        self._own.transaction = transaction
+        return AmqpBranch(self, self._broker.resource)
 
     def discharge(self, *, fail: bool) -> None:
         """End the transaction that it takes part in. Blocks for a round trip. Raises as the coordinator does."""
-        ended, self._unit = self._unit, None
-        coordinator = self._coordinator
-        if ended is not None and coordinator is not None:
-            self._run(coordinator.discharge(ended, fail=fail), "the end of a transaction")
+        transaction, self._own.transaction = self._own.transaction, None
+        if transaction is not None:
+            self._run(lambda: transaction.discharge(fail=fail), "the end of a transaction")
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -122,169 +124,54 @@ class AmqpManagedConnection(ManagedConnection):
         message_id = message.message_id or f"ID:{uuid.uuid4()}"
         user_id = self._user if self._broker.send_user_id else None
         data = encoded(message.replace(message_id=message_id), destination, user_id)
-        self._run(self._send(destination, data), f"sending to {destination}")
+        self._run(lambda: self._conversation.send(destination, data), f"sending to {destination}")
         return message_id
 
     def receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
         """Receive one message and acknowledge it; None after `timeout` seconds. Blocks."""
-        receiving = self._receive(destination, timeout, selector)
-        return self._run(receiving, f"receiving from {destination}", timeout, waits=True)
+        conversation, what = self._conversation, f"receiving from {destination}"
+        return self._run(lambda: conversation.receive(destination, timeout, selector), what, timeout)
 
     def browse(self, destination: str, limit: int, selector: str | None) -> list[Message]:
         """What is there now, at most so many. Blocks."""
-        found = self._run(self._look(destination, limit, selector), f"looking at {destination}")
-        return [self._read(data, destination) for data in found]
+        conversation = self._conversation
+        return self._run(lambda: conversation.look(destination, limit, selector), f"looking at {destination}")
 
     def request(self, destination: str, message: Message, timeout: float | None) -> Message | None:
         """Send and wait for the reply on a temporary queue; None after `timeout` seconds. Blocks.
 
         Raises MessagingError CF-AMQP-468 within a unit of work.
         """
-        if self._unit is not None:
+        conversation = self._conversation
+        if conversation.transaction is not None:
             raise MessagingError(REQUEST_WITHIN_UNIT, destination=destination)
-        message_id = message.message_id or f"ID:{uuid.uuid4()}"
-        reply_to = self._run(self._reply_queue(), "a temporary reply queue")
-        self.send(destination, message.replace(message_id=message_id, reply_to=reply_to))
+        reply_to = self._run(conversation.reply_queue, "a temporary reply queue")
+        asked = message.replace(message_id=message.message_id or f"ID:{uuid.uuid4()}", reply_to=reply_to)
+        self.send(destination, asked)
         what = f"the reply to a request to {destination}"
-        return self._run(self._reply(message_id, timeout), what, timeout, waits=True)
+        return self._run(lambda: conversation.reply(asked, timeout), what, timeout)
 
-    # --- on the loop --------------------------------------------------------------------------------------------------
-
-    async def _send(self, destination: str, data: bytes) -> None:
-        outlet = await self._outlet(destination)
-        try:
-            await outlet.send(data, self._unit)
-        except asyncio.CancelledError:
-            self._outlets.pop(destination, None)
-            outlet.close()  # whether it was taken is not known: nothing later must be taken for its answer
-            raise
-
-    async def _outlet(self, destination: str) -> Outlet:
-        outlet = self._outlets.pop(destination, None)
-        if outlet is None or not outlet.stands:
-            outlet = Outlet(self._wire, destination)
-            await outlet.open()
-        self._outlets[destination] = outlet
-        while len(self._outlets) > KEPT_OUTLETS:
-            self._outlets.popitem(last=False)[1].close()
-        return outlet
-
-    async def _receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
-        if selector is not None:
-            return await self._select(destination, timeout, selector)
-        inlet = self._inlets.get(destination)
-        if inlet is None or not inlet.stands:
-            inlet = Inlet(self._wire, destination)
-            await inlet.open()
-            self._inlets[destination] = inlet
-        try:
-            arrived = await inlet.take(timeout)
-        except asyncio.CancelledError:
-            self._inlets.pop(destination, None)
-            inlet.close()  # with it goes the credit, and what came too late goes back
-            raise
-        return None if arrived is None else self._acknowledged(inlet, arrived, destination)
-
-    async def _select(self, destination: str, timeout: float | None, selector: str) -> Message | None:
-        """By a link of its own: hardly any two receipts have the same selector."""
-        inlet = Inlet(self._wire, destination, selector=selector)
-        await inlet.open()
-        try:
-            arrived = await inlet.take(timeout)
-            return None if arrived is None else self._acknowledged(inlet, arrived, destination)
-        finally:
-            inlet.close()
-
-    def _acknowledged(self, inlet: Inlet, arrived: Arrived, source: str) -> Message:
-        try:
-            message = self._read(arrived.data, source)
-        except MessagingError as error:
-            inlet.settle(arrived, "rejected", Condition("amqp:decode-error", error.text))
-            raise
-        if self._unit is None:
-            inlet.settle(arrived, "accepted")
-        else:
-            inlet.accept_within(arrived, self._unit)
-        return message
-
-    async def _declare(self) -> bytes:
-        if self._coordinator is None or not self._coordinator.stands:
-            coordinator = Coordinator(self._wire)
-            await coordinator.open()
-            self._coordinator = coordinator
-        return await self._coordinator.declare()
-
-    async def _look(self, destination: str, limit: int, selector: str | None) -> list[bytes]:
-        inlet = Inlet(self._wire, destination, copy=True, selector=selector)
-        await inlet.open()
-        try:
-            return await inlet.look(limit)
-        finally:
-            inlet.close()
-
-    async def _reply_queue(self) -> str:
-        if self._replies is None or not self._replies.stands:
-            self._replies = Inlet(self._wire, None)
-            await self._replies.open()
-        return self._replies.address
-
-    async def _reply(self, message_id: str, timeout: float | None) -> Message | None:
-        replies = self._replies
-        assert replies is not None
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    arrived = await replies.take(None)
-                    assert arrived is not None
-                    reply = self._acknowledged(replies, arrived, replies.address)
-                    if reply.correlation_id in (message_id, None):  # else a late one, to an earlier request
-                        return reply
-        except TimeoutError:
-            return None
-        finally:
-            if replies.has_credit:
-                self._replies = None
-                replies.close()  # a late reply that names no request must not be taken for the next one's
-
-    async def _clean(self) -> None:
-        inlets, self._inlets = list(self._inlets.values()), {}
-        for inlet in (*inlets, *(() if self._replies is None else (self._replies,))):
-            inlet.close()
-        self._replies = None
-        if inlets or self._wire.lost_because is not None:
-            await self._wire.ping()
-
-    def _read(self, data: bytes, source: str) -> Message:
-        from_engine = self._wire.peer_properties.get("product") == ENGINE
-        return decoded(data, source, from_engine=from_engine).message
-
-    def _run(self, work: Coroutine[Any, Any, T], what: str, timeout: float | None = 0.0, *, waits: bool = False) -> T:
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, waits: float | None = 0.0) -> T:
         """Do something on the loop; a connection that is found broken is told to the pool.
 
         Args:
-            work: What.
+            work: Begins it.
             what: For errors.
-            timeout: Seconds that it waits by itself; None for without limit.
-            waits: Whether it does wait by itself.
+            waits: Seconds that it waits by itself; None for without limit.
         """
-        limit = self._broker.operation_timeout
-        seconds = None if waits and timeout is None else limit + (timeout or 0.0)
         try:
-            return self._loop.run(_within(seconds, work))
-        except TimeoutError:
-            error: ConnectorError = MessagingError(NO_ANSWER, broker=self.broker, seconds=limit, what=what)
-            self.connection_error_occurred(error)
-            raise error from None
-        except ConnectionFailed as failure:
-            self.connection_error_occurred(failure)
+            return self._loop.run(answered(work, self._conversation.wire, self._broker.operation_timeout, what, waits))
+        except (ConnectionFailed, MessagingError) as error:
+            if isinstance(error, ConnectionFailed) or error.code == NO_ANSWER.code:
+                self.connection_error_occurred(error)
             raise
-        except asyncio.CancelledError:
-            raise self._wire.error() from None
 
     def __repr__(self) -> str:
         return f"<AmqpManagedConnection to {self.broker} as {self._user}>"
 
 
-async def _within(seconds: float | None, work: Coroutine[Any, Any, T]) -> T:
-    async with asyncio.timeout(seconds):
-        return await work
+def described(wire: Wire, user: str | None) -> ConnectionDescription:
+    """What a broker has said of itself."""
+    known = wire.peer_properties
+    product = " ".join(str(known[name]) for name in ("product", "bus") if known.get(name))
+    return ConnectionDescription(product or "AMQP 1.0 broker", str(known.get("version") or "AMQP 1.0"), user)

@@ -31,7 +31,7 @@ CONNECTION_LOST = Reason(
 )
 DISALLOWED_AT_OPEN = Reason(
     "CF-AMQP-024",
-    "{broker} lets {user} not in: {condition}: {description}",
+    "{broker} does not let {user} in: {condition}: {description}",
     "Do as the broker says: a bus names the role or the chain that is missing; or sign on as another user.",
 )
 

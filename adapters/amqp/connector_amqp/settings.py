@@ -107,6 +107,8 @@ class Subscription:
         identity: Where the caller's name stands: `engine`, `user_id`, `none`, or `annotation`.
         annotation: The annotation's name, with `annotation`; else empty.
         realm: The realm that names in a message are of; None for the application's.
+        transactions: Whether a transacted handler's message is settled within its unit of work; None: where the broker
+            has transactions.
     """
 
     broker: Broker
@@ -115,6 +117,7 @@ class Subscription:
     identity: str
     annotation: str
     realm: str | None
+    transactions: bool | None = None
 
 
 def read_broker(resource: str, properties: Mapping[str, Any]) -> Broker:
@@ -167,6 +170,7 @@ def read_subscription(resource: str, properties: Mapping[str, Any]) -> Subscript
         identity,
         annotation,
         properties.get("identity_realm") or None,
+        properties.get("transactions"),
     )
 
 

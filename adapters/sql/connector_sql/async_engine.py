@@ -66,11 +66,7 @@ class CallersConnection(AsyncConnection):
             made = await greenlet_spawn(self._obtained)
         else:
             watch_sessions()
-            lease = _AwaitedLease(await pool.manager.allocate_async(self._request))
-            if lease.physical.is_resetting:
-                made = await greenlet_spawn(self._pinned, lease)
-            else:
-                made = self._pinned(lease)
+            made = self._pinned(_AwaitedLease(await pool.manager.allocate_async(self._request)))
         self.sync_connection = self._assign_proxied(made)
         return self
 

@@ -132,31 +132,10 @@ class SqlManagedConnection(ManagedConnection):
         return self._callers is not None and self._callers.role is not None
 
     @property
-    def is_resetting(self) -> bool:
-        """Whether the session is still being taken back from the caller before; `finish_reset` ends that."""
-        return self._callers is not None and self._callers.is_leaving
-
-    def finish_reset(self) -> None:
-        """See to it that nothing is left of the caller before. Does not block, as a rule: the answer has come long ago.
-
-        All that uses the session begins with it. Raises ConnectionFailed where the reset has failed or the connection
-        is broken; the pool destroys it.
-        """
-        if self._callers is not None:
-            try:
-                self._callers.settle()
-            except ConnectionFailed as error:
-                self.connection_error_occurred(error)
-                raise
-
-    @property
     def dbapi_connection(self) -> DBAPIConnection:
-        """The driver's connection as SQLAlchemy's dialect sees it, with nothing left of the caller before.
-
-        Blocks and raises as `finish_reset`. Another object after each clean-up that took a session back.
+        """The driver's connection as SQLAlchemy's dialect sees it; another object after each clean-up that took a
+        session back.
         """
-        if self.is_resetting:
-            self.finish_reset()
         return self._dbapi_connection
 
     @property
@@ -165,8 +144,7 @@ class SqlManagedConnection(ManagedConnection):
         return self._record
 
     def begin_use(self) -> None:
-        """Whoever has the lease begins, with nothing left of the caller before (as `finish_reset`); where nobody is
-        asserted, it is the trusted user itself that works.
+        """Whoever has the lease begins; where nobody is asserted, it is the trusted user itself that works.
 
         Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
         """
@@ -265,15 +243,15 @@ class SqlManagedConnection(ManagedConnection):
         except ConnectionFailed as error:
             self.connection_error_occurred(error)
             raise
-        self._renew()
+        if self._callers.dbapi_connection is not self._dbapi_connection:  # the login role's own use was discarded first
+            self._renew()
 
     def cleanup(self) -> None:
         """Take back cursors, transaction, identity and session state (TRUST-3).
 
-        Blocks for one round trip with a transaction open or a caller asserted, whose session state is then taken back
-        without waiting for it (`finish_reset`); for some ten where MariaDB discards the session (`reset`), which signs
-        the same user on anew. Raises ConnectionFailed after a
-        failed `reauthenticate`, IdentityMismatch where the session's SQL had changed who it is (reported to the audit
+        Blocks for one round trip with a transaction open or a caller asserted; for some ten where MariaDB discards the
+        session (`reset`), which signs the same user on anew. Raises ConnectionFailed after a failed `reauthenticate`,
+        IdentityMismatch where the session's SQL had changed who it is (reported to the audit
         log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
         destroys the connection.
         """
@@ -336,11 +314,6 @@ class SqlManagedConnection(ManagedConnection):
         """
         if self._for_nobody:
             raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
-        if self.is_resetting:
-            try:
-                self.finish_reset()
-            except ConnectionFailed:
-                return False
         try:
             alive = self._dialect.do_ping(self._dbapi_connection)
             self.rollback()
@@ -418,8 +391,6 @@ class SqlManagedConnection(ManagedConnection):
     def _require_usable(self) -> None:
         if self._for_nobody:
             raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
-        if self._callers is not None and self._callers.is_leaving:
-            self.finish_reset()
 
     def _renew(self) -> None:
         """The session is another one for SQLAlchemy's listeners, and perhaps another object for everybody."""

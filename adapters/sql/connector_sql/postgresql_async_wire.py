@@ -41,19 +41,14 @@ class AsyncWire(Wire):
 
     def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
         """As for threads; waits."""
-        return self.several(statements)[-1]
+        return self.checked(self.several(statements))[-1]
 
     def several(self, statements: str) -> Results:
         """As for threads; waits."""
-        return self._checked(wait_for(self._sent_and_answered(statements)))
-
-    def _wait(self) -> Results:
-        return wait_for(self._answered())
+        return wait_for(self._sent_and_answered(statements))
 
     async def _sent_and_answered(self, statements: str) -> Results:
-        async with self._driver.lock:
-            self.send(statements)
-            return await self._answered()
-
-    async def _answered(self) -> Results:
-        return await self._driver.wait(generators.execute(self._driver.pgconn))
+        driver = self._driver
+        async with driver.lock:
+            driver.pgconn.send_query(statements.encode(self._encoding))
+            return await driver.wait(generators.execute(driver.pgconn))

@@ -34,12 +34,6 @@ LOGIN_ROLE_UNFIT = Reason(
     "Change that, since whoever is asserted can become the login role again: it must be NOINHERIT, have no rights of"
     " its own and lead to its callers' roles only.",
 )
-RESET_FAILED = Reason(
-    "CF-SQL-024",
-    "a connection of resource {resource} could not be taken back from the caller before: {why}.",
-    "It is destroyed; try again. Where it happens often, see the database's log for what ends sessions.",
-)
-
 _log = logging.getLogger("connector.sql")
 
 
@@ -76,25 +70,9 @@ class AssertedCallers:
         return self._session.role
 
     @property
-    def is_leaving(self) -> bool:
-        """Whether `settle` has to come before any other use."""
-        return self._session.is_leaving
-
-    @property
     def dbapi_connection(self) -> DBAPIConnection:
         """The driver's connection as SQLAlchemy sees it now."""
         return self._seen
-
-    def settle(self) -> None:
-        """Read whether the session was taken back from the caller before; does not block as a rule.
-
-        Raises ConnectionFailed where it wasn't.
-        """
-        try:
-            self._session.settle()
-        except psycopg.Error as error:
-            why = f"{type(error).__name__}, SQLSTATE {error.sqlstate}"
-            raise ConnectionFailed(RESET_FAILED, resource=self._settings.resource, why=why) from error
 
     def become(self, role: str) -> None:
         """Assert a caller; blocks for a round trip, for some more on the connection's first caller.
@@ -122,9 +100,10 @@ class AssertedCallers:
         self._session.rollback()
 
     def release(self) -> None:
-        """Take the session back from its caller. Blocks for a round trip; the rest is left to `settle`.
+        """Take the session, all of it, back from its caller. Blocks for a round trip.
 
-        Raises IdentityMismatch where its SQL had changed who it is, which is also reported to the audit log.
+        Raises psycopg.Error where that fails, IdentityMismatch where its SQL had changed who it is, which is also
+        reported to the audit log.
         """
         role = self._session.role or ""
         try:

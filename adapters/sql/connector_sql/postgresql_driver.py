@@ -37,14 +37,16 @@ def without_connection(connection: psycopg.BaseConnection[Any]) -> None:
 
 @final
 class DriverState:
-    """How a driver's connection was when its session had just begun. Immutable.
+    """How a driver's connection was when its session had just begun. For one thread at a time.
 
     Args:
         connection: psycopg's connection, for threads or for asyncio.
     """
 
     def __init__(self, connection: psycopg.BaseConnection[Any]) -> None:
+        # What a new object has otherwise; found out once, by the first new object.
         self._settings = {name: getattr(connection, name) for name in SETTINGS}
+        self._unset: dict[str, Any] | None = None
         # Maps are copied when they are written to: these stay as they are.
         self._adapters = AdaptersMap(connection.adapters)
         self._notice_handlers = tuple(connection._notice_handlers)
@@ -61,4 +63,6 @@ class DriverState:
         fresh._adapters = AdaptersMap(self._adapters)
         for handler in self._notice_handlers:
             fresh.add_notice_handler(handler)
-        return fresh, {name: value for name, value in self._settings.items() if getattr(fresh, name) != value}
+        if self._unset is None:
+            self._unset = {name: value for name, value in self._settings.items() if getattr(fresh, name) != value}
+        return fresh, self._unset

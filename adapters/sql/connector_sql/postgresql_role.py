@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 The physical connection is signed on as a login role that has no rights of its own and may become its callers::
 
-    clean --become(alice)--> alice --rollback()--> alice --release()--> leaving --settle()--> clean
+    clean --become(alice)--> alice --rollback()--> alice --release()--> clean
                                                       \--escaped------> (raises: the pool destroys the connection)
 
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
@@ -12,29 +12,28 @@ The physical connection is signed on as a login role that has no rights of its o
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
-* Who the session is is asked before a ROLLBACK, which would put right what the transaction did, and after it, which
-  shows what earlier transactions did: in one round trip with the ROLLBACK.
-* DISCARD ALL takes back the role and everything else in the session: settings, temporary tables, cursors, prepared
-  statements, advisory locks. It can't stand in a transaction nor beside another statement. It is sent on return and its
-  answer is read before the session is used again, so that no caller waits for it. Until then the session is `leaving`,
-  and nothing may be sent on it: whoever has the connection calls `settle` first.
+* Which role is in force is asked before a ROLLBACK, which would put right what the transaction did, and after it, which
+  shows what earlier transactions did: in one round trip with the ROLLBACK, and with what takes back the role and
+  everything else in the session (`postgresql_reset`): settings, temporary tables, cursors, prepared statements,
+  advisory locks. `SHOW role` costs the server two thirds of a SELECT; the session's user, which only a superuser can
+  change, the server reports by itself.
 * The driver's object goes as well (`postgresql_driver`).
 
-What a request costs: one round trip for the switch, one on return, two where the application has rolled back itself.
-Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
+What a request costs: one round trip for the switch, and one on return, where a plain pool has one as well; two where
+the application has rolled back itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, final
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
 from connector_sql.postgresql_driver import DriverState
-from connector_sql.postgresql_wire import Wire
+from connector_sql.postgresql_reset import DISCARD_ALL, reset_beside_others
+from connector_sql.postgresql_wire import Results, Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -60,10 +59,17 @@ SESSION_BUSY = Reason(
 
 #: Keywords, which no search_path and no function of the session's can shadow.
 _WHO: Final = "SELECT current_user, session_user"
-_WHO_AND_BACK: Final = f"{_WHO}; ROLLBACK; {_WHO}"
-_BACK_AND_WHO: Final = f"ROLLBACK; {_WHO}"
-#: What takes all of a session back.
-RESET: Final = "DISCARD ALL"
+#: No name that could be shadowed either: `none` after RESET ROLE and its like.
+_ROLE: Final = "SHOW role"
+_NO_ROLE: Final = "none"  # its answer where nobody is asserted; no name of a role, see `quoted`
+#: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
+_ENDS: Final[dict[int, str]] = {
+    TransactionStatus.IDLE: _ROLE,
+    TransactionStatus.INTRANS: f"{_ROLE}; ROLLBACK; {_ROLE}",
+    TransactionStatus.INERROR: f"ROLLBACK; {_ROLE}",
+}
+#: How many of its results are left to look at.
+_ANSWERS: Final = {status: end.count(";") + 1 for status, end in _ENDS.items()}
 
 
 @final
@@ -79,12 +85,12 @@ class RoleSession:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._login = wire.connection.info.user
+        reset = reset_beside_others(wire.connection.info.server_version)
+        self._endings = {status: f"{end}; {reset}" for status, end in _ENDS.items()} if reset else None
         self._driver_state: DriverState | None = None  # set by `begun`, once
-        # The mutable state; changed by become, rollback, release, discard and settle only:
+        # The mutable state; changed by become, rollback, release and discard only:
         self._role: str | None = None  # who was asserted
         self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
-        self._leaving = False  # whether the answer to DISCARD ALL is still to be read
-        self._notify_handler: Any = None  # the driver's own, while nobody is to hear anything
 
     def begun(self) -> None:
         """Take note of the driver's settings: the session has just begun. Does not block."""
@@ -99,11 +105,6 @@ class RoleSession:
     def role(self) -> str | None:
         """Who is asserted; None on a session that is its login role."""
         return self._role
-
-    @property
-    def is_leaving(self) -> bool:
-        """Whether it has to be settled before anything is sent."""
-        return self._leaving
 
     @property
     def is_broken(self) -> bool:
@@ -128,72 +129,72 @@ class RoleSession:
         One round trip; none without a transaction. An escape is kept for `release`.
         """
         status = self._wire.status
-        if status == TransactionStatus.INTRANS:
-            self._look_at(*(result for result in self._wire.several(_WHO_AND_BACK) if result.ntuples))
-        elif status == TransactionStatus.INERROR:  # nothing can be asked in a failed transaction
-            self._look_at(self._wire.exchange(_BACK_AND_WHO))
+        if status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+            results = self._wire.several(_ENDS[status])
+            self._look_at(results)
+            self._wire.checked(results)
 
     def release(self) -> None:
-        """Take the role back, and all of the session's state, without waiting for that: one round trip, then `settle`.
+        """Roll back, look at the role, and take it back with all of the session's state: one round trip; two on a
+        server that is newer than this.
 
-        Raises IdentityMismatch for a session that is or was not who it should be, or is busy.
+        Raises IdentityMismatch for a session that is or was not who it should be, or is busy; psycopg.Error where the
+        reset has failed or the server is gone: what is left in the session nobody knows.
         """
-        if self._wire.status == TransactionStatus.IDLE:
-            self._look_at(self._wire.exchange(_WHO))
-        else:
-            self.rollback()
-        if self._strayed is not None:
+        status = self._wire.status
+        if status not in _ENDS:
+            raise self._busy(self._role, status)
+        wire = self._wire
+        results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
+        self._look_at(results[: _ANSWERS[status]])
+        if self._strayed is not None:  # said first: SQL that changed its role may have seen to it that the rest fails
             raise self._mismatch(ESCAPED, self._role, self._strayed)
-        self._begin_reset()
+        wire.checked(results)
+        if self._endings is None:
+            wire.exchange(DISCARD_ALL)
+        self._renew()
 
     def discard(self) -> None:
-        """Take back all that a session at rest holds, and wait for it: one round trip."""
-        self._begin_reset()
-        self.settle()
-
-    def settle(self) -> None:
-        """Read the answer to what `release` has sent: it is there, as a rule, else this waits for it.
-
-        Raises psycopg.Error where the reset has failed or the server is gone: what is left in the session nobody knows.
-        """
-        if not self._leaving:
-            return
-        self._wire.answers()
-        pgconn = self._wire.connection.pgconn
-        while pgconn.notifies() is not None:
-            pass
-        pgconn.notify_handler = self._notify_handler
-        self._leaving = False
+        """Take back all that a session at rest holds: one round trip. Raises as `release`."""
+        self._at_rest(self._role)
+        self._wire.exchange(DISCARD_ALL)
+        self._renew()
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
         self._at_rest(None)
         return read_facts(self._wire.rows, self._wire.connection.info.server_version)
 
-    def _look_at(self, *results: psycopg.pq.abc.PGresult) -> None:
-        """Compare who the session is; the first stray is kept."""
+    def _look_at(self, results: Results) -> None:
+        """Compare which role is in force, and who the session is; the first stray is kept."""
+        session = self._wire.reported("session_authorization")
         for result in results:
-            who = self._wire.row(result)
-            if who != (self._role, self._login) and self._strayed is None:
-                self._strayed = who
+            if not result.ntuples:
+                continue  # the rollback's
+            [role] = self._wire.row(result)
+            if (role != self._role or session != self._login) and self._strayed is None:
+                self._strayed = (session if role == _NO_ROLE else role, session)
 
-    def _begin_reset(self) -> None:
+    def _renew(self) -> None:
+        """The session is as after its log-in, and nobody who kept the driver's object has it."""
         self._at_rest(self._role)
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
+        pgconn = wire.connection.pgconn
+        while pgconn.notifies() is not None:
+            pass  # of channels that the one before listened to: none of the next one's business
         wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
             wire.set(name, value)
-        pgconn = wire.connection.pgconn
-        # Of channels that the one before listened to: none of the next one's business. Read and dropped by `settle`.
-        self._notify_handler, pgconn.notify_handler = pgconn.notify_handler, None
-        self._role, self._leaving = None, True
-        wire.send(RESET)
+        self._role = None
 
     def _at_rest(self, role: str | None) -> None:
         status = self._wire.status
         if status != TransactionStatus.IDLE:
-            raise IdentityMismatch(SESSION_BUSY, role=role or self._login, status=TransactionStatus(status).name)
+            raise self._busy(role, status)
+
+    def _busy(self, role: str | None, status: int) -> IdentityMismatch:
+        return IdentityMismatch(SESSION_BUSY, role=role or self._login, status=TransactionStatus(status).name)
 
     @staticmethod
     def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:

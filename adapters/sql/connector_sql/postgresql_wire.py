@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import generators
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus
 
 _GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
@@ -44,6 +44,11 @@ class Wire:
         """Whether the server is gone. Does not ask it."""
         return self.connection.closed
 
+    def reported(self, name: str) -> str:
+        """A setting of the session that the server reports each change of. Does not ask it."""
+        value = self.connection.pgconn.parameter_status(name.encode())
+        return (value or b"").decode(self._encoding)
+
     def set(self, name: str, value: Any) -> None:
         """Change a setting of the driver's, on a session at rest."""
         setattr(self.connection, name, value)
@@ -53,37 +58,16 @@ class Wire:
         with self.connection.lock:
             # Faster than `several`: libpq waits by itself, without the interpreter's lock.
             result = self.connection.pgconn.exec_(statements.encode(self._encoding))
-        return self._checked([result])[-1]
+        return self.checked([result])[-1]
 
     def several(self, statements: str) -> Results:
-        """Several statements in one round trip; answers the result of each."""
-        with self.connection.lock:
-            self.send(statements)
-            return self._checked(self._wait())
-
-    def send(self, statement: str) -> None:
-        """Send a statement and don't wait: nothing else may be sent before `answers`. Does not block."""
-        pgconn = self.connection.pgconn
-        pgconn.send_query(statement.encode(self._encoding))
-        pgconn.flush()  # what the socket doesn't take at once, which is nothing as a rule, `answers` sends
-
-    def answers(self) -> Results:
-        """All results of what was sent; waits where they have not come yet. Raises also where there is none."""
-        pgconn = self.connection.pgconn
-        results: Results = []
-        pgconn.consume_input()
-        while not pgconn.is_busy():
-            result = pgconn.get_result()
-            if result is None:
-                break
-            results.append(result)
-        else:
-            # Never libpq's own wait: the driver would keep all other threads waiting with it.
-            results += self._wait()
-        self._checked(results)
-        if not results or self.status != TransactionStatus.IDLE:
-            raise psycopg.OperationalError("the session is not at rest after its last statement")
-        return results
+        """Several statements in one round trip; answers the result of each, for `checked`. After the first one that is
+        refused there are no more.
+        """
+        connection = self.connection
+        with connection.lock:
+            connection.pgconn.send_query(statements.encode(self._encoding))
+            return connection.wait(generators.execute(connection.pgconn))
 
     def rows(self, statement: str) -> list[tuple[str, ...]]:
         """One query's rows, as texts; null is empty."""
@@ -97,12 +81,9 @@ class Wire:
         values = (result.get_value(number, column) or b"" for column in range(result.nfields))
         return tuple(value.decode(self._encoding) for value in values)
 
-    def _wait(self) -> Results:
-        """The results of the query under way."""
-        return self.connection.wait(generators.execute(self.connection.pgconn))
-
-    def _checked(self, results: Results) -> Results:
-        for result in results:
-            if result.status not in _GOOD:
-                raise error_from_result(result, encoding=self._encoding)
+    def checked(self, results: Results) -> Results:
+        """The same results; raises psycopg.Error where a statement was refused."""
+        last = results[-1]
+        if last.status not in _GOOD:
+            raise error_from_result(last, encoding=self._encoding)
         return results

@@ -33,6 +33,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LEFTOVER_TIMEOUT = 0.5
 #: Seconds after which a busy thread lets others have a turn in the process of an engine.
 ENGINE_SWITCH_INTERVAL = 0.0005
+#: Objects that have come and not gone before the garbage collector looks at them: those of some thousand messages.
+YOUNG_OBJECTS = 20_000
 
 
 @click.command(cls=AdminCommand)
@@ -42,8 +44,8 @@ ENGINE_SWITCH_INTERVAL = 0.0005
 def run(context: click.Context, configuration: Path | None, engine: str | None) -> None:
     """Run the container with its admin socket; prints one line when it is ready.
 
-    Ctrl-C or SIGTERM stops it in reverse order within five seconds: messages in work are finished or given back, none
-    is lost. A second Ctrl-C stops at once.
+    Ctrl-C, SIGTERM or `connector stop` stops it in reverse order within five seconds: messages in work are finished
+    or given back, none is lost. A second Ctrl-C stops at once.
     """
     from connector.container.container import Container  # `run --help` needs none of it
 
@@ -52,15 +54,14 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         settings.config = configuration
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     profile = load_profile(settings.config, settings.overrides)
-    administration = Administration(profile)
+    asked = threading.Event()
+    administration = Administration(profile, stop=asked.set)
     before = set(threading.enumerate())
     with (
-        stop_signals() as wait_for_stop,
+        stop_signals(asked) as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
-        # What is there by now stays for good: no full collection, which piles of messages bring about, goes through it.
-        gc.collect()
-        gc.freeze()
+        calm_collector()
         if engine is not None:
             # The engine's thread has the turn soon, should another one keep the processor busy after all.
             sys.setswitchinterval(ENGINE_SWITCH_INTERVAL)
@@ -69,6 +70,17 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         if not settings.json:
             print_line(f"container {container.name} stops")
     _leave_behind([thread for thread in threading.enumerate() if thread not in before])
+
+
+def calm_collector() -> None:
+    """Have the garbage collector of this process look at what may be garbage, and not at all that is in work.
+
+    What is there by now stays for good: no collection goes through it. And a pile of messages that comes and goes is no
+    reason to begin one: of what is made for each message nothing refers back to itself, so it goes without.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def _leave_behind(threads: list[threading.Thread], wait: float = LEFTOVER_TIMEOUT) -> None:
@@ -101,14 +113,17 @@ def _print_ready(container: Container, administration: Administration, *, as_jso
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], None]]:
+def stop_signals(asked: threading.Event | None = None) -> Iterator[Callable[[], None]]:
     """While the `with` lasts, the first SIGINT or SIGTERM asks to stop, and the next one interrupts the stopping.
+
+    Args:
+        asked: Set by whoever else asks to stop; a signal then interrupts.
 
     Yields:
         Waits until asked to stop. A signal during the start is not lost: the wait then ends at once, so that a
         container is never left half started. For the main thread.
     """
-    asked = threading.Event()
+    asked = threading.Event() if asked is None else asked
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         if asked.is_set():
@@ -123,4 +138,5 @@ def stop_signals() -> Iterator[Callable[[], None]]:
         yield wait
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not Python's, and can't be brought back from here
+                signal.signal(number, handler)

@@ -14,6 +14,7 @@ from connector.admin.operations.request import Login
 from connector.admin.remote import CONNECT_TIMEOUT
 from connector.admin.wire import VERSION, decode, encode, read_line
 from connector.errors import AccessDenied, ConnectionFailed, Reason, SignerUnknown
+from connector.security.tls.retrieve import why_not
 from connector.security.tls.settings import TlsSettings
 from connector.spi import NamingKind, NamingReference, is_signer_unknown
 
@@ -72,7 +73,7 @@ def look_up(name: str, host: str, port: int, tls: TlsSettings | None, login: Log
                 connection.sendall(line)
             line = read_line(connection, LIMIT, ANSWER_TIMEOUT)
         except OSError as error:
-            line, cause = b"", _why(error)
+            line, cause = b"", why_not(error)
     if not line:
         raise ConnectionFailed(NO_ANSWER, address=address, cause=cause)
     response = decode(line, "response")
@@ -105,8 +106,8 @@ def _connected(host: str, port: int, tls: TlsSettings | None) -> socket.socket:
     context = None if tls is None else make_context(tls, "client")
     try:
         plain = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT)
-    except OSError as error:
-        raise ConnectionFailed(UNREACHABLE, address=address, cause=_why(error)) from None
+    except (OSError, ValueError) as error:  # ValueError: the name can't be one of a host
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=why_not(error)) from None
     if context is None:
         return plain
     try:
@@ -119,8 +120,4 @@ def _connected(host: str, port: int, tls: TlsSettings | None) -> socket.socket:
         raise AccessDenied(NOT_VALID, address=address, cause=cause) from None
     except OSError as error:
         plain.close()
-        raise ConnectionFailed(UNREACHABLE, address=address, cause=_why(error)) from None
-
-
-def _why(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+        raise ConnectionFailed(UNREACHABLE, address=address, cause=why_not(error)) from None

@@ -50,6 +50,9 @@ RUNS_HERE = Reason(
 NO_FACTORY = Reason(
     "CF-NAM-015", "{name} is a {kind} there, and no connection factory.", "Give the name of a connection factory."
 )
+NO_DESTINATION = Reason(
+    "CF-NAM-580", "{name} is a {kind} there, and no destination.", "Give the name of a destination."
+)
 ALIAS_GONE = Reason(
     "CF-NAM-011",
     "the alias {alias!r} of [naming.provider] does not exist.",
@@ -118,13 +121,18 @@ class Outside:
         return look_up(name, host, port, tls, self._ask("The look-up needs a login"))
 
     def destination(self, name: str) -> str:
-        """What a destination is called where it is: looked up, or the name itself where nothing of it is offered."""
+        """What a destination is called where it is: looked up, or the name itself where nothing of it is offered.
+
+        Blocks for the network. Raises ConfigError CF-NAM-580, and what `look_up` raises.
+        """
         try:
             found = self.look_up(name)
         except RemoteFailure as refusal:
             if refusal.failure.code != NAME_UNKNOWN.code:
                 raise
             return name
+        if found.kind != "destination":
+            raise ConfigError(NO_DESTINATION, name=name, kind=found.kind)
         return str(found.properties.get("name", name))
 
     def connection_overrides(self, name: str, found: NamingReference) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from connector.container.adapter_life import start_adapter, stop_adapter
 from connector.container.configuration.placing import placed
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.live.steps import Step
-from connector.container.startup import start_adapter, stop_adapter
 from connector.errors import ConfigError
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 
 @dataclass(slots=True)

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from connector.container import deployment
 from connector.container.activations import Deployed, start_activation
+from connector.container.applications import make_application, make_references
 from connector.container.configuration.settings import ApplicationSettings, ContainerConfiguration
 from connector.container.handlers import plan_applications, role_map_of, warn_of_unchecked_roles
 from connector.container.live.steps import Step
-from connector.container.startup import make_application, make_references
 from connector.endpoint.activation import ActivationState
 from connector.errors import DeploymentError, Reason
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 ACTIVATION_REFUSED = Reason(
     "CF-CTR-070",

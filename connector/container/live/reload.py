@@ -20,7 +20,7 @@ from connector.container.plugins.catalogue import PluginCatalogue
 from connector.errors import DeploymentError, Reason
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 STOPPING = Reason(
     "CF-CTR-071",

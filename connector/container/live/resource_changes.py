@@ -14,7 +14,7 @@ from connector.container.resources import fill, make_resource
 from connector.container.startup import close_resource, look_after
 
 if TYPE_CHECKING:
-    from connector.container.startup import Parts
+    from connector.container.parts import Parts
 
 #: Keys of a pool that change while it lends.
 LIVE_POOL_KEYS: Final = frozenset({"max_size", "min_size", "per_identity"})

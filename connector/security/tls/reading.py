@@ -34,12 +34,20 @@ def certificates_in(path: Path, password: Secret | None = None, *, kind: str = "
     found: list[x509.Certificate] = []
     for file in pem_files(path, kind):
         data = _bytes(file, kind)
+        # The library passes over a block without an end: whoever stands there would just not be believed any more.
+        if data.count(b"-----BEGIN ") != data.count(b"-----END "):
+            raise unreadable(kind, file, "it is cut off")
         if b"-----BEGIN CERTIFICATE-----" in data:
             try:
                 found += x509.load_pem_x509_certificates(data)
             except ValueError:
-                raise _unreadable(kind, file, "it holds a certificate that is none") from None
+                raise unreadable(kind, file, "it holds a certificate that is none") from None
     return found
+
+
+def says_nothing(path: Path, kind: str) -> bool:
+    """Whether a file holds blanks and comments only. Blocks for the disk. Raises ConfigError CF-TLS-001."""
+    return all(line.startswith(b"#") for line in _bytes(path, kind).split(b"\n") if line.strip())
 
 
 def key_in(path: Path, password: Secret | None = None) -> Key:
@@ -51,7 +59,7 @@ def key_in(path: Path, password: Secret | None = None) -> Key:
         found = [key for file in pem_files(path, "key") for key in _keys_of(file, password)]
     keys = [key for key in found if isinstance(key, Key)]
     if len(keys) != 1:
-        raise _unreadable("key", path, f"it holds {len(keys) or 'no'} private key(s) that can sign, and one is needed")
+        raise unreadable("key", path, f"it holds {len(keys) or 'no'} private key(s) that can sign, and one is needed")
     return keys[0]
 
 
@@ -67,7 +75,7 @@ def pem_files(path: Path, kind: str) -> list[Path]:
     try:
         return sorted(file for file in path.iterdir() if file.suffix.lower() in _PEM_SUFFIXES and file.is_file())
     except OSError as error:
-        raise _unreadable(kind, path, error.strerror or type(error).__name__) from None
+        raise unreadable(kind, path, error.strerror or type(error).__name__) from None
 
 
 def _keys_of(file: Path, password: Secret | None) -> list[object]:
@@ -83,7 +91,7 @@ def _keys_of(file: Path, password: Secret | None) -> list[object]:
             keys.append(serialization.load_pem_private_key(b"-----BEGIN " + block, given))
         except (ValueError, TypeError):
             why = "its key is encrypted and the password does not open it" if encrypted else "its key is none"
-            raise _unreadable("key", file, why) from None
+            raise unreadable("key", file, why) from None
     return keys
 
 
@@ -92,15 +100,16 @@ def _pkcs12(path: Path, password: Secret | None, kind: str) -> pkcs12.PKCS12KeyA
     try:
         return pkcs12.load_pkcs12(data, None if password is None else password.reveal().encode())
     except (ValueError, TypeError):
-        raise _unreadable(kind, path, "it is no PKCS#12 file, or the password does not open it") from None
+        raise unreadable(kind, path, "it is no PKCS#12 file, or the password does not open it") from None
 
 
 def _bytes(path: Path, kind: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(kind, path, error.strerror or type(error).__name__) from None
+        raise unreadable(kind, path, error.strerror or type(error).__name__) from None
 
 
-def _unreadable(kind: str, path: Path, why: str) -> ConfigError:
+def unreadable(kind: str, path: Path, why: str) -> ConfigError:
+    """CF-TLS-001 for a store, with what is wrong about it. Pure."""
     return ConfigError(STORE_UNREADABLE, kind=kind, path=path, why=why)

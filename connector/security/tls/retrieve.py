@@ -41,18 +41,20 @@ def retrieve_certificate(host: str, port: int, *, timeout: float = 10.0) -> x509
     context.verify_mode = ssl.CERT_NONE
     try:
         plain = socket.create_connection((host, port), timeout)
-    except OSError as error:
-        raise ConnectionFailed(NO_ANSWER, host=host, port=port, why=_why(error)) from None
+    except (OSError, ValueError) as error:  # ValueError: the name can't be one of a host
+        raise ConnectionFailed(NO_ANSWER, host=host, port=port, why=why_not(error)) from None
     with plain:
         try:
             with context.wrap_socket(plain, server_hostname=host) as secured:
                 shown = secured.getpeercert(binary_form=True)
         except OSError as error:
-            raise ConnectionFailed(NO_TLS, host=host, port=port, why=_why(error)) from None
+            raise ConnectionFailed(NO_TLS, host=host, port=port, why=why_not(error)) from None
     assert shown is not None, "a TLS server always shows a certificate"
     return x509.load_der_x509_certificate(shown)
 
 
-def _why(error: OSError) -> str:
-    reason = getattr(error, "reason", None)
-    return str(reason or error.strerror or type(error).__name__)
+def why_not(error: OSError | ValueError) -> str:
+    """What a connection failed of, in words: the system's, the TLS library's, or that the name is no host's. Pure."""
+    if isinstance(error, OSError):
+        return str(getattr(error, "reason", None) or error.strerror or type(error).__name__)
+    return "that can't be the name of a host"

@@ -212,7 +212,7 @@ class MemoryResourceAdapter(ResourceAdapter):
         request = letter.message
         if reply is not None and request.reply_to is not None:
             answer = reply if isinstance(reply, Message) else Message(reply)
-            correlated = answer.replace(correlation_id=answer.correlation_id or request.message_id)
+            correlated = answer.replace(correlation_id=answer.correlation_id or request.reply_correlation_id)
             self.send(request.reply_to, correlated, None if replier is None else replier.caller)
         self.dispatch(subscription.queue)
 

@@ -68,6 +68,8 @@ def connected(server: Server, settings: DirectorySettings) -> socket.socket:
         plain = socket.create_connection((server.host, server.port), settings.connect_timeout)
     except OSError as error:
         raise ServerFailed(Kind.AWAY, error.strerror or str(error) or type(error).__name__) from None
+    except UnicodeError:
+        raise ServerFailed(Kind.AWAY, "that can't be the name of a host") from None
     # Requests are small and follow a handshake: the kernel would hold each back for 40 ms to fill a packet.
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if context is None:

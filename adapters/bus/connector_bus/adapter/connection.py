@@ -125,7 +125,8 @@ class BusConnection:
         return physical.bus.engine.send(physical.subject, destination, message, kept)
 
     def reply(self, request: Message, body: Body | Message = None) -> str | None:
-        """Answer a request: along its reverse path to its `reply_to`, with its id as correlation id.
+        """Answer a request: along its reverse path to its `reply_to`. The reply's correlation id is the request's, or,
+        where the request has none, its message id (`Message.reply_correlation_id`), unless the reply has its own.
 
         Answers the reply's id; None where the request wants no reply. Blocks and raises as `send` does.
         """
@@ -133,9 +134,8 @@ class BusConnection:
         if back is None:
             return None
         message = body if isinstance(body, Message) else Message(body)
-        return self.send(
-            back[0], message, correlation_id=message.correlation_id or request.message_id, forward_path=back[1]
-        )
+        correlation = message.correlation_id or request.reply_correlation_id
+        return self.send(back[0], message, correlation_id=correlation, forward_path=back[1])
 
     def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
         """Take the next message; None if none came within `timeout` seconds (None: wait without limit).

@@ -141,7 +141,7 @@ class Delivery(Work):
             return
         subject = self._factory.run_as() or self._bus.context.identity.current_subject() or Subject.unauthenticated()
         answer = reply if isinstance(reply, Message) else Message(reply)
-        correlation = answer.correlation_id or request.message_id
+        correlation = answer.correlation_id or request.reply_correlation_id
         answer = answer.replace(correlation_id=correlation, forward_path=(*answer.forward_path, *back[1]))
         self._bus.engine.send(subject, back[0], answer)
 

@@ -164,6 +164,11 @@ class BusManagedConnection(ManagedConnection):
         """Whether it has not been destroyed: in process there is no wire to break."""
         return self._alive
 
+    @property
+    def id(self) -> str:
+        """What it is known by; no other connection of any engine is."""
+        return self._id
+
     def new_reply_queue(self) -> str:
         """Make a reply queue that only this connection consumes from; no name comes twice."""
         name = f"{REPLY_PREFIX}.{self._id}.{next(self._numbers)}"

@@ -63,7 +63,7 @@ class BrowserLink:
 
     def on_delivery(self, delivery: Any) -> None:
         """What a client says of a message that it only looked at changes nothing."""
-        delivery.settle()
+        self.link.wrapped(delivery).settle()
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not browse any more, NameNotFound where there is nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import logging
 from collections import Counter
@@ -58,8 +59,9 @@ class BusSide:
         physical: The connection as the engine knows it: what is temporary belongs to it.
         refuse: Ends a link and says why; set by the peer.
         outgoing: Bytes that wait for the client to read them, by the last count.
+        publishers: The names that the client publishes by: its connection's, and that of its client id.
 
-    Mutable state: `subject`, `refuse`, `outgoing`; `_waiting`, what is handed in until the loop has
+    Mutable state: `subject`, `refuse`, `outgoing`, `publishers`; `_waiting`, what is handed in until the loop has
     its next turn; `_asking`, whether what was handed in before is being admitted on another thread.
     """
 
@@ -72,6 +74,7 @@ class BusSide:
         self.memory = memory
         self.refuse: Callable[[Any, Refusal], None] = lambda _link, _refusal: None
         self.outgoing = 0
+        self.publishers: tuple[str, ...] = ()
         self._inbox = inbox
         self._executor = executor
         self.physical = BusManagedConnection(bus, subject)
@@ -150,7 +153,7 @@ class BusSide:
         route = engine.require_sender(self.subject, name, message.topic or ROOT)
         reliability = None if message.persistent else Reliability.EXPRESS
         stored = engine.accept(message, name, identity, message_id=message.message_id, reliability=reliability)
-        return engine.fan_out(route, stored)
+        return engine.fan_out(route, dataclasses.replace(stored, publishers=self.publishers))
 
     def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
         """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards.

@@ -6,6 +6,7 @@ the client says     what happens
 accepted            the message is removed; then its delivery is settled
 released            it goes back to its place, as if it had never been out
 modified, failed    a failed delivery: again, up to the limit, then the exception destination
+modified, not here  it goes back, or has failed where that is said as well; not to this link again
 rejected            to the exception destination at once
 nothing, and goes   back to its place
 any, in a unit      the same, when the transaction commits
@@ -25,9 +26,10 @@ from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
 from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
-from connector_bus.chains.lean import load_lean
+from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
+from connector_bus.chains.unwanted import Unwanted
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
@@ -64,9 +66,10 @@ class ConsumerLink:
 
     Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
-    `_stopped`, `_closed`; `_accepted`, `_kept` (those in the store) and `_arrived`, what the loop's next turn is for,
-    and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked whether a turn
-    was asked for.
+    `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
+    wishes to be used again; `_accepted` with their deliveries, `_answered`, and `_arrived`, what the loop's next turn
+    is for, and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked
+    whether a turn was asked for.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class ConsumerLink:
         self._queue = destination.queue
         self._presettled = presettled
         self._selector = selector
+        self._unwanted: Unwanted | None = None
         self.temporary = temporary
         self._subscription = subscription
         self._wishes: set[_Wish] = set()
@@ -99,9 +103,10 @@ class ConsumerLink:
         self._out: dict[Any, Entry] = {}
         self._in_units: dict[Any, _Claim] = {}
         self._credit = 0
-        self._accepted: list[tuple[Entry, Any]] = []
-        self._kept: list[tuple[Entry, Any]] = []
-        self._arrived: deque[tuple[_Wish, Entry]] = deque()
+        self._accepted: list[Entry] = []
+        self._answered: list[Any] = []
+        self._arrived: deque[_Wish] = deque()
+        self._served: list[_Wish] = []
         self._turning = False
         self._tags = 0
         self._size = _FIRST_SIZE
@@ -153,7 +158,8 @@ class ConsumerLink:
         missing = wanted - len(self._wishes)
         if missing <= 0:
             return
-        wishes = [_Wish(self) for _ in range(missing)]
+        wishes, self._served = self._served[:missing], self._served[missing:]
+        wishes += [_Wish(self) for _ in range(missing - len(wishes))]
         self._wishes.update(wishes)
         try:
             self._queue.want_all(wishes, selector=self._selector)
@@ -170,68 +176,139 @@ class ConsumerLink:
         """What has gathered since the last one: what was accepted is removed, what arrived is sent, more is wished."""
         self._turning = False
         self._remove_accepted()
-        arrived = self._arrived
-        for _ in range(len(arrived)):
-            self._taken(*arrived.popleft())
+        if self._arrived:
+            self._send_arrived()
         if self._ready and not self._closed:
             self._fill()
 
+    def _send_arrived(self) -> None:
+        arrived, side, out = self._arrived, self._side, self._out
+        engine, now = side.bus.engine, side.now
+        served, wishes = self._served, self._wishes
+        for _ in range(len(arrived)):
+            wish = arrived.popleft()
+            entry = wish.entry
+            del wish.entry  # the wish is used again
+            wishes.discard(wish)
+            served.append(wish)
+            if self._closed or self._stopped or self._credit <= 0 or side.outgoing > HIGH_WATER:
+                self._queue.release(entry)
+                continue
+            try:
+                unread = entry.unread or engine.as_it_came(entry)
+                if unread is not None:
+                    data = encoded_unread(unread, entry.attempts, now)
+                else:
+                    data = encoded(engine.fetch(self._queue.name, entry), entry.attempts, now())
+            except ConnectorError as error:
+                side.failed(self._queue, entry, error, permanent=True)
+                continue
+            if self._presettled:
+                self._send_removed(data, entry)
+            else:
+                out[self._send(data)] = entry
+
+    def _send_removed(self, data: bytes, entry: Entry) -> None:
+        """Send a message that nobody acknowledges, once it is removed."""
+
+        def removed(error: BaseException | None) -> None:
+            if error is not None:
+                self._queue.release(entry)
+            elif not self._closed:
+                self._end(self._send(data))
+                self._have_turn()
+
+        self._side.commit((), ((self._queue, entry),), removed)
+
     def _remove_accepted(self) -> None:
         """Remove what was accepted since the last turn: what lives in memory at once, the rest as one unit."""
-        if self._accepted:
-            accepted, self._accepted = self._accepted, []
-            self._queue.remove_all([entry for entry, _ in accepted])
-            self._settle([delivery for _, delivery in accepted])
-        if self._kept:
-            kept, self._kept = self._kept, []
+        if not self._accepted:
+            return
+        accepted, self._accepted = self._accepted, []
+        answered, self._answered = self._answered, []
+        if self._side.bus.engine.has_limits:
+            for entry, delivery in zip(accepted, answered, strict=True):
+                self._remove_kept(entry, delivery)
+            return
+        kept = [place for place, entry in enumerate(accepted) if not entry.in_memory]
+        if kept:
+            self._remove_all_kept([accepted[place] for place in kept], [answered[place] for place in kept])
+            if len(kept) == len(accepted):
+                return
+            here = [place for place, entry in enumerate(accepted) if entry.in_memory]
+            accepted, answered = [accepted[place] for place in here], [answered[place] for place in here]
+        self._queue.remove_all(accepted)
+        self._settle(answered)
 
-            def removed(error: BaseException | None) -> None:
-                if error is None or len(kept) == 1:
-                    self._settle([delivery for _, delivery in kept])
-                    return
-                for entry, delivery in kept:  # each fails for its own reasons only
-                    self._remove_kept(entry, delivery)
+    def _remove_all_kept(self, kept: list[Entry], answered: list[Any]) -> None:
+        if self._queue.is_shared:
+            for entry, delivery in zip(kept, answered, strict=True):
+                self._remove_kept(entry, delivery)
+            return
 
-            self._side.remove(self._queue, [entry for entry, _ in kept], removed)
+        def removed(error: BaseException | None) -> None:
+            if error is None or len(kept) == 1:
+                self._settle(answered)
+                return
+            for entry, delivery in zip(kept, answered, strict=True):  # each fails for its own reasons only
+                self._remove_kept(entry, delivery)
+
+        self._side.remove(self._queue, kept, removed)
 
     def _remove_kept(self, entry: Entry, delivery: Any) -> None:
         self._side.commit((), ((self._queue, entry),), lambda _error: self._settle((delivery,)))
 
     def on_delivery(self, delivery: Any) -> None:
-        """The client has said something of a message."""
-        impl = delivery._impl
-        if not self._updated(impl):
-            return
-        state = self._state(impl)
+        """The client has said something of a message; the delivery is the library's pointer."""
+        if self._state(delivery) == ACCEPTED and (entry := self._out.pop(delivery, None)) is not None:
+            self._accepted.append(entry)
+            self._answered.append(delivery)
+            if not self._turning:
+                self._have_turn()
+        elif self._updated(delivery):
+            self._said(self.link.wrapped(delivery), delivery)
+
+    def _said(self, delivery: LeanDelivery, impl: Any) -> None:
+        """Anything but that a message which is out has been accepted."""
+        state = delivery.remote_state
         if state == TRANSACTIONAL:
-            self._transacted(delivery)
+            self._transacted(delivery, impl)
             return
         entry = self._out.pop(impl, None)
         if entry is None:
             claim = self._in_units.get(impl)
-            if claim is None:
-                delivery.settle()
-            elif delivery.settled:
+            if claim is not None and delivery.settled:
                 claim.settled = True
-            return
-        if state != ACCEPTED:
-            remote = delivery.remote
-            outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
-            carry_out(outcome, self._side, (self._queue, entry), _failure)
-            delivery.settle()
-        elif self._side.bus.engine.has_limits:
-            self._remove_kept(entry, impl)
-        elif entry.in_memory:
-            self._accepted.append((entry, impl))
-        elif self._queue.is_shared:
-            self._remove_kept(entry, impl)
-        else:
-            self._kept.append((entry, impl))
+            return  # what was answered before is settled once that is carried out, and only once
+        remote = delivery.remote
+        outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
+        self._become(outcome, entry)
+        delivery.settle()
         if not self._turning:
             self._have_turn()
 
-    def _transacted(self, delivery: Any) -> None:
-        impl, state = delivery._impl, transactional_of(delivery.remote.data)
+    def _become(self, outcome: Outcome, entry: Entry) -> None:
+        """Have become of a message what the client says, unless it has accepted it."""
+        if outcome.elsewhere and not self._closed:
+            self._leave_out(entry)
+        carry_out(outcome, self._side, (self._queue, entry), _failure)
+
+    def _leave_out(self, entry: Entry) -> None:
+        """Wait for anything but this message from now on. No wish is open when it goes back to its place."""
+        try:
+            header = self._side.bus.engine.fetch(self._queue.name, entry).header
+        except ConnectorError:  # it is gone
+            return
+        self._unwanted = self._unwanted or Unwanted(self._selector)
+        first, self._selector = self._selector is None, self._unwanted.without(header)
+        for wish in list(self._wishes):
+            self._withdraw(wish)
+        if first:
+            self._ready = False
+            self._side.apart(self._queue.know_headers, self._know)
+
+    def _transacted(self, delivery: LeanDelivery, impl: Any) -> None:
+        state = transactional_of(delivery.remote.data)
         claim = self._in_units.get(impl)
         if claim is not None:
             claim.settled = claim.settled or delivery.settled
@@ -239,8 +316,8 @@ class ConsumerLink:
         entry = self._out.pop(impl, None)
         unit = None if state is None else self._units.get(state.unit)
         if entry is None:
-            delivery.settle()
-        elif state is None or unit is None:
+            return
+        if state is None or unit is None:
             self._out[impl] = entry
             refusal = self._units.unknown(b"" if state is None else state.unit)
             self._side.refuse(self.link, refusal)
@@ -285,46 +362,13 @@ class ConsumerLink:
             self._wishes.discard(wish)
         return withdrawn
 
-    def _taken(self, wish: _Wish, entry: Entry) -> None:
-        """On the loop: a wish has been served."""
-        self._wishes.discard(wish)
-        if self._closed or self._stopped or self._credit <= 0 or self._side.congested:
-            self._queue.release(entry)
-            return
-        try:
-            engine = self._side.bus.engine
-            unread = entry.unread or engine.as_it_came(entry)
-            if unread is not None:
-                data = encoded_unread(unread, entry.attempts, self._side.now)
-            else:
-                stored = engine.fetch(self._queue.name, entry)
-                data = encoded(stored, entry.attempts, self._side.now())
-        except ConnectorError as error:
-            self._side.failed(self._queue, entry, error, permanent=True)
-            return
-        self._size = max(1, (7 * self._size + len(data)) // 8)
-        if not self._presettled:
-            self._send(data, entry)
-            return
-
-        def removed(error: BaseException | None) -> None:
-            if error is not None:
-                self._queue.release(entry)
-            elif not self._closed:
-                self._send(data, None)
-                self._have_turn()
-
-        self._side.commit((), ((self._queue, entry),), removed)
-
-    def _send(self, data: bytes, entry: Entry | None) -> None:
+    def _send(self, data: bytes) -> Any:
+        size = len(data)
         self._credit -= 1
         self._tags += 1
-        delivery = self._lean.send(self._impl, b"%d" % self._tags, data)
-        self._side.sent(len(data))
-        if entry is None:
-            self._end(delivery)
-        else:
-            self._out[delivery] = entry
+        self._size = (7 * self._size + size) // 8 + 1
+        self._side.outgoing += size
+        return self._lean.send(self._impl, b"%d" % self._tags, data)
 
     def _settle(self, deliveries: Iterable[Any]) -> None:
         if not self._closed:
@@ -354,7 +398,9 @@ class ConsumerLink:
 class _Wish:
     """One wish of a consumer at its queue; served from any thread."""
 
-    __slots__ = ("_consumer",)
+    __slots__ = ("_consumer", "entry")
+
+    entry: Entry
 
     def __init__(self, consumer: ConsumerLink) -> None:
         self._consumer = consumer
@@ -362,8 +408,10 @@ class _Wish:
     def take(self, entry: Entry) -> None:
         """Here is one: on the loop it goes to the client."""
         consumer = self._consumer
-        consumer._arrived.append((self, entry))
-        consumer._have_turn()
+        self.entry = entry
+        consumer._arrived.append(self)
+        if not consumer._turning:
+            consumer._have_turn()
 
 
 @final
@@ -396,7 +444,7 @@ class _Claim:
         """It has become what the client said."""
         consumer = self._forgotten()
         if self.outcome.code != ACCEPTED:
-            carry_out(self.outcome, consumer._side, self.receipt, _failure)
+            consumer._become(self.outcome, self._entry)
         if not consumer._closed:
             self._delivery.update(self.outcome.code or ACCEPTED)
             self._delivery.settle()

@@ -44,6 +44,7 @@ class CoordinatorLink:
 
     def on_delivery(self, delivery: Any) -> None:
         """Take a request; it is answered at once, a commit when it is on disk."""
+        delivery = self.link.wrapped(delivery)
         if not delivery.readable:
             return
         self._data += self.link.recv(delivery.pending) or b""

@@ -15,6 +15,10 @@ TOO_MANY_OF_A_USER = Reason(
     "Close some, or raise `max_user_connections` of the chain.",
 )
 
+#: Why clients are not let in: `limit` of connections, `tls` (no handshake came about), `protocol` (what comes is no
+#: AMQP, or out of its order), `time` (they don't say who they are, or open no connection), `sign-on`, `access` (bus,
+#: chain or role), `client-id` (in use).
+REFUSALS: Final = ("limit", "tls", "protocol", "time", "sign-on", "access", "client-id")
 #: Bytes of a client that are taken in one turn. With more, a client waits until all that it has written at once is done
 #: with, and so does whoever receives it: they would take turns with the server instead of working beside it.
 PORTION: Final = 32768
@@ -29,8 +33,9 @@ class Crowd:
 
     Attributes:
         memory: What its clients hold in memory together.
-        refused: How many were not let in, by why: `limit`, `sign-on`, `access`.
+        refused: How many were not let in, by why: one of `REFUSALS`.
         let_in: How many were.
+        sent_on: How many were told where else to get their bus.
         incoming: What one of them has just written; taken out before the next one's turn.
 
     Mutable state: all of it.
@@ -41,6 +46,7 @@ class Crowd:
         self.memory = Memory(chain.max_memory)
         self.refused: Counter[str] = Counter()
         self.let_in = 0
+        self.sent_on = 0
         self.incoming = memoryview(bytearray(PORTION))
         self._addresses: Counter[str] = Counter()
         self._users: Counter[str] = Counter()

@@ -7,9 +7,10 @@ behind. Not safe for several threads: the chain's loop owns it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, final
 
-from connector_bus.chains.lean import BUFFER, LeanDelivery, load_lean
+from connector_bus.chains.lean import BUFFER, load_lean
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.store.amqp_content import load_proton
 
@@ -20,8 +21,10 @@ class Listener(Protocol):
     def on_event(self, name: str, event: Any) -> None:
         """Something that happens now and then, as the library's event, by its name."""
 
-    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
-        """Something came of a delivery on a link, which is the library's pointer."""
+    @property
+    def takers(self) -> Mapping[Any, Callable[[Any], None]]:
+        """By link, who is told that something came of a delivery; both are the library's pointers. Always the same."""
+        ...
 
     def on_flow(self, link: Any) -> None:
         """Credit has changed on a link, which is the library's pointer."""
@@ -80,6 +83,7 @@ class EngineRoom:
         lib, events, listener = self._lib, self._events, self._listener
         peek, pop, type_of, silent = lib.pn_collector_peek, lib.pn_collector_pop, lib.pn_event_type, self._silent
         delivery_of, link_of, is_delivery = lib.pn_event_delivery, lib.pn_delivery_link, self._delivery
+        takers = listener.takers
         while not self._ended:
             event = peek(events)
             if not event:
@@ -88,7 +92,9 @@ class EngineRoom:
             try:
                 if kind == is_delivery:
                     delivery = delivery_of(event)
-                    listener.on_delivery(link_of(delivery), LeanDelivery(lib, delivery))
+                    take = takers.get(link_of(delivery))
+                    if take is not None:
+                        take(delivery)
                 elif kind == self._flow:
                     listener.on_flow(lib.pn_event_link(event))
                 elif kind != silent:

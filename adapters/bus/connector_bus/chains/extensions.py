@@ -27,7 +27,7 @@ class Outcome:
     Attributes:
         code: One of the four outcomes; 0 where it has said none.
         failed: With modified: whether the delivery has failed.
-        elsewhere: With modified: whether it wants the message no more.
+        elsewhere: With modified: whether this link is not to get the message again.
     """
 
     code: int

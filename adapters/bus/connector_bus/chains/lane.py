@@ -64,8 +64,13 @@ class Lane:
         self._lib = lib = self._lean.lib
         self._partial, self._remote_state = lib.pn_delivery_partial, lib.pn_delivery_remote_state
         self._pending, self._advance = lib.pn_delivery_pending, lib.pn_link_advance
-        self._receive = self._lean.received
+        self._receive, self._buffer, self._view = lib.pn_link_recv, self._lean.buffer, self._lean.view
         self._quick = QuickReader().read
+        self._whole = self._read  # one for all messages
+        self._alike: QuickMessage | None = None
+        self._expires: float | None = None
+        self._group: str | None = None
+        self._long = False
         self._next = side.bus.engine.next_sequence
         self._user = (side.user or "").encode()
         self._identity = side.bus.access.identity_of(side.subject)
@@ -109,41 +114,64 @@ class Lane:
         self._show()
         self._producer.close()
 
-    def on_delivery(self, delivery: LeanDelivery) -> None:
-        """Something came of a delivery."""
-        impl = delivery._impl
+    def on_delivery(self, delivery: Any) -> None:
+        """Something came of a delivery, which is the library's pointer."""
         if not self._looked:
             self._look()
         if (
             self._destination is None
-            or not self._producer.is_idle
-            or self._producer.in_flight > self._storing  # what goes the long way is not to be overtaken
-            or self._partial(impl)
-            or self._remote_state(impl)
+            or (self._long and self._is_behind())
+            or self._partial(delivery)
+            or self._remote_state(delivery)
         ):
             self._leave(delivery)
             return
-        size = self._pending(impl)
-        data = self._receive(self._impl, size) if 0 < size <= LARGEST else b""
-        if not data:  # it is too large, nothing has come of it, or its sender has taken it back
+        size = self._pending(delivery)
+        if not 0 < size <= LARGEST or self._receive(self._impl, self._buffer, size) != size:
+            # It is too large, nothing has come of it, or its sender has taken it back.
             self._leave(delivery)
             return
-        read = self._quick(data)
+        data = self._view[:size]
         self._advance(self._impl)
-        if read is not None and size <= self._limit:
-            if not read.durable or self._destination.is_temporary:
-                if self._collect(impl, data, read):
-                    self._producer.passed()
-                    return
-            elif self._place is not None and self._keep(impl, data, read, size):
-                return
+        read = self._quick(data)
+        if read is None or size > self._limit:
+            self._go_long(delivery, data)
+        elif read is self._alike or self._is_easy(read):
+            self._messages.append(
+                Unread(
+                    self._next(),
+                    data[read.bare :],
+                    self._sender,
+                    read.durable,
+                    read.priority,
+                    self._expires,
+                    self._group,
+                    self._now,
+                    self._at,
+                    self._whole,
+                )
+            )
+            self._deliveries.append(delivery)
+        elif self._place is None or not read.durable or not self._keep(delivery, data, read, size):
+            self._go_long(delivery, data)
+
+    def _go_long(self, delivery: Any, data: bytes) -> None:
+        """One that was received goes the long way."""
         self._show()
-        self._producer.take(delivery, data)
+        self._long = True
+        self._producer.take(self.link.wrapped(delivery), data)
+
+    def _is_behind(self) -> bool:
+        """Whether something is under way on the long way, which is not to be overtaken."""
+        if self._long:
+            self._long = not self._producer.is_idle or self._producer.in_flight > self._storing
+        return self._long
 
     def _look(self) -> None:
         """Once a turn: may the user send there, and is it a destination for the short way?"""
         side, engine = self._side, self._side.bus.engine
         self._looked = True
+        self._alike = None
         side.call_soon(self._show)
         self._destination = None
         try:
@@ -158,26 +186,16 @@ class Lane:
             kept_as = engine.kept_as(destination)
             self._place = None if kept_as is None else Place(destination.name, self._identity, kept_as)
 
-    def _collect(self, impl: Any, data: bytes, read: QuickMessage) -> bool:
-        """Take one that lives in memory only; False where it has to go the long way."""
+    def _is_easy(self, read: QuickMessage) -> bool:
+        """Whether a message lives in memory only and can be collected; what is read of it is kept for those alike."""
+        assert self._destination is not None
+        if read.durable and not self._destination.is_temporary:
+            return False
         try:
-            expires, group = quick_sender(read, self._user, self._now)
+            self._expires, self._group = quick_sender(read, self._user, self._now)
         except (AccessDenied, TypeError):
             return False
-        message = Unread(
-            self._next(),
-            data[read.bare :],
-            self._sender,
-            read.durable,
-            min(read.priority, 9),
-            expires,
-            group,
-            self._now,
-            self._at,
-            self._read,
-        )
-        self._messages.append(message)
-        self._deliveries.append(impl)
+        self._alike = read if read.ttl is None else None
         return True
 
     def _keep(self, impl: Any, data: bytes, read: QuickMessage, size: int) -> bool:
@@ -190,13 +208,14 @@ class Lane:
             return False
         if not self._side.memory.take(size):
             return False
-        self._kept.append(Unread.of_row(row, self._sender, read.durable, self._read))
+        self._kept.append(Unread.of_row(row, self._sender, read.durable, self._whole))
         self._kept_deliveries.append(impl)
         self._kept_size += size
         return True
 
-    def _leave(self, delivery: LeanDelivery) -> None:
+    def _leave(self, delivery: Any) -> None:
         self._show()
+        self._long = True
         self._producer.on_delivery(delivery)
 
     def _show(self) -> None:
@@ -211,9 +230,11 @@ class Lane:
         assert self._destination is not None
         if self._side.bus.engine.show_unread(self._destination, messages):
             self._accept(deliveries)
+            self._producer.passed(len(deliveries))
             return
+        self._long = True
         for message, impl in zip(messages, deliveries, strict=True):
-            self._producer.take(LeanDelivery(self._lib, impl), message.bare)
+            self._producer.take(self.link.wrapped(impl), message.bare)
 
     def _store(self) -> None:
         """Have what is to be kept stored as one; then it is shown, and accepted."""
@@ -242,7 +263,7 @@ class Lane:
             if error is None:
                 self._accept((impl,))
             elif not self._producer.is_closed:
-                reject(LeanDelivery(self._lib, impl), refusal_of(error))
+                reject(self.link.wrapped(impl), refusal_of(error))
             ended(1, 0)
 
         side.keep(self._at, messages, done)

@@ -66,8 +66,12 @@ class Lean:
         return self._delivery(link, self._tag_struct)
 
     def send(self, link: Any, tag: bytes, data: bytes) -> Any:
-        """Send a whole message on a sending link; answers its delivery."""
-        delivery = self.new_delivery(link, tag)
+        """Send a whole message on a sending link; answers its delivery. The tag as above."""
+        size = len(tag)
+        self._tag_view[:size] = tag
+        if self._tag_size != size:
+            self._tag_size = self._tag_bytes.size = size
+        delivery = self._delivery(link, self._tag_struct)
         self._send(link, data, len(data))
         self._advance(link)
         return delivery
@@ -190,6 +194,10 @@ class LeanLink:
     def advance(self) -> bool:
         """Go on to the next delivery."""
         return bool(self._lib.pn_link_advance(self._impl))
+
+    def wrapped(self, delivery: Any) -> LeanDelivery:
+        """A delivery that is known by the library's pointer."""
+        return LeanDelivery(self._lib, delivery)
 
     def delivery(self, tag: str) -> LeanDelivery:
         """Begin a delivery."""

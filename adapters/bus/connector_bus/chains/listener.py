@@ -15,7 +15,7 @@ from connector.spi import IdentityService, Instrument, Measurement
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.crowd import Crowd
+from connector_bus.chains.crowd import REFUSALS, Crowd
 from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
 from connector_bus.chains.settings import ChainSettings
@@ -158,7 +158,15 @@ class ChainListeners:
                 "Clients that were let onto a bus.",
                 at,
             )
-            for why in ("limit", "sign-on", "access"):
+            yield Measurement(
+                "messaging.chain.redirected",
+                Instrument.COUNTER,
+                crowd.sent_on,
+                "{connection}",
+                "Clients that were told where else to get their bus.",
+                at,
+            )
+            for why in REFUSALS:
                 yield Measurement(
                     "messaging.chain.refused",
                     Instrument.COUNTER,
@@ -224,7 +232,9 @@ class ChainListeners:
                 crowd.refused["limit"] += 1
                 _LOG.warning("chain %s has %d clients and takes no more", chain.name, chain.max_connections)
                 return _TurnedAway()
-            return client() if chain.tls is None else _Securing(chain.tls, client, self._contexts, self._handshakes)
+            if chain.tls is None:
+                return client()
+            return _Securing(chain.tls, client, self._contexts, self._handshakes, crowd)
 
         try:
             self._servers[chain.name] = await self._loop.create_server(accepted, chain.host, chain.port)
@@ -281,11 +291,13 @@ class _Securing(asyncio.Protocol):
         client: Callable[[], ClientProtocol],
         contexts: Contexts,
         handshakes: set[asyncio.Task[None]],
+        crowd: Crowd,
     ) -> None:
         self._tls = tls
         self._client = client
         self._contexts = contexts
         self._handshakes = handshakes
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -306,6 +318,7 @@ class _Securing(asyncio.Protocol):
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
             )
         except (OSError, ssl.SSLError) as error:
+            self._crowd.refused["tls"] += 1
             if not isinstance(error, ConnectionResetError):  # that of one who hangs up, after an alert for example
                 _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
             transport.close()

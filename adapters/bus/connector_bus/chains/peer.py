@@ -19,8 +19,9 @@ from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import NOT_ALLOWED, REDIRECT, RESOURCE_LIMIT, Refusal, refusal_of
 from connector_bus.chains.consumer import ConsumerLink
 from connector_bus.chains.coordinator import CoordinatorLink
+from connector_bus.chains.filters import Filters, filters_for, filters_of
 from connector_bus.chains.lane import Lane
-from connector_bus.chains.lean import LeanDelivery, LeanLink
+from connector_bus.chains.lean import LeanLink
 from connector_bus.chains.producer import ProducerLink
 from connector_bus.chains.sole_connection import CAPABILITY as SOLE_CONNECTION
 from connector_bus.chains.sole_connection import SoleConnections, wants_to_be_alone
@@ -29,6 +30,7 @@ from connector_bus.chains.subscriptions import (
     Dormant,
     Opening,
     capabilities_of,
+    names_of_publisher,
     prefix_of,
     subscription_name,
     terms_of,
@@ -36,7 +38,6 @@ from connector_bus.chains.subscriptions import (
 from connector_bus.chains.units import Units
 from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
-from connector_bus.selector.selector import Selector, parse_selector
 from connector_bus.store.amqp_content import load_proton
 
 NO_SOURCE = Reason(
@@ -47,7 +48,8 @@ NO_SOURCE = Reason(
 _GONE: Final = frozenset({"CF-SEC-010", "CF-SEC-011"})
 #: The property of open by which a client names the chain over which it wants the bus.
 TARGET_CHAIN: Final = "connector:target-chain"
-_SELECTORS: Final = frozenset({"apache.org:selector-filter:string", 0x0000468C00000004})
+#: The one by which it gives its temporary queues and topics a prefix, where no link says so itself.
+TEMPORARY_PREFIX: Final = "temp-prefix"
 
 
 class Link(Protocol):
@@ -68,7 +70,7 @@ class Link(Protocol):
         """Credit has changed."""
 
     def on_delivery(self, delivery: Any) -> None:
-        """Something came of a delivery."""
+        """Something came of a delivery, which is the library's pointer."""
 
     def recheck(self) -> None:
         """Raise ConnectorError where the user may not have it any more."""
@@ -86,12 +88,14 @@ class Peer:
 
     Args:
         subject: Who is signed on.
-        admit: Chooses the bus for a host name and the wanted chain, or where to send the client; raises ConnectorError.
+        admit: Chooses the bus for a host name and the wanted chain, has the client's name taken on it, or says where to
+            send the client; raises ConnectorError.
         make_side: Makes the way to that bus.
         names: Which clients are to be the only ones of their name.
 
     Attributes:
         closing: Whether it was ended from our side.
+        takers: By link, who is told that something came of a delivery.
 
     Mutable state: `_side` and `_units`, set when the connection is open; `_links` by their place in the library;
     `closing`; `_checking`, and `_again` where rights have changed meanwhile.
@@ -100,7 +104,7 @@ class Peer:
     def __init__(
         self,
         subject: Subject,
-        admit: Callable[[str | None, Subject, str | None], Bus | Direction],
+        admit: Callable[[str | None, Subject, str | None, Callable[[Bus], None]], Bus | Direction],
         make_side: Callable[[Bus, Subject], BusSide],
         names: SoleConnections,
     ) -> None:
@@ -117,7 +121,7 @@ class Peer:
         self._checking = self._again = False
         # By the library's own pointers, with that of the session: its wrappers are made anew for each event.
         self._links: dict[Any, tuple[Any, Link]] = {}
-        self._made: dict[Any, Link] = {}
+        self.takers: dict[Any, Callable[[Any], None]] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "PN_CONNECTION_REMOTE_OPEN": self._open,
             "PN_CONNECTION_REMOTE_CLOSE": self._close,
@@ -143,23 +147,18 @@ class Peer:
         if handler is not None:
             handler(event)
 
-    def on_delivery(self, link: Any, delivery: LeanDelivery) -> None:
-        """Something came of a delivery on a link, which is the library's pointer."""
-        made = self._made.get(link)
-        if made is not None:
-            made.on_delivery(delivery)
-
     def on_flow(self, link: Any) -> None:
         """Credit has changed on a link, which is the library's pointer."""
-        made = self._made.get(link)
-        if made is not None:
-            made.on_flow()
+        found = self._links.get(link)
+        if found is not None:
+            found[1].on_flow()
 
     def end(self) -> None:
         """The connection is gone: what was out at the client goes back, its temporary queues go."""
         self._unsubscribe()
         self._give_back()
-        links, self._links, self._made = list(self._links.values()), {}, {}
+        links, self._links = list(self._links.values()), {}
+        self.takers.clear()
         for _, link in links:
             link.close()
         if self._units is not None:
@@ -231,10 +230,11 @@ class Peer:
         proton = load_proton()
         connection = self._connection
         try:
-            bus = self._admit(connection.remote_hostname, self._subject, _target_chain(connection))
-            if not isinstance(bus, Direction):  # else it is the only one where it is sent to
-                self._take_name(bus)
+            target = _text_property(connection, TARGET_CHAIN)
+            bus = self._admit(connection.remote_hostname, self._subject, target, self._take_name)
         except ConnectorError as error:
+            self._give_back()
+            self._give_back = lambda: None
             # Said with the open, so that clients don't take the connection for good before the close comes.
             connection.properties = proton.PropertyDict({proton.symbol("amqp:connection-establishment-failed"): True})
             connection.open()
@@ -247,6 +247,7 @@ class Peer:
         side = self._make_side(bus, self._subject)
         self._side = side
         side.refuse = self._drop
+        side.publishers = names_of_publisher(side.physical.id, side.user or "", connection.remote_container or "")
         self._units = Units(side)
         self._unsubscribe = bus.access.subscribe(lambda: side.call_soon(self.recheck))
         connection.offered_capabilities = proton.SymbolList(
@@ -285,7 +286,7 @@ class Peer:
     def _close_session(self, event: Any) -> None:
         ended = event.session._impl
         for key in [key for key, (session, _) in self._links.items() if session == ended]:
-            self._made.pop(key, None)
+            self.takers.pop(key, None)
             self._ended(self._links.pop(key)[1])
         event.session.close()
         event.session.free()
@@ -312,7 +313,7 @@ class Peer:
         if isinstance(made, ProducerLink) and made.name is not None and not self._side.is_topic_space(made.name):
             made = Lane(link, made, self._side, made.name)
         self._links[link._impl] = (link.session._impl, made)
-        self._made[link._impl] = made
+        self.takers[link._impl] = made.on_delivery
         made.start()
 
     def _sending(self, link: Any, side: BusSide, units: Units) -> Link:
@@ -342,7 +343,7 @@ class Peer:
         """The client wants to receive, or to look."""
         wanted = link.remote_source
         browses = wanted.distribution_mode == wanted.DIST_MODE_COPY
-        selector, applied = _selector_of(wanted)
+        filters = filters_of(wanted)
         if wanted.type == wanted.UNSPECIFIED:
             return self._dormant(link, side)
         temporary = self._temporary(wanted, side) if wanted.dynamic else None
@@ -351,20 +352,21 @@ class Peer:
             raise MessagingError(NO_SOURCE)
         name, topic = side.place_of(address)
         if side.is_topic_space(name):
-            return self._subscribing(link, side, units, name, topic, selector, applied, temporary)
+            return self._subscribing(link, side, units, name, topic, filters, temporary)
         destination = side.consumable(name, Role.BROWSER if browses else Role.RECEIVER)
-        presettled = self._echo(link, applied, temporary)
+        selector = filters.selector()
+        presettled = self._echo(link, filters.applied(no_local=False), temporary)
         if browses:
             return BrowserLink(link, side, destination, selector)
         return ConsumerLink(
             link, side, units, destination, presettled=presettled, selector=selector, temporary=temporary
         )
 
-    @staticmethod
-    def _temporary(terminus: Any, side: BusSide) -> str:
+    def _temporary(self, terminus: Any, side: BusSide) -> str:
         """Make the node of a dynamic terminus. Raises AccessDenied CF-BUS-122."""
         wants_topic = "temporary-topic" in capabilities_of(terminus)
-        return side.new_temporary(prefix_of(terminus), is_topic_space=wants_topic)
+        prefix = prefix_of(terminus) or _text_property(self._connection, TEMPORARY_PREFIX)
+        return side.new_temporary(prefix, is_topic_space=wants_topic)
 
     @staticmethod
     def _echo(link: Any, applied: dict[Any, Any], temporary: str | None) -> bool:
@@ -387,14 +389,14 @@ class Peer:
         units: Units,
         name: str,
         topic: str | None,
-        selector: Selector | None,
-        applied: dict[Any, Any],
+        filters: Filters,
         temporary: str | None,
     ) -> Link:
         """The client wants to subscribe; that may take its time."""
         container = self._connection.remote_container or ""
-        text = None if selector is None else selector.text
-        terms = terms_of(link.remote_source, link.name, container, topic, text)
+        publishers = side.publishers if filters.no_local else None
+        terms = terms_of(link.remote_source, link.name, container, topic, filters.text, publishers)
+        applied = filters.applied(no_local=terms.no_local is not None)
 
         def opened(opening: Opening, subscription: OpenSubscription | None, error: BaseException | None) -> None:
             if opening.closed or subscription is None:
@@ -402,7 +404,7 @@ class Peer:
                     side.unsubscribe(subscription, None)
                 elif error is not None and not opening.closed:
                     self._links.pop(link._impl, None)
-                    self._made.pop(link._impl, None)
+                    self.takers.pop(link._impl, None)
                     self._refuse_link(link, refusal_of(error))
                 return
             presettled = self._echo(link, applied, temporary)
@@ -415,7 +417,7 @@ class Peer:
                 temporary=temporary,
                 subscription=subscription,
             )
-            self._made[link._impl] = made
+            self.takers[link._impl] = made.on_delivery
             self._links[link._impl] = (link.session._impl, made)
             made.start()
             made.on_flow()
@@ -437,6 +439,8 @@ class Peer:
         link.source.address = f"{record.through}{topic}"
         link.source.durability = link.source.DELIVERIES
         link.source.expiry_policy = link.source.EXPIRE_NEVER
+        if filters := filters_for(record):
+            link.source.filter.put_object(filters)
         link.target.copy(link.remote_target)
         link.open()
         return Dormant(link, lambda: side.unsubscribe(None, name))
@@ -444,7 +448,7 @@ class Peer:
     def _detach(self, event: Any) -> None:
         link, for_good = event.link, event.type.name != "PN_LINK_REMOTE_DETACH"
         _, made = self._links.pop(link._impl, (None, None))
-        self._made.pop(link._impl, None)
+        self.takers.pop(link._impl, None)
         if made is not None:
             self._ended(made, for_good=for_good)
         if for_good:
@@ -456,7 +460,7 @@ class Peer:
     def _drop(self, link: Any, refusal: Refusal) -> None:
         """End a link from our side, and say why; the connection goes on."""
         _, made = self._links.pop(link._impl, (None, None))
-        self._made.pop(link._impl, None)
+        self.takers.pop(link._impl, None)
         if made is not None:
             self._ended(made)
             self._refuse(link, refusal)
@@ -485,25 +489,9 @@ def _symbols(fields: Mapping[str, Any]) -> dict[Any, Any]:
     return {symbol(name): value for name, value in fields.items()}
 
 
-def _target_chain(connection: Any) -> str | None:
-    """The chain over which a client wants its bus, as it says in its open."""
+def _text_property(connection: Any, wanted: str) -> str | None:
+    """What a client says in a property of its open; None for nothing."""
     for name, value in (connection.remote_properties or {}).items():
-        if str(name) == TARGET_CHAIN and isinstance(value, str) and value:
+        if str(name) == wanted and isinstance(value, str) and value:
             return str(value)
     return None
-
-
-def _selector_of(source: Any) -> tuple[Selector | None, dict[Any, Any]]:
-    """The selector among a source's filters, and the filters that are applied. Raises MessagingError CF-BUS-170."""
-    data = source.filter
-    data.rewind()
-    filters = data.get_object() if data.next() else None
-    selector, applied = None, {}
-    for name, value in (filters if isinstance(filters, dict) else {}).items():
-        descriptor = getattr(value, "descriptor", None)
-        text = getattr(value, "value", None)
-        known = isinstance(text, str) and (descriptor in _SELECTORS or str(descriptor) in _SELECTORS)
-        if known:
-            selector = parse_selector(str(text))
-            applied[name] = value
-    return selector, applied

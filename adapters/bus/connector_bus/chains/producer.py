@@ -84,6 +84,7 @@ class ProducerLink:
 
     def on_delivery(self, delivery: Any) -> None:
         """Take a piece of a message; with the last one, the message."""
+        delivery = self.link.wrapped(delivery)
         if delivery.aborted:
             self._drop()
             delivery.settle()
@@ -114,9 +115,9 @@ class ProducerLink:
         self._keep(data)
         self._whole(delivery)
 
-    def passed(self) -> None:
-        """A message was received and needs nothing here but that the client may send another one."""
-        self._passed += 1
+    def passed(self, messages: int) -> None:
+        """So many were received, and need nothing here but that the client may send others."""
+        self._passed += messages
         if self._passed >= CREDIT // 4:
             self._passed = 0
             self._give_credit()

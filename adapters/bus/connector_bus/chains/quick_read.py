@@ -35,7 +35,7 @@ class QuickMessage:
 
     Attributes:
         bare: Where the bare message begins.
-        durable, priority: Of the header.
+        durable, priority: Of the header; the priority is 9 at most.
         ttl: Milliseconds, or None.
         properties: The fields of the properties section, in its order; those at its end may be missing.
         alike: Of how many bytes at its beginning all of this was made, where the rest is nothing but a body of bytes;
@@ -123,7 +123,7 @@ def _header(fields: list[Value]) -> tuple[bool, int, int | None]:
         priority = 4
     if durable not in _TRUTHS or type(priority) is not int or (ttl is not None and type(ttl) is not int):
         raise NotQuick
-    return durable is True, priority, ttl
+    return durable is True, min(priority, 9), ttl
 
 
 def _fields(data: bytes, place: int) -> tuple[list[Value], int]:

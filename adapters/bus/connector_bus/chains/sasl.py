@@ -30,6 +30,7 @@ from typing import Final, final
 from connector.spi import ScramVerifier, Secret
 from connector_bus.chains.sasl_frames import (
     AMQP_HEADER,
+    MIN_MAX_FRAME,
     SASL_HEADER,
     MalformedFrame,
     SaslInit,
@@ -92,6 +93,7 @@ class SaslServer:
         external: Whom the client's certificate stands for; None for nobody.
         bare: Whether a client may begin without this layer at all.
         layers: The headers of what may come after it, AMQP's own among them.
+        max_frame: Bytes of the largest frame that the client may send.
 
     Attributes:
         state: Where it is.
@@ -106,11 +108,13 @@ class SaslServer:
         external: str | None = None,
         bare: bool = False,
         layers: Sequence[bytes] = (AMQP_HEADER,),
+        max_frame: int = MIN_MAX_FRAME,
     ) -> None:
         self._mechanisms = tuple(name for name in mechanisms if name != EXTERNAL or external is not None)
         self._external = external
         self._bare = bare
         self._layers = tuple(layers)
+        self._max_frame = max_frame
         # Mutable state: what came and was not read yet, and the attributes.
         self._buffer = bytearray()
         self.state = SaslState.HEADER
@@ -169,7 +173,7 @@ class SaslServer:
             return self._header(bytes(self._buffer[: len(AMQP_HEADER)]))
         if self.state not in (SaslState.INIT, SaslState.PROOF, SaslState.FINAL):
             return None
-        size = frame_size(self._buffer)
+        size = frame_size(self._buffer, self._max_frame)
         if size is None or len(self._buffer) < size:
             return None
         frame = bytes(self._buffer[:size])

@@ -15,7 +15,9 @@ from typing import Final
 
 AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
-#: Longer than any honest one: 512 bytes must be taken, more need not be.
+#: AMQP's limit for frames of this layer (2.8.19, 5.3.1), for what clients may send before anybody knows them.
+MIN_MAX_FRAME: Final = 512
+#: Of what servers send, longer than any honest one: some name many mechanisms.
 MAX_FRAME: Final = 4096
 
 _MECHANISMS, _INIT, _CHALLENGE, _RESPONSE, _OUTCOME = 0x40, 0x41, 0x42, 0x43, 0x44
@@ -109,38 +111,72 @@ def read_mechanisms(frame: bytes) -> tuple[str, ...]:
         raise MalformedFrame("an offer that can't be read") from None
 
 
-def read_outcome(frame: bytes) -> int:
-    """How the exchange ended, out of a whole frame. Raises MalformedFrame for anything else."""
+@dataclass(frozen=True, slots=True)
+class SaslAnswer:
+    """What a server says once a client has chosen.
+
+    Attributes:
+        outcome: How the exchange ended; None for a challenge.
+        data: The challenge, or what comes with the outcome.
+    """
+
+    outcome: int | None
+    data: bytes
+
+
+def write_response(response: bytes) -> bytes:
+    """A client's answer to a challenge."""
+    field = _variable(0xA0, response)
+    body = b"\x00\x53" + bytes((_RESPONSE, _LIST_LONG)) + struct.pack(">II", len(field) + 4, 1) + field
+    return struct.pack(">IBBH", 8 + len(body), 2, 1, 0) + body
+
+
+def read_answer(frame: bytes) -> SaslAnswer:
+    """A challenge or an outcome, out of a whole frame. Raises MalformedFrame for anything else."""
     try:
-        place = _fields_of(frame, _OUTCOME)
+        kind, count, place = _begun(frame)
+        if kind == _CHALLENGE and count:
+            return SaslAnswer(None, _value(frame, place)[0] or b"")
+        if kind != _OUTCOME or not count:
+            raise MalformedFrame(f"the SASL performative {kind:#x} with {count} fields where an outcome has to come")
         if frame[place] != _UBYTE:
             raise MalformedFrame("an outcome that is no number")
-        return frame[place + 1]
+        data = _value(frame, place + 2)[0] if count > 1 else None
+        return SaslAnswer(frame[place + 1], data or b"")
     except IndexError:
         raise MalformedFrame("a frame that ends in the middle") from None
 
 
 def _fields_of(frame: bytes, wanted: int) -> int:
     """Where the first field of a frame is."""
-    start = frame[4] * 4
-    if frame[5] != 1 or not 8 <= start < len(frame):
-        raise MalformedFrame("a frame of another layer")
-    code, place = _descriptor(frame, start)
+    code, count, place = _begun(frame)
     if code != wanted:
         raise MalformedFrame(f"the SASL performative {code:#x} where {wanted:#x} has to come")
-    count, place = _list(frame, place)
     if not count:
         raise MalformedFrame("a frame without fields")
     return place
 
 
-def frame_size(buffer: bytes | bytearray) -> int | None:
-    """The size of the frame that the buffer begins with; None where that can't be told yet. Raises MalformedFrame."""
+def _begun(frame: bytes) -> tuple[int, int, int]:
+    """What a frame is, how many fields it has, and where the first one is."""
+    start = frame[4] * 4
+    if frame[5] != 1 or not 8 <= start < len(frame):
+        raise MalformedFrame("a frame of another layer")
+    code, place = _descriptor(frame, start)
+    count, place = _list(frame, place)
+    return code, count, place
+
+
+def frame_size(buffer: bytes | bytearray, limit: int = MAX_FRAME) -> int | None:
+    """The size of the frame that the buffer begins with; None where that can't be told yet.
+
+    Raises MalformedFrame, also for one of more than `limit` bytes.
+    """
     if len(buffer) < 4:
         return None
     size = int.from_bytes(buffer[:4], "big")
-    if not 8 < size <= MAX_FRAME:
-        raise MalformedFrame(f"a SASL frame of {size} bytes")
+    if not 8 < size <= limit:
+        raise MalformedFrame(f"a SASL frame of {size} bytes, and {limit} are possible")
     return size
 
 

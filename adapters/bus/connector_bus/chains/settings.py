@@ -43,6 +43,7 @@ class ChainSettings:
         max_user_connections: How many of them may be one user's.
         max_address_connections: How many of them may come from one address.
         max_frame_size: Bytes of the largest frame that a client may send.
+        max_sasl_frame_size: Bytes of the largest frame that a client may send while it says who it is.
         max_sessions: Sessions of one connection.
         max_links: Links of one connection.
         max_in_flight: Messages that one link has out, and not settled.
@@ -67,6 +68,7 @@ class ChainSettings:
     max_user_connections: int = 1000
     max_address_connections: int = 1000
     max_frame_size: int = 65536
+    max_sasl_frame_size: int = 512
     max_sessions: int = 255
     max_links: int = 1000
     max_in_flight: int = 1000

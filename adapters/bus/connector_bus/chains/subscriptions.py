@@ -9,6 +9,10 @@ capability `shared`                    shared by links of that name
 capability `global`                    named LINK alone: not the container's own
 =====================================  =============================================================
 
+With the filter no-local a subscription that isn't shared is without what its own client publishes: the same connection,
+of a durable one the same client id of the same user. Who published is known as long as a publication has not been
+anywhere else: behind a mediation, or from another bus, it comes.
+
 Of the link's name counts what comes before the first `|`. Detached, a durable subscription stays; closed, it goes.
 """
 
@@ -59,12 +63,28 @@ def subscription_name(link_name: str, container: str, capabilities: frozenset[st
     return name if "global" in capabilities else f"{container}:{name}"
 
 
-def terms_of(source: Any, link_name: str, container: str, topic: str | None, selector: str | None) -> Terms:
-    """What a client wants to subscribe to."""
+def names_of_publisher(connection: str, user: str, container: str) -> tuple[str, str]:
+    """The names that a client publishes by: what its connection is known by, and its client id with its user."""
+    return f"connection {connection}", f"client {user}/{container}"
+
+
+def terms_of(
+    source: Any,
+    link_name: str,
+    container: str,
+    topic: str | None,
+    selector: str | None,
+    publishers: tuple[str, ...] | None = None,
+) -> Terms:
+    """What a client wants to subscribe to; with the names that it publishes by where it wants to be without that."""
     capabilities = capabilities_of(source)
     durable, shared = is_durable(source), "shared" in capabilities
     name = subscription_name(link_name, container, capabilities) if durable or shared else None
-    return Terms(topic or "#", name, durable, shared, selector)
+    no_local = None
+    if publishers is not None and not shared:
+        # A durable one is the client id's, whichever connection uses it; any other one the connection's (JMS 2.0, 8.3).
+        no_local = publishers[1 if durable else 0]
+    return Terms(topic or "#", name, durable, shared, selector, no_local)
 
 
 @final

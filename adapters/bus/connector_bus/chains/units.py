@@ -235,7 +235,7 @@ def carry_out(outcome: Outcome, side: BusSide, receipt: Receipt, failure: Callab
     queue, entry = receipt
     if outcome.code == REJECTED:
         side.failed(queue, entry, failure("rejected"), permanent=True)
-    elif outcome.code == MODIFIED and (outcome.failed or outcome.elsewhere):
+    elif outcome.code == MODIFIED and outcome.failed:
         side.failed(queue, entry, failure("could not process"), permanent=False)
     else:
         queue.release(entry)

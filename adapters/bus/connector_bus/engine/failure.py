@@ -97,7 +97,8 @@ def exception_record(
 def fault_message(stored: StoredMessage, note: FailureNote) -> Message:
     """The reply that tells the requester at once, instead of letting it wait for its timeout."""
     body: dict[str, Any] = {"code": note.code, "text": note.text}
-    return Message(body, MappingProxyType({FAULT_PROPERTY: note.code}), correlation_id=stored.header.message_id)
+    properties = MappingProxyType({FAULT_PROPERTY: note.code})
+    return Message(body, properties, correlation_id=stored.header.reply_correlation_id)
 
 
 def is_fault(message: Message) -> bool:

@@ -24,15 +24,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from connector.spi import Message
+from connector_bus.engine.ready_order import ReadyOrder
 from connector_bus.engine.selection import REMEMBERED, Selection
 from connector_bus.selector.selector import Selector
 from connector_bus.store.record import StoredMessage
 
 if TYPE_CHECKING:
     from connector_bus.store.unread import Unread
-
-#: Entries that are not ready and stay in the heap all the same, however few are ready.
-TIDY_FROM: Final = 64
 
 
 @final
@@ -50,7 +48,7 @@ class Entry:
         group: The group within which order is kept, or None.
         header: The message without its body, where selectors may ask for it, else None.
         ready: Whether it can be taken; the queue's own.
-        queued: Whether it is in the queue's heap, ready or not; the queue's own.
+        queued: Whether it has its place in the queue's order, ready or not; the queue's own.
     """
 
     __slots__ = (
@@ -141,11 +139,10 @@ class QueueState:
 
     __slots__ = (
         "_claimed",
-        "_count",
-        "_heap",
         "_held",
         "_keepers",
         "_loners",
+        "_order",
         "_parked",
         "_selections",
         "_selective",
@@ -153,9 +150,7 @@ class QueueState:
     )
 
     def __init__(self) -> None:
-        # All that is ready, and what was and has not come up since; with what it is ordered by, which C compares.
-        self._heap: list[tuple[int, int, Entry]] = []
-        self._count = 0  # of those that are ready
+        self._order = ReadyOrder()
         self._claimed: dict[int, Entry] = {}
         self._takers: deque[Taker] = deque()
         self._keepers: set[Taker] = set()
@@ -167,7 +162,9 @@ class QueueState:
 
     def add(self, entry: Entry) -> None:
         """A message arrives."""
-        self._make_ready(entry)
+        self._order.add(entry)
+        if self._selections:
+            self._offer(entry)
 
     def want(
         self, taker: Taker, *, keeps_groups: bool = False, alone: bool = False, selector: Selector | None = None
@@ -199,7 +196,7 @@ class QueueState:
         """Take one certain entry, for administration; False where it is not ready (any more)."""
         if not entry.ready:
             return False
-        self._take(entry)
+        self._order.take(entry)
         self._claimed[entry.sequence] = entry
         return True
 
@@ -217,16 +214,17 @@ class QueueState:
 
     def remove(self, entry: Entry) -> None:
         """End a claim by settling: the entry is gone."""
-        if self._claimed.pop(entry.sequence, None) is not None:
+        if self._claimed.pop(entry.sequence, None) is not None and entry.group is not None:
             self._let_go(entry)
 
     def match(self, now: float) -> Matches:
         """Serve takers while there are both; `now` is in seconds since 1970."""
-        if not (self._count and self._takers):
+        order = self._order
+        if not (order.count and self._takers):
             return NOTHING
         matches = Matches()
         passed: deque[Taker] = deque()  # takers for whom there is nothing, in their order
-        while self._count and self._takers:
+        while order.count and self._takers:
             taker = self._takers.popleft()
             entry = self._best(self._selective.get(taker) if self._selective else None, now, matches)
             if entry is None:
@@ -236,8 +234,9 @@ class QueueState:
             matches.taken.append((taker, entry))
             if self._selective:
                 self._served(taker)
-            self._loners.discard(taker)
-            if taker in self._keepers:
+            if self._loners:
+                self._loners.discard(taker)
+            if self._keepers and taker in self._keepers:
                 self._keepers.discard(taker)
                 if entry.group is not None:
                     self._held[entry.group] = entry
@@ -250,12 +249,13 @@ class QueueState:
     def _best(self, selection: Selection | None, now: float, matches: Matches) -> Entry | None:
         """Take the best entry for a taker out of those that are ready; what is past its time or held goes its way."""
         while True:
-            entry = self._first() if selection is None else selection.best()
+            if selection is None:
+                entry = self._order.take_first()
+            elif (entry := selection.best()) is not None:
+                self._order.take(entry)
+                selection.drop()
             if entry is None:
                 return None
-            self._take(entry)
-            if selection is not None:
-                selection.drop()
             if entry.expires_at is not None and entry.expires_at <= now:
                 matches.expired.append(entry)
                 self._next_of(entry.group)
@@ -264,38 +264,15 @@ class QueueState:
             else:
                 return entry
 
-    def _first(self) -> Entry | None:
-        heap = self._heap
-        while heap and not heap[0][2].ready:
-            heapq.heappop(heap)[2].queued = False
-        return heap[0][2] if heap else None
-
     def _make_ready(self, entry: Entry) -> None:
-        entry.ready = True
-        self._count += 1
-        if not entry.queued:
-            entry.queued = True
-            heapq.heappush(self._heap, (-entry.priority, entry.sequence, entry))
+        self._order.add(entry)
         if self._selections:
-            for selection in self._selections.values():
-                selection.offer(entry)
-                selection.tidy(self._count)
+            self._offer(entry)
 
-    def _take(self, entry: Entry) -> None:
-        entry.ready = False
-        self._count -= 1
-        if self._heap and self._heap[0][2] is entry:
-            heapq.heappop(self._heap)
-            entry.queued = False
-        elif len(self._heap) > 2 * self._count + TIDY_FROM:
-            self._tidy()
-
-    def _tidy(self) -> None:
-        """Let go of what selectors took from behind an entry that nobody wants: it would pile up there."""
-        for _, _, entry in self._heap:
-            entry.queued = entry.ready
-        self._heap = [place for place in self._heap if place[2].ready]
-        heapq.heapify(self._heap)
+    def _offer(self, entry: Entry) -> None:
+        for selection in self._selections.values():
+            selection.offer(entry)
+            selection.tidy(self._order.count)
 
     def _select(self, selector: Selector) -> Selection:
         """Ask everything that is here, once; forget the selector that nobody waits with for the longest time."""
@@ -304,7 +281,7 @@ class QueueState:
                 for entry in self._parked.pop(group):
                     self._make_ready(entry)
         selection = Selection(selector)
-        for entry in self._ready():
+        for entry in self._order.ready():
             selection.offer(entry)
         idle = [text for text, each in self._selections.items() if not each.waiting]
         for text in idle[: max(0, len(idle) + 1 - REMEMBERED)]:
@@ -314,7 +291,7 @@ class QueueState:
     def reselect(self) -> None:
         """Headers have become known: those who came with a selector meanwhile have missed them."""
         for selection in self._selections.values():
-            selection.restart(self._ready())
+            selection.restart(self._order.ready())
 
     def _served(self, taker: Taker) -> None:
         selection = self._selective.pop(taker, None)
@@ -342,10 +319,8 @@ class QueueState:
 
     def drop_ready(self, *, parked: bool = True) -> list[Entry]:
         """Forget what is ready, where others are to have it, and unless said otherwise what is parked; answers it."""
-        ready = [*self._ready(), *(self._all_parked() if parked else ())]
-        for _, _, entry in self._heap:
-            entry.ready = entry.queued = False
-        self._heap, self._count = [], 0
+        ready = [*self._order.ready(), *(self._all_parked() if parked else ())]
+        self._order.clear()
         if parked:
             self._parked = {}
         return ready
@@ -361,14 +336,11 @@ class QueueState:
 
     def entries(self) -> list[Entry]:
         """The ready and parked entries in the order in which they would be taken."""
-        return sorted([*self._ready(), *self._all_parked()])
+        return sorted([*self._order.ready(), *self._all_parked()])
 
     def all_entries(self) -> list[Entry]:
         """Those and the claimed ones, in no order."""
-        return [*self._ready(), *self._all_parked(), *self._claimed.values()]
-
-    def _ready(self) -> list[Entry]:
-        return [entry for _, _, entry in self._heap if entry.ready]
+        return [*self._order.ready(), *self._all_parked(), *self._claimed.values()]
 
     def _all_parked(self) -> list[Entry]:
         return [entry for parked in self._parked.values() for entry in parked]
@@ -376,7 +348,7 @@ class QueueState:
     @property
     def ready(self) -> int:
         """How many entries can be taken, or wait only for others of their group."""
-        return self._count + sum(map(len, self._parked.values()))
+        return self._order.count + sum(map(len, self._parked.values()))
 
     @property
     def claimed(self) -> int:

@@ -51,7 +51,7 @@ TEMPORARY_PRIVATE = Reason(
 )
 
 #: What two uses of one name have to agree in.
-_TERMS: Final = ("space", "pattern", "selector", "durable", "shared")
+_TERMS: Final = ("space", "pattern", "selector", "durable", "shared", "no_local")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Terms:
         durable: Whether it outlives its consumers.
         shared: Whether several consumers may share it.
         selector: Which messages; None for all.
+        no_local: By which name whoever wants it publishes, to be without that; None for everything.
     """
 
     topic: str = "#"
@@ -71,6 +72,7 @@ class Terms:
     durable: bool = False
     shared: bool = False
     selector: str | None = None
+    no_local: str | None = None
 
 
 def require_same(bus: str, record: StoredSubscription, space: str, pattern: TopicPattern, terms: Terms) -> None:
@@ -78,7 +80,7 @@ def require_same(bus: str, record: StoredSubscription, space: str, pattern: Topi
 
     Raises MessagingError CF-BUS-189.
     """
-    wanted = (space, pattern.text, terms.selector, terms.durable, terms.shared)
+    wanted = (space, pattern.text, terms.selector, terms.durable, terms.shared, terms.no_local)
     for term, value in zip(_TERMS, wanted, strict=True):
         if getattr(record, term) != value:
             raise MessagingError(OTHER_TERMS, subscription=record.name, bus=bus, differs=term)

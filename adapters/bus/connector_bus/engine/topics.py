@@ -3,10 +3,10 @@
 Theory of operation
 -------------------
 A subscription is a queue of its own. What is published is copied to the queue of each subscription that matches its
-topic, whose selector takes it, and whose subscriber may have it; from then on it is a message like any other: stored,
-received, expired, failed and settled by itself. The copies of one publication share its body in memory; in the store
-each has a row with it. The queue of a subscription that isn't durable is in memory only, except in a store that
-several engines share, where all of them have to know of it.
+topic, whose selector takes it, that isn't without what its publisher sends, and whose subscriber may have it; from then
+on it is a message like any other: stored, received, expired, failed and settled by itself. The copies of one
+publication share its body in memory; in the store each has a row with it. The queue of a subscription that isn't
+durable is in memory only, except in a store that several engines share, where all of them have to know of it.
 """
 
 from __future__ import annotations
@@ -163,9 +163,9 @@ class Topics:
         -183 (unfit), -185, -188, -189, -190.
         """
         pattern = parse_pattern(terms.topic)
+        space, right = self._admit(subject, asked, pattern, consumer)
         if terms.selector is not None:
             terms = dataclasses.replace(terms, selector=parse_selector(terms.selector).text)
-        space, right = self._admit(subject, asked, pattern, consumer)
         is_named = terms.durable or terms.shared
         if is_named and (not terms.name or right is None):
             raise MessagingError(NAME_NEEDED, destination=asked, bus=self._bus)
@@ -295,6 +295,7 @@ class Topics:
             shared=terms.shared,
             engine=None if self._shared is None or terms.durable or is_local else self._shared.engine_name,
             made_at=self._clock.time(),
+            no_local=terms.no_local,
         )
         if not in_memory:
             self._store.subscribe(record)
@@ -381,6 +382,8 @@ class Topics:
     ) -> Iterator[StoredMessage]:
         header = stored.header
         for each in spaces[stored.destination].of(header.topic or ROOT):
+            if each.record.no_local is not None and each.record.no_local in stored.publishers:
+                continue
             if each.selector is None or each.selector.matches(header):
                 yield dataclasses.replace(stored, sequence=number(), place=each.place)
 

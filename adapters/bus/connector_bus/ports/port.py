@@ -129,6 +129,7 @@ class Port:
         if back is None:
             return ()
         arrival, identity = back
-        reply = answer.replace(correlation_id=stored.header.message_id, forward_path=arrival.message.forward_path)
+        correlation, path = stored.header.reply_correlation_id, arrival.message.forward_path
+        reply = answer.replace(correlation_id=correlation, forward_path=path)
         accepted = self._engine.accept(reply, arrival.name, identity, hops=arrival.passed)
         return self._engine.fan_out(arrival.route, accepted)

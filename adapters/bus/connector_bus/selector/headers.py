@@ -17,6 +17,7 @@ HEADERS: Final[Mapping[str, Getter]] = MappingProxyType(
         "JMSMessageID": lambda message: message.message_id,
         "JMSCorrelationID": lambda message: message.correlation_id,
         "JMSTimestamp": lambda message: _milliseconds(message.timestamp),
+        "JMSType": lambda message: message.topic,  # both are the message's subject on the wire
         "JMSPriority": lambda message: message.priority,
         "JMSDeliveryMode": lambda message: "PERSISTENT" if message.persistent else "NON_PERSISTENT",
         "JMSXGroupID": lambda message: message.group,

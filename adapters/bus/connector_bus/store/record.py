@@ -51,6 +51,7 @@ class StoredMessage:
         reliability: How much is done for it.
         passage: Where it is bound for, on a transmission queue; None on all others.
         origin: The bus that it came from over a link; None for what was sent on this one.
+        publishers: The names that its sender goes by, for subscriptions that are without what is local; not kept.
         place: The queue of the subscription that it rests on; None where it rests on its destination.
     """
 
@@ -63,6 +64,7 @@ class StoredMessage:
     passage: Passage | None = None
     place: str | None = None
     origin: str | None = None
+    publishers: tuple[str, ...] = ()
 
     def message(self) -> Message:
         """The whole message with a freshly decoded body."""

@@ -102,6 +102,7 @@ subscriptions = Table(
     Column("shared", Boolean, nullable=False),
     Column("engine", String),
     Column("made_at", Float, nullable=False),
+    Column("no_local", String),
 )
 
 #: What came over links, until the other side says that it will not send it again: written with its message, so that
@@ -145,6 +146,14 @@ def add_topics(connection: Connection) -> None:
     """The topics of messages, where they were published, and the subscriptions."""
     _add(connection, _SINCE_TOPICS)
     subscriptions.create(connection)
+
+
+def add_no_local(connection: Connection) -> None:
+    """Whose publications a subscription is without: at once, as above. A table made by `add_topics` has it."""
+    present = {column["name"] for column in inspect(connection).get_columns(subscriptions.name)}
+    if subscriptions.c.no_local.name not in present:
+        declared = CreateColumn(subscriptions.c.no_local).compile(connection)
+        connection.execute(text(f"ALTER TABLE {subscriptions.name} ADD COLUMN {declared}"))
 
 
 def _add(connection: Connection, columns: Iterable[Column[Any]]) -> None:
@@ -203,8 +212,8 @@ class Schema:
 #: The store in a file.
 EMBEDDED: Final = Schema(
     metadata,
-    5,
-    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics}),
+    6,
+    MappingProxyType({2: _to_version_2, 3: add_quality, 4: add_links, 5: add_topics, 6: add_no_local}),
     (messages,),
 )
 

@@ -94,7 +94,9 @@ def _to_version_5(connection: Connection) -> None:
 
 SHARED: Final = schema.Schema(
     metadata,
-    5,
-    MappingProxyType({2: _to_version_2, 3: schema.add_links, 4: _to_version_4, 5: _to_version_5}),
+    6,
+    MappingProxyType(
+        {2: _to_version_2, 3: schema.add_links, 4: _to_version_4, 5: _to_version_5, 6: schema.add_no_local}
+    ),
     (messages,),
 )

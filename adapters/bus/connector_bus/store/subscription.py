@@ -26,6 +26,7 @@ class StoredSubscription:
         shared: Whether several consumers may share it.
         engine: In a shared store: the engine that one belongs to which isn't durable, else None.
         made_at: When it was made, in seconds since 1970.
+        no_local: What is published by whoever goes by this name does not come; None where everything does.
     """
 
     place: str
@@ -39,6 +40,7 @@ class StoredSubscription:
     shared: bool
     engine: str | None
     made_at: float
+    no_local: str | None = None
 
 
 def subscription_row(record: StoredSubscription) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def subscription_row(record: StoredSubscription) -> dict[str, Any]:
         "shared": record.shared,
         "engine": record.engine,
         "made_at": record.made_at,
+        "no_local": record.no_local,
     }
 
 
@@ -74,4 +77,5 @@ def subscription_of(row: Mapping[str, Any]) -> StoredSubscription:
         bool(row["shared"]),
         row["engine"],
         row["made_at"],
+        row["no_local"],
     )

@@ -1,3 +1,4 @@
+import jakarta.jms.CompletionListener;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.Destination;
@@ -8,7 +9,6 @@ import jakarta.jms.MessageProducer;
 import jakarta.jms.Queue;
 import jakarta.jms.QueueBrowser;
 import jakarta.jms.Session;
-import jakarta.jms.TemporaryQueue;
 import jakarta.jms.TextMessage;
 import jakarta.jms.Topic;
 import java.net.URLEncoder;
@@ -17,6 +17,7 @@ import java.util.Enumeration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.apache.qpid.jms.JmsConnectionExtensions;
 import org.apache.qpid.jms.JmsConnectionFactory;
 
 /**
@@ -51,7 +52,12 @@ public final class JmsClient {
             }
             connection.start();
             Session session = connection.createSession(mode(action));
-            new JmsClient(session, words[3], rest).act(action);
+            JmsClient client = new JmsClient(session, words[3], rest);
+            if (action.equals("quiet")) {
+                client.quiet(words[0], words[1]);
+            } else {
+                client.act(action);
+            }
         } catch (JMSException refused) {
             say("refused " + refused.getClass().getSimpleName() + ": " + refused.getMessage());
             System.exit(3);
@@ -93,6 +99,10 @@ public final class JmsClient {
             append(url, "amqp.vhost", ENVIRONMENT.get("WIRE_BUS"));
         }
         JmsConnectionFactory factory = new JmsConnectionFactory(url.toString());
+        if (ENVIRONMENT.containsKey("WIRE_PREFIX")) {
+            Map<String, Object> said = Map.of("temp-prefix", ENVIRONMENT.get("WIRE_PREFIX"));
+            factory.setExtension(JmsConnectionExtensions.AMQP_OPEN_PROPERTIES.toString(), (connection, uri) -> said);
+        }
         String user = ENVIRONMENT.get("WIRE_USER");
         return user == null ? factory.createConnection() : factory.createConnection(user, ENVIRONMENT.get("WIRE_PASSWORD"));
     }
@@ -105,6 +115,7 @@ public final class JmsClient {
         switch (action) {
             case "send" -> send(session.createQueue(address), true);
             case "relay" -> send(session.createQueue(address), false);
+            case "complete" -> complete();
             case "receive", "lazily" -> receive();
             case "recover" -> recover();
             case "subscribe" -> subscribe(session.createDurableConsumer(topic(), rest[0], selector(), false));
@@ -112,7 +123,8 @@ public final class JmsClient {
             case "unsubscribe" -> session.unsubscribe(rest[0]);
             case "delay" -> delay();
             case "browse" -> browse();
-            case "request" -> request();
+            case "request" -> request(session.createTemporaryQueue());
+            case "request-by-topic" -> request(session.createTemporaryTopic());
             case "respond" -> respond();
             case "transact" -> transact();
             default -> throw new IllegalArgumentException("this client has no " + action);
@@ -130,6 +142,38 @@ public final class JmsClient {
             }
             say("accepted");
         }
+    }
+
+    /** Sends without waiting, and hears of each message what became of it; to close the producer is to wait for all. */
+    private void complete() throws JMSException {
+        Queue queue = session.createQueue(address);
+        MessageProducer producer = session.createProducer(null);
+        for (String text : rest) {
+            producer.send(queue, session.createTextMessage(text), new CompletionListener() {
+                @Override
+                public void onCompletion(Message message) {
+                    say("completed " + text);
+                }
+
+                @Override
+                public void onException(Message message, Exception refused) {
+                    say("failed " + text + ": " + refused.getClass().getSimpleName() + ": " + refused.getMessage());
+                }
+            });
+        }
+        producer.close();
+        say("closed");
+    }
+
+    /** Subscribes to all but what it publishes itself, publishes one text, and has another connection publish another. */
+    private void quiet(String host, String port) throws JMSException {
+        MessageConsumer consumer = session.createConsumer(topic(), null, true);
+        session.createProducer(topic()).send(session.createTextMessage(rest[0]));
+        try (Connection other = connect(host, port)) {
+            Session session = other.createSession();
+            session.createProducer(session.createTopic(address)).send(session.createTextMessage(rest[1]));
+        }
+        say("message " + text(consumer.receive(PATIENCE)));
     }
 
     private void receive() throws JMSException {
@@ -181,8 +225,7 @@ public final class JmsClient {
         say("end");
     }
 
-    private void request() throws JMSException {
-        TemporaryQueue replies = session.createTemporaryQueue();
+    private void request(Destination replies) throws JMSException {
         MessageConsumer consumer = session.createConsumer(replies);
         Message request = session.createTextMessage(rest[0]);
         request.setJMSReplyTo(replies);
