@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SHELL := /bin/bash
+# What is compiled is kept: else each of the hundreds of programs that tests start compiles all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test soak check bench rotation exactly-once kills wire-kills fuzz docs clean wheel-check
 .DEFAULT_GOAL := help

@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from support_derivations import remember_derivations
+from support_memory import keep_files_in_memory
 from support_orphans import watch_programs
 from support_secrets import MARKER
 
@@ -17,6 +19,8 @@ from connector import Secret
 def pytest_configure(config: pytest.Config) -> None:
     """The processes that run tests are measured, the programs that tests start are not; results meet in one place."""
     watch_programs()
+    keep_files_in_memory()
+    remember_derivations()
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         os.environ.pop("COVERAGE_PROCESS_START", None)
     else:

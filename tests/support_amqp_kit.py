@@ -90,9 +90,9 @@ class BusOverTheWire(Backend):
     def user_of(self, connection: ManagedConnection) -> UserName:
         assert isinstance(connection, AmqpManagedConnection)
         conversation = connection._conversation
-        reply_to = connection._run(conversation.reply_queue(), "a queue of its own")
+        reply_to = connection._run(conversation.reply_queue, "a queue of its own")
         connection.send(reply_to, Message("who am I?"))
-        identity = connection._run(conversation.next_reply(), "the reply").identity
+        identity = connection._run(conversation.next_reply, "the reply").identity
         return None if identity is None else identity.name
 
     def kill(self, connection: ManagedConnection) -> None:
@@ -192,7 +192,7 @@ class RabbitMQBackend(Backend):
         """The broker refuses a message in somebody else's name, and says in whose it would not."""
         forged = encoded(Message("who am I?"), LETTERS, "nobody")
         try:
-            connection._run(connection._conversation.send(LETTERS, forged), "a question")
+            connection._run(lambda: connection._conversation.send(LETTERS, forged), "a question")
         except MessagingError as refusal:
             return str(re.findall("authenticated user was '([^']*)'", str(refusal))[0])
         raise AssertionError("the broker believes any user-id")

@@ -18,7 +18,8 @@ from support_rabbitmq import free_port
 
 from connector.errors import AuthenticationFailed
 from connector.security.identity import AUTHENTICATION_REFUSED, USER_UNKNOWN
-from connector.spi import Secret, Subject
+from connector.security.scram import fitting_nothing, read_scram_verifier, scram_verifier_of
+from connector.spi import ScramVerifier, Secret, Subject
 
 SECURE, BASIC = "InboundSecureMessaging", "InboundBasicMessaging"
 
@@ -37,6 +38,36 @@ class RegistryIdentity(FakeIdentity):
         return super().assert_user(user)
 
 
+class ProvingIdentity(RegistryIdentity):
+    """One whose users all sign on by SCRAM-SHA-256; whoever sends a password is noted in `passwords`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passwords: list[str] = []
+        self._verifiers = {user: _verifier(password) for user, (password, *_) in self.users.items()}
+
+    def authenticate(self, user: str, password: Secret) -> Subject:
+        self.passwords.append(user)
+        return super().authenticate(user, password)
+
+    def scram_offered(self) -> bool:
+        return True
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        return self._verifiers.get(user) or fitting_nothing(user, next(iter(self._verifiers.values())))
+
+    def scram_ended(self, user: str, *, proved: bool) -> Subject:
+        if not proved:
+            raise AuthenticationFailed(AUTHENTICATION_REFUSED, user=user, realm=self.realm)
+        return self.assert_user(user)
+
+
+def _verifier(password: str) -> ScramVerifier:
+    made = read_scram_verifier(scram_verifier_of(Secret(password), 4096))
+    assert made is not None
+    return made
+
+
 class TestTls:
     """Contexts of one authority: everybody trusts it, and has a certificate of 127.0.0.1."""
 
@@ -52,12 +83,17 @@ class TestTls:
     def server_context(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._folder / "host.pem")
+        context.load_verify_locations(self._folder / "authority.pem")
+        context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
     def client_context(self, name: str) -> ssl.SSLContext:
         if name == "stranger":
             return ssl.create_default_context()
-        return ssl.create_default_context(cafile=str(self._folder / "authority.pem"))
+        context = ssl.create_default_context(cafile=str(self._folder / "authority.pem"))
+        if name == "certified":
+            context.load_cert_chain(self._folder / "host.pem")
+        return context
 
 
 class Distant(Abroad):
@@ -67,7 +103,7 @@ class Distant(Abroad):
         self, folder: Path, bus: str, settings: Mapping[str, Any], chains: Mapping[str, Any], tls: TestTls, **more: Any
     ) -> None:
         self.chains, self.tls, self.more = chains, tls, more
-        self.identity = RegistryIdentity()
+        self.identity = more.pop("identity", RegistryIdentity)()
         super().__init__(folder, bus, settings, more.pop("alias", ALIASES["link"]))
 
     def _start(self, bus: str) -> Any:

@@ -30,14 +30,14 @@ class FileRegistryBackend(RegistryBackend):
     name = "file"
     lacks = {RegistryFacet.OUTAGE: "when the file goes away, the users known last stay in force"}
 
-    def __init__(self, path: Path, cost: ScryptCost) -> None:
-        self.path, self.cost = path, cost
+    def __init__(self, path: Path, cost: ScryptCost, *, verifiers: bool = False) -> None:
+        self.path, self.cost, self.verifiers = path, cost, verifiers
 
     def renew(self) -> None:
         self.path.unlink(missing_ok=True)
 
     def registry(self) -> FileUserRegistry:
-        return FileUserRegistry("kit", self.path, self.cost)
+        return FileUserRegistry("kit", self.path, self.cost, scram=self.verifiers)
 
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         self.registry().add_user(user, password, groups)
@@ -58,6 +58,11 @@ class SqlRegistryBackend(RegistryBackend):
         self.settings, self.cost = settings, cost
         self.made: list[SqlUserRegistry] = []
 
+    def prove(self) -> None:
+        """Registries that are made from now on want verifiers."""
+        self.verifiers = True
+        self.settings["scram"] = True
+
     def registry(self) -> SqlUserRegistry:
         self.made.append(provider.with_passwords("kit", self.settings, ScryptPasswords(self.cost)))
         return self.made[-1]
@@ -72,7 +77,7 @@ class SqlRegistryBackend(RegistryBackend):
 
     def renew(self) -> None:
         self.restore()
-        self.execute(*(f"DROP TABLE IF EXISTS connector_{name}" for name in ("members", "groups", "users")))
+        self.execute(*(f"DROP TABLE IF EXISTS connector_{name}" for name in ("scram", "members", "groups", "users")))
 
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         self.registry().add_user(user, password, groups)

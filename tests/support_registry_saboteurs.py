@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 import threading
 from collections.abc import Iterable
@@ -12,7 +14,8 @@ from typing import ClassVar
 import pytest
 
 from connector.errors import AuthenticationFailed, Reason
-from connector.spi import Secret
+from connector.security.scram import fitting_nothing
+from connector.spi import ScramVerifier, Secret
 from connector.testing import RegistryBackend, RegistryContract
 
 AWAY = Reason("CF-SABOTEUR-003", "the users are out of reach.", "Mend the test.")
@@ -238,6 +241,61 @@ class TestSaysNoWhenOutOfReach(SabotagedRegistry):
     class registry_class(Registry):
         def check_password(self, user: str, password: Secret) -> bool:
             return not self.of.away and super().check_password(user, password)
+
+
+class Verifying(Registry):
+    """An honest one whose users all have a verifier, made when it is asked for."""
+
+    def scram_offered(self) -> bool:
+        return True
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        known = self.of.passwords.get(user)
+        return self.made(user, known) if known is not None else fitting_nothing(user, self.made("any", Secret("any")))
+
+    def made(self, user: str, password: Secret) -> ScramVerifier:
+        salt = hashlib.sha256(user.encode()).digest()[:16]
+        salted = hashlib.pbkdf2_hmac("sha256", password.reveal().encode(), salt, 4096)
+        client = hmac.digest(salted, b"Client Key", "sha256")
+        return ScramVerifier(salt, 4096, hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256"))
+
+
+class SabotagedVerifiers(SabotagedRegistry):
+    registry_class = Verifying
+
+    @pytest.fixture
+    def connector_registry(self) -> Backend:
+        made = Backend(type(self).registry_class)
+        made.verifiers = True
+        return made
+
+
+class TestHasOneVerifierForAll(SabotagedVerifiers):
+    breaks = ("REG-040",)
+
+    class registry_class(Verifying):
+        def scram_verifier(self, user: str) -> ScramVerifier | None:
+            return super().scram_verifier("kit-alice")
+
+
+class TestHasNoVerifierOfNobody(SabotagedVerifiers):
+    breaks = ("REG-041",)
+
+    class registry_class(Verifying):
+        def scram_verifier(self, user: str) -> ScramVerifier | None:
+            return super().scram_verifier(user) if user in self.of.passwords else None
+
+
+class TestKeepsVerifiers(SabotagedVerifiers):
+    breaks = ("REG-042",)
+
+    class registry_class(Verifying):
+        def __init__(self, of: Users) -> None:
+            super().__init__(of)
+            self.kept: dict[str, ScramVerifier | None] = {}
+
+        def scram_verifier(self, user: str) -> ScramVerifier | None:
+            return self.kept.setdefault(user, super().scram_verifier(user))
 
 
 class TestTellsThePasswordInALog(SabotagedRegistry):

@@ -46,8 +46,11 @@ from support_kit import DefaultMappingBackend
 from support_registry_saboteurs import (  # noqa: F401 - run from here, with the others
     TestFoldsNames,
     TestHasNoRealm,
+    TestHasNoVerifierOfNobody,
     TestHasOneUniqueNameForAll,
+    TestHasOneVerifierForAll,
     TestKeepsPasswords,
+    TestKeepsVerifiers,
     TestKeepsWhoWasNotThere,
     TestKeepsWhoWasThere,
     TestKnowsAsciiOnly,

@@ -52,5 +52,5 @@ def recorded_path(state_folder: Path) -> Path:
     """The path where a client finds the socket, if a container runs."""
     try:
         return Path((state_folder / RECORD).read_text(encoding="utf-8").rstrip("\n"))
-    except FileNotFoundError:
+    except (OSError, ValueError):  # none; a folder that is none, or somebody else's; bytes that are no text
         return state_folder / SOCKET

@@ -4,6 +4,7 @@ closed together (CONF-6, CONF-7).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ class Administration:
 
     Args:
         profile: The profile that the container is opened from.
+        stop: Asks for the container to be stopped, for `connector stop`; must not block. None where that is not for
+            commands to do.
 
     Attributes:
         socket: Where the socket is, once it is attached.
@@ -31,8 +34,9 @@ class Administration:
         naming: `HOST:PORT` of the naming port; None without one.
     """
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, stop: Callable[[], None] | None = None) -> None:
         self._profile = profile
+        self._stop = stop
         self.socket: Path | None = None
         self.port: str | None = None
         self.naming: str | None = None
@@ -44,7 +48,7 @@ class Administration:
         """
         # Its own store, which has its key already: another one would ask for the passphrase again.
         stores = replace(self._profile.stores, open_auth_data=lambda: container.auth_data_store)
-        dispatcher = Dispatcher(Target(stores, container), container.audit)
+        dispatcher = Dispatcher(Target(stores, container, stop=self._stop), container.audit)
         with ExitStack() as stack:
             endpoint = stack.enter_context(closing(AdminEndpoint(container.state_folder, dispatcher)))
             self.socket = endpoint.path

@@ -63,8 +63,8 @@ class AdminClient:
         try:
             connection.connect(str(path))
             uid = peer_uid(connection)
-        except OSError:
-            # No socket, or a socket that a killed container left behind.
+        except (OSError, ValueError):
+            # No socket, or a socket that a killed container left behind, or a path that can be none.
             connection.close()
             return None
         if not is_trusted_peer(uid):

@@ -13,13 +13,15 @@ from types import FrameType
 def interruptible(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """While it lasts, the first Ctrl-C is only remembered; a second one is as always. Answers whether there was one.
 
-    On any other thread than the main one, which alone hears of signals, nothing is changed.
+    On any other thread than the main one, which alone hears of signals, nothing is changed; nor where Ctrl-C is handled
+    by something that is not Python, such as a program that Python is embedded in: that could not be brought back.
 
     Args:
         tell: Called at the first Ctrl-C.
     """
     was_asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if before is None or threading.current_thread() is not threading.main_thread():
         yield was_asked.is_set
         return
 
@@ -28,7 +30,7 @@ def interruptible(tell: Callable[[], None]) -> Iterator[Callable[[], bool]]:
         was_asked.set()
         tell()
 
-    before = signal.signal(signal.SIGINT, remember)
+    signal.signal(signal.SIGINT, remember)
     try:
         yield was_asked.is_set
     finally:

@@ -22,6 +22,7 @@ _AT = "connector.admin.commands"
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": (f"{_AT}.init:init", "Make a profile: configuration, users, keys; secure by default."),
     "run": (f"{_AT}.run:run", "Run the container until it is told to stop."),
+    "stop": (f"{_AT}.stop:stop", "Stop a running container."),
     "check": (f"{_AT}.check:check", "Check the configuration and the security posture."),
     "status": (f"{_AT}.status:status", "Show resources, pools and activations."),
     "explain": (f"{_AT}.explain:explain", "Show where a reference's sign-on comes from."),

@@ -19,7 +19,7 @@ def make_application(
     parts: Parts, settings: ApplicationSettings, references: Mapping[str, ResourceReference]
 ) -> Application:
     """An application's name space, in its realm."""
-    door = LoginDoor(parts.realms[settings.realm], parts.configuration.container.name)
+    door = LoginDoor(parts.realms[settings.realm], parts.label)
     return Application(settings.name, references, parts.binder.connect, door)
 
 

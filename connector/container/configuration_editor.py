@@ -182,7 +182,7 @@ class ConfigurationEditor:
             permit: Told whether security is touched; raises where the caller may not.
 
         Raises:
-            ConfigError: What the result would have wrong, with file and line; CF-CONF-071 to -075.
+            ConfigError: What the edit would make wrong, with file and line; CF-CONF-071 to -075.
             ConnectorError: What a running container could not put in force; nothing is changed then.
         """
         return self.update(lambda _data: edits, revision=revision, permit=permit)
@@ -210,7 +210,7 @@ class ConfigurationEditor:
             declared = _declared(tried.catalogue)
             # What an override hides is a change all the same, and in force as soon as it goes.
             permit(any(is_security(path, declared) for path in (*paths, *tried.written)))
-            self._check(tried.configuration, tried.catalogue)
+            self._check_edit(tried)
             live = self._write(tried)
             return self._report(edits, layers, tried, paths, live)
 
@@ -302,6 +302,25 @@ class ConfigurationEditor:
         root = first.path[: len(first.path) - len(location.path)] if file != self._path else ()
         written = tuple((*root, *path) for path in changed_paths(own.data, tomllib.loads(after)))
         return _Tried(file, written, before, after, configuration, catalogue, tried.revision)
+
+    def _check_edit(self, tried: _Tried) -> None:
+        """Refuse what the edit makes wrong. What a start would find wrong without it as well hinders no edit: of two
+        users who have left and still hold roles, one could not be taken out of them without the other.
+        """
+        try:
+            self._check(tried.configuration, tried.catalogue)
+        except ConfigError as error:
+            known = self._known_mistakes(tried.catalogue)
+            if not error.problems or any((each.code, each.found) not in known for each in error.problems):
+                raise
+
+    def _known_mistakes(self, catalogue: PluginCatalogue) -> frozenset[tuple[str, str]]:
+        """Code and finding of what a start would find wrong with the files as they are."""
+        try:
+            self._check(self._load(catalogue, Readings()), catalogue)
+        except ConfigError as error:
+            return frozenset((each.code, each.found) for each in error.problems)
+        return frozenset()
 
     def _write(self, tried: _Tried) -> LiveChange | None:
         """Put in force, then write: what can't be put in force is never written, and what can't be written undone."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, final
 
 from connector.container.auth_data_updates import AuthDataUpdates
+from connector.container.certificate_watch import watch_certificates
 from connector.container.configuration.load import load_configuration
 from connector.container.parts import Parts
 from connector.container.plugins.catalogue import PluginCatalogue
@@ -103,6 +104,8 @@ class Container(Callers, Connections, UnitsOfWork, Operation):
             container = cls(file, parts, Sources(overrides, environ))
             if activate and configuration.auth_data.watch is not None:
                 stack.callback(container._auth_data_updates.watch(configuration.auth_data.watch).close)
+            if activate and configuration.tls:
+                stack.callback(watch_certificates(container.name, configuration.tls, parts.clock).close)
             if attach is not None:
                 stack.callback(attach(container).close)
             # From here on the parts live until `close` unwinds the stack.

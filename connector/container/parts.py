@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Parts:
-    """What a running container consists of; filled by `start` in order, read by `Container`."""
+    """What a running container consists of; filled by `start` in order, read by `Container`.
+
+    `label` is its name, made different from those of other containers that run in this process (`labels`).
+    """
 
     configuration: ContainerConfiguration
     catalogue: PluginCatalogue
     stack: ExitStack
     clock: Clock = field(default_factory=SystemClock)
+    label: str = field(init=False)
     state: StateFolder = field(init=False)
     hooks: HookCaller = field(init=False)
     audit: FileAuditLog = field(init=False)

@@ -97,7 +97,10 @@ class OperatedPool:
     # --- operating --------------------------------------------------------------------------------------------------
 
     def purge(self, *, dry_run: bool = False) -> FlushOutcome:
-        """Short for `flush()`: all connections go, free ones now, lent ones when they come back; the pool goes on."""
+        """Short for `flush()`: all connections go, free ones now, lent ones when they come back; the pool goes on.
+
+        Blocks and raises as `flush`.
+        """
         return self.flush(dry_run=dry_run)
 
     def flush(

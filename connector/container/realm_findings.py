@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from connector.container.configuration.key_paths import show_key_path
 from connector.container.finding import Told
@@ -38,6 +38,20 @@ REGISTRY_AWAY = Reason(
     "the registry of the realm {realm!r} can't be asked: {failure}",
     "Put right what the text says; until then nobody can log in there who is not known already.",
 )
+VERIFIERS_LACKING = Reason(
+    "CF-CTR-530",
+    "{count} of the users of realm {realm!r} have no verifier ({users}): with scram = true SCRAM-SHA-256 is offered "
+    "once each has one",
+    "Set their passwords with `connector users passwd`, which makes the verifiers.",
+)
+#: How many of them are named.
+_NAMED: Final = 5
+
+LAST_GOOD_USERS = Reason(
+    "CF-CTR-581",
+    "the users file of the realm {realm!r} can't be used as it stands, the users known last are in force: {failure}",
+    "Put it right: the file is read again at the next look-up. Whoever was to lose access by that edit still has it.",
+)
 
 
 def realm_findings(parts: Parts) -> Iterator[Told]:
@@ -47,8 +61,12 @@ def realm_findings(parts: Parts) -> Iterator[Told]:
         if settings.group_cache is not None and identity.remembers:
             place = show_key_path(("realms", name, "group_cache"))
             yield "warning", GROUP_CACHE_WITHOUT_EFFECT, place, {"registry": settings.registry}
+        if identity.out_of_force:
+            place = show_key_path(("realms", name))
+            yield "error", LAST_GOOD_USERS, place, {"realm": name, "failure": identity.out_of_force}
         try:
             yield from _maps(name, identity)
+            yield from _verifiers(name, identity)
         except RegistryUnavailable as error:
             place = show_key_path(("realms", name))
             yield "error", REGISTRY_AWAY, place, {"realm": name, "failure": f"{error.code}: {error.text}"}
@@ -65,3 +83,11 @@ def _maps(name: str, identity: ContainerIdentity) -> Iterator[Told]:
         for group in sorted(set(inbound.groups.values())):
             if not identity.group_exists(group):
                 yield "warning", MAP_GROUP_UNKNOWN, place, {"group": group, "realm": name}
+
+
+def _verifiers(name: str, identity: ContainerIdentity) -> Iterator[Told]:
+    lacking = identity.without_verifier()
+    if lacking:
+        shown = ", ".join(lacking[:_NAMED]) + (", …" if len(lacking) > _NAMED else "")
+        place = show_key_path(("realms", name, "scram"))
+        yield "note", VERIFIERS_LACKING, place, {"count": len(lacking), "realm": name, "users": shown}

@@ -55,7 +55,7 @@ def run_as_of(parts: Parts, application: str, handler: PlannedHandler) -> RunAs 
     kind, name = run_as_parts(run_as)
     realm = parts.applications[application].realm
     identity = parts.realms[realm]
-    container = parts.configuration.container.name
+    container = parts.label
     origin = f"run-as of {application}:{handler.activation}, {kind} {name}"
     if kind == ALIAS:
         proved = AliasSubject(name, parts.auth_data, identity)

@@ -15,6 +15,7 @@ from connector.container.adapter_life import start_adapter, stop_adapter, stop_q
 from connector.container.applications import make_application, make_references
 from connector.container.auth_data_store import make_store
 from connector.container.configuration.placing import placed
+from connector.container.labels import label_of
 from connector.container.login_door import LoginDoor
 from connector.container.login_options import mistakes_in_options
 from connector.container.naming import Application, direct_references
@@ -68,6 +69,7 @@ def start(parts: Parts, *, activate: bool = True) -> None:
 
 
 def _open_state(parts: Parts) -> None:
+    parts.label = parts.stack.enter_context(label_of(parts.configuration.container.name))
     parts.state = StateFolder(parts.configuration.container.state)
     parts.state.acquire()
     parts.stack.callback(parts.state.release)
@@ -102,7 +104,7 @@ def _open_work(parts: Parts) -> None:
     parts.stack.callback(lambda: parts.loop.close(parts.stopping.left()))
     parts.work_manager = ContainerWorkManager(
         parts.identity,
-        container=core.name,
+        container=parts.label,
         realm=core.realm,
         limits=parts.configuration.work,
         clock=parts.clock,
@@ -151,10 +153,10 @@ def _make_resources(parts: Parts) -> None:
         parts.resolver,
         parts.auth_data,
         parts.identity.assert_user,
-        container=parts.configuration.container.name,
+        container=parts.label,
         transactions=parts.transactions,
     )
-    door = LoginDoor(parts.identity, parts.configuration.container.name)
+    door = LoginDoor(parts.identity, parts.label)
     parts.direct = Application("", direct_references(parts.resources), parts.binder.connect, door)
     _look_after_pools(parts)
 

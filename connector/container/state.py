@@ -17,8 +17,24 @@ STATE_IN_USE = Reason(
 STATE_UNUSABLE = Reason(
     "CF-CTR-002",
     "the state folder {folder} can't be used: {cause}.",
-    "Make it a folder that belongs to the container's user, or name another `state` in [container].",
+    "Make it a folder of the container's user, on a disk with room, or name another `state` in [container].",
 )
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a container runs on a state folder. Does not block; what it asks for itself it gives back at once."""
+    try:
+        descriptor = os.open(folder / "container.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 @final
@@ -51,10 +67,15 @@ class StateFolder:
             pid = lock.read().strip() or "unknown"
             lock.close()
             raise StateInUse(STATE_IN_USE, folder=self.folder, pid=pid) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.seek(0)
+            lock.truncate()
+            os.write(descriptor, str(os.getpid()).encode("ascii"))
+        except OSError as error:  # the disk is full
+            lock.close()
+            raise ConfigError(
+                STATE_UNUSABLE, folder=self.folder, cause=error.strerror or type(error).__name__
+            ) from None
         self._lock = lock
 
     def release(self) -> None:

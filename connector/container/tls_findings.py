@@ -35,6 +35,8 @@ NOT_YET = Reason(
     "the certificate {subject} of the {kind} store is not valid before {begin}",
     "Look at this machine's clock, or wait with the new certificate: nobody accepts it yet.",
 )
+#: What is said of a certificate because of its dates.
+OUT_OF_TIME: Final = frozenset({EXPIRED, EXPIRES_SOON, NOT_YET})
 OPEN_TO_OTHERS = Reason(
     "CF-CTR-063", "the key store {path} can be read by other users", "Make it readable for its owner only: chmod 600."
 )

@@ -72,13 +72,16 @@ class OperatedTransactions:
         return self.to_list()
 
     def rollback(self, unit: str) -> list[dict[str, Any]]:
-        """Roll back a unit that is in doubt; as `commit`."""
+        """Roll back a unit that is in doubt; blocks and raises as `commit`."""
         with self._recorded("rollback-transaction", unit):
             self._transactions.decide(unit, commit=False)
         return self.to_list()
 
     def forget(self, unit: str) -> list[dict[str, Any]]:
-        """Do no more about a unit; see `Transactions.forget` for what that means. Answers what is left of all."""
+        """Do no more about a unit; see `Transactions.forget` for what that means. Answers what is left of all.
+
+        Blocks for the disk. Raises TransactionError where the decision log doesn't know it (CF-TX-024).
+        """
         with self._recorded("forget-transaction", unit):
             self._transactions.forget(unit)
         return self.to_list()

@@ -69,13 +69,20 @@ class FileUserRegistry:
         self._cost = cost
         self._lock = threading.Lock()
         # Mutable, changed by _current under the lock: the file's stamp when it was read last, with what was understood
-        # last; one tuple, so that readers need no lock.
+        # last (one tuple, so that readers need no lock); and why that is not the file as it stands.
+        self._failure = ""
         self._read_last: tuple[_Stamp | None, UsersDocument] = self._first_reading()
 
     @property
     def realm(self) -> str:
         """The realm's name."""
         return self._realm
+
+    @property
+    def failure(self) -> str:
+        """Why the file as it stands is not in force, but what was understood last; empty while it is. May read it."""
+        self._current()
+        return self._failure
 
     def check_password(self, user: str, password: Secret) -> bool:
         """Whether user and password fit. Blocks for 50 to 400 ms of hashing, also for an unknown user."""
@@ -122,6 +129,11 @@ class FileUserRegistry:
         if known is not None and known.scram is not None:
             return known.scram
         return fitting_nothing(user, min(present, key=lambda each: each.server_key))
+
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who have none although the realm wants them, sorted."""
+        users = self._current().users
+        return tuple(sorted(name for name, user in users.items() if self._scram and user.scram is None))
 
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user. Blocks for hashing and disk.
@@ -192,9 +204,12 @@ class FileUserRegistry:
                 return known
             try:
                 known = self._read()
+                self._failure = ""
             except FileNotFoundError:
+                self._failure = "it has gone"
                 _log.error("the users file %s has gone; the users known last stay in force", self._path)
             except (ConfigError, OSError) as error:
+                self._failure = _in_short(error)
                 _log.error("the users file %s: %s; the users known last stay in force", self._path, error)
             # The stamp is kept even where the reading failed: a wrong edit is reported once, not at every look-up.
             self._read_last = stamp, known
@@ -263,6 +278,13 @@ def _entry(users: Table, user: str) -> Any:
     if user not in users:
         raise SecurityError(USER_MISSING, user=user)
     return users[user]
+
+
+def _in_short(error: ConfigError | OSError) -> str:
+    """What is wrong, without what to do about it. Pure."""
+    if isinstance(error, ConfigError):
+        return "; ".join(map(str, error.problems)) or error.text
+    return error.strerror or type(error).__name__
 
 
 def _fit(name: str) -> str:

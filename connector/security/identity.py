@@ -8,6 +8,7 @@ from typing import final
 
 from connector.errors import AuthenticationFailed, Reason, RegistryUnavailable
 from connector.security import scope
+from connector.security.file_registry import FileUserRegistry
 from connector.security.inbound_map import InboundMap
 from connector.security.registry_answers import RegistryAnswers
 from connector.spi import (
@@ -19,6 +20,7 @@ from connector.spi import (
     Secret,
     Subject,
     UserRegistry,
+    VerifierReport,
 )
 
 AUTHENTICATION_REFUSED = Reason(
@@ -119,6 +121,14 @@ class ContainerIdentity:
         registry = self._answers.registry
         return registry.scram_verifier(user) if isinstance(registry, ScramVerifiers) else None
 
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who keep SCRAM-SHA-256 from being offered, although the realm wants it. Blocks like the registry.
+
+        Raises RegistryUnavailable.
+        """
+        registry = self._answers.registry
+        return registry.without_verifier() if isinstance(registry, VerifierReport) else ()
+
     def scram_ended(self, user: str, *, proved: bool) -> Subject:
         """The subject of a user who has, or has not, proved to know the password; audited as `authenticate` is.
 
@@ -154,6 +164,12 @@ class ContainerIdentity:
     def refresh(self, user: str | None = None) -> None:
         """Keep nothing of what the registry has answered, or nothing of one user. Does not block; raises nothing."""
         self._answers.forget(user)
+
+    @property
+    def out_of_force(self) -> str:
+        """Why the registry's file as it stands is not in force; empty where it is, or for another kind. May block."""
+        registry = self._answers.registry
+        return registry.failure if isinstance(registry, FileUserRegistry) else ""
 
     @property
     def remembers(self) -> bool:

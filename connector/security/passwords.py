@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import final
 
 from connector.errors import Reason, SecurityError
-from connector.spi import Secret
+from connector.security.scram import fitting_nothing, read_scram_verifier, scram_verifier_of
+from connector.spi import ScramVerifier, Secret
 
 PASSWORD_EMPTY = Reason("CF-SEC-020", "an empty password is refused.", "Choose a password with at least one character.")
 
@@ -118,7 +119,7 @@ def _text(raw: bytes) -> str:
 
 @final
 class ScryptPasswords:
-    """Implements :class:`connector.spi.PasswordHasher` for registries that are plugins. Immutable.
+    """Implements :class:`connector.spi.PasswordHasher` and `ScramHasher` for registries that are plugins. Immutable.
 
     Args:
         cost: What new hashes cost.
@@ -140,6 +141,20 @@ class ScryptPasswords:
     def is_hash(self, stored: str) -> bool:
         """See `is_password_hash`."""
         return is_password_hash(stored)
+
+    def scram_verifier(self, password: Secret) -> str:
+        """See `scram_verifier_of`. Raises SecurityError CF-SEC-020 for an empty password."""
+        if not password:
+            raise SecurityError(PASSWORD_EMPTY)
+        return scram_verifier_of(password)
+
+    def read_scram(self, stored: str) -> ScramVerifier | None:
+        """See `read_scram_verifier`."""
+        return read_scram_verifier(stored)
+
+    def scram_of_nobody(self, user: str, alike: ScramVerifier) -> ScramVerifier:
+        """See `fitting_nothing`."""
+        return fitting_nothing(user, alike)
 
     def __repr__(self) -> str:
         return f"<ScryptPasswords {self._cost}>"

@@ -70,11 +70,13 @@ from connector.spi.registry import (
     IdentityService,
     PasswordHasher,
     RememberingRegistry,
+    ScramHasher,
     ScramIdentities,
     ScramVerifier,
     ScramVerifiers,
     UserRegistry,
     UserRegistryProvider,
+    VerifierReport,
     WritableUserRegistry,
 )
 from connector.spi.scope import Scope
@@ -157,7 +159,9 @@ __all__ = [
     "WritableUserRegistry",
     "UserRegistryProvider",
     "RememberingRegistry",
+    "ScramHasher",
     "ScramIdentities",
+    "VerifierReport",
     "ScramVerifier",
     "ScramVerifiers",
     "HashingRegistryProvider",

@@ -25,7 +25,7 @@ from connector.spi.work import WorkManager
 
 
 class BootstrapContext(Protocol):
-    """The one way from an adapter to the framework."""
+    """The one way from an adapter to the framework. Safe to use from any thread, until `stop` has returned."""
 
     @property
     def container_name(self) -> str:
@@ -140,7 +140,8 @@ class ResourceAdapter(ABC):
 
     Made without arguments, once a container. Its `ra.toml`, beside the entry point's module, declares everything that
     can be declared; the class repeats nothing of it. `start` comes before anything else and `stop` after everything;
-    a stopped adapter is never started again.
+    a stopped adapter is never started again. Between them its methods may be called from any thread, several at a time;
+    those of one activation (`activate_endpoint`, `deactivate_endpoint`) come one after the other.
     """
 
     @abstractmethod
@@ -239,7 +240,10 @@ class ResourceAdapter(ABC):
         raise TypeError(f"{type(self).__name__} has no inbound side")
 
     def deactivate_endpoint(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> None:
-        """End it: no delivery begins after this returns; those under way are waited for, at most some seconds."""
+        """End it: no delivery begins after this returns; those under way are waited for, at most some seconds.
+
+        Also called after an activation that has failed or was lost. What it raises is logged.
+        """
         raise TypeError(f"{type(self).__name__} has no inbound side")
 
     def activation_health(self, endpoint_factory: MessageEndpointFactory, spec: ActivationSpec) -> ActivationHealth:
@@ -252,7 +256,7 @@ class ResourceAdapter(ABC):
     def run_command(self, command: str, arguments: Mapping[str, Any]) -> Any:
         """Carry out an administrative operation that `ra.toml` lists; answers plain data for `--json`.
 
-        The container has checked the admin role. Raises ConnectorError.
+        The container has checked the admin role. May block. Raises ConnectorError.
         """
         raise TypeError(f"{type(self).__name__} has no command {command!r}")
 

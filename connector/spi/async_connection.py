@@ -35,7 +35,7 @@ class AsyncManagedConnection(ABC):
     _unheard: tuple[BaseException | None] | None = None  # what was reported before anybody listened
 
     def set_event_listener(self, listener: AsyncConnectionEventListener | None) -> None:
-        """Called by the pool after creation; an error that was reported before that is told now."""
+        """Called by the pool after creation; an error that was reported before that is told now. Does not block."""
         self._listener = listener
         unheard, self._unheard = self._unheard, None
         if listener is not None and unheard is not None:
@@ -78,7 +78,10 @@ class AsyncManagedConnection(ABC):
         """Ask the external system who and what it is. Waits for a round trip."""
 
     async def validate(self) -> bool:
-        """Whether it is still good. Only asked with Capability.VALIDATION. Waits for a round trip."""
+        """Whether it is still good. Only asked with Capability.VALIDATION. Waits for a round trip.
+
+        Raising means that it is not.
+        """
         return True
 
     async def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
@@ -126,7 +129,10 @@ class AsyncLease(Protocol):
         ...
 
     async def invalidate(self, cause: BaseException | None = None) -> None:
-        """Destroy the connection instead of giving it back. Harmless when called twice or after `close`."""
+        """Destroy the connection instead of giving it back. Harmless when called twice or after `close`.
+
+        Waits for the connection's end; what goes wrong is logged, not raised.
+        """
         ...
 
     async def __aenter__(self) -> AsyncLease: ...

@@ -41,7 +41,7 @@ class AuditEvent:
 
 
 class AuditLog(Protocol):
-    """Where audit events go. Never raises and never blocks for longer than writing a line takes."""
+    """Where audit events go, from any thread. Never raises, and blocks no longer than writing a line takes."""
 
     def record(self, event: AuditEvent) -> None:
         """Write one event."""

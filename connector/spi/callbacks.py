@@ -35,7 +35,7 @@ class UnsupportedCallback(Exception):
 
 
 class CallbackHandler(Protocol):
-    """Answers callbacks."""
+    """Answers callbacks of one login, or of one work's set-up, on the thread that it runs on."""
 
     def handle(self, callbacks: Sequence[Callback]) -> None:
         """Answer each callback by setting its result.

@@ -7,7 +7,7 @@ from typing import Protocol, final
 
 
 class Clock(Protocol):
-    """Where a component takes the time from."""
+    """Where a component takes the time from. Safe to use from any thread; never blocks, never raises."""
 
     def monotonic(self) -> float:
         """Seconds that never go back: for deadlines and ages."""

@@ -33,7 +33,7 @@ class ConnectionRequestInfo:
     properties: tuple[tuple[str, str], ...] = ()
 
     def key(self) -> Hashable:
-        """What makes connections differ beyond the sign-on: goes into the pool key. Without user and password."""
+        """What makes connections differ beyond the sign-on: goes into the pool key. Without user and password. Pure."""
         return self.properties
 
     def __hash__(self) -> int:
@@ -56,7 +56,7 @@ class ConnectionDescription:
 
 
 class ConnectionEventListener(Protocol):
-    """Who wants to know what befalls a managed connection: the pool."""
+    """Who wants to know what befalls a managed connection: the pool. May be told from any thread."""
 
     def connection_error_occurred(self, connection: ManagedConnection, cause: BaseException | None) -> None:
         """The physical connection is broken. Does not block and does not raise; may come more than once."""
@@ -73,7 +73,7 @@ class ManagedConnection(ABC):
     _unheard: tuple[BaseException | None] | None = None  # what was reported before anybody listened
 
     def set_event_listener(self, listener: ConnectionEventListener | None) -> None:
-        """Called by the pool after creation; an error that was reported before that is told now."""
+        """Called by the pool after creation; an error that was reported before that is told now. Does not block."""
         self._listener = listener
         unheard, self._unheard = self._unheard, None
         if listener is not None and unheard is not None:
@@ -100,18 +100,27 @@ class ManagedConnection(ABC):
 
     @abstractmethod
     def destroy(self) -> None:
-        """Close the physical connection. Harmless when called twice; what it raises is logged and dropped."""
+        """Close the physical connection; may block.
+
+        Harmless when called twice. What it raises is logged and dropped.
+        """
 
     @abstractmethod
     def describe(self) -> ConnectionDescription:
-        """Ask the external system who and what it is. Blocks for a round trip."""
+        """Ask the external system who and what it is. Blocks for a round trip.
+
+        What it raises, the test connection fails with.
+        """
 
     def validate(self) -> bool:
-        """Whether it is still good. Only asked with Capability.VALIDATION. Blocks for a round trip."""
+        """Whether it is still good. Only asked with Capability.VALIDATION. Blocks for a round trip.
+
+        Raising means that it is not.
+        """
         return True
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
-        """Sign on anew as another user in place. Only asked with Capability.REAUTHENTICATION.
+        """Sign on anew as another user in place. Only asked with Capability.REAUTHENTICATION. Blocks for round trips.
 
         If it raises, the identity is in doubt and the pool destroys the connection.
         """
@@ -120,7 +129,8 @@ class ManagedConnection(ABC):
     def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Assert the caller's identity on a clean trusted connection. Only asked with Capability.IDENTITY_SWITCH.
 
-        Must verify that the external system took it, and raise if not: the pool then destroys the connection.
+        Blocks for round trips. Must verify that the external system took it, and raise if not: the pool then destroys
+        the connection.
         """
         raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
 
@@ -157,7 +167,10 @@ class ManagedConnectionFactory(ABC):
 
     @abstractmethod
     def create_connection_factory(self, manager: ConnectionManager) -> Any:
-        """What a look-up of one reference returns: it asks `manager` for leases. Called once a reference."""
+        """What a look-up of one reference returns: it asks `manager` for leases. Called once a reference.
+
+        Does not connect. Applications use it from any thread.
+        """
 
     @abstractmethod
     def create_managed_connection(
@@ -203,4 +216,7 @@ class ManagedConnectionFactory(ABC):
         return candidates[-1] if candidates else None
 
     def close(self) -> None:
-        """The container stops or the resource is removed: let go of what the factory itself holds."""
+        """The container stops or the resource is removed: let go of what the factory itself holds; may block, shortly.
+
+        Comes after all its connections have been destroyed, or given up. What it raises is logged.
+        """

@@ -91,7 +91,7 @@ class MessageEndpoint(Protocol):
 
 
 class MessageEndpointFactory(Protocol):
-    """Makes endpoints for one activation of one handler; unique, compared by identity."""
+    """Makes endpoints for one activation of one handler; unique, compared by identity. Safe to use from any thread."""
 
     @property
     def application(self) -> str:

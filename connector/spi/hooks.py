@@ -19,7 +19,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
 class HookSpecifications:
-    """Everything that a plugin may listen to."""
+    """Everything that a plugin may listen to.
+
+    Called on the thread on which it happens, audit events on any and several at a time: so a hook must be quick.
+    What it raises is logged and dropped.
+    """
 
     @hookspec
     def connector_audit_event(self, event: AuditEvent, container: str) -> None:

@@ -39,7 +39,10 @@ class Lease(Protocol):
         ...
 
     def invalidate(self, cause: BaseException | None = None) -> None:
-        """Destroy the connection instead of giving it back. Harmless when called twice or after `close`."""
+        """Destroy the connection instead of giving it back. Harmless when called twice or after `close`.
+
+        Blocks for as long as closing the physical connection takes; what goes wrong is logged, not raised.
+        """
         ...
 
     def __enter__(self) -> Lease: ...
@@ -83,11 +86,17 @@ class ConnectionManager(Protocol):
         ...
 
     def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
-        """The plan that `allocate` would use now; for handles that must notice that their caller has changed."""
+        """The plan that `allocate` would use now; for handles that must notice that their caller has changed.
+
+        Blocks only where login modules have to be asked. Raises ScopeError, SignOnError.
+        """
         ...
 
     def explain(self, request: ConnectionRequestInfo | None = None, *, caller: Any = None) -> Explanation:
         """How the sign-on for a caller (a user name, a Subject, or None for the current one) would come about,
         without connecting and without any secret (SIGN-8).
+
+        Blocks for the login modules: nothing is taken from kept plans. A refusal is explained, not raised. Raises
+        ScopeError where the caller here has left.
         """
         ...

@@ -58,22 +58,25 @@ class UserRegistry(Protocol):
 
 @runtime_checkable
 class WritableUserRegistry(UserRegistry, Protocol):
-    """A registry that the `connector users` commands can change; each change is atomic."""
+    """A registry that the `connector users` commands can change; each change is atomic.
+
+    Its methods may block for the store, and for hashing; they raise ConnectorError for what can't be stored.
+    """
 
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user; raises ConnectorError when it is there already or the name or password is unfit."""
         ...
 
     def remove_user(self, user: str) -> bool:
-        """Remove a user; False if there was none."""
+        """Remove a user; False if there was none. Raises ConnectorError where it can't be stored."""
         ...
 
     def set_password(self, user: str, password: Secret) -> None:
-        """Replace a user's password."""
+        """Replace a user's password. Raises ConnectorError for no such user, and for a password that is unfit."""
         ...
 
     def set_groups(self, user: str, groups: Iterable[str]) -> None:
-        """Replace a user's groups; groups that don't exist yet come into being."""
+        """Replace a user's groups; groups that don't exist yet come into being. Raises as `set_password`."""
         ...
 
 
@@ -106,7 +109,10 @@ class ScramVerifiers(Protocol):
     """What a registry, or the identity service over it, has besides if users can sign on by SCRAM-SHA-256 (CHAIN-5)."""
 
     def scram_offered(self) -> bool:
-        """Whether every user has a verifier: clients that are offered SCRAM would not try a password instead."""
+        """Whether every user has a verifier: clients that are offered SCRAM would not try a password instead.
+
+        May block like the registry.
+        """
         ...
 
     def scram_verifier(self, user: str) -> ScramVerifier | None:
@@ -118,8 +124,20 @@ class ScramVerifiers(Protocol):
 
 
 @runtime_checkable
+class VerifierReport(Protocol):
+    """What a registry with verifiers has besides if it can tell who lacks one, for `connector check`."""
+
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who have none although the realm wants them, sorted; they keep SCRAM from being offered.
+
+        Empty where the realm wants none. May block like the registry.
+        """
+        ...
+
+
+@runtime_checkable
 class ScramIdentities(ScramVerifiers, Protocol):
-    """An identity service that lets users sign on by SCRAM-SHA-256."""
+    """An identity service that lets users sign on by SCRAM-SHA-256. Safe to use from any thread."""
 
     def scram_ended(self, user: str, *, proved: bool) -> Subject:
         """The subject of a user who has proved to know the password. Raises AuthenticationFailed, also if not."""
@@ -151,6 +169,29 @@ class PasswordHasher(Protocol):
         ...
 
 
+@runtime_checkable
+class ScramHasher(Protocol):
+    """What a `PasswordHasher` has besides where it makes verifiers for SCRAM-SHA-256, as the framework's does.
+
+    Safe to use from any thread.
+    """
+
+    def scram_verifier(self, password: Secret) -> str:
+        """A verifier to be stored: printable text of less than 255 characters. Blocks for some 50 ms of processor time.
+
+        Raises SecurityError for an empty password.
+        """
+        ...
+
+    def read_scram(self, stored: str) -> ScramVerifier | None:
+        """What a stored text says; None where it is no verifier. Does not block."""
+        ...
+
+    def scram_of_nobody(self, user: str, alike: ScramVerifier) -> ScramVerifier:
+        """For a user who has none: one that nothing fits, alike to one of the same registry, the same each time."""
+        ...
+
+
 class UserRegistryProvider(Protocol):
     """What an entry point in `connector.registries` is: makes a registry from its settings."""
 
@@ -177,7 +218,8 @@ class HashingRegistryProvider(Protocol):
 class IdentityService(Protocol):
     """What adapters may ask about identities; reached through the bootstrap context.
 
-    `realm` is the container's own. Calls may block like the registry's.
+    `realm` is the container's own. Safe to use from any thread. Calls may block like the registry's, and raise
+    RegistryUnavailable, which is an AuthenticationFailed, where it can't be asked; properties do neither.
     """
 
     @property

@@ -25,7 +25,8 @@ class Scope:
     Attributes:
         subject: The subject in force, read-only.
         realm: The realm of the application or container that opened it.
-        container: The name of the container that opened it.
+        container: The name of the container that opened it; with a number, `shop#2`, where another container of that
+            name was running in the process already.
         origin: Where the identity came from, in words, for explanations: "login of alice", "work 17 of adapter bus".
         open: Whether it is still in force. Only its owner closes it.
         lenders: Who has lent something in it, and is told when it ends (POOL-3). A tuple, replaced as a whole.

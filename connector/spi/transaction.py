@@ -109,7 +109,7 @@ class UnitOfWork(Protocol):
 
 
 class TransactionService(Protocol):
-    """The container's transactions, as an adapter sees them."""
+    """The container's transactions, as an adapter sees them. Safe to use from any thread."""
 
     def current(self) -> UnitOfWork | None:
         """The unit of work in force on the running thread or task; None where there is none. Does not block."""
@@ -179,11 +179,11 @@ class RecoverableBranches(Protocol):
         ...
 
     def commit(self, branch: str) -> None:
-        """Commit one; harmless for one that is gone."""
+        """Commit one; harmless for one that is gone. May block; where it raises it is tried again later."""
         ...
 
     def rollback(self, branch: str) -> None:
-        """Roll one back; harmless for one that is gone."""
+        """Roll one back; harmless for one that is gone. May block and raise as `commit`."""
         ...
 
 

@@ -44,7 +44,10 @@ WorkLike: TypeAlias = Work | Callable[[], Any] | Callable[[], Coroutine[Any, Any
 
 
 class WorkContext(ABC):
-    """Something that has to be set up around a work; at most one of each supported type."""
+    """Something that has to be set up around a work; at most one of each supported type.
+
+    Made for one work; its methods are called on that one's thread.
+    """
 
     #: For the log.
     name: ClassVar[str] = "work context"
@@ -204,7 +207,10 @@ class WorkManager(Protocol):
         start_timeout: float = INDEFINITE,
         listener: WorkListener | None = None,
     ) -> float:
-        """Run and wait for the start; answers the seconds from acceptance to start. Raises WorkRejected."""
+        """Run and wait for the start; answers the seconds from acceptance to start.
+
+        Blocks until the start. Raises WorkRejected.
+        """
         ...
 
     def schedule_work(
@@ -215,9 +221,12 @@ class WorkManager(Protocol):
         start_timeout: float = INDEFINITE,
         listener: WorkListener | None = None,
     ) -> None:
-        """Run some time; returns once it is accepted. A later rejection is told to the listener only."""
+        """Run some time; returns once it is accepted. A later rejection is told to the listener only.
+
+        Does not block. Raises WorkRejected where it can't be accepted: stopping, or IMMEDIATE and no thread is free.
+        """
         ...
 
     def is_context_supported(self, context_type: type[WorkContext]) -> bool:
-        """Whether contexts of exactly this type can be set up."""
+        """Whether contexts of exactly this type can be set up. Does not block."""
         ...

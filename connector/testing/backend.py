@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, ClassVar, Self, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeAlias
 
 from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory, ResourceAdapter, Secret
+from connector.testing.opened import Opened
 from connector.testing.requirement import Facet
 
 #: Who somebody is in the external system, as the system itself says; None where it has no users.
@@ -34,7 +35,7 @@ class Login:
     password: Secret
 
 
-class Backend(ABC):
+class Backend(Opened, ABC):
     """The external system that the kit tests an adapter against; made without arguments when it is given by name.
 
     The first group is for every adapter. The second is asked only where the adapter's `ra.toml` claims the capability;
@@ -83,25 +84,6 @@ class Backend(ABC):
 
         Not by `describe`: that is what is being tested. Raises anything where the connection is broken.
         """
-
-    def __enter__(self) -> Self:
-        try:
-            self.open()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Start what is needed; called once before anything else."""
-
-    def close(self) -> None:
-        """Let go of it; called once in the end, also where `open` failed."""
 
     # --- unless `lacks` names the facet ------------------------------------------------------------------------------
 

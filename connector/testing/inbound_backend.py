@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, ClassVar, Self
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from connector.spi import Capability, Message, ResourceAdapter
 from connector.testing.backend import Login
+from connector.testing.opened import Opened
 from connector.testing.requirement import InboundFacet
 
 
@@ -30,7 +31,7 @@ class Buried:
     sender: str | None
 
 
-class InboundBackend(ABC):
+class InboundBackend(Opened, ABC):
     """The source of messages that the kit tests an adapter against; made without arguments when it is given by name.
 
     Each test starts an adapter of its own on an empty source. What *this* source can't show is named in `lacks`, with
@@ -84,18 +85,3 @@ class InboundBackend(ABC):
     def replies(self, adapter: ResourceAdapter) -> list[Message]:
         """What has come there, in order (InboundFacet.REPLIES)."""
         raise NotImplementedError("say what replies have come, or name InboundFacet.REPLIES in `lacks`")
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Start what is needed; called once before anything else."""
-
-    def close(self) -> None:
-        """Let go of it; called once in the end."""

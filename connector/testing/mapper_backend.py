@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from connector.spi import AuthenticationData, LoginModule, Secret, Subject
+from connector.testing.opened import Opened
 
 
 class Outcome(Enum):
@@ -41,7 +42,7 @@ class MapperCase:
     password: Secret | None = None
 
 
-class MapperBackend(ABC):
+class MapperBackend(Opened, ABC):
     """The world that the kit asks a login module in; made without arguments when it is given by name.
 
     A context manager; override `open` and `close` where a directory or service has to run.
@@ -58,18 +59,3 @@ class MapperBackend(ABC):
     @abstractmethod
     def cases(self) -> tuple[MapperCase, ...]:
         """The logins to try; two of them at least succeed, for different callers or aliases."""
-
-    def open(self) -> None:
-        """Start what is needed; called once before anything else."""
-
-    def close(self) -> None:
-        """Let go of it; called once in the end."""
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 from connector.spi import Secret, UserRegistry
+from connector.testing.opened import Opened
 from connector.testing.requirement import RegistryFacet
 
 
-class RegistryBackend(ABC):
+class RegistryBackend(Opened, ABC):
     """The world that the kit asks a registry in; made without arguments when it is given by name.
 
     A context manager; override `open` and `close` where a service has to run. Changes are made behind the registry's
@@ -22,6 +22,9 @@ class RegistryBackend(ABC):
     name: str = "unnamed"
     #: What this registry hasn't got, each with its reason.
     lacks: Mapping[RegistryFacet, str] = MappingProxyType({})
+
+    #: Whether its registry makes verifiers for SCRAM-SHA-256 of the passwords that are set (RegistryFacet.VERIFIERS).
+    verifiers: bool = False
 
     @abstractmethod
     def renew(self) -> None:
@@ -53,18 +56,3 @@ class RegistryBackend(ABC):
     def restore(self) -> None:
         """Take back what `cut_off` did (RegistryFacet.OUTAGE)."""
         raise NotImplementedError("restore the registry, or name RegistryFacet.OUTAGE in `lacks`")
-
-    def open(self) -> None:
-        """Start what is needed; called once before anything else."""
-
-    def close(self) -> None:
-        """Let go of it; called once in the end."""
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

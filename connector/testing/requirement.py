@@ -39,6 +39,7 @@ class RegistryFacet(Enum):
     """What a user registry usually has. A backend whose registry lacks it says so in `lacks`."""
 
     OUTAGE = "outage"  # its users are elsewhere, and can be out of reach
+    VERIFIERS = "verifiers"  # its users sign on by SCRAM-SHA-256 (ScramVerifiers); claimed by `verifiers = True`
 
 
 class InboundFacet(Enum):

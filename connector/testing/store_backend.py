@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 from connector.spi import AuthenticationData, AuthenticationDataStore
+from connector.testing.opened import Opened
 from connector.testing.requirement import StoreFacet
 
 
-class StoreBackend(ABC):
+class StoreBackend(Opened, ABC):
     """The world that the kit asks a store in; made without arguments when it is given by name.
 
     A context manager; override `open` and `close` where a service has to run.
@@ -51,18 +51,3 @@ class StoreBackend(ABC):
     def at_rest(self) -> bytes:
         """All that lies where others than the list's owner might read it (StoreFacet.REST)."""
         raise NotImplementedError("give what rests in the store, or name StoreFacet.REST in `lacks`")
-
-    def open(self) -> None:
-        """Start what is needed; called once before anything else."""
-
-    def close(self) -> None:
-        """Let go of it; called once in the end."""
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -111,7 +111,8 @@ def claims_of_store(backend: StoreBackend) -> Claims:
 
 def claims_of_registry(backend: RegistryBackend) -> Claims:
     """What applies to a user registry. Raises ValueError for a `lacks` without a reason."""
-    return Claims(frozenset(RegistryFacet), _given_reasons(backend.lacks))
+    unclaimed = frozenset() if backend.verifiers else {RegistryFacet.VERIFIERS}
+    return Claims(frozenset(RegistryFacet) - unclaimed, _given_reasons(backend.lacks))
 
 
 def claims_of_inbound(backend: InboundBackend, descriptor: AdapterDescriptor) -> Claims:

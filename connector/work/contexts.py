@@ -76,11 +76,6 @@ class ContextTable:
         self._type_of = lru_cache(256)(self._find)
         self._plain = lru_cache(256)(self._is_plain)
 
-    def supported_type(self, context: object) -> type[WorkContext] | None:
-        """The most specific supported type that the context is an instance of, or None."""
-        kind: type = type(context)
-        return self._type_of(kind)
-
     def only_caller(self, contexts: Sequence[WorkContext]) -> SecurityContext | None:
         """The security context, where there is no other and nothing is to be done but to establish its caller."""
         if len(contexts) == 1:

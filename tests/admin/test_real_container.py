@@ -139,6 +139,29 @@ def test_ctrl_c_stops_a_container_in_order(real: RealContainer) -> None:
     assert real.outputs[-2] == "container weather stops\n"
 
 
+def test_a_command_stops_a_container_as_well_and_comes_back_when_it_has_stopped(real: RealContainer) -> None:
+    nothing = real.run("stop")
+    assert (nothing.returncode, nothing.stderr.split(":")[0]) == (3, "CF-ADM-044")
+    assert "is ready" in real.start()
+    boss = ("--login", "admin", "--login-password-file", real.password("admin", MARKER))
+    alice = ("--login", "alice", "--login-password-file", real.password("alice", f"{MARKER}-alice"))
+    refused = real.run(*alice, "stop")
+    assert (refused.returncode, refused.stderr.split(":")[0]) == (1, "CF-ADM-021")
+    assert real.process is not None
+    assert real.process.poll() is None
+    stopped = real.run(*boss, "--json", "stop")
+    assert json.loads(stopped.stdout) == {"container": "weather", "stopped": True}
+    again = real.run(
+        "send", "weather", "q", "x", "--as", "alice", "--password-file", real.password("a", f"{MARKER}-alice")
+    )
+    assert again.returncode == 0  # nobody holds the state folder any more
+    out, _ = real.process.communicate(timeout=5)
+    assert (real.process.returncode, out) == (0, "container weather stops\n")
+    lines = [json.loads(line) for line in (real.folder / "state" / "audit.log").read_text().splitlines()]
+    stops = [(line["who"], line["outcome"]) for line in lines if line["action"] == "admin.stop"]
+    assert stops == [("alice@weather", "denied"), ("admin@weather", "success")]
+
+
 def test_a_thread_that_an_application_left_behind_does_not_keep_the_process(real: RealContainer) -> None:
     (real.folder / "lingering.py").write_text(
         "import threading\nthreading.Thread(target=threading.Event().wait, name='lingering').start()\n"

@@ -11,6 +11,7 @@ import pytest
 from support_shop_commands import Shop
 
 from connector.admin import route
+from connector.admin.address import RECORD
 from connector.container.state import StateFolder
 
 
@@ -76,3 +77,17 @@ def test_one_that_waits_in_vain_says_who_is_in_the_way(shop: Shop, waits: Waits)
     with held(shop):
         assert shop.refused("check") == "CF-CTR-001"
     assert route.PATIENCE <= waits.now < route.PATIENCE + 1
+
+
+@pytest.mark.parametrize("record", [b"\xff\xfe", b"with\0null"], ids=["no text", "no path"])
+def test_a_record_of_the_socket_that_is_none_means_that_nothing_runs(shop: Shop, record: bytes) -> None:
+    state = shop.profile.folder / "state"
+    state.mkdir(exist_ok=True)
+    (state / RECORD).write_bytes(record)
+    assert shop("check", "--fail-on", "never").exit_code == 0
+
+
+def test_a_state_folder_that_is_none_is_told(shop: Shop) -> None:
+    (shop.profile.folder / "state").write_text("a file")
+    assert shop.refused("check", exit_code=2) == "CF-CTR-002"
+    assert shop("auth-data", "list").exit_code == 0  # needs no state

@@ -7,9 +7,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from connector.spi import PasswordCredential, Secret
+from connector.spi.scram import ScramClient, ScramFailed
 from connector_amqp.sasl import Identification, SaslClient, SaslFailure, SaslState
 from connector_amqp.sasl_frames import AMQP_HEADER, SASL_HEADER
-from connector_amqp.scram import ScramClient, ScramFailed
 from connector_bus.chains.sasl import SaslServer
 from connector_bus.chains.sasl_frames import SaslOutcome, mechanisms_frame, outcome_frame
 

@@ -14,6 +14,8 @@ from support_amqp_activations import Calls, eventually, serving, state
 from support_rabbitmq import LETTERS, RabbitMQ, password_of
 from support_wire import Wire, require_proton, wire
 
+from connector_amqp.coordinator import Coordinator
+
 pytestmark = pytest.mark.amqp
 
 REFERENCE = """
@@ -262,3 +264,87 @@ def test_without_the_demand_such_a_broker_serves_a_transacted_handler_as_before(
             with sender.connect("alice", password_of("alice")) as connection:
                 connection.send(LETTERS, "hello")
             assert calls.wait_for(1)
+
+
+def test_each_message_is_forwarded_once_wherever_the_connection_breaks(bus: Wire, tmp_path: Path) -> None:
+    count = 40
+    handled = threading.Semaphore(0)
+
+    def forward(message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("private", message.body)
+        handled.release()
+
+    with serving_transacted(
+        bus, tmp_path / "shop", forward, alias=("alice", "alice"), references="concurrency = 3\n" + REFERENCE
+    ) as (shop, _):
+        with bus.in_process("alice") as connection:
+            for number in range(count):
+                connection.send("requests", number)
+        for _ in range(4):
+            # Some commit at this very moment: those whose answer is lost are either done or come again.
+            for _ in range(7):
+                assert handled.acquire(timeout=20)
+            break_all(bus)
+            assert eventually(lambda: not at_rest(bus) or bool(state(shop)["healthy"]))
+        assert eventually(lambda: not at_rest(bus))
+        assert eventually(lambda: len(at_rest(bus, "private")) >= count)
+    assert sorted(at_rest(bus, "private")) == list(range(count))
+    assert at_rest(bus, EXCEPTIONS) == []
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["done", "not done"])
+def test_a_commit_whose_answer_is_lost_is_done_or_comes_again(
+    bus: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    discharge, lost = Coordinator.discharge, threading.Event()
+
+    async def losing(self: Coordinator, unit: bytes, *, fail: bool) -> None:
+        if lost.is_set():
+            await discharge(self, unit, fail=fail)
+            return
+        lost.set()
+        if committed:
+            await discharge(self, unit, fail=fail)
+        self.wire.abort("the answer is lost")
+        raise self.wire.error()
+
+    monkeypatch.setattr(Coordinator, "discharge", losing)
+
+    def forward(message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("narrow", message.body)
+
+    with serving_transacted(bus, tmp_path / "shop", forward) as (shop, calls):
+        with bus.in_process("alice") as connection:
+            connection.send("requests", "one")
+        assert eventually(lambda: at_rest(bus, "narrow") == ["one"])
+        assert eventually(lambda: lost.is_set() and bool(state(shop)["healthy"]))
+        assert calls.wait_for(1 if committed else 2)
+        assert eventually(lambda: not at_rest(bus))
+        assert at_rest(bus, "narrow") == ["one"]
+    assert [failures for _, _, failures in calls.seen] == ([0] if committed else [0, 0])
+
+
+def test_fifty_are_out_at_once_however_high_the_concurrency(bus: Wire, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def wait(_message: Any, context: Any) -> None:
+        with context.lookup("jms/out").get_connection() as connection:
+            connection.send("private", "begun")
+        go_on.wait(30)
+
+    with serving_transacted(
+        bus, tmp_path / "shop", wait, alias=("alice", "alice"), references="concurrency = 60\n" + REFERENCE
+    ) as (_, calls):
+        with bus.in_process("alice") as connection:
+            for number in range(60):
+                connection.send("requests", number)
+        try:
+            assert calls.wait_for(1)
+            queue = bus.bus.engine.destinations.get("requests").queue
+            assert eventually(lambda: queue.counts() == (10, 50))
+        finally:
+            go_on.set()
+        assert eventually(lambda: not at_rest(bus))
+        assert eventually(lambda: len(at_rest(bus, "private")) == 60)

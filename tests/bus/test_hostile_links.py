@@ -22,13 +22,14 @@ from connector.spi import UNAUTHENTICATED, Message, Principal, Secret, ServerPri
 from connector_bus.links.conversation import answers_from_head
 from connector_bus.links.framing import read_frame, transfers_to_head, write_frame
 from connector_bus.links.network import LINK_HEADER, connect
-from connector_bus.links.sasl_client import sign_on
+from connector_bus.links.sasl_client import Identification, sign_on
 from connector_bus.links.transfer import Transfer
 from connector_bus.store.content import Content
 
 pytestmark = pytest.mark.amqp
 require_proton()
 
+SERVER = Identification("server", Secret("x"), plain_allowed=True)
 LOGIN = {"login": {"bus": "britain", "engine": "of-britain", "to": "france", "chain": BASIC}}
 
 
@@ -40,7 +41,8 @@ class Raw:
         secret = None if user is None else Secret(password)
         deadline = time.monotonic() + 10
         try:
-            sign_on(self.socket, user, secret, endpoint="france", host="france", deadline=deadline)
+            who = Identification(user, secret, plain_allowed=True)
+            sign_on(self.socket, who, endpoint="france", host="france", deadline=deadline)
         except BaseException:
             self.socket.close()
             raise
@@ -408,7 +410,7 @@ def test_a_server_that_lies_gets_no_password(said: bytes, code: str) -> None:
     thread.start()
     with socket.create_connection(("127.0.0.1", liar.port), 10) as connection:
         with pytest.raises(ConnectionFailed, match=code):
-            sign_on(connection, "server", Secret("x"), endpoint="liar", host="liar", deadline=time.monotonic() + 5)
+            sign_on(connection, SERVER, endpoint="liar", host="liar", deadline=time.monotonic() + 5)
     thread.join()
 
 
@@ -418,7 +420,7 @@ def test_a_server_that_never_ends_its_frame_is_left_in_time() -> None:
         far.sendall(b"AMQP\x03\x01\x00\x00\x00")
         begun = time.monotonic()
         with pytest.raises(ConnectionFailed, match="CF-BUS-211"):
-            sign_on(near, "server", Secret("x"), endpoint="slow", host="slow", deadline=begun + 0.2)
+            sign_on(near, SERVER, endpoint="slow", host="slow", deadline=begun + 0.2)
         assert time.monotonic() - begun < 5
 
 

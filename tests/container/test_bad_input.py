@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import threading
 
@@ -224,3 +225,17 @@ def test_a_state_folder_that_is_a_file_is_named(profile: ProfileFolder) -> None:
     error = refused(profile, ConfigError)
     assert error.code == "CF-CTR-002"
     assert str(profile.folder / "state") in str(error)
+
+
+def test_a_state_folder_on_a_full_disk_is_told_and_free_again(
+    profile: ProfileFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("connector.container.state.os.write", full)
+        error = refused(profile, ConfigError)
+    assert (error.code, "No space left" in error.text) == ("CF-CTR-002", True)
+    with profile.open():
+        pass

@@ -205,3 +205,27 @@ def test_the_single_realm_of_a_container_goes_on_as_before(profile: ProfileFolde
         assert request(container, "alice", {"item": "tea"}, profile.password) == {"taken": "tea"}
         assert container.realms == ("shop",)
     assert audited(profile, "inflow") == []
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [("x = [", "CF-SEC-032"), ('[users.eve]\npassword = "plain"\n', "CF-SEC-"), (None, "it has gone")],
+)
+def test_a_wrong_edit_of_the_users_is_a_finding_until_it_is_right(
+    profile: ProfileFolder, edit: str | None, said: str
+) -> None:
+    users = profile.folder / "users.toml"
+    good = users.read_bytes()
+
+    def told(container: Container) -> list[tuple[str, str]]:
+        return [(f.severity, f.text) for f in container.findings() if f.code == "CF-CTR-581"]
+
+    with profile.open() as container:
+        assert told(container) == []
+        users.unlink() if edit is None else users.write_text(edit)
+        [(severity, text)] = told(container)
+        assert (severity, said in text) == ("error", True)
+        with container.login("alice", profile.password):
+            pass  # known last
+        users.write_bytes(good)
+        assert told(container) == []

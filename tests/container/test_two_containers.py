@@ -101,6 +101,28 @@ def test_a_unit_of_one_takes_in_nothing_of_the_other(two: Two) -> None:
     assert query(two.other) == 1
 
 
+def test_two_of_one_name_are_told_apart(tmp_path: Path, profile: ProfileFolder) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    another = ProfileFolder(folder)
+    with profile.open() as first, another.open() as second:
+        assert first.name == second.name == "shop"
+        with first.login("alice", profile.password):
+            send(first)
+            with pytest.raises(ScopeError, match="CF-OUT-022") as caught:
+                send(second)
+        assert "of container 'shop#2'" in caught.value.text
+        assert "one of container 'shop'." in caught.value.text
+        with second.login("alice", another.password) as scope:
+            assert scope.container == "shop#2"
+            send(second)
+            with pytest.raises(ScopeError, match="CF-OUT-022"):
+                send(first)
+    with profile.open() as again, again.login("alice", profile.password) as scope:
+        assert scope.container == "shop"
+    sys.modules.pop(another.module, None)
+
+
 def test_a_scope_says_whose_it_is(two: Two) -> None:
     with two.login(two.other) as scope:
         assert isinstance(scope, Scope)

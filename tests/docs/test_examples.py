@@ -3,6 +3,7 @@
 A block of TOML or Python whose first line is `# file: NAME` is written to that file (`# append: NAME`: to its end);
 other Python runs, in one name
 space a page; console lines that begin with `$ ` run in a shell and must exit with 0 (or with what `# exit N` says).
+The ports that a page's files listen on are replaced by free ones, wherever the page names them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +30,10 @@ PAGES = sorted(
 )
 
 
+#: A port that a chain, or the naming port, is told to have.
+LISTENS_ON = re.compile(r"^port = (\d{4,5})$", re.MULTILINE)
+
+
 class Block(NamedTuple):
     """One fenced block."""
 
@@ -41,6 +47,20 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
     for found in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(found[1], found[2], text[: found.start(2)].count("\n") + 1)
+
+
+def with_free_ports(found: list[Block]) -> list[Block]:
+    """The same blocks, with a free port for each that a file of theirs listens on: it may be taken on this machine."""
+    named = {port for block in found if block.language == "toml" for port in re.findall(LISTENS_ON, block.text)}
+    with contextlib.ExitStack() as held:  # all at once, so that they differ
+        sockets = {port: held.enter_context(socket.socket()) for port in sorted(named)}
+        for one in sockets.values():
+            one.bind(("127.0.0.1", 0))
+        free = {port: str(one.getsockname()[1]) for port, one in sockets.items()}
+    return [
+        block._replace(text=re.sub(r"\b\d{4,5}\b", lambda number: free.get(number[0], number[0]), block.text))
+        for block in found
+    ]
 
 
 def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -72,7 +92,7 @@ def test_the_examples_of_the_page_do_what_they_say(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     names: dict[str, object] = {"__name__": f"docs_{page.stem}"}
-    for block in blocks(page):
+    for block in with_free_ports(list(blocks(page))):
         file = re.match(r"# (file|append): (\S+)\n", block.text)
         if file:
             target = folder / file[2]

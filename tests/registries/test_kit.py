@@ -14,6 +14,21 @@ class TestSqlRegistryOnSQLite(RegistryContract):
         return sqlite_backend
 
 
+class TestSqlRegistryWithVerifiersOnSQLite(RegistryContract):
+    @pytest.fixture
+    def connector_registry(self, sqlite_backend: SqliteRegistryBackend) -> RegistryBackend:
+        sqlite_backend.prove()
+        return sqlite_backend
+
+
+@pytest.mark.postgresql
+class TestSqlRegistryWithVerifiersOnPostgreSQL(RegistryContract):
+    @pytest.fixture
+    def connector_registry(self, postgresql_backend: PostgreSQLRegistryBackend) -> RegistryBackend:
+        postgresql_backend.prove()
+        return postgresql_backend
+
+
 @pytest.mark.postgresql
 class TestSqlRegistryOnPostgreSQL(RegistryContract):
     @pytest.fixture

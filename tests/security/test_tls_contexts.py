@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import ssl
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 from support_certificates import Authority
-from support_tls import profile_keys, shake_hands
+from support_tls import NOW, profile_keys, shake_hands
 
 from connector.errors import ConfigError
 from connector.security.tls.contexts import TlsContexts, make_context
+from connector.security.tls.generated import VALIDITY, generate_key_store
 from connector.security.tls.settings import ClientAuthentication, TlsSettings
 from connector.security.tls.signer import as_pem
 from connector.security.tls.trust_store import TrustStore, certificates_to_add
@@ -169,6 +174,17 @@ def test_older_protocols_than_the_minimum_are_not_spoken(keys: Path) -> None:
     assert shake_hands(server, client).succeeded
 
 
+@pytest.mark.parametrize("made", [NOW - 2 * VALIDITY, NOW + VALIDITY], ids=["over", "to come"])
+@pytest.mark.parametrize("whose", ["server", "client"])
+def test_who_is_trusted_is_so_only_in_the_time_of_the_certificate(keys: Path, whose: str, made: datetime) -> None:
+    out_of_time = generate_key_store(whose, made, hosts=("localhost",))
+    (keys / f"{whose}.pem").write_bytes(out_of_time.pem())
+    (keys / f"{whose}.crt").write_bytes(as_pem(out_of_time.certificate))
+    server = make_context(server_side(keys, "required"), "server")
+    shaken = shake_hands(server, make_context(client_side(keys, "client"), "client"))
+    assert "certificate verify failed" in str(shaken.server_error if whose == "client" else shaken.client_error)
+
+
 def test_a_renewed_certificate_serves_the_next_connection(keys: Path) -> None:
     contexts = TlsContexts(server_side(keys), "server")
     before = contexts.current()
@@ -188,6 +204,25 @@ def test_a_signer_that_is_removed_is_no_longer_let_in(keys: Path, tmp_path: Path
     assert shake_hands(contexts.current(), client).succeeded
     trust.remove(next(one.fingerprint for one in trust.signers() if "client" in one.subject))
     assert not shake_hands(contexts.current(), client).succeeded
+
+
+@pytest.mark.parametrize("asks", [ClientAuthentication.REQUIRED, ClientAuthentication.SUPPORTED])
+def test_the_last_signer_that_is_removed_is_no_longer_let_in_either(keys: Path, asks: ClientAuthentication) -> None:
+    trust = TrustStore(keys / "client.crt")
+    settings = TlsSettings("node", keys / "server.pem", trust.path, client_authentication=asks)
+    contexts, client = TlsContexts(settings, "server"), make_context(client_side(keys, "client"), "client")
+    assert shake_hands(contexts.current(), client).succeeded
+    [last] = trust.signers()
+    trust.remove(last.fingerprint)
+    assert not shake_hands(contexts.current(), client).succeeded
+    assert contexts.failure is not None
+    assert contexts.failure.code == "CF-TLS-008"
+    nobody = make_context(client_side(keys, None), "client")
+    assert shake_hands(contexts.current(), nobody).succeeded is (asks is ClientAuthentication.SUPPORTED)
+    trust.add([profile_keys(keys, "client").certificate])
+    renewed = make_context(client_side(keys, "client"), "client")
+    assert shake_hands(contexts.current(), renewed).succeeded
+    assert contexts.failure is None
 
 
 def test_a_wrong_edit_leaves_the_last_good_key_in_force_and_is_reported_once(
@@ -229,6 +264,27 @@ def test_a_trust_store_in_another_encoding_is_not_taken_for_an_empty_one(keys: P
             use()
         assert refused.value.code == "CF-TLS-001"
     assert store.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ["disk", "folder"])
+def test_a_trust_store_that_cannot_be_written_is_as_it_was(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    store = TrustStore(keys / ("client.crt" if broken == "disk" else "gone/trust.pem"))
+    before = store.signers()
+    if broken == "disk":
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("connector.security.durable_file.os.fsync", full)
+    changes: list[Callable[[], object]] = [lambda: store.add([profile_keys(keys, "other").certificate])]
+    changes += [partial(store.remove, each.fingerprint) for each in before]
+    for change in changes:
+        with pytest.raises(ConfigError, match="nothing was changed") as refused:
+            change()
+        assert refused.value.code == "CF-TLS-580"
+    assert store.signers() == before
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"# nobody yet\n\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -155,3 +156,27 @@ def test_honest_use_is_not_taken_for_an_escape(diary: Reference) -> None:
 
     assert diary.physical_count == 1
     assert diary.audit.events == []
+
+
+#: What stands in the documentation's table, and where the test of it is; the rest of the words is the table's own.
+DOCUMENTED = {
+    "honest code under a wrong identity": "test_rights_are_the_callers_own",
+    "state left behind": "test_session_state_of_one_caller_never_reaches_the_next",
+    "a rolled-back transaction": "test_the_end_of_a_transaction_leaves_the_identity",
+    "a name with quotes or backticks": "test_any_name_of_a_role_is_asserted",
+    "SQL of the caller's own that says": "test_an_escape_destroys_the_connection_and_is_audited",
+    "`SET DEFAULT ROLE` by a caller": "test_a_default_role_set_by_a_caller_is_noticed",
+    "`SET PASSWORD` by a caller": "test_a_password_changed_by_a_caller_is_noticed",
+    "`SHOW PROCESSLIST`": "test_callers_of_one_login_user_see_each_other",
+}
+
+
+def test_each_row_of_the_documented_table_has_a_test() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "security-model.md").read_text(encoding="utf-8")
+    table = page.split("## Trusted connections on MariaDB")[1].split("\n## ")[0]
+    rows = [line.removeprefix("| ") for line in table.splitlines() if line.startswith("| ")][1:]
+    tests = "".join((Path(__file__).parent / f"test_mariadb_{each}.py").read_text() for each in ("roles", "escapes"))
+
+    assert len(rows) == len(DOCUMENTED)
+    assert all(any(row.startswith(words) for row in rows) for words in DOCUMENTED)
+    assert all(f"def {name}" in tests for name in DOCUMENTED.values())

@@ -23,7 +23,7 @@ KILLS = int(os.environ.get("CONNECTOR_KILLS", "150"))
 def test_a_killed_process_leaves_the_old_or_the_new(kind: str, tmp_path: Path) -> None:
     seed = random.randrange(10**6)
     command = [sys.executable, str(SCRIPT), kind, str(tmp_path), str(KILLS), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + KILLS)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120 + 5 * KILLS)
     assert done.returncode == 0, f"seed {seed}:\n{done.stderr}"
     counts = json.loads(done.stdout)
     print(kind, counts)

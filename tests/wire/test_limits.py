@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support_container import until
+from support_tls import profile_keys
 from support_wire import Wire, receive, require_proton, wire
 
 pytestmark = pytest.mark.amqp
@@ -225,6 +227,66 @@ def test_what_is_out_at_a_client_may_be_settled_while_the_server_stops(tmp_path:
         running.container.close()
     with wire(tmp_path) as running:
         assert running.bus.engine.destinations.get("requests").queue.counts() == (0, 0)
+
+
+def refused(running: Wire, chain: str) -> dict[str, float]:
+    """How many were not let in over a chain, by why; without the reasons for which nobody was."""
+    return {
+        str(each.attributes["reason"]): each.value
+        for each in running.listeners.measurements()
+        if each.name == "messaging.chain.refused" and each.attributes["messaging.chain"] == chain and each.value
+    }
+
+
+def until_the_end(port: int, said: bytes) -> None:
+    """Say something, and wait until the server ends it."""
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.settimeout(20)
+        client.sendall(said)
+        try:
+            while client.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+
+
+def test_those_who_are_not_let_in_are_counted_by_why(tmp_path: Path) -> None:
+    profile_keys(tmp_path, "node")
+    extra = """
+[tls.node]
+key_store = "node.pem"
+[chains.Secured]
+port = 0
+tls = "node"
+[chains.Quick]
+port = 0
+login_timeout = "300ms"
+[chains.Small]
+port = 0
+redirect_to = ["amqp://other.example:7276"]
+"""
+    with wire(tmp_path, extra=extra) as running:
+        until_the_end(running.port("Secured"), b"GET / HTTP/1.1\r\n\r\n")
+        until(lambda: refused(running, "Secured") == {"tls": 1})
+        small = running.port("Small")
+        until_the_end(small, b"GET / HTTP/1.1\r\n\r\n")
+        until_the_end(small, SASL_HEADER + frame(1, listed(0x41, b"\xa3\x05NTLM ")))
+        until_the_end(small, SASL_HEADER + (513).to_bytes(4, "big"))
+        assert refused(running, "Small") == {"protocol": 3}
+        until_the_end(running.port("Quick"), SASL_HEADER)
+        assert refused(running, "Quick") == {"time": 1}
+        until_the_end(small, SASL_HEADER + plain("alice", "wrong"))
+        with pytest.raises(ConnectionException, match="CF-BUS-012"):
+            running.connect("mallory", chain="Small")
+        assert refused(running, "Small") == {"protocol": 3, "sign-on": 1, "access": 1}
+        with pytest.raises(ConnectionException, match="redirect"):
+            running.connect("alice", chain="Small")
+        figures = {
+            each.name: each.value
+            for each in running.listeners.measurements()
+            if each.attributes["messaging.chain"] == "Small" and "reason" not in each.attributes
+        }
+        assert (figures["messaging.chain.accepted"], figures["messaging.chain.redirected"]) == (0, 1)
 
 
 def test_figures_reach_whoever_observes_the_container(running: Wire) -> None:

@@ -14,18 +14,20 @@ from support_amqp import client
 from support_wire import CONFIGURATION, RESOURCE, USERS, Wire, require_proton
 
 from connector import Container, Secret
-from connector.errors import ConfigError, LoginRefused
+from connector.errors import ConfigError, ConnectorError, LoginRefused, Reason, RegistryUnavailable
 from connector.security.file_registry import FileUserRegistry
-from connector.security.passwords import ScryptCost
+from connector.security.passwords import ScryptCost, ScryptPasswords
 from connector.security.scram import fitting_nothing, read_scram_verifier, scram_verifier_of
+from connector.spi.scram import ScramClient
 from connector_amqp.sasl_frames import init_frame, response_frame
-from connector_amqp.scram import ScramClient
 from connector_bus.chains.sasl import SCRAM, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import SASL_HEADER, SaslOutcome
 from connector_bus.chains.scram import ScramServer, ScramUnfit
+from connector_sqlregistry import SqlRegistryProvider
 
 pytestmark = pytest.mark.amqp
 
+AWAY = Reason("CF-TEST-530", "the users are out of reach.", "Mend the test.")
 CHEAP = ScryptCost(2, 8, 1)
 
 
@@ -65,6 +67,64 @@ class _Opened:
 
     def __exit__(self, *error: Any) -> None:
         self._container.__exit__(*error)
+
+
+@pytest.fixture
+def bus_with_sql(tmp_path: Path) -> Iterator[Wire]:
+    """A bus whose users are in a database, and have no verifier yet."""
+    require_proton()
+    folder = tmp_path / "bus"
+    folder.mkdir()
+    users = SqlRegistryProvider().with_passwords("weather", sql(folder, scram=False), ScryptPasswords(CHEAP))
+    for user in USERS:
+        users.add_user(user, Secret(user))
+    users.close()
+    text = CONFIGURATION.replace("PERMITTED", '"all"').replace("CONNECTORS", '["user:alice"]') + RESOURCE
+    realm = f'registry = "sql"\nurl = "{sql(folder)["url"]}"\nscram = true\n'
+    (folder / "connector.toml").write_text(text.replace('registry = "file"\npath = "users.toml"\n', realm))
+    with _Opened(folder) as made:
+        yield made
+
+
+def sql(folder: Path, *, scram: bool = True) -> dict[str, Any]:
+    return {"url": f"sqlite:///{folder / 'users.db'}", "scram": scram}
+
+
+def test_users_of_a_database_sign_on_by_it_once_each_has_a_verifier(bus_with_sql: Wire, tmp_path: Path) -> None:
+    told = [each for each in bus_with_sql.container.findings() if each.code == "CF-CTR-530"]
+    assert [(each.severity, each.place) for each in told] == [("note", "realms.weather.scram")]
+    assert f"{len(USERS)} of the users" in str(told[0])
+    assert offered(bus_with_sql) == ("PLAIN",)
+    with client(tmp_path / "shop", bus_with_sql.port(), allow_plain_passwords=False) as shop:
+        with pytest.raises(ConnectorError, match="CF-AMQP-0"):
+            shop.connect("alice")
+        users = SqlRegistryProvider().with_passwords("weather", sql(tmp_path / "bus"), ScryptPasswords(CHEAP))
+        for user in USERS:
+            users.set_password(user, Secret(user))
+        users.close()
+        assert [each for each in bus_with_sql.container.findings() if each.code == "CF-CTR-530"] == []
+        with shop.connect("alice") as made:
+            made.send("requests", "proved")
+            message = made.receive("requests", 5)
+        with pytest.raises(LoginRefused, match="CF-AMQP-012"):
+            shop.connect("alice", "wrong")
+    assert message is not None
+    assert str(message.identity) == "alice@weather"
+
+
+def test_what_was_offered_is_offered_while_the_database_is_away(bus: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    from connector_bus.chains.admission import Admission
+    from connector_bus.chains.settings import ChainSettings
+
+    identity = bus.bus.context.identity
+    made = Admission(ChainSettings("any"), {"weather": bus.bus}, identity, {}, "weather", lambda _: ())
+    before = made.mechanisms()
+
+    def away() -> bool:
+        raise RegistryUnavailable(AWAY)
+
+    monkeypatch.setattr(identity, "scram_offered", away)
+    assert made.mechanisms() == before == ("SCRAM-SHA-256", "PLAIN")
 
 
 def offered(made: Wire) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def test_an_id_is_free_again_when_its_client_has_gone(running: Wire) -> None:
 )
 def test_nobody_else_is_kept_out(running: Wire, other: dict[str, Any]) -> None:
     connect(running, "till")
-    connect(running, **{"client_id": "till"} | other)
+    wanted: dict[str, Any] = {"client_id": "till", **other}
+    connect(running, **wanted)
 
 
 def figures(running: Wire) -> dict[str, float]:

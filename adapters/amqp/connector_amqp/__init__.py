@@ -4,7 +4,8 @@ Applications see connections and messages, the same as of the bus in this proces
 """
 
 from connector_amqp.adapter import AmqpResourceAdapter
+from connector_amqp.async_connection import AsyncAmqpConnection
 from connector_amqp.connection import AmqpConnection
 from connector_amqp.factory import AmqpConnectionFactory
 
-__all__ = ["AmqpConnection", "AmqpConnectionFactory", "AmqpResourceAdapter"]
+__all__ = ["AmqpConnection", "AmqpConnectionFactory", "AmqpResourceAdapter", "AsyncAmqpConnection"]

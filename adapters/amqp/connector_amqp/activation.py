@@ -50,6 +50,8 @@ NO_TRANSACTED_DELIVERY = Reason(
     "handler's unit of work, and may come again.",
 )
 
+#: Transacted deliveries at once: each may open some links, of which a connection can't have any number.
+MOST_TRANSACTED: Final = 50
 #: Seconds before a delivery that the work manager refused is offered again.
 REFUSAL_PAUSE: Final = 1.0
 #: Seconds that deliveries pause where a registry does not answer: the first time, and at most.
@@ -143,11 +145,11 @@ class Activation:
         )
         limit = self.subscription.broker.operation_timeout
         if self.factory.transacted and self.subscription.transactions is not False:
-            self._coordinators = await answered(self._coordinators_of(wire), wire, limit, "a transaction")
-        await answered(inlet.open(), wire, limit, f"subscribing to {self.subscription.destination}")
+            self._coordinators = await answered(lambda: self._coordinators_of(wire), wire, limit, "a transaction")
+        await answered(inlet.open, wire, limit, f"subscribing to {self.subscription.destination}")
         self._wire, self._inlet = wire, inlet
         inlet.on_end = self._on_end
-        inlet.want(self._places)
+        inlet.want(self._places if self._coordinators is None else min(self._places, MOST_TRANSACTED))
 
     async def _coordinators_of(self, wire: Wire) -> Coordinators | None:
         """The way to the broker's coordinator; None for one that has none, where that may be."""
@@ -271,7 +273,8 @@ class Activation:
         data, wire = encoded(message, destination), self._wire
         assert wire is not None
         limit = self.subscription.broker.operation_timeout
-        self._dialler.loop.run(answered(self._send(wire, destination, data), wire, limit, f"replying to {destination}"))
+        sending = answered(lambda: self._send(wire, destination, data), wire, limit, f"replying to {destination}")
+        self._dialler.loop.run(sending)
 
     async def _send(self, wire: Wire, destination: str, data: bytes) -> None:
         if wire.offers_relay:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from connector.errors import MessagingError, Reason
@@ -18,11 +18,13 @@ NO_ANSWER = Reason(
 T = TypeVar("T")
 
 
-async def answered(work: Coroutine[Any, Any, T], wire: Wire, limit: float, what: str, waits: float | None = 0.0) -> T:
+async def answered(
+    work: Callable[[], Coroutine[Any, Any, T]], wire: Wire, limit: float, what: str, waits: float | None = 0.0
+) -> T:
     """Do something that needs the broker's answer. On the adapter's loop.
 
     Args:
-        work: What.
+        work: Begins it; called only where this is begun itself.
         wire: The connection.
         limit: Seconds that the broker may take.
         what: For the error.
@@ -32,6 +34,6 @@ async def answered(work: Coroutine[Any, Any, T], wire: Wire, limit: float, what:
     """
     try:
         async with asyncio.timeout(None if waits is None else limit + waits):
-            return await work
+            return await work()
     except TimeoutError:
         raise MessagingError(NO_ANSWER, broker=wire.broker, seconds=limit, what=what) from None

@@ -78,7 +78,7 @@ class AmqpConnection:
                 have been taken or not).
             ConnectionFailed: CF-AMQP-023, the same.
         """
-        message = _message(body, properties, reply_to, correlation_id, priority, time_to_live, group, topic)
+        message = message_of(body, properties, reply_to, correlation_id, priority, time_to_live, group, topic)
         return self._physical().send(destination, message)
 
     def receive(self, destination: str, timeout: float | None = None, *, selector: str | None = None) -> Message | None:
@@ -117,19 +117,8 @@ class AmqpConnection:
                 and everything that `send` raises.
         """
         physical = self._physical()
-        message = _message(body, properties, None, None, None, None, None, None)
-        reply = physical.request(destination, message, timeout)
-        if reply is None:
-            raise MessagingError(NO_REPLY, destination=destination, broker=physical.broker, timeout=timeout)
-        if _FAULT in reply.properties and isinstance(reply.identity, ServerPrincipal) and isinstance(reply.body, dict):
-            raise RequestFailed(
-                REQUEST_FAILED,
-                destination=destination,
-                broker=physical.broker,
-                fault_code=str(reply.body.get("code")),
-                fault_text=str(reply.body.get("text")),
-            )
-        return reply
+        message = message_of(body, properties, None, None, None, None, None, None)
+        return reply_of(physical.request(destination, message, timeout), destination, physical.broker, timeout)
 
     @property
     def closed(self) -> bool:
@@ -157,7 +146,25 @@ class AmqpConnection:
         return f"<AmqpConnection, {'closed' if self.closed else 'open'}>"
 
 
-def _message(
+def reply_of(reply: Message | None, destination: str, broker: str, timeout: float | None) -> Message:
+    """What a request answers. Raises MessagingError CF-AMQP-036 without a reply, RequestFailed CF-AMQP-037 for a fault.
+
+    A fault is one with the engine's own identity, so that no client can forge one.
+    """
+    if reply is None:
+        raise MessagingError(NO_REPLY, destination=destination, broker=broker, timeout=timeout)
+    if _FAULT in reply.properties and isinstance(reply.identity, ServerPrincipal) and isinstance(reply.body, dict):
+        raise RequestFailed(
+            REQUEST_FAILED,
+            destination=destination,
+            broker=broker,
+            fault_code=str(reply.body.get("code")),
+            fault_text=str(reply.body.get("text")),
+        )
+    return reply
+
+
+def message_of(
     body: Body | Message,
     properties: Mapping[str, PropertyValue] | None,
     reply_to: str | None,
@@ -167,6 +174,7 @@ def _message(
     group: str | None,
     topic: str | None,
 ) -> Message:
+    """The message that the arguments of `send` mean. Raises MessagingError CF-AMQP-038."""
     message = body if isinstance(body, Message) else Message(body)
     expires_at = None
     if time_to_live is not None:

@@ -11,7 +11,7 @@ message stays out until the delivery settles it, so that after a rollback it is 
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -81,7 +81,7 @@ class DeliveryBranch:
         """Send a message within it. Blocks until the broker has taken it. Raises what sending raises."""
         data = encoded(message, destination)
         sending = answered(
-            self.conversation.send(destination, data),
+            lambda: self.conversation.send(destination, data),
             self._inlet.wire,
             self._broker.operation_timeout,
             f"replying to {destination}",
@@ -99,7 +99,7 @@ class DeliveryBranch:
         OutcomeUnknown CF-AMQP-466. After that nothing may be said of the message any more: the connection is ended.
         """
         try:
-            commit_by(lambda: self._ask(self._commit(), "the commit of a delivery"), self._inlet.wire)
+            commit_by(lambda: self._ask(self._commit, "the commit of a delivery"), self._inlet.wire)
         except OutcomeUnknown:
             self.is_unknown = True
             self._loop.soon(lambda: self._inlet.wire.abort("a commit was not answered"))
@@ -108,7 +108,7 @@ class DeliveryBranch:
     def rollback(self, branch: str) -> None:
         """Roll back. Blocks for a round trip, where it has begun; nothing to do where the connection is lost."""
         if not self.is_lost:
-            self._ask(self._transaction.discharge(fail=True), "the rollback of a delivery")
+            self._ask(lambda: self._transaction.discharge(fail=True), "the rollback of a delivery")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -124,7 +124,7 @@ class DeliveryBranch:
         """It is over: its links go. Does not block."""
         self._loop.soon(self.conversation.close)
 
-    def _ask(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    def _ask(self, work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         self._loop.run(answered(work, self._inlet.wire, self._broker.operation_timeout, what))
 
     # --- on the loop --------------------------------------------------------------------------------------------------

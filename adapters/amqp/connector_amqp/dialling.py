@@ -14,7 +14,8 @@ from connector.spi import PasswordCredential, is_signer_unknown
 from connector_amqp.redirects import Redirected, next_hop
 from connector_amqp.sasl import Identification
 from connector_amqp.settings import Broker, Endpoint
-from connector_amqp.wire import NO_AMQP, Wire
+from connector_amqp.sign_on_refusals import NO_AMQP
+from connector_amqp.wire import Wire
 
 UNREACHABLE = Reason(
     "CF-AMQP-010",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 from connector.spi import (
+    AsyncManagedConnection,
     Capability,
     ConnectionManager,
     ConnectionRequestInfo,
@@ -17,6 +19,8 @@ from connector.spi import (
     Secret,
     Subject,
 )
+from connector_amqp.async_connection import AsyncAmqpConnection
+from connector_amqp.async_managed import AsyncAmqpManagedConnection
 from connector_amqp.connection import AmqpConnection
 from connector_amqp.dialling import dial
 from connector_amqp.loop import LoopThread
@@ -52,6 +56,9 @@ class Dialler:
         self._warned: set[str] = set()
         # And on the loop only: where else brokers have said that they are served, by resource.
         self._alternatives: dict[str, tuple[Endpoint, ...]] = {}
+        # And all connections that were not lost yet; who has one may have no more chance to close it.
+        self._wires: set[Wire] = set()
+        loop.at_end = self._abort_all
 
     def open(self, broker: Broker, credential: PasswordCredential | None, *, by_certificate: bool) -> Wire:
         """An opened connection, signed on. Blocks for connecting.
@@ -64,12 +71,28 @@ class Dialler:
         Raises what `dial` raises, and what the TLS configuration raises.
         """
         context = None if broker.tls is None else self._tls(broker.tls)
+        return self.loop.run(self._dialled(broker, credential, context, by_certificate=by_certificate))
+
+    async def open_async(self, broker: Broker, credential: PasswordCredential | None, *, by_certificate: bool) -> Wire:
+        """The same for a task of another loop; waits instead of blocking."""
+        context = None if broker.tls is None else await asyncio.to_thread(self._tls, broker.tls)
+        dialling = self._dialled(broker, credential, context, by_certificate=by_certificate)
+        return await self.loop.awaited(dialling, lambda wire: wire.abort("nobody waits for it any more"))
+
+    def _dialled(
+        self,
+        broker: Broker,
+        credential: PasswordCredential | None,
+        context: ssl.SSLContext | None,
+        *,
+        by_certificate: bool,
+    ) -> Coroutine[Any, Any, Wire]:
         if context is None and credential is not None and broker.resource not in self._warned:
             self._warned.add(broker.resource)
             if broker.allow_plain_passwords:
                 _LOG.warning("%s sends passwords to %s in plain text", broker.resource, broker)
         external = by_certificate and broker.certificate_sign_on and credential is None
-        return self.loop.run(self.dial(broker, credential, external=external, tls=context))
+        return self.dial(broker, credential, external=external, tls=context)
 
     async def dial(
         self, broker: Broker, credential: PasswordCredential | None, *, external: bool, tls: ssl.SSLContext | None
@@ -84,7 +107,13 @@ class Dialler:
             alternatives=self._alternatives.get(broker.resource, ()),
         )
         self._alternatives[broker.resource] = alternatives_of(wire.peer_properties, secured=tls is not None)
+        self._wires.add(wire)
+        wire.on_lost = lambda _error: self._wires.discard(wire)
         return wire
+
+    def _abort_all(self) -> None:
+        for wire in list(self._wires):
+            wire.abort("the adapter has been stopped")
 
 
 @final
@@ -113,11 +142,24 @@ class AmqpManagedConnectionFactory(ManagedConnectionFactory):
 
         Raises what `dial` raises.
         """
-        credential = None if subject is None else subject.password_credential(self)
-        by_certificate = subject is None or not subject.is_empty
+        credential, by_certificate = self._signing_on(subject)
         wire = self._dialler.open(self._broker, credential, by_certificate=by_certificate)
         user = None if credential is None else credential.user
         return AmqpManagedConnection(self._dialler.loop, self._broker, wire, user, self._dialler.deliveries)
+
+    async def create_managed_connection_async(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AsyncManagedConnection:
+        """The same for the tasks of the running event loop; waits instead of blocking."""
+        credential, by_certificate = self._signing_on(subject)
+        wire = await self._dialler.open_async(self._broker, credential, by_certificate=by_certificate)
+        user = None if credential is None else credential.user
+        return AsyncAmqpManagedConnection(self._dialler.loop, self._broker, wire, user)
+
+    def _signing_on(self, subject: Subject | None) -> tuple[PasswordCredential | None, bool]:
+        """User and password, and whether nobody may be whom the certificate says."""
+        credential = None if subject is None else subject.password_credential(self)
+        return credential, subject is None or not subject.is_empty
 
     def __repr__(self) -> str:
         return f"<AmqpManagedConnectionFactory {self._broker.resource} to {self._broker}>"
@@ -137,10 +179,21 @@ class AmqpConnectionFactory:
         `res_auth = "Application"` only. Raises SignOnError, LoginRefused, ConnectionFailed, AccessDenied, PoolTimeout,
         PoolClosed, ScopeError.
         """
-        if user is None and password is None:
-            return AmqpConnection(self._manager.allocate())
+        # Under the same name: from here on no frame of ours holds the plain text.
         password = Secret(password) if isinstance(password, str) else password
-        return AmqpConnection(self._manager.allocate(ConnectionRequestInfo(user, password)))
+        return AmqpConnection(self._manager.allocate(_request_of(user, password)))
+
+    def get_async_connection(
+        self, user: str | None = None, password: Secret | str | None = None
+    ) -> AsyncAmqpConnection:
+        """Borrow a connection for the running task's caller; use it in an `async with` block, where it signs on.
+
+        The same as `get_connection`, awaited (POOL-7). Does not block; beginning the block waits, and raises what
+        `get_connection` raises. Connections for asyncio are in no unit of work: within one, a resource with
+        `transactions` refuses them (CF-OUT-021).
+        """
+        password = Secret(password) if isinstance(password, str) else password
+        return AsyncAmqpConnection(self._manager, _request_of(user, password))
 
     def explain(self, caller: Any = None) -> Explanation:
         """Where the sign-on for a caller comes from, step by step, without connecting (SIGN-8)."""
@@ -148,3 +201,7 @@ class AmqpConnectionFactory:
 
     def __repr__(self) -> str:
         return f"<AmqpConnectionFactory {self._manager.reference}>"
+
+
+def _request_of(user: str | None, password: Secret | None) -> ConnectionRequestInfo | None:
+    return None if user is None and password is None else ConnectionRequestInfo(user, password)

@@ -42,9 +42,13 @@ class BrokerLink(ABC):
         self.wire.add(self._link, self)
         self._link.open()
         self.wire.flush()
-        while not self._attached:
-            await self._change()
-        self._check()
+        try:
+            while not self._attached:
+                await self._change()
+            self._check()
+        except BaseException:
+            self.close()  # who does not wait any more would not find it
+            raise
 
     def close(self) -> None:
         """End it; does not wait for the broker's answer. Harmless when called twice."""

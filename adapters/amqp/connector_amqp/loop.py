@@ -1,4 +1,4 @@
-"""The adapter's one thread: an event loop that has all its connections, and how other threads ask it."""
+"""The adapter's one thread: an event loop that has all its connections, and how threads and other loops ask it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError
 from typing import Any, TypeVar, final
 
 from connector.errors import ConnectionFailed, Reason
+from connector_amqp.handover import Handover
 
 STOPPED = Reason("CF-AMQP-007", "the adapter amqp has been stopped.", "Nothing is to be done: the container stops.")
 
@@ -19,7 +20,14 @@ T = TypeVar("T")
 class LoopThread:
     """An event loop on a daemon thread, begun where it is first used. Safe to use from any thread.
 
-    Mutable state, changed under `_lock`: `_thread`, `_stopped`.
+    Args:
+        name: The thread's.
+
+    Attributes:
+        at_end: Called on it just before it ends: what has no end of its own.
+
+    Mutable state, changed under `_lock`: `_thread`, `_stopped`. What is asked is scheduled under it as well, so that
+    the end comes after it and finds it.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,6 +36,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopped = False
+        self.at_end: Callable[[], None] = lambda: None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it on the loop and wait for it. Blocks; an interrupt cancels it.
@@ -35,11 +44,11 @@ class LoopThread:
         Raises what it raises, and ConnectionFailed CF-AMQP-007 once the loop has been stopped.
         """
         try:
-            loop = self._running()
+            with self._lock:
+                asked = asyncio.run_coroutine_threadsafe(coroutine, self._running())
         except BaseException:
             coroutine.close()
             raise
-        asked = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             return asked.result()
         except CancelledError:
@@ -48,40 +57,61 @@ class LoopThread:
             asked.cancel()
             raise
 
+    async def awaited(self, coroutine: Coroutine[Any, Any, T], undo: Callable[[T], Any] | None = None) -> T:
+        """Run it on the loop and wait for it on the running one, which goes on meanwhile.
+
+        A task that is cancelled while it waits has it cancelled, and does not wait for that.
+
+        Args:
+            coroutine: What.
+            undo: Called on the adapter's loop with a result that nobody gets any more, since the task was cancelled.
+
+        Raises as `run`.
+        """
+        handover = Handover(coroutine, undo, lambda: ConnectionFailed(STOPPED))
+        try:
+            with self._lock:
+                handover.begin(self._running())
+        except BaseException:
+            coroutine.close()
+            raise
+        return await handover.answer()
+
     def soon(self, action: Callable[[], Any]) -> None:
         """Have something done on the loop; does not block. Dropped where the loop has ended."""
         with self._lock:
-            loop = None if self._stopped else self._loop
-        if loop is not None:
-            loop.call_soon_threadsafe(action)
+            if not self._stopped and self._loop is not None:
+                self._loop.call_soon_threadsafe(action)
 
     def stop(self, timeout: float) -> None:
-        """End it; what still runs on it is cancelled. Blocks for at most about `timeout` seconds."""
+        """End it; what still runs on it is cancelled. Blocks for at most about `timeout` seconds; once is enough."""
         with self._lock:
             self._stopped = True
             loop, thread = self._loop, self._thread
-        if loop is None or thread is None:
+        if loop is None or thread is None or loop.is_closed():
             return
-        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(_wind_up(loop)))
+        loop.call_soon_threadsafe(lambda: asyncio.ensure_future(_wind_up(loop, self.at_end)))
         thread.join(timeout)
         if not thread.is_alive():
             loop.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._stopped:
-                raise ConnectionFailed(STOPPED)
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
-                self._thread.start()
-            return self._loop
+        """Under the lock."""
+        if self._stopped:
+            raise ConnectionFailed(STOPPED)
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
+            self._thread.start()
+        return self._loop
 
 
-async def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+async def _wind_up(loop: asyncio.AbstractEventLoop, at_end: Callable[[], None]) -> None:
     own = asyncio.current_task()
     others = [task for task in asyncio.all_tasks() if task is not own]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    at_end()
+    await asyncio.sleep(0)  # sockets are closed in the loop's next turn
     loop.stop()

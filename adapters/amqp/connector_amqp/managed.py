@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, final
 
 from connector.errors import ConnectionFailed, ConnectorError, MessagingError
@@ -66,7 +66,7 @@ class AmqpManagedConnection(ManagedConnection):
     def cleanup(self) -> None:
         """End the receiving links, and with them temporary queues; sending links are kept. Blocks for a round trip."""
         self._conversation, self._own.transaction = self._own, None
-        self._run(self._own.clean(), "the clean-up")
+        self._run(self._own.clean, "the clean-up")
 
     def destroy(self) -> None:
         """Say goodbye and close. Blocks for at most about a second; harmless when called twice."""
@@ -76,13 +76,13 @@ class AmqpManagedConnection(ManagedConnection):
 
     def describe(self) -> ConnectionDescription:
         """What the broker says of itself, after a round trip. Raises ConnectionFailed CF-AMQP-023."""
-        self._run(self.wire.ping(), "a round trip")
+        self._run(self.wire.ping, "a round trip")
         return described(self.wire, self._user)
 
     def validate(self) -> bool:
         """Whether the broker still answers. Blocks for a round trip."""
         try:
-            self._run(self.wire.ping(), "a round trip")
+            self._run(self.wire.ping, "a round trip")
         except (ConnectionFailed, MessagingError):
             return False
         return True
@@ -101,7 +101,7 @@ class AmqpManagedConnection(ManagedConnection):
             return None
         transaction = Transaction(self._coordinators)
         try:
-            self._run(transaction.identifier(), "the beginning of a transaction")
+            self._run(transaction.identifier, "the beginning of a transaction")
         except ConnectionFailed:
             raise
         except ConnectorError as error:
@@ -115,7 +115,7 @@ class AmqpManagedConnection(ManagedConnection):
         """End the transaction that it takes part in. Blocks for a round trip. Raises as the coordinator does."""
         transaction, self._own.transaction = self._own.transaction, None
         if transaction is not None:
-            self._run(transaction.discharge(fail=fail), "the end of a transaction")
+            self._run(lambda: transaction.discharge(fail=fail), "the end of a transaction")
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -124,17 +124,18 @@ class AmqpManagedConnection(ManagedConnection):
         message_id = message.message_id or f"ID:{uuid.uuid4()}"
         user_id = self._user if self._broker.send_user_id else None
         data = encoded(message.replace(message_id=message_id), destination, user_id)
-        self._run(self._conversation.send(destination, data), f"sending to {destination}")
+        self._run(lambda: self._conversation.send(destination, data), f"sending to {destination}")
         return message_id
 
     def receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
         """Receive one message and acknowledge it; None after `timeout` seconds. Blocks."""
-        receiving = self._conversation.receive(destination, timeout, selector)
-        return self._run(receiving, f"receiving from {destination}", timeout)
+        conversation, what = self._conversation, f"receiving from {destination}"
+        return self._run(lambda: conversation.receive(destination, timeout, selector), what, timeout)
 
     def browse(self, destination: str, limit: int, selector: str | None) -> list[Message]:
         """What is there now, at most so many. Blocks."""
-        return self._run(self._conversation.look(destination, limit, selector), f"looking at {destination}")
+        conversation = self._conversation
+        return self._run(lambda: conversation.look(destination, limit, selector), f"looking at {destination}")
 
     def request(self, destination: str, message: Message, timeout: float | None) -> Message | None:
         """Send and wait for the reply on a temporary queue; None after `timeout` seconds. Blocks.
@@ -144,16 +145,17 @@ class AmqpManagedConnection(ManagedConnection):
         conversation = self._conversation
         if conversation.transaction is not None:
             raise MessagingError(REQUEST_WITHIN_UNIT, destination=destination)
-        reply_to = self._run(conversation.reply_queue(), "a temporary reply queue")
+        reply_to = self._run(conversation.reply_queue, "a temporary reply queue")
         asked = message.replace(message_id=message.message_id or f"ID:{uuid.uuid4()}", reply_to=reply_to)
         self.send(destination, asked)
-        return self._run(conversation.reply(asked, timeout), f"the reply to a request to {destination}", timeout)
+        what = f"the reply to a request to {destination}"
+        return self._run(lambda: conversation.reply(asked, timeout), what, timeout)
 
-    def _run(self, work: Coroutine[Any, Any, T], what: str, waits: float | None = 0.0) -> T:
+    def _run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, waits: float | None = 0.0) -> T:
         """Do something on the loop; a connection that is found broken is told to the pool.
 
         Args:
-            work: What.
+            work: Begins it.
             what: For errors.
             waits: Seconds that it waits by itself; None for without limit.
         """

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Final, final
 
 from connector.spi import PasswordCredential
+from connector.spi.scram import ScramClient, ScramFailed
 from connector_amqp.sasl_frames import (
     CHALLENGE,
     MECHANISMS,
@@ -29,7 +30,6 @@ from connector_amqp.sasl_frames import (
     read_frame,
     response_frame,
 )
-from connector_amqp.scram import ScramClient, ScramFailed
 
 PLAIN: Final = "PLAIN"
 SCRAM: Final = "SCRAM-SHA-256"

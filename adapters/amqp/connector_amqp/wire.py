@@ -1,4 +1,4 @@
-r"""One connection to a broker: its socket, the sign-on, the engine, and which link an event is for.
+r"""One connection to a broker: its socket, the sign-on, the engine; whose events are whose is `wire_links`'.
 
 ::
 
@@ -15,40 +15,15 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
-from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Reason, SignOnError
+from connector.errors import ConnectionFailed, ConnectorError
 from connector_amqp.engine import ClientEngine
 from connector_amqp.redirects import Redirected, redirect_of
 from connector_amqp.refusals import Condition, condition_of, lost, refused_open
-from connector_amqp.sasl import Identification, SaslClient, SaslFailure, SaslState
-
-LOGIN_REFUSED = Reason(
-    "CF-AMQP-012",
-    "{broker} refuses user {user} with its password.",
-    "Correct the password where it is kept, with `connector auth-data set` for an alias.",
-)
-NOT_OFFERED = Reason(
-    "CF-AMQP-013",
-    "{broker} takes no client {wanted}; it offers {offered}.",
-    "Give the reference or activation an alias, where the broker wants a user (naming.provider.connection_alias for a "
-    "connection factory that was looked up outside); or let the broker offer the other.",
-)
-PLAIN_TEXT = Reason(
-    "CF-AMQP-014",
-    "the password of {user} was not sent to {broker}: the connection is in plain text.",
-    "Name a TLS configuration with tls (naming.provider.connection_tls for a connection factory that was looked up "
-    "outside); or set allow_plain_passwords = true, where nobody can listen.",
-)
-NO_AMQP = Reason(
-    "CF-AMQP-015",
-    "{broker} does not answer as an AMQP 1.0 broker: {why}",
-    "See whether the endpoint is right, and whether it wants TLS (naming.provider.connection_tls for a connection "
-    "factory that was looked up outside).",
-)
-SYSTEM_TROUBLE = Reason(
-    "CF-AMQP-016", "{broker} can't tell now who {user} is: {why}", "Try again later; see the broker's log."
-)
+from connector_amqp.sasl import Identification, SaslClient, SaslState
+from connector_amqp.sign_on_refusals import NO_AMQP, refused_sign_on
+from connector_amqp.wire_links import WireLink, WireLinks
 
 #: Said by a broker that opens the connection only to say why it closes it.
 _FAILED: Final = "amqp:connection-establishment-failed"
@@ -56,25 +31,6 @@ _FAILED: Final = "amqp:connection-establishment-failed"
 CLOSE_TIMEOUT: Final = 1.0
 #: Enough for any credit that is given here: more than this a session does not take in at once.
 SESSION_CAPACITY: Final = 64 * 1024 * 1024
-
-
-class WireLink(Protocol):
-    """What a link is told. On the loop."""
-
-    def on_attached(self) -> None:
-        """The broker has answered the attach."""
-
-    def on_flow(self) -> None:
-        """Credit has changed."""
-
-    def on_delivery(self, delivery: Any) -> None:
-        """Something came of a delivery."""
-
-    def on_ended(self, condition: Condition | None) -> None:
-        """The broker has ended the link, or its session."""
-
-    def on_lost(self, error: ConnectorError) -> None:
-        """The connection is no more."""
 
 
 @final
@@ -119,8 +75,7 @@ class Wire(asyncio.Protocol):
         self._sasl: SaslClient | None = SaslClient(who)
         self._engine: ClientEngine | None = None
         self._gone = self._loop.create_future()
-        self._links: dict[Any, tuple[Any, WireLink]] = {}  # by the library's pointers, with that of the session
-        self._pings: dict[Any, asyncio.Future[None]] = {}
+        self._links = WireLinks()
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._flushing = False
@@ -176,13 +131,11 @@ class Wire(asyncio.Protocol):
 
     def add(self, link: Any, handler: WireLink) -> None:
         """Tell a link's events to this handler from now on."""
-        self._links[link._impl] = (link.session._impl, handler)
+        self._links.add(link, handler)
 
     async def ping(self) -> None:
         """One round trip: a session begins and ends. Raises ConnectionFailed CF-AMQP-023."""
-        session = self.new_session()
-        answered: asyncio.Future[None] = self._loop.create_future()
-        self._pings[session._impl] = answered
+        answered = self._links.ping(self.new_session())
         self.flush()
         await answered
 
@@ -252,26 +205,12 @@ class Wire(asyncio.Protocol):
         if out and self._transport is not None:
             self._transport.write(out)
         if sasl.state is SaslState.FAILED:
-            self._refuse(self._sign_on_error(sasl))
+            self._refuse(refused_sign_on(self.broker, self._who, sasl))
         elif sasl.state is SaslState.AMQP:
             self._sasl = None
             self._engine = ClientEngine(*self._names, self._on_event, self._target_chain)
             self._engine.connection.open()
             self._feed(sasl.rest)
-
-    def _sign_on_error(self, sasl: SaslClient) -> ConnectorError:
-        credential = self._who.credential
-        user = "nobody" if credential is None else credential.user
-        if sasl.failure is SaslFailure.REFUSED:
-            return LoginRefused(LOGIN_REFUSED, broker=self.broker, user=user)
-        if sasl.failure is SaslFailure.NOT_OFFERED:
-            how = "with a password" if credential else "with a certificate" if self._who.external else "without a user"
-            return SignOnError(NOT_OFFERED, broker=self.broker, wanted=how, offered=sasl.reason)
-        if sasl.failure is SaslFailure.PLAIN_TEXT:
-            return SignOnError(PLAIN_TEXT, broker=self.broker, user=user)
-        if sasl.failure is SaslFailure.SYSTEM:
-            return ConnectionFailed(SYSTEM_TROUBLE, broker=self.broker, user=user, why=sasl.reason)
-        return ConnectionFailed(NO_AMQP, broker=self.broker, why=sasl.reason)
 
     def _refuse(self, error: ConnectorError) -> None:
         if not self.opened.done():
@@ -331,13 +270,7 @@ class Wire(asyncio.Protocol):
         self.lost_because = why
         if self._timer is not None:
             self._timer.cancel()
-        for answered in self._pings.values():
-            if not answered.done():
-                answered.set_exception(self.error())
-        self._pings.clear()
-        links, self._links = list(self._links.values()), {}
-        for _, handler in links:
-            handler.on_lost(self.error())
+        self._links.lose(self.error())
         if not self.opened.done():
             unasked = self._condition
             error = None if unasked is None else refused_open(self.broker, self._user, unasked)
@@ -361,13 +294,8 @@ class Wire(asyncio.Protocol):
                 self.opened.set_result(None)
         elif name == "PN_CONNECTION_REMOTE_CLOSE":
             self._on_close(event.connection)
-        elif name == "PN_SESSION_REMOTE_OPEN":
-            if event.session._impl in self._pings:
-                event.session.close()  # not before: ended sessions have no number any more that an answer could name
-        elif name == "PN_SESSION_REMOTE_CLOSE":
-            self._on_session_end(event.session)
-        elif name.startswith("PN_LINK_") or name == "PN_DELIVERY":
-            self._on_link_event(name, event)
+        else:
+            self._links.on_event(name, event)
 
     def _on_close(self, connection: Any) -> None:
         self._condition = condition_of(connection.remote_condition) or self._condition
@@ -379,37 +307,6 @@ class Wire(asyncio.Protocol):
             self._refuse(refused if redirect is None else Redirected(self.broker, redirect))
         else:
             self.flush()
-
-    def _on_session_end(self, session: Any) -> None:
-        ended, condition = session._impl, condition_of(session.remote_condition)
-        answered = self._pings.pop(ended, None)
-        if answered is not None and not answered.done():
-            answered.set_result(None)
-        for key in [key for key, (owner, _) in self._links.items() if owner == ended]:
-            self._links.pop(key)[1].on_ended(condition)
-        session.close()
-        session.free()
-
-    def _on_link_event(self, name: str, event: Any) -> None:
-        link = event.link
-        _, handler = self._links.get(link._impl, (None, None))
-        if name in ("PN_LINK_REMOTE_CLOSE", "PN_LINK_REMOTE_DETACH"):
-            self._links.pop(link._impl, None)
-            condition = condition_of(link.remote_condition)
-            link.close()
-            session = link.session
-            link.free()
-            session.close()
-            if handler is not None:
-                handler.on_ended(condition)
-        elif handler is None:
-            return
-        elif name == "PN_LINK_REMOTE_OPEN":
-            handler.on_attached()
-        elif name == "PN_LINK_FLOW":
-            handler.on_flow()
-        elif name == "PN_DELIVERY":
-            handler.on_delivery(event.delivery)
 
     def __repr__(self) -> str:
         return f"<Wire to {self.broker}{'' if self.lost_because is None else ', lost'}>"

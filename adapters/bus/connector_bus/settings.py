@@ -152,6 +152,8 @@ class LinkSettings:
         address: The socket that it listens on, for the local transport.
         alias: The authentication alias that this engine signs on with, and whose user the other one has to present;
             None: neither side is authenticated, and no identity that comes over it is believed.
+        certificate_user: In place of an alias: whom the certificate of the engine at the other end stands for; this end
+            signs on by its own.
         outbound_user: Takes the place of the identity in all messages that leave; None to keep them.
         inbound_user: Takes the place of the identity in all messages that arrive; None to keep them.
         exception_destination: Where messages go that can't be delivered on arrival and whose destination doesn't say;
@@ -168,6 +170,7 @@ class LinkSettings:
     transport: LinkTransport
     address: str | None = None
     alias: str | None = None
+    certificate_user: str | None = None
     outbound_user: str | None = None
     inbound_user: str | None = None
     exception_destination: str | None = None

@@ -44,8 +44,8 @@ YOUNG_OBJECTS = 20_000
 def run(context: click.Context, configuration: Path | None, engine: str | None) -> None:
     """Run the container with its admin socket; prints one line when it is ready.
 
-    Ctrl-C or SIGTERM stops it in reverse order within five seconds: messages in work are finished or given back, none
-    is lost. A second Ctrl-C stops at once.
+    Ctrl-C, SIGTERM or `connector stop` stops it in reverse order within five seconds: messages in work are finished
+    or given back, none is lost. A second Ctrl-C stops at once.
     """
     from connector.container.container import Container  # `run --help` needs none of it
 
@@ -54,10 +54,11 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         settings.config = configuration
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     profile = load_profile(settings.config, settings.overrides)
-    administration = Administration(profile)
+    asked = threading.Event()
+    administration = Administration(profile, stop=asked.set)
     before = set(threading.enumerate())
     with (
-        stop_signals() as wait_for_stop,
+        stop_signals(asked) as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
         calm_collector()
@@ -112,14 +113,17 @@ def _print_ready(container: Container, administration: Administration, *, as_jso
 
 
 @contextmanager
-def stop_signals() -> Iterator[Callable[[], None]]:
+def stop_signals(asked: threading.Event | None = None) -> Iterator[Callable[[], None]]:
     """While the `with` lasts, the first SIGINT or SIGTERM asks to stop, and the next one interrupts the stopping.
+
+    Args:
+        asked: Set by whoever else asks to stop; a signal then interrupts.
 
     Yields:
         Waits until asked to stop. A signal during the start is not lost: the wait then ends at once, so that a
         container is never left half started. For the main thread.
     """
-    asked = threading.Event()
+    asked = threading.Event() if asked is None else asked
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         if asked.is_set():
@@ -134,4 +138,5 @@ def stop_signals() -> Iterator[Callable[[], None]]:
         yield wait
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # else it was not Python's, and can't be brought back from here
+                signal.signal(number, handler)

@@ -21,6 +21,7 @@ from connector.admin.operations import (
     configuration,
     messages,
     pools,
+    process,
     realms,
     show,
     signers,
@@ -75,6 +76,7 @@ _SUBSCRIPTION = ("bus", "subscription")
 
 _ALL = (
     Operation("status", Access.MONITOR, show.status),
+    Operation("stop", Access.OPERATOR, process.stop, running=True),
     Operation("explain", Access.MONITOR, show.explain, ("reference", "caller")),
     Operation("plugins", Access.MONITOR, show.plugins),
     Operation("findings", Access.MONITOR, show.findings),

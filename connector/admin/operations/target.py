@@ -84,11 +84,13 @@ class Target:
         stores: The profile's stores.
         running: The container, or None where an operation on the stores is carried out while none runs.
         open_configuration: Opens the configuration's files, for where no container runs.
+        stop: Asks whoever runs the container to stop it; None where nobody waits for that.
     """
 
     stores: Stores
     running: AdministeredContainer | None = None
     open_configuration: Callable[[], EditedConfiguration] | None = None
+    stop: Callable[[], None] | None = None
 
     @property
     def configuration(self) -> EditedConfiguration:

@@ -6,18 +6,12 @@ its statement and its value begin and end. A property test holds edits made with
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from connector.container.configuration.cursor import BARE_KEY, BLANK, QUOTED, Cursor
 from connector.container.configuration.key_paths import KeyPath
-
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_QUOTED = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
-_MULTI_LINE = re.compile(r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}(?!\")|'''.*?'{3,5}(?!')", re.DOTALL)
-_PLAIN = re.compile(r"[^\s,\]}#]+(?: \d{2}:[^\s,\]}#]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class Piece:
         return self.opening == "["
 
 
-class Spans:
+class Spans(Cursor):
     """The pieces of one text.
 
     Args:
@@ -79,19 +73,18 @@ class Spans:
         pieces: All keys and elements by path; an array of tables has none itself.
     """
 
-    # Mutable while scanning: `_position` moves on, the other three fill up.
+    # Mutable while scanning: the position moves on, the other three fill up.
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._position = 0
+        super().__init__(text)
         self._elements: dict[KeyPath, int] = {}
         self.headers = [Header((), 0, 0)]
         self.pieces: dict[KeyPath, Piece] = {}
-        while not self._at_end():
-            start = self._position
-            if self._take("[["):
+        while not self.at_end():
+            start = self.position
+            if self.take("[["):
                 self._header(start, array=True)
-            elif self._take("["):
+            elif self.take("["):
                 self._header(start, array=False)
             else:
                 self._key_and_value(self.headers[-1].path, None)
@@ -99,7 +92,7 @@ class Spans:
     def body_of(self, header: Header) -> list[Piece]:
         """The statements in the open below a header, in order."""
         number = self.headers.index(header)
-        end = self.headers[number + 1].start if number + 1 < len(self.headers) else len(self._text)
+        end = self.headers[number + 1].start if number + 1 < len(self.headers) else len(self.text)
         found = [p for p in self.pieces.values() if p.container is None and header.end <= p.start < end]
         return sorted(found, key=lambda piece: piece.start)
 
@@ -120,57 +113,37 @@ class Spans:
             number = self._elements.get(path, 0)
             self._elements[path] = number + 1
             path = (*path, number)
-        self._take("]]" if array else "]")
-        self.headers.append(Header(path, start, self._position))
+        self.take("]]" if array else "]")
+        self.headers.append(Header(path, start, self.position))
 
     def _key_and_value(self, table: KeyPath, container: KeyPath | None) -> None:
-        start = self._position
+        start = self.position
         path = (*table, *self._key_parts())
-        self._take("=")
-        self._skip(_BLANK)
+        self.take("=")
+        self.skip(BLANK)
         self._value(path, table, start, container)
 
     def _value(self, path: KeyPath, table: KeyPath, start: int, container: KeyPath | None) -> None:
-        value = self._position
-        opening = self._text[value : value + 1]
-        if self._take("{"):
-            while not (self._take("}") or self._at_end()):
+        value = self.position
+        opening = self.text[value : value + 1]
+        if self.take("{"):
+            while not (self.take("}") or self.at_end()):
                 self._key_and_value(path, path)
-                self._take(",")
-        elif self._take("["):
+                self.take(",")
+        elif self.take("["):
             number = 0
-            while not (self._take("]") or self._at_end()):
-                self._value((*path, number), path, self._position, path)
-                self._take(",")
+            while not (self.take("]") or self.at_end()):
+                self._value((*path, number), path, self.position, path)
+                self.take(",")
                 number += 1
-        elif not (self._skip(_MULTI_LINE) or self._skip(_QUOTED) or self._skip(_PLAIN)):
-            self._position += 1  # not in a text that tomllib accepts
-        self.pieces[path] = Piece(path, table, start, value, self._position, container, opening)
+        else:
+            self.skip_scalar()
+        self.pieces[path] = Piece(path, table, start, value, self.position, container, opening)
 
     def _key_parts(self) -> Iterator[str]:
         while True:
-            self._skip(_BLANK)
-            quoted = self._skip(_QUOTED)
-            yield str(tomllib.loads(f"key = {quoted}")["key"]) if quoted else self._skip(_BARE_KEY) or ""
-            if not self._take("."):
+            self.skip(BLANK)
+            quoted = self.skip(QUOTED)
+            yield str(tomllib.loads(f"key = {quoted}")["key"]) if quoted else self.skip(BARE_KEY) or ""
+            if not self.take("."):
                 return
-
-    def _at_end(self) -> bool:
-        self._skip(_BLANK)
-        return self._position >= len(self._text)
-
-    def _skip(self, pattern: re.Pattern[str]) -> str | None:
-        match = pattern.match(self._text, self._position)
-        if match is None:
-            return None
-        self._position = match.end()
-        return match.group()
-
-    def _take(self, token: str) -> bool:
-        # Leaves the position alone where the token isn't there: a value ends where it ends, not where the next begins.
-        match = _BLANK.match(self._text, self._position)
-        after = self._position if match is None else match.end()
-        if not self._text.startswith(token, after):
-            return False
-        self._position = after + len(token)
-        return True

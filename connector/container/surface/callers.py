@@ -31,7 +31,7 @@ class Callers(Facts):
         return self._parts.direct.door.login_async(user, password)
 
     def run_as(self, subject: Subject, *, origin: str = "run-as") -> AbstractContextManager[Scope]:
-        """For as long as the `with` lasts, the subject is the caller on this thread or task."""
+        """For as long as the `with` lasts, the subject is the caller on this thread or task. Does not block."""
         return self._parts.direct.door.run_as(subject, origin=origin)
 
     def establish(self, caller: Principal, groups: Iterable[str] = ()) -> Subject:
@@ -54,7 +54,7 @@ class Callers(Facts):
         return current_subject()
 
     def admin_roles_of(self, subject: Subject | None) -> frozenset[str]:
-        """The admin roles of a subject, closed upwards: an administrator has all (CONF-4)."""
+        """The admin roles of a subject, closed upwards: an administrator has all (CONF-4). Pure."""
         return admin_roles_of(subject, self._parts.configuration.admin, self.realm, security=self.security)
 
     @property

@@ -106,5 +106,5 @@ class Connections(Names):
         return operated_pool(self._parts, reference)
 
     def pools(self) -> tuple[OperatedPool, ...]:
-        """The pools of all resources of this instant, in the order of the configuration."""
+        """The pools of all resources of this instant, in the order of the configuration. Does not block."""
         return tuple(operated_pool(self._parts, name) for name in list(self._parts.resources))

@@ -19,7 +19,10 @@ class Operation:
     _parts: Parts
 
     def retry_activations(self) -> None:
-        """Try the failed activations again, for example after a missing role was granted (CHAIN-6)."""
+        """Try the failed activations again, for example after a missing role was granted (CHAIN-6).
+
+        Blocks for the external systems. Raises nothing: what fails again is in `status` and `findings`.
+        """
         for deployed in self._parts.activations:
             deployed.activation.retry()
 
@@ -55,11 +58,11 @@ class Operation:
         return self.run_command(owner_of(self._parts, bus), command, {**arguments, "bus": bus})
 
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """All plugins found, with their state and the reason of a failure (OPS-3)."""
+        """All plugins found, with their state and the reason of a failure (OPS-3). Does not block."""
         return self._parts.catalogue.plugins
 
     def status(self) -> dict[str, Any]:
-        """The container's state as plain data: resources with their pools, activations, adapters."""
+        """The container's state as plain data: resources with their pools, activations, adapters. Does not block."""
         from connector.container.status import status  # not needed for a start
 
         return status(self._parts)

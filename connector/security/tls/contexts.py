@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 A context is made of what the stores hold at that moment and is never changed afterwards. `current` looks at the files'
 stamps; where they are new, a new context is made for the connections to come, while those that stand keep theirs. What
-can't be read, a half-written file for example, leaves the last good context in force and is reported.
+can't be read, a half-written file for example, leaves the last good context in force and is reported. A trust store
+that can be read and holds nobody any more is no such thing: whoever was removed from it last is not let in again.
 """
 
 from __future__ import annotations
@@ -52,20 +53,25 @@ _VERIFY = {
 }
 
 
-def make_context(settings: TlsSettings, side: Side) -> ssl.SSLContext:
+def make_context(settings: TlsSettings, side: Side, *, trusting_nobody: bool = False) -> ssl.SSLContext:
     """A fresh context of what the stores hold now. Blocks for the disk.
 
     A client verifies certificate and host name, always; whoever stands in the trust store is believed, whether it is an
     authority or the very certificate of the other side. Raises ConfigError CF-TLS-001, -002, -007, -008, -009.
+
+    Args:
+        settings: The configuration.
+        side: For which side of a connection.
+        trusting_nobody: Whether a server may ask for certificates though it trusts no signer, in the place of -008.
     """
     try:
-        return _made(settings, server=side == "server")
+        return _made(settings, server=side == "server", trusting_nobody=trusting_nobody)
     except ssl.SSLError as error:
         why = error.reason or type(error).__name__
     raise ConfigError(UNFIT, name=settings.name, why=why)
 
 
-def _made(settings: TlsSettings, *, server: bool) -> ssl.SSLContext:
+def _made(settings: TlsSettings, *, server: bool, trusting_nobody: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = settings.minimum_protocol
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -79,7 +85,7 @@ def _made(settings: TlsSettings, *, server: bool) -> ssl.SSLContext:
         context.verify_mode = _VERIFY[settings.client_authentication]
         context.num_tickets = 0  # a session that is resumed would not show its certificate to a new context
     if not server or context.verify_mode is not ssl.CERT_NONE:
-        _trust(context, settings, system=not server)
+        _trust(context, settings, system=not server, trusting_nobody=trusting_nobody)
     return context
 
 
@@ -118,16 +124,25 @@ class TlsContexts:
                     self._context, self.failure = make_context(self.settings, self._side), None
                 except ConfigError as error:
                     self.failure = error
-                    _log.warning("TLS %s keeps its last good keys and signers: %s", self.settings.name, self.failure)
+                    if error.code == NO_SIGNERS.code and self._is_emptied():
+                        with contextlib.suppress(ConfigError):  # changed again meanwhile: the next look will see it
+                            self._context = make_context(self.settings, self._side, trusting_nobody=True)
+                        _log.warning("TLS %s lets in nobody with a certificate: %s", self.settings.name, error)
+                    else:
+                        _log.warning("TLS %s keeps its last good keys and signers: %s", self.settings.name, error)
                 else:
                     _log.info("TLS %s has read its stores again", self.settings.name)
             return self._context
+
+    def _is_emptied(self) -> bool:
+        """Whether there is a trust store, in which nobody stands; where it is missing, it may just be replaced."""
+        return self.settings.trust_store is not None and self.settings.trust_store.exists()
 
     def __repr__(self) -> str:
         return f"<TlsContexts {self.settings.name}, {self._side}>"
 
 
-def _trust(context: ssl.SSLContext, settings: TlsSettings, *, system: bool) -> None:
+def _trust(context: ssl.SSLContext, settings: TlsSettings, *, system: bool, trusting_nobody: bool) -> None:
     signers = []
     if settings.trust_store is not None:
         signers = TrustStore(settings.trust_store, settings.trust_store_password).certificates()
@@ -135,7 +150,7 @@ def _trust(context: ssl.SSLContext, settings: TlsSettings, *, system: bool) -> N
         context.load_verify_locations(cadata=b"".join(map(as_pem, signers)).decode())
     elif settings.trust_store is None and system:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    elif not system:
+    elif not system and not trusting_nobody:
         raise ConfigError(NO_SIGNERS, name=settings.name)
 
 

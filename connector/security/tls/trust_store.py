@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -27,6 +29,11 @@ SIGNER_NOT_UNIQUE = Reason(
     "CF-TLS-005",
     "the trust store {path} holds {count} signers whose fingerprints begin with {fingerprint}.",
     "Give more of it; nothing was changed.",
+)
+NOT_WRITTEN = Reason(
+    "CF-TLS-580",
+    "the trust store {path} can't be written: {why}; nothing was changed.",
+    "Put that right and try again.",
 )
 NOTHING_TO_ADD = Reason(
     "CF-TLS-006", "the file {path} holds no certificate.", "Give a PEM file of one or more certificates."
@@ -63,10 +70,10 @@ class TrustStore:
     def add(self, certificates: list[x509.Certificate]) -> list[Signer]:
         """Trust certificates; answers those that were not trusted before. Blocks for the disk.
 
-        Raises ConfigError CF-TLS-003 for a store that isn't ours to change, OSError.
+        Raises ConfigError CF-TLS-003 for a store that isn't ours to change, -580 for one that can't be written.
         """
         self._writable()
-        with exclusive(self.path):
+        with self._changing():
             known = self.certificates()
             new = [one for one in dict.fromkeys(certificates) if one not in known]
             if new:
@@ -76,11 +83,11 @@ class TrustStore:
     def remove(self, fingerprint: str) -> Signer:
         """Trust one no longer; answers it. The beginning of its fingerprint will do if it is the only one.
 
-        Blocks for the disk. Raises NameNotFound CF-TLS-004, ConfigError CF-TLS-003 or -005, OSError.
+        Blocks for the disk. Raises NameNotFound CF-TLS-004, ConfigError CF-TLS-003, -005 or -580.
         """
         self._writable()
         wanted = with_colons(fingerprint)
-        with exclusive(self.path):
+        with self._changing():
             known = self.certificates()
             found = [one for one in known if wanted and Signer.of(one).fingerprint.startswith(wanted)]
             if not found:
@@ -89,6 +96,15 @@ class TrustStore:
                 raise ConfigError(SIGNER_NOT_UNIQUE, path=self.path, fingerprint=fingerprint[:100], count=len(found))
             self._write([one for one in known if one is not found[0]])
         return Signer.of(found[0])
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep others away for as long as it is read and written."""
+        try:
+            with exclusive(self.path):
+                yield
+        except OSError as error:
+            raise ConfigError(NOT_WRITTEN, path=self.path, why=error.strerror or type(error).__name__) from None
 
     def _writable(self) -> None:
         if is_pkcs12(self.path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import threading
 from collections.abc import Callable
 from typing import ClassVar
@@ -11,7 +13,7 @@ import pytest
 from connector.errors import AuthenticationFailed
 from connector.security.audit import MemoryAuditLog
 from connector.security.identity import ContainerIdentity
-from connector.spi import Outcome, Secret, UserRegistry
+from connector.spi import Outcome, ScramVerifier, ScramVerifiers, Secret, UserRegistry
 from connector.testing.contract import Contract
 from connector.testing.disclosure import disclosures, watched_logs
 from connector.testing.registry_backend import RegistryBackend
@@ -188,6 +190,46 @@ class RegistryContract(Contract):
             backend.restore()
         assert [event.outcome for event in audit.events] == [Outcome.DENIED, Outcome.FAILURE]
 
+    @requirement(
+        "REG-040", "SCRAM is offered once every user has a verifier, by which the right password alone is proved.",
+        needs=RegistryFacet.VERIFIERS,
+    )  # fmt: skip
+    def test_the_right_password_is_proved(self, registry: UserRegistry) -> None:
+        assert isinstance(registry, ScramVerifiers)
+        assert registry.scram_offered()
+        found = {user: registry.scram_verifier(user) for user in ("kit-alice", "kit-bob")}
+        assert [_is_of(found[user], _PASSWORD) for user in found] == [True, False]
+        assert [_is_of(found[user], _OTHER) for user in found] == [False, True]
+
+    @requirement(
+        "REG-041", "Whom it does not know has a verifier alike, each time the same, that nothing fits.",
+        needs=RegistryFacet.VERIFIERS,
+    )  # fmt: skip
+    def test_nobody_can_be_told_from_somebody(self, backend: RegistryBackend, registry: UserRegistry) -> None:
+        assert isinstance(registry, ScramVerifiers)
+        known = registry.scram_verifier("kit-alice")
+        assert known is not None
+        salts = []
+        for name in ("kit-nobody", "kit-somebody", *_SYNTAX, *_SPELLINGS):
+            one, again = registry.scram_verifier(name), registry.scram_verifier(name)
+            assert one is not None, name
+            assert again is not None, name
+            assert (one.salt, one.rounds, len(one.salt)) == (again.salt, known.rounds, len(known.salt)), name
+            assert not _is_of(one, _PASSWORD), name
+            salts.append(one.salt)
+        assert len({known.salt, *salts}) == len(salts) + 1
+
+    @requirement(
+        "REG-042", "A changed password makes the verifier of the former one count no more.",
+        needs=RegistryFacet.VERIFIERS,
+    )  # fmt: skip
+    def test_a_former_password_proves_nothing(self, backend: RegistryBackend, registry: UserRegistry) -> None:
+        assert isinstance(registry, ScramVerifiers)
+        assert _is_of(registry.scram_verifier("kit-alice"), _PASSWORD)
+        backend.set_password("kit-alice", _OTHER)
+        assert not _is_of(registry.scram_verifier("kit-alice"), _PASSWORD)
+        assert _is_of(registry.scram_verifier("kit-alice"), _OTHER)
+
     @requirement("REG-030", "No password is in a text or pickle of the registry, nor in a log.")
     def test_no_password_is_shown(self, registry: UserRegistry) -> None:
         with watched_logs(_PASSWORD) as talkative:
@@ -196,3 +238,11 @@ class RegistryContract(Contract):
         assert talkative == []
         shown = disclosures(registry, _PASSWORD)
         assert not shown
+
+
+def _is_of(verifier: ScramVerifier | None, password: Secret) -> bool:
+    """Whether a verifier was made with a password (RFC 5802, 3)."""
+    if verifier is None:
+        return False
+    salted = hashlib.pbkdf2_hmac("sha256", password.reveal().encode(), verifier.salt, verifier.rounds)
+    return hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest() == verifier.stored_key

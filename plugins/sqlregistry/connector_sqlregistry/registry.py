@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimedOut
 
 from connector.errors import Reason, RegistryUnavailable, SecurityError
-from connector.spi import PasswordHasher, Secret
+from connector.spi import PasswordHasher, ScramHasher, ScramVerifier, Secret
 from connector_sqlregistry.settings import SqlRegistrySettings
 from connector_sqlregistry.tables import LONGEST_NAME, UserTables
 
@@ -48,12 +48,12 @@ class DatabaseUnavailable(RegistryUnavailable):
 
 @final
 class SqlUserRegistry:
-    """Implements :class:`connector.spi.WritableUserRegistry` on three tables.
+    """Implements :class:`connector.spi.WritableUserRegistry` and `ScramVerifiers` on three tables, or four.
 
     Args:
         realm: The realm's name.
         settings: Where they are.
-        passwords: Hashes and verifies.
+        passwords: Hashes and verifies; makes the verifiers where the settings want them.
 
     Constructing connects to nothing. Each method blocks for the database, for at most the configured time-out of a
     connection and of a statement, and raises DatabaseUnavailable (CF-SQLR-010, retryable, or 011). Nothing is kept of
@@ -63,7 +63,8 @@ class SqlUserRegistry:
     def __init__(self, realm: str, settings: SqlRegistrySettings, passwords: PasswordHasher) -> None:
         self._realm = realm
         self._engine = settings.engine
-        self._tables = UserTables(settings.tables)
+        self._scram = passwords if settings.scram and isinstance(passwords, ScramHasher) else None
+        self._tables = UserTables(settings.tables, scram=self._scram is not None)
         self._passwords = passwords
 
     @property
@@ -103,6 +104,28 @@ class SqlUserRegistry:
         """All groups, sorted."""
         return self._read(self._tables.groups)
 
+    def scram_offered(self) -> bool:
+        """Whether every user has a verifier, and the realm wants them."""
+        verifiers = self._tables.verifiers
+        return verifiers is not None and self._read(
+            lambda c: verifiers.exists(c) and not verifiers.lacking(c, 1) and verifiers.of(c, "")[1] is not None
+        )
+
+    def scram_verifier(self, user: str) -> ScramVerifier | None:
+        """The verifier of a user, or for whoever has none one that nothing fits; None where SCRAM is not offered."""
+        scram, verifiers = self._scram, self._tables.verifiers
+        if scram is None or verifiers is None:
+            return None
+        asked = user if _is_fit(user) else ""  # of nobody
+        own, first = self._read(lambda c: verifiers.of(c, asked) if verifiers.exists(c) else (None, None))
+        found, alike = (None if each is None else scram.read_scram(each) for each in (own, first))
+        return found or (None if alike is None else scram.scram_of_nobody(user, alike))
+
+    def without_verifier(self) -> tuple[str, ...]:
+        """The users who have none although the realm wants them, sorted."""
+        verifiers = self._tables.verifiers
+        return () if verifiers is None else self._read(verifiers.lacking)
+
     def add_user(self, user: str, password: Secret, groups: Iterable[str] = ()) -> None:
         """Add a user; makes the tables where they are missing. Blocks for hashing too.
 
@@ -110,10 +133,10 @@ class SqlUserRegistry:
             SecurityError: The user exists (CF-SQLR-012), a name is unfit (014), the password is empty.
         """
         members = [_fit(group) for group in groups]
-        hashed = self._passwords.hash(password)
+        hashed, verifier = self._passwords.hash(password), self._verifier(password)
         self._asked(lambda: self._tables.create(self._engine))
         try:
-            self._change(lambda c: self._tables.add(c, _fit(user), hashed, members))
+            self._change(lambda c: self._tables.add(c, _fit(user), hashed, members, verifier))
         except _Conflict:
             raise SecurityError(USER_EXISTS, user=user) from None
 
@@ -123,8 +146,10 @@ class SqlUserRegistry:
 
     def set_password(self, user: str, password: Secret) -> None:
         """Replace a user's password. Blocks for hashing too. Raises SecurityError as `add_user`, or CF-SQLR-013."""
-        hashed = self._passwords.hash(password)
-        if not (_is_fit(user) and self._change(lambda c: self._tables.set_password(c, user, hashed))):
+        hashed, verifier = self._passwords.hash(password), self._verifier(password)
+        if verifier is not None:  # the table of verifiers may be younger than the others
+            self._asked(lambda: self._tables.create(self._engine))
+        if not (_is_fit(user) and self._change(lambda c: self._tables.set_password(c, user, hashed, verifier))):
             raise SecurityError(USER_MISSING, user=user)
 
     def set_groups(self, user: str, groups: Iterable[str]) -> None:
@@ -140,6 +165,9 @@ class SqlUserRegistry:
     def close(self) -> None:
         """Let go of kept connections."""
         self._engine.dispose()
+
+    def _verifier(self, password: Secret) -> str | None:
+        return None if self._scram is None else self._scram.scram_verifier(password)
 
     def _read(self, ask: Callable[[Connection], _T]) -> _T:
         def work() -> _T:

@@ -47,10 +47,12 @@ class SqlRegistrySettings:
     Attributes:
         engine: Keeps a few connections, each looked at before it is used; none is held while a password is hashed.
         tables: What the names of the tables begin with, checked.
+        scram: Whether new passwords get a verifier for SCRAM-SHA-256, and users sign on by it once each has one.
     """
 
     engine: Engine
     tables: str
+    scram: bool = False
 
 
 def read_settings(realm: str, settings: Mapping[str, Any]) -> SqlRegistrySettings:
@@ -79,7 +81,7 @@ def read_settings(realm: str, settings: Mapping[str, Any]) -> SqlRegistrySetting
         raise ConfigError(URL_WRONG, realm=realm, why=str(error)) from None
     except ImportError as error:
         raise ConfigError(DRIVER_MISSING, realm=realm, driver=url.drivername, why=str(error)) from None
-    return SqlRegistrySettings(engine, tables)
+    return SqlRegistrySettings(engine, tables, settings.get("scram") is True)
 
 
 def connect_arguments(url: URL, timeout: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The three tables, and the statements on them; no decision is made here (FLOW-3).
+"""The tables, and the statements on them; no decision is made here (FLOW-3).
 
 A user has a name, which may change, and a unique id, which doesn't.  A group exists that has a row of its own or a
 member, so whoever fills the tables by hand need not do it twice.
@@ -14,6 +14,8 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String,
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.schema import CreateTable
 
+from connector_sqlregistry.verifiers import VerifierTable
+
 LONGEST_NAME: Final = 255
 # Two first writers may make the tables at the same time; the one that comes second finds them at its second look.
 _CREATIONS: Final = 3
@@ -25,12 +27,13 @@ class UserTables:
 
     Args:
         prefix: What their names begin with.
+        scram: Whether there are verifiers for SCRAM-SHA-256, in a fourth one.
 
     Methods raise what SQLAlchemy raises. A database may take names for the same that differ (in case, in blanks at
     their end), so what is read is compared once more.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, scram: bool = False) -> None:
         self.prefix = prefix
         self._metadata = MetaData()
         self._users = Table(
@@ -52,6 +55,8 @@ class UserTables:
             ),
             Column("group_name", String(LONGEST_NAME), primary_key=True, index=True),
         )
+
+        self.verifiers = VerifierTable(prefix, self._metadata, self._users) if scram else None
 
     def create(self, engine: Engine) -> None:
         """Make what is missing of them."""
@@ -104,9 +109,13 @@ class UserTables:
         own = set(connection.scalars(select(self._groups.c.name)))
         return tuple(sorted(own.union(connection.scalars(select(self._members.c.group_name).distinct()))))
 
-    def add(self, connection: Connection, user: str, password: str, groups: Iterable[str]) -> None:
+    def add(
+        self, connection: Connection, user: str, password: str, groups: Iterable[str], verifier: str | None = None
+    ) -> None:
         """Insert a user and its memberships. Raises IntegrityError where it is there already."""
         connection.execute(self._users.insert().values(name=user, unique_id=str(uuid4()), password=password))
+        if self.verifiers is not None and verifier is not None:
+            self.verifiers.put(connection, user, password, verifier)
         self._join(connection, user, groups)
 
     def remove(self, connection: Connection, user: str) -> bool:
@@ -114,14 +123,20 @@ class UserTables:
         if not self.exists(connection, user):
             return False
         connection.execute(delete(self._members).where(self._members.c.user_name == user))
+        if self.verifiers is not None and self.verifiers.exists(connection):
+            self.verifiers.remove(connection, user)
         return connection.execute(delete(self._users).where(self._users.c.name == user)).rowcount == 1
 
-    def set_password(self, connection: Connection, user: str, password: str) -> bool:
-        """Replace a user's hash; False if there is no such user."""
+    def set_password(self, connection: Connection, user: str, password: str, verifier: str | None = None) -> bool:
+        """Replace a user's hash and verifier; False if there is no such user."""
         if not self.exists(connection, user):
             return False
         changed = update(self._users).where(self._users.c.name == user).values(password=password)
-        return connection.execute(changed).rowcount == 1
+        if connection.execute(changed).rowcount != 1:
+            return False
+        if self.verifiers is not None and verifier is not None:
+            self.verifiers.put(connection, user, password, verifier)
+        return True
 
     def set_groups(self, connection: Connection, user: str, groups: Iterable[str]) -> bool:
         """Replace a user's memberships; False if there is no such user."""

@@ -34,6 +34,7 @@ class AssignmentReader:
 
     Args:
         identity: Who is known.
+        vanished: Gets what is wrong of holders of roles who aren't, which is then no problem; None where it is one.
 
     Attributes:
         verify: Whether the registry is asked about names.
@@ -41,8 +42,9 @@ class AssignmentReader:
         problems: What was wrong so far.
     """
 
-    def __init__(self, identity: IdentityService) -> None:
+    def __init__(self, identity: IdentityService, vanished: list[Problem] | None = None) -> None:
         self._identity = identity
+        self._vanished = vanished
         self.verify = False
         self.unique_names: Mapping[str, Any] = MappingProxyType({})
         self.problems: list[Problem] = []
@@ -81,8 +83,7 @@ class AssignmentReader:
 
     def problem(self, reason: Reason, path: str, **inserts: str) -> None:
         """Note a problem."""
-        found, allowed = reason.text.format(**inserts), _filled(reason.action, inserts)
-        self.problems.append(Problem(reason.code, "configuration", None, path, found, allowed))
+        self.problems.append(_problem(reason, path, **inserts))
 
     def _impossible(self, path: str, name: str, kind: ResourceType, owner: str | None) -> None:
         if owner is not None and name in (Role.RECEIVER, Role.BROWSER):
@@ -96,19 +97,28 @@ class AssignmentReader:
             holder = parse_holder(text)
             if holder is None:
                 self.problem(HOLDER_MALFORMED, f"{path}[{number}]", found=repr(text))
-            elif self._exists(f"{path}[{number}]", holder):
+            elif self._exists(f"{path}[{number}]", holder, self._vanished):
                 yield self._identified(holder)
+            elif self._vanished is not None:
+                yield self._identified(holder)  # it has the role once it is known again
 
     def _identified(self, holder: Holder) -> Holder:
         """The holder with its unique name, where the bus has one for it and the assignment itself has none."""
         unique = self.unique_names.get(str(holder)) if holder.kind is HolderKind.USER else None
         return holder if unique is None or holder.unique_name is not None else replace(holder, unique_name=str(unique))
 
-    def _exists(self, path: str, holder: Holder) -> bool:
+    def _exists(self, path: str, holder: Holder, told: list[Problem] | None = None) -> bool:
         if not self.verify or is_known(holder, self._identity):
             return True
-        self.problem(HOLDER_UNKNOWN, path, found=str(holder), realm=self._identity.realm, kind=str(holder.kind))
+        realm, kind = self._identity.realm, str(holder.kind)
+        unknown = _problem(HOLDER_UNKNOWN, path, found=str(holder), realm=realm, kind=kind)
+        (self.problems if told is None else told).append(unknown)
         return False
+
+
+def _problem(reason: Reason, path: str, **inserts: str) -> Problem:
+    found, allowed = reason.text.format(**inserts), _filled(reason.action, inserts)
+    return Problem(reason.code, "configuration", None, path, found, allowed)
 
 
 def is_known(holder: Holder, identity: IdentityService) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, final
 
-from connector.errors import ConfigError, Reason
+from connector.errors import ConfigError, Problem, Reason
 from connector.spi import IdentityService
 from connector_bus.adapter.assignment_reader import AssignmentReader
 from connector_bus.adapter.destination_reader import DestinationReader, key
@@ -46,12 +46,20 @@ KEPT_TYPE_DIFFERS = Reason(
 )
 
 
-def read_buses(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
+def read_buses(
+    section: Mapping[str, Any], identity: IdentityService, *, vanished: list[Problem] | None = None
+) -> dict[str, BusSettings]:
     """Read the section; asks the registry about role holders where the security of their bus is in force.
+
+    Args:
+        section: `[buses]`.
+        identity: Who is known.
+        vanished: Gets what is wrong of holders of roles whom the registry doesn't know, in the place of an error. At a
+            start they may have been known when they were given the role: somebody who leaves stops no bus (BUS-3).
 
     Raises ConfigError with all problems; each names its key path.
     """
-    reader = _Reader(identity)
+    reader = _Reader(identity, vanished)
     buses = {name: reader.bus(str(name), table) for name, table in section.items()}
     if reader.problems:
         raise ConfigError.of(tuple(reader.problems))
@@ -98,9 +106,9 @@ def _with_kept(table: Mapping[str, Any], kept: Mapping[str, Any] | None) -> Mapp
 class _Reader:
     """Reads one section and gathers the problems."""
 
-    def __init__(self, identity: IdentityService) -> None:
+    def __init__(self, identity: IdentityService, vanished: list[Problem] | None) -> None:
         self._identity = identity
-        self._assignments = AssignmentReader(identity)
+        self._assignments = AssignmentReader(identity, vanished)
         self.problems = self._assignments.problems
 
     def bus(self, name: str, table: Mapping[str, Any]) -> BusSettings:

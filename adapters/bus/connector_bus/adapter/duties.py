@@ -28,6 +28,10 @@ def duties(buses: Iterable[Bus]) -> Iterator[Duty]:
         if settings.inter_engine_alias is not None and bus.access.engine_user is not None:
             yield Duty(bus.access.engine_user, BETWEEN_ENGINES, f"{place}.inter_engine_alias")
         for name, way in settings.ways.items():
+            if way.link is not None and way.link.certificate_user is not None:
+                yield Duty(
+                    way.link.certificate_user, SIGNS_ON, f"{place}.foreign_buses.{key(name)}.link.certificate_user"
+                )
             if way.link is not None and way.link.alias is not None:
                 with suppress(ConnectorError):  # a missing alias is reported by the link itself
                     user = bus.context.authentication_data(way.link.alias).user

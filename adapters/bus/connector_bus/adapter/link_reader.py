@@ -29,6 +29,7 @@ MAPPED_UNKNOWN = Reason("CF-BUS-220", "the topic space {found}", "a topic space 
 ENDPOINT_UNFIT = Reason("CF-BUS-448", "the endpoint {found} of a link", "HOST:PORT, and at least one")
 CHAIN_UNFIT = Reason("CF-BUS-449", "a link over chain {chain} {fault}", "{wanted}")
 RECEIVE_UNKNOWN = Reason("CF-LINK-448", "the destination {found}", "a destination of the bus")
+CERTIFICATE_UNFIT = Reason("CF-BUS-534", "certificate_user on a link {fault}", "{wanted}")
 PLAIN_UNFIT = Reason(
     "CF-BUS-450",
     "a link in plain text, over which {what} can be read and changed on the way",
@@ -85,12 +86,26 @@ class LinkReader:
             transport=transport,
             address=address,
             alias=table.get("alias") or None,
+            certificate_user=self._certificate_user(path, table, transport),
             outbound_user=table.get("outbound_user") or None,
             inbound_user=self._reader.user(f"{path}.inbound_user", table.get("inbound_user")),
             exception_destination=self._exceptions(path, table, destinations),
             topic_spaces=self._topic_spaces(path, table, destinations),
             enabled=table.get("enabled") is not False,
         )
+
+    def _certificate_user(self, path: str, table: Mapping[str, Any], transport: LinkTransport) -> str | None:
+        """Whose the other end's certificate has to be: only where there can be one, and nothing else says who."""
+        user = table.get("certificate_user") or None
+        if user is None:
+            return None
+        place = f"{path}.certificate_user"
+        if transport not in (LinkTransport.CHAIN, LinkTransport.AMQP) or not table.get("tls"):
+            wanted = "tls = NAME and endpoints, or an alias"
+            self._reader.problem(CERTIFICATE_UNFIT, place, fault="without TLS over the network", wanted=wanted)
+        elif table.get("alias"):
+            self._reader.problem(CERTIFICATE_UNFIT, place, fault="with alias", wanted="either of the two")
+        return str(user)
 
     def _transport(self, path: str, table: Mapping[str, Any]) -> LinkTransport:
         written = table.get("transport") or (

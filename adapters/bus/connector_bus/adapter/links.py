@@ -193,6 +193,7 @@ class BusLinks:
             "chain": link.chain or None,
             "tls": link.tls,
             "alias": link.alias,
+            "certificate_user": link.certificate_user,
             "outbound_user": link.outbound_user,
             "inbound_user": link.inbound_user,
             "exception_destination": link.exception_destination or self._engine.settings.exception_destination,

@@ -13,6 +13,7 @@ from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.destination_reader import key
 from connector_bus.adapter.posture_chains import stays_here
 from connector_bus.adapter.posture_exceptions import exception_findings
+from connector_bus.adapter.posture_links import link_user_findings
 from connector_bus.adapter.posture_roles import role_findings
 from connector_bus.adapter.posture_routes import route_findings
 from connector_bus.engine.security_state import SecurityState
@@ -107,6 +108,7 @@ def findings(buses: Iterable[Bus]) -> Iterator[PostureFinding]:
         yield from _links(bus, place)
         yield from _ports(bus, place)
         yield from route_findings(bus, here, place)
+    yield from link_user_findings(here.values())
 
 
 def _engines(bus: Bus, place: str) -> Iterator[PostureFinding]:
@@ -162,7 +164,7 @@ def _links(bus: Bus, place: str) -> Iterator[PostureFinding]:
             if way.via is None:
                 yield PostureFinding("warning", NO_WAY_THERE, where, details)
             continue
-        if way.link.alias is None:
+        if way.link.alias is None and way.link.certificate_user is None:
             yield PostureFinding("warning", LINK_OPEN, f"{where}.link.alias", details)
         if way.link.allow_plain:
             hosts = {host for host, _ in way.link.endpoints}

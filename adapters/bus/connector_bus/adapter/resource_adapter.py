@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from connector.errors import ConfigError, NameNotFound, Reason
+from connector.errors import ConfigError, NameNotFound, Problem, Reason
 from connector.spi import (
     ActivationHealth,
     ActivationSpec,
@@ -90,7 +90,10 @@ class BusResourceAdapter(ResourceAdapter):
         -051 or -054 for a store that can't be used. What had been started is then stopped again.
         """
         self._section = context.sections.get("buses") or {}
-        settings = read_buses(self._section, context.identity)
+        vanished: list[Problem] = []
+        settings = read_buses(self._section, context.identity, vanished=vanished)
+        for one in vanished:
+            _LOG.warning("%s: %s: found %s; it has no effect until it is known", one.code, one.key_path, one.found)
         self._context = context
         self._alarm = self._make_alarm(context.clock)
         try:
@@ -182,17 +185,17 @@ class BusResourceAdapter(ResourceAdapter):
         if context is None or alarm is None:
             return None
         before, after = self._section, sections.get("buses") or {}
-        read_buses(after, context.identity)  # with all mistakes, also of what waits
+        _checked(after, context.identity)  # with all mistakes, also of what waits
         live = live_section(before, after)
 
         def remember(*, in_force: bool) -> None:
             self._section = live if in_force else before
-            self._direct(read_buses(self._section, context.identity), context)
+            self._direct(_checked(self._section, context.identity), context)
 
         def make(settings: BusSettings) -> Bus:
             return Bus(settings, context, alarm, self._entrance)
 
-        wanted = {name: each for name, each in read_buses(live, context.identity).items() if each.bootstrap.engine}
+        wanted = {name: each for name, each in _checked(live, context.identity).items() if each.bootstrap.engine}
         chains = waiting_chains(context.sections.get("chains") or {}, sections.get("chains") or {})
         return BusesChange(self._buses, wanted, make, (*waiting(before, after), *chains), remember)
 
@@ -325,6 +328,11 @@ def _terms(spec: ActivationSpec) -> Terms:
         shared=bool(given.get("shared")),
         selector=str(selector) if selector else None,
     )
+
+
+def _checked(section: Mapping[str, Any], identity: IdentityService) -> dict[str, BusSettings]:
+    """The section once `check_sections` has looked at it: whoever has left and still holds a role is no mistake now."""
+    return read_buses(section, identity, vanished=[])
 
 
 def _warn(settings: BusSettings, *, admin_security: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import final
 
@@ -89,6 +90,8 @@ class Admission:
         identity: Who is who.
         server: The name of this server.
         own_chains: The chains that listen here, as clients reach them by that host.
+
+    Mutable state: `_proving`, whether SCRAM was offered last; any thread may replace it.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Admission:
         self._identity = identity
         self._server = server
         self._own_chains = own_chains
+        self._proving = False
 
     @property
     def _known(self) -> dict[str, Bus | DirectedBus]:
@@ -115,9 +119,14 @@ class Admission:
     def mechanisms(self) -> tuple[str, ...]:
         """What is offered: EXTERNAL only where certificates stand for users, since clients would never send a password
         then; SCRAM only where every user can; ANONYMOUS only where some bus takes those who give no name.
+
+        Blocks for the registry; raises nothing. While that does not answer, SCRAM is offered if it was before.
         """
         offered = (EXTERNAL,) if self._chain.certificate_users else ()
-        if isinstance(self._identity, ScramIdentities) and self._identity.scram_offered():
+        if isinstance(self._identity, ScramIdentities):
+            with suppress(ConnectorError):
+                self._proving = self._identity.scram_offered()
+        if self._proving:
             offered = (*offered, SCRAM)
         return (*offered, PLAIN, *((ANONYMOUS,) if self.takes_nobody() else ()))
 

@@ -66,6 +66,7 @@ class LinkClient:
         admission: Which bus it may reach over the chain.
         crowd: The chain's clients, and their memory.
         executor: Where what blocks is done.
+        by_certificate: Whether a certificate has said who has signed on, and no password.
 
     Attributes:
         is_open: Whether it was let in.
@@ -75,10 +76,18 @@ class LinkClient:
     """
 
     def __init__(
-        self, transport: asyncio.Transport, subject: Subject, admission: Admission, crowd: Crowd, executor: Executor
+        self,
+        transport: asyncio.Transport,
+        subject: Subject,
+        admission: Admission,
+        crowd: Crowd,
+        executor: Executor,
+        *,
+        by_certificate: bool = False,
     ) -> None:
         self._transport = transport
         self._subject = subject
+        self._by_certificate = by_certificate
         self._admission = admission
         self._crowd = crowd
         self._executor = executor
@@ -193,7 +202,7 @@ class LinkClient:
             if chain != self._crowd.chain.name or self._crowd.chain.redirect_to:
                 told = {"wanted": chain or "none", "chain": self._crowd.chain.name}
                 raise LoginRefused(OTHER_CHAIN, peer=login.bus, bus=bus.name, **told)
-            peer = NetworkPeer(user, self._crowd.chain.is_secure)
+            peer = NetworkPeer(user, self._crowd.chain.is_secure, self._by_certificate)
             session = bus.links.receiver.open_from_network(login, peer)
         except ConnectorError as error:
             self._audit(bus, place, Outcome.DENIED, error.code)

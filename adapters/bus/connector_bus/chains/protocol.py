@@ -20,7 +20,7 @@ from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.link_client import LinkClient
 from connector_bus.chains.peer import Peer
-from connector_bus.chains.sasl import SCRAM, Question, SaslServer, SaslState
+from connector_bus.chains.sasl import EXTERNAL, MAX_WAITING, SCRAM, Question, SaslServer, SaslState
 from connector_bus.chains.sasl_frames import AMQP_HEADER, SaslOutcome
 from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
@@ -85,7 +85,9 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._inbox = Inbox(self._loop, self._flush)
         self._transport: asyncio.Transport | None = None
         self._subject = Subject.unauthenticated()
+        self._by_certificate = False
         self._sasl: SaslServer | None = None
+        self._early = b""
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
         self._bus_side: BusSide | None = None
@@ -95,7 +97,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._timers: list[asyncio.TimerHandle] = []
         self._ticking: asyncio.TimerHandle | None = None
         self._was_open = False
-        self._signing_on = False
+        self._was_refused = False
 
     # --- asyncio ------------------------------------------------------------------------------------------------------
 
@@ -112,16 +114,27 @@ class ClientProtocol(asyncio.BufferedProtocol):
         secured = transport.get_extra_info("ssl_object")
         certificate = None if secured is None else secured.getpeercert(binary_form=True)
         external = self._chain.certificate_user(_common_name(secured), certificate)
-        bare = self._admission.takes_nobody()
-        layers = (AMQP_HEADER, LINK_HEADER)
+        self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
+        # What is offered may be known only to a registry that is far away.
+
+        def answered(asked: asyncio.Future[tuple[str, ...]]) -> None:
+            if self._transport is not None and not self._ending and not asked.cancelled():
+                self._offer(asked.result(), external)
+                early, self._early = self._early, b""
+                if early:
+                    self.data_received(early)
+
+        asking = self._loop.run_in_executor(self._asking, self._admission.mechanisms)
+        asking.add_done_callback(answered)
+
+    def _offer(self, mechanisms: tuple[str, ...], external: str | None) -> None:
         self._sasl = SaslServer(
-            self._admission.mechanisms(),
+            mechanisms,
             external=external,
-            bare=bare,
-            layers=layers,
+            bare=self._admission.takes_nobody(),
+            layers=(AMQP_HEADER, LINK_HEADER),
             max_frame=self._chain.max_sasl_frame_size,
         )
-        self._timers.append(self._loop.call_later(self._chain.login_timeout, self._too_late))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to what comes next; taken out before anything else comes for any client."""
@@ -142,6 +155,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
         elif self._sasl is not None:
             self._write(self._sasl.feed(data))
             self._go_on()
+        elif self._transport is not None and len(self._early) <= MAX_WAITING:
+            self._early += data  # more than this the exchange itself refuses, once it has begun
 
     def eof_received(self) -> bool:
         """The client has ended its side: so do we."""
@@ -216,8 +231,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         sasl = self._sasl
         assert sasl is not None
         if sasl.state is SaslState.FAILED:
-            if not self._signing_on:
-                self._crowd.refused["protocol"] += 1
+            self._refused("protocol")
             _LOG.info("a client did not get in: %s", sasl.reason)
             self._end_writing()
         elif sasl.state is SaslState.ASKING and sasl.question is not None:
@@ -228,7 +242,6 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._begin(sasl.rest)
 
     def _ask(self, question: Question) -> None:
-        self._signing_on = True  # from now on the answer says why it does not get in
         user = question.user or ""
         first = question.mechanism == SCRAM and question.proved is None
         if question.password is None and not first:
@@ -250,7 +263,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 return
             verifier = asked.result()
             if verifier is None:
-                self._crowd.refused["sign-on"] += 1
+                self._refused("sign-on")
                 self._answer(SaslOutcome.SYSTEM_ERROR_TEMPORARY, "nobody can tell now who it is")
                 return
             self._write(self._sasl.challenge(verifier))
@@ -266,12 +279,13 @@ class ClientProtocol(asyncio.BufferedProtocol):
             if self._transport is None or asked.cancelled():
                 return
             self._subject, outcome, reason = asked.result()
+            self._by_certificate = outcome is SaslOutcome.OK and question.mechanism == EXTERNAL
             if outcome is SaslOutcome.OK:
                 if question.password is not None or question.proved:
                     self._throttle.succeeded(address, user)
                 self._answer(outcome, reason)
             else:
-                self._crowd.refused["sign-on"] += 1
+                self._refused("sign-on")
                 if outcome is SaslOutcome.AUTHENTICATION_FAILED:
                     self._throttle.failed(address, user, self._loop.time())
                 self._timers.append(self._loop.call_later(REFUSAL_DELAY, self._answer, outcome, reason))
@@ -292,7 +306,14 @@ class ClientProtocol(asyncio.BufferedProtocol):
 
     def _begin_link(self, rest: bytes) -> None:
         assert self._transport is not None, "somebody has just sent something"
-        self._link = LinkClient(self._transport, self._subject, self._admission, self._crowd, self._linking)
+        self._link = LinkClient(
+            self._transport,
+            self._subject,
+            self._admission,
+            self._crowd,
+            self._linking,
+            by_certificate=self._by_certificate,
+        )
         if rest:
             self._link.feed(rest)
 
@@ -304,7 +325,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         try:
             bus = self._admission.admit(hostname, subject, target, reached)
         except ConnectorError:
-            self._crowd.refused["access"] += 1
+            self._refused("access")
             raise
         if isinstance(bus, Direction):
             self._crowd.sent_on += 1
@@ -312,7 +333,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         try:
             take_name(bus)
         except ConnectorError:
-            self._crowd.refused["client-id"] += 1
+            self._refused("client-id")
             raise
         caller = subject.caller
         user = caller.name if subject.is_authenticated and caller is not None else ""
@@ -324,11 +345,17 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._bus_side = BusSide(bus, subject, self._inbox, self._executor, self._chain, self._crowd.memory)
         return self._bus_side
 
+    def _refused(self, why: str) -> None:
+        """It is not let in; the first reason counts."""
+        if not self._was_refused:
+            self._was_refused = True
+            self._crowd.refused[why] += 1
+
     def _too_late(self) -> None:
         if self._link is not None and self._link.is_open:
             return
         if self._peer is None or not (self._peer.is_open or self._peer.closing):
-            self._crowd.refused["time"] += 1
+            self._refused("time")
             self.close("No connection was opened in time.")
 
     # --- AMQP ---------------------------------------------------------------------------------------------------------

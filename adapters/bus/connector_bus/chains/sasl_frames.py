@@ -111,29 +111,60 @@ def read_mechanisms(frame: bytes) -> tuple[str, ...]:
         raise MalformedFrame("an offer that can't be read") from None
 
 
-def read_outcome(frame: bytes) -> int:
-    """How the exchange ended, out of a whole frame. Raises MalformedFrame for anything else."""
+@dataclass(frozen=True, slots=True)
+class SaslAnswer:
+    """What a server says once a client has chosen.
+
+    Attributes:
+        outcome: How the exchange ended; None for a challenge.
+        data: The challenge, or what comes with the outcome.
+    """
+
+    outcome: int | None
+    data: bytes
+
+
+def write_response(response: bytes) -> bytes:
+    """A client's answer to a challenge."""
+    field = _variable(0xA0, response)
+    body = b"\x00\x53" + bytes((_RESPONSE, _LIST_LONG)) + struct.pack(">II", len(field) + 4, 1) + field
+    return struct.pack(">IBBH", 8 + len(body), 2, 1, 0) + body
+
+
+def read_answer(frame: bytes) -> SaslAnswer:
+    """A challenge or an outcome, out of a whole frame. Raises MalformedFrame for anything else."""
     try:
-        place = _fields_of(frame, _OUTCOME)
+        kind, count, place = _begun(frame)
+        if kind == _CHALLENGE and count:
+            return SaslAnswer(None, _value(frame, place)[0] or b"")
+        if kind != _OUTCOME or not count:
+            raise MalformedFrame(f"the SASL performative {kind:#x} with {count} fields where an outcome has to come")
         if frame[place] != _UBYTE:
             raise MalformedFrame("an outcome that is no number")
-        return frame[place + 1]
+        data = _value(frame, place + 2)[0] if count > 1 else None
+        return SaslAnswer(frame[place + 1], data or b"")
     except IndexError:
         raise MalformedFrame("a frame that ends in the middle") from None
 
 
 def _fields_of(frame: bytes, wanted: int) -> int:
     """Where the first field of a frame is."""
+    code, count, place = _begun(frame)
+    if code != wanted:
+        raise MalformedFrame(f"the SASL performative {code:#x} where {wanted:#x} has to come")
+    if not count:
+        raise MalformedFrame("a frame without fields")
+    return place
+
+
+def _begun(frame: bytes) -> tuple[int, int, int]:
+    """What a frame is, how many fields it has, and where the first one is."""
     start = frame[4] * 4
     if frame[5] != 1 or not 8 <= start < len(frame):
         raise MalformedFrame("a frame of another layer")
     code, place = _descriptor(frame, start)
-    if code != wanted:
-        raise MalformedFrame(f"the SASL performative {code:#x} where {wanted:#x} has to come")
     count, place = _list(frame, place)
-    if not count:
-        raise MalformedFrame("a frame without fields")
-    return place
+    return code, count, place
 
 
 def frame_size(buffer: bytes | bytearray, limit: int = MAX_FRAME) -> int | None:

@@ -24,7 +24,7 @@ from connector_bus.links.conversation import login_to_head, require_welcome
 from connector_bus.links.frame_session import ANSWER_HEAD, FrameSession
 from connector_bus.links.framing import LINK_LOST, read_exactly, read_frame, write_frame
 from connector_bus.links.in_process import BUS_AWAY
-from connector_bus.links.sasl_client import NOT_SPOKEN, sign_on
+from connector_bus.links.sasl_client import NOT_SPOKEN, Identification, sign_on
 from connector_bus.links.transfer import Login
 from connector_bus.settings import LinkSettings
 
@@ -62,7 +62,7 @@ class NetworkTransport:
         """See the contract; the endpoints are tried in order, beginning with the one that answered last.
 
         A refusal ends it: the next endpoint is of the same bus, and wrong passwords lock accounts. Raises
-        ConnectionFailed CF-BUS-201 with what each endpoint says, LoginRefused CF-BUS-213 or -445.
+        ConnectionFailed CF-BUS-201 with what each endpoint says, LoginRefused CF-BUS-213, -445 or -532.
         """
         tried, count = [], len(self._link.endpoints)
         for place in [(self._preferred + number) % count for number in range(count)]:
@@ -82,7 +82,8 @@ class NetworkTransport:
         endpoint, deadline = f"{host}:{port}", time.monotonic() + LOGIN_TIMEOUT
         connection = connect(host, port, self._link.tls, self._contexts, deadline)
         try:
-            sign_on(connection, login.user, login.password, endpoint=endpoint, host=login.to, deadline=deadline)
+            who = identification(self._link, login)
+            sign_on(connection, who, endpoint=endpoint, host=login.to, deadline=deadline)
             _begin(connection, endpoint, deadline)
             write_frame(connection, login_to_head(login, chain=self._link.chain))
             head, _ = read_frame(connection, head_limit=ANSWER_HEAD, body_limit=0, deadline=deadline)
@@ -91,6 +92,16 @@ class NetworkTransport:
             connection.close()
             raise
         return FrameSession(connection, endpoint)
+
+
+def identification(link: LinkSettings, login: Login) -> Identification:
+    """Who a link signs on as, and whether its password may go as it is. Pure."""
+    return Identification(
+        login.user,
+        login.password,
+        by_certificate=link.certificate_user is not None,
+        plain_allowed=link.tls is not None or link.allow_plain,
+    )
 
 
 def _begin(connection: socket.socket, endpoint: str, deadline: float) -> None:

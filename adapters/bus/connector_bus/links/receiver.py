@@ -47,7 +47,7 @@ NOT_LINKED = Reason(
 WRONG_USER = Reason(
     "CF-BUS-203",
     "the engine of bus {peer} presents another user than the link of bus {bus} is for",
-    "The authentication aliases of both ends name the same user.",
+    "The authentication aliases of both ends name the same user; or certificate_user whom the certificate stands for.",
 )
 LINK_REFUSED = Reason(
     "CF-BUS-204",
@@ -74,6 +74,11 @@ ALIAS_NEEDED = Reason(
     "CF-BUS-442",
     "bus {bus} is secured, and its link with bus {peer} comes over the network without authentication alias",
     "Give both ends of the link an alias, with the same user.",
+)
+CERTIFICATE_NEEDED = Reason(
+    "CF-BUS-535",
+    "bus {bus} takes the link from bus {peer} by certificate only, and it has signed on by something else",
+    "Give the link on bus {peer} certificate_user in place of its alias; or this one an alias.",
 )
 TOO_MANY_SESSIONS = Reason(
     "CF-BUS-451",
@@ -159,10 +164,12 @@ class NetworkPeer:
     Attributes:
         user: Who has signed on; None for nobody.
         secure: Whether the connection is protected by TLS.
+        by_certificate: Whether a certificate has said who, and no password.
     """
 
     user: str | None
     secure: bool
+    by_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,7 @@ class LinkReceiver:
     def open_from_network(self, login: Login, peer: NetworkPeer) -> ReceiverSession:
         """Let an engine in that has come over a chain, and signed on there. Blocks for the store.
 
-        Raises LoginRefused CF-BUS-202 to -204, -440 to -442, -451.
+        Raises LoginRefused CF-BUS-202 to -204, -440 to -442, -451, -535.
         """
         link = self.link_with(login.bus)
         place = {"bus": self._engine.name, "peer": login.bus}
@@ -231,11 +238,14 @@ class LinkReceiver:
             raise LoginRefused(OTHER_TRANSPORT, **place)
         if not self._engine.access.active:
             return self._begin(login, authenticated=False)
-        if link.alias is None:
+        if link.alias is None and link.certificate_user is None:
             raise LoginRefused(ALIAS_NEEDED, **place)
         if not peer.secure and not link.allow_plain:
             raise LoginRefused(PLAIN_REFUSED, **place)
-        if peer.user is None or peer.user != self._expected(link.alias, place):
+        if link.certificate_user is not None and not peer.by_certificate:
+            raise LoginRefused(CERTIFICATE_NEEDED, **place)
+        expected = link.certificate_user or self._expected(link.alias or "", place)
+        if peer.user is None or peer.user != expected:
             raise LoginRefused(WRONG_USER, **place)
         return self._begin(login, authenticated=True)
 

@@ -24,7 +24,7 @@ from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Rea
 from connector_bus.links.broker.engine import BrokerEngine
 from connector_bus.links.framing import LINK_LOST
 from connector_bus.links.in_process import BUS_AWAY
-from connector_bus.links.network import LOGIN_TIMEOUT, connect
+from connector_bus.links.network import LOGIN_TIMEOUT, connect, identification
 from connector_bus.links.sasl_client import sign_on
 from connector_bus.links.transfer import Login
 from connector_bus.settings import LinkSettings
@@ -294,7 +294,7 @@ def open_connection(
 ) -> tuple[BrokerConnection, int]:
     """An open connection to the first endpoint that answers, and its number; `first` is tried first. Blocks.
 
-    Raises ConnectionFailed CF-BUS-201 with what each endpoint says, LoginRefused CF-BUS-445 or CF-LINK-440.
+    Raises ConnectionFailed CF-BUS-201 with what each endpoint says, LoginRefused CF-BUS-445, -532 or CF-LINK-440.
     """
     tried, count = [], len(link.endpoints)
     for place in [(first + number) % count for number in range(count)]:
@@ -314,7 +314,7 @@ def _open(
     endpoint, deadline = f"{host}:{port}", time.monotonic() + LOGIN_TIMEOUT
     connection = connect(host, port, link.tls, contexts, deadline)
     try:
-        sign_on(connection, login.user, login.password, endpoint=endpoint, host=host, deadline=deadline)
+        sign_on(connection, identification(link, login), endpoint=endpoint, host=host, deadline=deadline)
         opened = BrokerConnection(connection, endpoint, f"{login.engine}.{login.bus}{name}", host)
     except BaseException:
         connection.close()

@@ -84,7 +84,7 @@ class BrokerTransport:
         self._first = 0
 
     def open(self, login: Login) -> BrokerSession:
-        """See the contract. Raises ConnectionFailed CF-BUS-201, LoginRefused CF-BUS-445 or CF-LINK-440."""
+        """See the contract. Raises ConnectionFailed CF-BUS-201, LoginRefused CF-BUS-445, -532 or CF-LINK-440."""
         connection, self._first = open_connection(self._link, login, self._contexts, first=self._first)
         return BrokerSession(self._broker, connection, user=self._link.outbound_user)
 

@@ -1,4 +1,7 @@
-"""The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. Pure but for the nonce."""
+"""The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), without channel binding. Pure but for the nonce.
+
+For every adapter that signs on somewhere by it: what has to be right about it is written once.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import secrets
 import unicodedata
 from typing import Final, final
 
-from connector.spi import Secret
+from connector.spi.secret import Secret
 
 #: More rounds than these would keep the loop of all connections busy.
 MAX_ROUNDS: Final = 1_000_000
