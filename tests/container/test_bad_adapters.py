@@ -61,8 +61,10 @@ class Named(SecurityContext):
     def __init__(self, user: str) -> None:
         self._user = user
 
-    def setup_security_context(self, handler: CallbackHandler, subject: Subject, service: Subject | None) -> None:
-        handler.handle([CallerPrincipalCallback(subject, self._user)])
+    def setup_security_context(
+        self, handler: CallbackHandler, execution_subject: Subject, service_subject: Subject | None
+    ) -> None:
+        handler.handle([CallerPrincipalCallback(execution_subject, self._user)])
 
 
 class Bad:
