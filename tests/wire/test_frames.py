@@ -178,11 +178,11 @@ def test_a_refused_dynamic_link_leaves_its_session_usable(tmp_path: Path) -> Non
         assert not client.all(END)
 
 
-def taking(client: RawClient, running: Wire, bodies: list[str]) -> None:
+def taking(client: RawClient, running: Wire, bodies: list[str], *, durable: bool = False) -> None:
     """Have these sent to a link on `requests` that the client then has open."""
     sender = running.connect("alice").create_sender("requests")
     for body in bodies:
-        sender.send(Message(body=body))
+        sender.send(Message(body=body, durable=durable))
     client.say(attaching("taking", RECEIVER, source=source("requests"), target=target("me")))
     client.hear(ATTACH)
     client.say(frame(FLOW, uint(0), uint(1000), uint(0), uint(1000), uint(0), uint(0), uint(len(bodies))))
@@ -206,6 +206,31 @@ def test_an_accepted_message_that_is_not_settled_by_the_client_is_settled_by_the
         client.say(frame(DISPOSITION, RECEIVER, uint(0), uint(0), False, described(ACCEPTED)))
         said = client.hear(DISPOSITION)
         assert (said.field(0), said.field(1), said.field(3)) == (SENDER, 0, True)
+
+
+@pytest.mark.parametrize("durable", [False, True], ids=["in memory", "stored"])
+def test_whoever_accepts_a_message_again_and_settles_it_meanwhile_is_answered_once_and_goes_on(
+    running: Wire, durable: bool
+) -> None:
+    def accept(number: int, *, settled: bool) -> bytes:
+        return frame(DISPOSITION, RECEIVER, uint(number), uint(number), settled, described(ACCEPTED))
+
+    with raw_client(running.port(), *begun("bob")) as client:
+        client.hear(BEGIN)
+        taking(client, running, ["one", "two", "three"], durable=durable)
+        client.say(
+            accept(0, settled=False), accept(0, settled=False), accept(0, settled=True), accept(1, settled=False)
+        )
+        client.hear_until(lambda: any(each.field(1) == 1 or each.field(2) == 1 for each in client.all(DISPOSITION)))
+        client.say(accept(0, settled=True), accept(2, settled=False))
+        client.hear_until(lambda: any(2 in (each.field(1), each.field(2)) for each in client.all(DISPOSITION)))
+        answered = [
+            number
+            for each in client.all(DISPOSITION)
+            for number in range(each.field(1), (each.field(2) or each.field(1)) + 1)
+        ]
+        assert len(answered) == len(set(answered))
+        assert running.bus.engine.destinations.get("requests").queue.counts() == (0, 0)
 
 
 def test_whoever_drains_gets_all_there_is_and_is_then_told_that_it_was_all(running: Wire) -> None:

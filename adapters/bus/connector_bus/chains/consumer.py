@@ -19,24 +19,25 @@ back to its place at once, and is wished for again when there is room.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, Final, final
 
 from connector.errors import ConnectorError, MessagingError, Reason
+from connector_bus.chains.accepted import Accepted
 from connector_bus.chains.bus_side import HIGH_WATER, BusSide
+from connector_bus.chains.claims import Claims
 from connector_bus.chains.conditions import Refusal, refusal_of
-from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome, transactional_of
+from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
 from connector_bus.chains.units import Units, carry_out
 from connector_bus.chains.unwanted import Unwanted
+from connector_bus.chains.wish import Wish
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
 from connector_bus.engine.subscription import OpenSubscription
 from connector_bus.policy.roles import Role
 from connector_bus.selector.selector import Selector
-from connector_bus.store.amqp_content import load_proton
 
 FAILED_BY_CLIENT = Reason(
     "CF-BUS-155",
@@ -52,7 +53,7 @@ _WISHES: Final = 100
 
 @final
 class ConsumerLink:
-    """One receiving link of a client on one queue. For the chain's loop only, but for what `_Wish` does.
+    """One receiving link of a client on one queue. For the chain's loop only, but for what a `Wish` does.
 
     Args:
         link: The library's link, open.
@@ -64,12 +65,11 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
         subscription: What it is open on, or None for a queue.
 
-    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_in_units` (those whose outcome waits for a
+    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
     `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
-    wishes to be used again; `_accepted` with their deliveries, `_answered`, and `_arrived`, what the loop's next turn
-    is for, and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked
-    whether a turn was asked for.
+    wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it
+    was asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
@@ -86,7 +86,6 @@ class ConsumerLink:
     ) -> None:
         self.link = link
         self._side = side
-        self._units = units
         self._name = destination.name
         self._queue = destination.queue
         self._presettled = presettled
@@ -94,19 +93,18 @@ class ConsumerLink:
         self._unwanted: Unwanted | None = None
         self.temporary = temporary
         self._subscription = subscription
-        self._wishes: set[_Wish] = set()
+        self._wishes: set[Wish] = set()
         self._lean = load_lean()
         self._impl = link._impl
         self._updated, self._state = self._lean.lib.pn_delivery_updated, self._lean.lib.pn_delivery_remote_state
         self._end = self._lean.lib.pn_delivery_settle
         # By the library's pointer to the delivery, which is good as long as the delivery is not settled here.
         self._out: dict[Any, Entry] = {}
-        self._in_units: dict[Any, _Claim] = {}
+        self._claims = Claims(self, units)
         self._credit = 0
-        self._accepted: list[Entry] = []
-        self._answered: list[Any] = []
-        self._arrived: deque[_Wish] = deque()
-        self._served: list[_Wish] = []
+        self._accepted = Accepted(side, destination.queue)
+        self._arrived: deque[Wish] = deque()
+        self._served: list[Wish] = []
         self._turning = False
         self._tags = 0
         self._size = _FIRST_SIZE
@@ -147,7 +145,7 @@ class ConsumerLink:
                 self._side.call_soon(self._drained)
 
     def _fill(self) -> None:
-        out = len(self._out) + len(self._in_units)
+        out = len(self._out) + len(self._claims)
         room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
         self._credit = self.link.credit
         wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
@@ -159,12 +157,18 @@ class ConsumerLink:
         if missing <= 0:
             return
         wishes, self._served = self._served[:missing], self._served[missing:]
-        wishes += [_Wish(self) for _ in range(missing - len(wishes))]
+        wishes += [Wish(self._has_arrived) for _ in range(missing - len(wishes))]
         self._wishes.update(wishes)
         try:
             self._queue.want_all(wishes, selector=self._selector)
         except MessagingError:  # the queue has closed: there is nothing to receive any more
             self._wishes.difference_update(wishes)
+
+    def _has_arrived(self, wish: Wish) -> None:
+        """From any thread: a wish has been served."""
+        self._arrived.append(wish)
+        if not self._turning:
+            self._have_turn()
 
     def _have_turn(self) -> None:
         """From any thread: something is to be done in the loop's next turn."""
@@ -175,7 +179,7 @@ class ConsumerLink:
     def _turn(self) -> None:
         """What has gathered since the last one: what was accepted is removed, what arrived is sent, more is wished."""
         self._turning = False
-        self._remove_accepted()
+        self._accepted.remove()
         if self._arrived:
             self._send_arrived()
         if self._ready and not self._closed:
@@ -187,8 +191,7 @@ class ConsumerLink:
         served, wishes = self._served, self._wishes
         for _ in range(len(arrived)):
             wish = arrived.popleft()
-            entry = wish.entry
-            del wish.entry  # the wish is used again
+            entry = wish.take_out()
             wishes.discard(wish)
             served.append(wish)
             if self._closed or self._stopped or self._credit <= 0 or side.outgoing > HIGH_WATER:
@@ -220,74 +223,66 @@ class ConsumerLink:
 
         self._side.commit((), ((self._queue, entry),), removed)
 
-    def _remove_accepted(self) -> None:
-        """Remove what was accepted since the last turn: what lives in memory at once, the rest as one unit."""
-        if not self._accepted:
-            return
-        accepted, self._accepted = self._accepted, []
-        answered, self._answered = self._answered, []
-        if self._side.bus.engine.has_limits:
-            for entry, delivery in zip(accepted, answered, strict=True):
-                self._remove_kept(entry, delivery)
-            return
-        kept = [place for place, entry in enumerate(accepted) if not entry.in_memory]
-        if kept:
-            self._remove_all_kept([accepted[place] for place in kept], [answered[place] for place in kept])
-            if len(kept) == len(accepted):
-                return
-            here = [place for place, entry in enumerate(accepted) if entry.in_memory]
-            accepted, answered = [accepted[place] for place in here], [answered[place] for place in here]
-        self._queue.remove_all(accepted)
-        self._settle(answered)
-
-    def _remove_all_kept(self, kept: list[Entry], answered: list[Any]) -> None:
-        if self._queue.is_shared:
-            for entry, delivery in zip(kept, answered, strict=True):
-                self._remove_kept(entry, delivery)
-            return
-
-        def removed(error: BaseException | None) -> None:
-            if error is None or len(kept) == 1:
-                self._settle(answered)
-                return
-            for entry, delivery in zip(kept, answered, strict=True):  # each fails for its own reasons only
-                self._remove_kept(entry, delivery)
-
-        self._side.remove(self._queue, kept, removed)
-
-    def _remove_kept(self, entry: Entry, delivery: Any) -> None:
-        self._side.commit((), ((self._queue, entry),), lambda _error: self._settle((delivery,)))
-
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message; the delivery is the library's pointer."""
         if self._state(delivery) == ACCEPTED and (entry := self._out.pop(delivery, None)) is not None:
-            self._accepted.append(entry)
-            self._answered.append(delivery)
+            self._accepted.entries.append(entry)
+            self._accepted.deliveries.append(delivery)
             if not self._turning:
                 self._have_turn()
         elif self._updated(delivery):
-            self._said(self.link.wrapped(delivery), delivery)
+            self._said(self.link.wrapped(delivery))
 
-    def _said(self, delivery: LeanDelivery, impl: Any) -> None:
+    def _said(self, delivery: LeanDelivery) -> None:
         """Anything but that a message which is out has been accepted."""
         state = delivery.remote_state
         if state == TRANSACTIONAL:
-            self._transacted(delivery, impl)
+            self._claims.claim(delivery)
             return
-        entry = self._out.pop(impl, None)
-        if entry is None:
-            claim = self._in_units.get(impl)
-            if claim is not None and delivery.settled:
-                claim.settled = True
-            return  # what was answered before is settled once that is carried out, and only once
+        entry = self.take_out(delivery._impl)
+        if entry is None:  # what was answered before is settled once that is carried out, and only once
+            self._claims.settled(delivery)
+            return
         remote = delivery.remote
         outcome = Outcome(int(state), bool(remote.failed), bool(remote.undeliverable))
-        self._become(outcome, entry)
+        self.become(outcome, entry)
         delivery.settle()
         if not self._turning:
             self._have_turn()
 
-    def _become(self, outcome: Outcome, entry: Entry) -> None:
+    @property
+    def is_closed(self) -> bool:
+        """Whether the link is gone."""
+        return self._closed
+
+    def receipt(self, entry: Entry) -> Receipt:
+        """A message, and of which queue."""
+        return self._queue, entry
+
+    def take_out(self, delivery: Any) -> Entry | None:
+        """The message of a delivery that is out, which is so no more; None where it isn't. By the library's pointer."""
+        return self._out.pop(delivery, None)
+
+    def put_out(self, delivery: Any, entry: Entry) -> None:
+        """A delivery is out again: the client may say what is to become of it."""
+        self._out[delivery] = entry
+
+    def give_back(self, entry: Entry, error: ConnectorError | None) -> None:
+        """A message goes back to its place; with an error, its delivery has failed."""
+        if error is None:
+            self._queue.release(entry)
+        else:
+            self._side.failed(self._queue, entry, error, permanent=False)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """End the link, and say why."""
+        self._side.refuse(self.link, refusal)
+
+    def go_on(self) -> None:
+        """There is room for more."""
+        self._fill()
+
+    def become(self, outcome: Outcome, entry: Entry) -> None:
         """Have become of a message what the client says, unless it has accepted it."""
         if outcome.elsewhere and not self._closed:
             self._leave_out(entry)
@@ -307,25 +302,6 @@ class ConsumerLink:
             self._ready = False
             self._side.apart(self._queue.know_headers, self._know)
 
-    def _transacted(self, delivery: LeanDelivery, impl: Any) -> None:
-        state = transactional_of(delivery.remote.data)
-        claim = self._in_units.get(impl)
-        if claim is not None:
-            claim.settled = claim.settled or delivery.settled
-            return
-        entry = self._out.pop(impl, None)
-        unit = None if state is None else self._units.get(state.unit)
-        if entry is None:
-            return
-        if state is None or unit is None:
-            self._out[impl] = entry
-            refusal = self._units.unknown(b"" if state is None else state.unit)
-            self._side.refuse(self.link, refusal)
-        else:
-            claim = _Claim(self, entry, delivery, state.outcome)
-            self._in_units[impl] = claim
-            unit.claim(claim)
-
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
         if self._subscription is None:  # else the engine watches, and tells by `lost`
@@ -343,8 +319,8 @@ class ConsumerLink:
 
     def close(self, *, for_good: bool = False) -> None:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
-        self._closed = True
-        self._remove_accepted()
+        self._closed = self._accepted.closed = True
+        self._accepted.remove()
         for wish in list(self._wishes):
             self._withdraw(wish)
         out, self._out = self._out, {}
@@ -355,7 +331,7 @@ class ConsumerLink:
             record = subscription.subscription.record
             self._side.unsubscribe(subscription, record.name if for_good and record.durable else None)
 
-    def _withdraw(self, wish: _Wish) -> bool:
+    def _withdraw(self, wish: Wish) -> bool:
         """False if it has been served: its message is on its way through the inbox."""
         withdrawn = self._queue.withdraw(wish)
         if withdrawn:
@@ -369,12 +345,6 @@ class ConsumerLink:
         self._size = (7 * self._size + size) // 8 + 1
         self._side.outgoing += size
         return self._lean.send(self._impl, b"%d" % self._tags, data)
-
-    def _settle(self, deliveries: Iterable[Any]) -> None:
-        if not self._closed:
-            end = self._end
-            for delivery in deliveries:
-                end(delivery)
 
     def _drained(self) -> None:
         if self._closed or not self.link.drain_mode or self._side.congested:
@@ -394,87 +364,5 @@ class ConsumerLink:
         self._credit = 0
 
 
-@final
-class _Wish:
-    """One wish of a consumer at its queue; served from any thread."""
-
-    __slots__ = ("_consumer", "entry")
-
-    entry: Entry
-
-    def __init__(self, consumer: ConsumerLink) -> None:
-        self._consumer = consumer
-
-    def take(self, entry: Entry) -> None:
-        """Here is one: on the loop it goes to the client."""
-        consumer = self._consumer
-        self.entry = entry
-        consumer._arrived.append(self)
-        if not consumer._turning:
-            consumer._have_turn()
-
-
-@final
-class _Claim:
-    """A delivery whose outcome waits for a transaction; outlives its link.
-
-    Mutable state: `settled`, whether the client has.
-    """
-
-    __slots__ = ("_consumer", "_delivery", "_entry", "outcome", "settled")
-
-    def __init__(self, consumer: ConsumerLink, entry: Entry, delivery: Any, outcome: Outcome) -> None:
-        self._consumer = consumer
-        self._entry = entry
-        self._delivery = delivery
-        self.outcome = outcome
-        self.settled = bool(delivery.settled)
-
-    @property
-    def receipt(self) -> Receipt:
-        """Which message it is, and of which queue."""
-        return self._consumer._queue, self._entry
-
-    def recheck(self) -> None:
-        """Raise AccessDenied where the user may not receive it any more."""
-        if self._consumer.temporary is None:
-            self._consumer.recheck()
-
-    def committed(self) -> None:
-        """It has become what the client said."""
-        consumer = self._forgotten()
-        if self.outcome.code != ACCEPTED:
-            consumer._become(self.outcome, self._entry)
-        if not consumer._closed:
-            self._delivery.update(self.outcome.code or ACCEPTED)
-            self._delivery.settle()
-            consumer._fill()
-
-    def undone(self, error: ConnectorError | None) -> None:
-        """Where the client still has it, it may say again what is to become of it; else it goes back, or has failed."""
-        consumer = self._forgotten()
-        if not self.settled and not consumer._closed:
-            consumer._out[self._delivery._impl] = self._entry
-            return
-        if error is None:
-            consumer._queue.release(self._entry)
-        else:
-            consumer._side.failed(consumer._queue, self._entry, error, permanent=False)
-        if not consumer._closed:
-            self._delivery.settle()
-            consumer._fill()
-
-    def _forgotten(self) -> ConsumerLink:
-        self._consumer._in_units.pop(self._delivery._impl, None)
-        return self._consumer
-
-
 def _failure(how: str) -> ConnectorError:
     return MessagingError(FAILED_BY_CLIENT, how=how)
-
-
-def reject(delivery: Any, refusal: Refusal) -> None:
-    """Refuse one message of a client, and say why."""
-    delivery.local.condition = load_proton().Condition(refusal.condition, refusal.description)
-    delivery.update(delivery.REJECTED)
-    delivery.settle()

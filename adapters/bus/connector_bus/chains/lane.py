@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, final
 
 from connector.errors import AccessDenied, ConnectorError
 from connector_bus.chains.conditions import refusal_of
-from connector_bus.chains.consumer import reject
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import Place, decoded, quick_row, quick_sender
 from connector_bus.chains.quick_read import QuickMessage, QuickReader
+from connector_bus.chains.refusing import reject
 from connector_bus.chains.sender_annotation import sender_section
 from connector_bus.engine.destination import Destination
 from connector_bus.store.unread import Unread

@@ -11,9 +11,9 @@ from typing import Any, Final, final
 from connector.errors import ConnectorError, MessagingError, Reason
 from connector_bus.chains.bus_side import BusSide
 from connector_bus.chains.conditions import RESOURCE_LIMIT, Refusal, refusal_of
-from connector_bus.chains.consumer import reject
 from connector_bus.chains.extensions import TRANSACTIONAL, accepted_within, transactional_of
 from connector_bus.chains.message_codec import decoded
+from connector_bus.chains.refusing import reject
 from connector_bus.chains.units import Units
 
 NO_DESTINATION = Reason(
