@@ -88,6 +88,7 @@ class ClientProtocol(asyncio.BufferedProtocol):
         self._by_certificate = False
         self._sasl: SaslServer | None = None
         self._early = b""
+        self._ended_early = False
         self._engine: EngineRoom | None = None
         self._peer: Peer | None = None
         self._bus_side: BusSide | None = None
@@ -123,6 +124,8 @@ class ClientProtocol(asyncio.BufferedProtocol):
                 early, self._early = self._early, b""
                 if early:
                     self.data_received(early)
+                if self._ended_early:
+                    transport.close()
 
         asking = self._loop.run_in_executor(self._asking, self._admission.mechanisms)
         asking.add_done_callback(answered)
@@ -159,8 +162,15 @@ class ClientProtocol(asyncio.BufferedProtocol):
             self._early += data  # more than this the exchange itself refuses, once it has begun
 
     def eof_received(self) -> bool:
-        """The client has ended its side: so do we."""
-        return False
+        """The client has ended its side: so do we, once what it has said before the offer is answered."""
+        transport = self._transport
+        self._ended_early = (
+            self._sasl is None
+            and self._address is not None
+            and transport is not None
+            and transport.get_extra_info("ssl_object") is None  # TLS knows no half of a connection
+        )
+        return self._ended_early
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over; what was out at the client goes back."""
