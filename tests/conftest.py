@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support_derivations import remember_derivations
 from support_memory import keep_files_in_memory
 from support_orphans import watch_programs
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_programs()
     keep_files_in_memory()
     remember_derivations()
+    # Processes share the cores: how long an example takes says nothing about it.
+    settings.register_profile("shared", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("shared")
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         os.environ.pop("COVERAGE_PROCESS_START", None)
     else:

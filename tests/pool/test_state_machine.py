@@ -434,9 +434,12 @@ class PoolMachine(RuleBasedStateMachine):
         while self.lent or self.opening or self.closing or self.awake or self.inspected:
             self.wind_up()
         while self.asleep:  # who waited for a back-off to end looks again, as its time-out makes it
-            self.awake.append(self.asleep.pop(0))
-            while self.lent or self.opening or self.closing or self.awake:
-                self.wind_up()
+            waiting = len(self.asleep)
+            for _ in range(waiting):
+                self.awake.append(self.asleep.pop(0))
+                while self.lent or self.opening or self.closing or self.awake:
+                    self.wind_up()
+            assert len(self.asleep) < waiting, "everything is free, and none of those who wait is served"
         assert self.state.permits == self.state.shares.free_count() == len(self.state.entries)
 
     def wind_up(self) -> None:
