@@ -4,8 +4,9 @@ DB ?= postgresql
 OPERATIONS ?= 1000000
 KILLS ?= 50
 STREAMS ?= 1000000
-# Processes that share the tests: each starts the servers of the rooms that it gets (0: all in one, for a debugger).
-WORKERS ?= 2
+# Processes that share the tests: each starts the servers of the rooms that it gets (0: all in one, for a debugger). Two
+# a core: while one waits for a server, a time-out or another program, the other one has the core.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check

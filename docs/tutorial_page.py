@@ -19,9 +19,10 @@ with a profile of its own, go up five levels of security. At each level the serv
 fails with a stable code and a text that says what to do; that is done, and it succeeds. Ask it anything on the way with
 `connector check`, which says what is still open.
 
-Needed: `pip install 'connector-framework[amqp]'`, an empty folder, and one shell in it. The commands on the server have
-`-c server/connector.toml`, those on the client `-c client/connector.toml`; on two machines they would have nothing else
-in common. Passwords stand in files here, so that all can be copied; at a terminal you are asked for them.
+Needed: `pip install 'connector-framework[amqp]'` (in a clone: `pip install '.[amqp]'`), an empty folder, and one
+shell in it. The commands on the server have `-c server/connector.toml`, those on the client
+`-c client/connector.toml`; on two machines they would have nothing else in common. Passwords stand in files here, so
+that all can be copied; at a terminal you are asked for them.
 
 ## Two profiles
 """

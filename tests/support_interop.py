@@ -8,7 +8,7 @@ from pathlib import Path
 from support_clients import Client, Server, client_named
 from support_wire import Wire
 
-QUEUES = 100
+QUEUES = 200
 SPACES = 20
 EXTRA = """
 [tls.node]

@@ -77,7 +77,19 @@ def free_port() -> int:
 
 
 class RabbitMQ:
-    """The broker; a context manager. Starting takes some seconds."""
+    """The broker; a context manager. Starting takes some seconds.
+
+    Args:
+        keys: Certificate with key, and whom it trusts, for a listener with TLS; users sign on by certificate there too.
+
+    Attributes:
+        port: Where it listens in plain text.
+        tls_port: Where it listens with TLS; 0 without keys.
+    """
+
+    def __init__(self, keys: tuple[bytes, bytes] | None = None) -> None:
+        self._keys = keys
+        self.tls_port = 0 if keys is None else free_port()
 
     def __enter__(self) -> RabbitMQ:
         atexit.register(self.stop)
@@ -88,19 +100,28 @@ class RabbitMQ:
         self._cookie = base64.b32encode(os.urandom(10)).decode()
         self._environment = self._make_environment()
         self._configure()
-        server = _server()
-        assert server is not None
         self._log = (self._folder / "output.log").open("wb")
         # The port mapper as a program of ours: what the server starts by itself would outlive tests that are killed.
         self._mapper = self._run(["epmd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._process = self._run([str(server)], stdout=self._log, stderr=subprocess.STDOUT)
         self._probe: subprocess.Popen[Any] | None = None
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it; again, after `crash`."""
+        server = _server()
+        assert server is not None
+        self._process = self._run([str(server)], stdout=self._log, stderr=subprocess.STDOUT)
         try:
             self._await()
         except BaseException:
             self.stop()
             raise
-        return self
+
+    def crash(self) -> None:
+        """Kill it where it stands: it has no moment left to write anything."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(30)
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -157,7 +178,20 @@ class RabbitMQ:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\nload_definitions = {folder}/definitions.json\n"
             "loopback_users = none\namqp1_0.default_user = none\n"
         )
-        (folder / "plugins").write_text("[rabbitmq_amqp1_0].\n")
+        plugins = "rabbitmq_amqp1_0"
+        if self._keys is not None:
+            plugins += ",rabbitmq_auth_mechanism_ssl"
+            (folder / "keys.pem").write_bytes(self._keys[0])
+            (folder / "trusted.pem").write_bytes(self._keys[1])
+            with (folder / "rabbitmq.conf").open("a") as configuration:
+                configuration.write(
+                    f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\nssl_options.cacertfile = {folder}/trusted.pem\n"
+                    f"ssl_options.certfile = {folder}/keys.pem\nssl_options.keyfile = {folder}/keys.pem\n"
+                    "ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = false\n"
+                    "ssl_cert_login_from = common_name\n"
+                    "auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\n"
+                )
+        (folder / "plugins").write_text(f"[{plugins}].\n")
         (folder / "definitions.json").write_text(json.dumps(_definitions()))
         (folder / ".erlang.cookie").write_text(self._cookie)
         (folder / ".erlang.cookie").chmod(0o400)

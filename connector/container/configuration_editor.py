@@ -12,94 +12,40 @@ is replaced.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 from connector.container.configuration.differences import changed_paths
-from connector.container.configuration.document import Document
 from connector.container.configuration.key_path_text import joined_where_known, parse_key_path, value_at
 from connector.container.configuration.key_paths import KeyPath, show_key_path
 from connector.container.configuration.layers import Layers, read_layers
 from connector.container.configuration.load import load_configuration
-from connector.container.configuration.locating import locate
 from connector.container.configuration.overridden import overriding
-from connector.container.configuration.readings import Readings, still_reads
+from connector.container.configuration.readings import Readings
 from connector.container.configuration.resource_checks import section_owners
 from connector.container.configuration.security_settings import is_security
 from connector.container.configuration.settings import ContainerConfiguration
 from connector.container.configuration.shown import shown
-from connector.container.configuration.surgery import NOTHING_THERE, Edit, SetValue, Unset, edited
+from connector.container.configuration.surgery import NOTHING_THERE, Edit, SetValue, Unset
 from connector.container.edit_report import EditedKey, EditReport, Effect
+from connector.container.edited_text import CHANGED_MEANWHILE, NOT_WRITABLE, EditedText, edit_text
+from connector.container.live_change import Applier, LiveChange
 from connector.container.plugins.catalogue import PluginCatalogue
-from connector.errors import ConfigError, NameNotFound, Reason
-from connector.security.durable_file import exclusive, replace_file
-
-CHANGED_MEANWHILE = Reason(
-    "CF-CONF-073",
-    "{file} was changed by somebody else since it was read; nothing was changed.",
-    "Look at it with `connector config get`, and give the command again.",
-)
-SEVERAL_FILES = Reason(
-    "CF-CONF-074",
-    "the keys live in several files: {files}; one change is one file, so that it is made whole or not at all.",
-    "Give one command for each file.",
-)
-NOT_WRITABLE = Reason(
-    "CF-CONF-075",
-    "{file} can't be written ({cause}); nothing was changed.",
-    "Run the command as the owner of the file, on a disk that can be written.",
-)
+from connector.errors import ConfigError, NameNotFound
+from connector.security.durable_file import exclusive
 
 _MISSING: Final = object()
-
-
-class LiveChange(Protocol):
-    """What a running container has put in force of a change, and can take back."""
-
-    @property
-    def live(self) -> tuple[KeyPath, ...]:
-        """What is in force."""
-        ...
-
-    @property
-    def restart(self) -> tuple[KeyPath, ...]:
-        """What waits for a restart."""
-        ...
-
-    def undo(self) -> None:
-        """Put in force what was before; raises nothing."""
-        ...
-
-    def keep(self) -> None:
-        """It is written: from now on it is what the next change is compared with."""
-        ...
-
-
-class Applier(Protocol):
-    """Puts changes in force on a running container (`connector.container.live.reload.Reloader`)."""
-
-    @property
-    def said(self) -> Mapping[str, Any]:
-        """What the configuration says that is in force, or waits for a restart."""
-        ...
-
-    def apply(self, configuration: ContainerConfiguration, catalogue: PluginCatalogue) -> LiveChange:
-        """Put in force what can be; all of it, or nothing where it raises ConnectorError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
     """An edit that was made on the text and loaded; `written` are the keys that the file says differently."""
 
-    file: Path
+    text: EditedText
     written: tuple[KeyPath, ...]
-    before: str
-    after: str
     configuration: ContainerConfiguration
     catalogue: PluginCatalogue
     revision: str
@@ -269,39 +215,13 @@ class ConfigurationEditor:
 
     def _try(self, edits: Sequence[Edit], readings: Readings) -> _Tried | None:
         """Make the edits on the text of their file and load the result; None where they change nothing."""
-        main = Readings()(self._path)
-        assert isinstance(main, Document)  # it was read a moment ago, under the lock
-        # Already there is already done: the text stays as it is, however it writes it.
-        located = [(edit, locate(edit.path, self._path, main.data)) for edit in edits]
-        files = {location.file for _, location in located}
-        if len(files) > 1:
-            raise ConfigError(SEVERAL_FILES, files=", ".join(sorted(str(file) for file in files)))
-        if not files:
-            return None
-        (file,) = files
-        before = readings.texts.get(file)
-        if before is None:
-            document = readings(file)
-            if not isinstance(document, Document):
-                raise ConfigError.of((document,))
-            before = document.text
-        own = Readings({file: before})(file)
-        assert isinstance(own, Document)
-        inner = [
-            SetValue(location.path, edit.value) if isinstance(edit, SetValue) else Unset(location.path)
-            for edit, location in located
-        ]
-        after = edited(before, [edit for edit in inner if not _done(own.data, edit)])
-        if after == before:
+        text = edit_text(self._path, edits, readings)
+        if text is None:
             return None
         catalogue = PluginCatalogue.discover(environ=self._environ)
-        tried = Readings({file: after})
-        configuration = self._load(catalogue, tried)
-        # What stands before the keys of an application's descriptor.
-        first, location = located[0]
-        root = first.path[: len(first.path) - len(location.path)] if file != self._path else ()
-        written = tuple((*root, *path) for path in changed_paths(own.data, tomllib.loads(after)))
-        return _Tried(file, written, before, after, configuration, catalogue, tried.revision)
+        read = Readings({text.file: text.after})
+        configuration = self._load(catalogue, read)
+        return _Tried(text, text.written, configuration, catalogue, read.revision)
 
     def _check_edit(self, tried: _Tried) -> None:
         """Refuse what the edit makes wrong. What a start would find wrong without it as well hinders no edit: of two
@@ -324,10 +244,9 @@ class ConfigurationEditor:
 
     def _write(self, tried: _Tried) -> LiveChange | None:
         """Put in force, then write: what can't be put in force is never written, and what can't be written undone."""
-        target = tried.file.resolve()
         applied = None if self._applier is None else self._applier.apply(tried.configuration, tried.catalogue)
         try:
-            _replace(tried, target)
+            tried.text.replace()
         except BaseException:
             if applied is not None:
                 applied.undo()
@@ -343,7 +262,7 @@ class ConfigurationEditor:
         in_force = () if live is None else tuple(path for path in paths if path in live.live)
         restart = () if live is None else tuple(path for path in paths if path in live.restart)
         return EditReport(
-            str(tried.file),
+            str(tried.text.file),
             self._keys(edits, before, after),
             _effect(in_force, restart, running=live is not None) if paths else Effect.NONE,
             tuple(map(show_key_path, in_force)),
@@ -366,16 +285,6 @@ def _path(key: KeyPath | str) -> KeyPath:
     return parse_key_path(key) if isinstance(key, str) else key
 
 
-def _replace(tried: _Tried, target: Path) -> None:
-    if not still_reads(target, tried.before):
-        raise ConfigError(CHANGED_MEANWHILE, file=tried.file)
-    try:
-        replace_file(target, tried.after.encode(), mode=target.stat().st_mode & 0o777)
-    except OSError as error:
-        cause = error.strerror or type(error).__name__
-        raise ConfigError(NOT_WRITABLE, file=tried.file, cause=cause) from None
-
-
 def _joined(edit: Edit, data: Mapping[str, Any]) -> Edit:
     path = joined_where_known(edit.path, data)
     return SetValue(path, edit.value) if isinstance(edit, SetValue) else Unset(path)
@@ -384,13 +293,6 @@ def _joined(edit: Edit, data: Mapping[str, Any]) -> Edit:
 def _declared(catalogue: PluginCatalogue) -> dict[str, Any]:
     owned = (each for owners in section_owners(catalogue) for each in owners.values())
     return {name: declared for each in owned for name, declared in each.items()}
-
-
-def _done(data: Mapping[str, Any], edit: Edit) -> bool:
-    """Whether the file says already what an edit is to make it say."""
-    if isinstance(edit, Unset):
-        return False
-    return not changed_paths({"": value_at(data, edit.path, _MISSING)}, {"": edit.value})
 
 
 def _effect(live: Sequence[KeyPath], restart: Sequence[KeyPath], *, running: bool) -> Effect:

@@ -34,6 +34,11 @@ ENTRY_INCOMPLETE = Reason(
 VALUE_FILE_UNREADABLE = Reason(
     "CF-AUTHD-033", "the file in {name} can't be read: {why}.", "Correct the path or give this process access."
 )
+VALUE_EMPTY = Reason(
+    "CF-AUTHD-580",
+    "{name} gives the alias {alias!r} an empty {field}.",
+    "Set it; a file that is mounted may not have been filled yet.",
+)
 
 _FROM_FILE = "_FILE"
 _REQUIRED = ("USER", "PASSWORD")
@@ -66,8 +71,8 @@ class EnvironmentStore:
         """All entries by alias. Blocks for the files.
 
         Raises:
-            AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), or a file that
-                can't be read (033).
+            AuthDataError: An unknown field (CF-AUTHD-031), an incomplete or ambiguous entry (032), a file that can't
+                be read (033), or an empty user or password (580): some systems take whoever has none for anybody.
         """
         # Names only: an error holds on to the variables of its frames, so no value is kept in one.
         found: dict[str, dict[str, str]] = {}
@@ -109,6 +114,10 @@ class EnvironmentStore:
         if any(not given[field] for field in _REQUIRED) or any(len(ways) > 1 for ways in given.values()):
             raise AuthDataError(ENTRY_INCOMPLETE, alias=alias, prefix=self._prefix, variable=variable)
         user, password, description = (self._value(names, field) for field in given)
+        for field, value in zip(_REQUIRED, (user, password), strict=True):
+            if not value.reveal():
+                name = names[min(given[field])]
+                raise AuthDataError(VALUE_EMPTY, name=name, alias=alias, field=field.lower())
         return AuthenticationData(alias, user.reveal(), password, description.reveal())
 
     def _value(self, names: Mapping[str, str], field: str) -> Secret:

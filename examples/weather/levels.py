@@ -23,16 +23,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from demo_story import StepDiffers
 from security_levels import ADMINISTRATOR, ASK, CLIENT, LEVELS, PREPARATION, SERVER, Level, Refusal
 
 HERE = Path(__file__).parent / "levels"
 #: The ports in the files and commands, as a tutorial has them.
 PORTS = ("22809", "27276", "27286")
 _CODE = re.compile(r"^(?:(?:error|warning|note): )?(CF-[A-Z]+-\d+):", re.MULTILINE)
-
-
-class StepDiffers(Exception):
-    """A step did not go as it should."""
 
 
 class Places:

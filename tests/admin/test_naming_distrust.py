@@ -81,6 +81,13 @@ def test_a_destination_is_no_connection_factory() -> None:
         asking().connection_overrides("weather/D", NamingReference("destination", "amqp", {}))
 
 
+@pytest.mark.parametrize("adapter", ["sql", "bus", "http", "AMQP", ""])
+def test_no_other_adapter_is_made_to_do_what_whoever_answers_likes(adapter: str) -> None:
+    answer = NamingReference("connection-factory", adapter, {"url": "sqlite:////home/ann/new.db"})
+    with pytest.raises(ConfigError, match="CF-NAM-581"):
+        asking().connection_overrides("weather/CF", answer)
+
+
 @pytest.mark.parametrize("address", ["weather.example:2809", "192.0.2.1:2809"])
 def test_a_login_goes_to_another_machine_by_tls_only(
     address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -305,7 +305,7 @@ def test_a_new_session_of_an_engine_cuts_the_connection_of_the_old_one(tmp_path:
 
 
 def test_one_bus_has_so_many_engines_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector_bus.links.receiver.MAX_ENGINES", 2)
+    monkeypatch.setattr("connector_bus.links.line.MAX_ENGINES", 2)
     with at_france(tmp_path) as (_, _, connect):
         for name in ("a", "b"):
             assert connect().log_in(engine=name) == {"welcome": True}

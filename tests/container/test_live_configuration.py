@@ -12,8 +12,8 @@ from support_container import ProfileFolder, request
 
 from connector import Container
 from connector.container.configuration.surgery import SetValue, Unset
-from connector.container.configuration_editor import CHANGED_MEANWHILE
 from connector.container.edit_report import EditReport, Effect
+from connector.container.edited_text import CHANGED_MEANWHILE
 from connector.errors import AccessDenied, ConfigError, ConnectorError, RequestFailed
 
 OTHER = """
@@ -207,7 +207,7 @@ def test_a_change_that_can_not_be_written_is_taken_back_in_memory(
     def full(*_arguments: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("connector.container.configuration_editor.replace_file", full)
+    monkeypatch.setattr("connector.container.edited_text.replace_file", full)
     with profile.open() as container:
         with pytest.raises(ConfigError) as caught:
             change(container, ("applications", "shop", "application", "handlers"), [other_handlers])

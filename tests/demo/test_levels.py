@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support_wire import require_proton
 
-from levels import Ascent, Places, StepDiffers, places
+from demo_story import StepDiffers
+from levels import Ascent, Places, places
 from security_levels import LEVELS
 
 pytestmark = [pytest.mark.amqp, pytest.mark.slow]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support_workers import ROOMS_WITH_SERVERS, scope_of
+from support_workers import ROOMS_WITH_SERVERS, SECONDS, scope_of, seconds_of
 
 TESTS = Path(__file__).parents[1]
 
@@ -29,3 +29,16 @@ def test_a_room_whose_conftest_has_something_for_the_session_is_kept_together() 
     }
     # One file alone asks for the server of tests/container.
     assert with_session - {"container"} == ROOMS_WITH_SERVERS
+
+
+def test_a_page_is_begun_before_many_short_tests_and_after_a_room_that_takes_minutes() -> None:
+    page, short, room = (
+        ("tests/docs/test_examples.py::test_it[pools]", 1),
+        ("tests/pool/test_lease.py", 20),
+        ("tests/bus", 900),
+    )
+    assert sorted([short, page, room], key=lambda scope: -seconds_of(*scope)) == [room, page, short]
+
+
+def test_the_rooms_whose_tests_take_long_are_there() -> None:
+    assert [room for room in SECONDS if not (TESTS / room).is_dir()] == []

@@ -81,6 +81,35 @@ def test_a_misspelt_variable_is_told(name: str) -> None:
     assert name in str(error)
 
 
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"A__USER": "u", "A__PASSWORD": ""}, "A__PASSWORD"),
+        ({"A__USER": "", "A__PASSWORD": MARKER}, "A__USER"),
+        ({"A__USER": "u", "A__PASSWORD_FILE": "FILE"}, "A__PASSWORD_FILE"),
+        ({"A__USER_FILE": "FILE", "A__PASSWORD": MARKER}, "A__USER_FILE"),
+    ],
+)
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_user_or_password_is_an_error(
+    tmp_path: Path, variables: dict[str, str], name: str, content: str
+) -> None:
+    (tmp_path / "value").write_text(content)
+    error = refused(store(**{key: value.replace("FILE", str(tmp_path / "value")) for key, value in variables.items()}))
+    assert error.code == "CF-AUTHD-580"
+    assert f"{PREFIX}{name} " in error.text
+
+
+def test_a_mounted_file_that_is_filled_late_takes_no_password_away(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("old")
+    service = AuthDataService(store(A__USER="u", A__PASSWORD_FILE=str(path)), MemoryAuditLog())
+    path.write_text("")
+    with pytest.raises(AuthDataError, match="CF-AUTHD-580"):
+        service.refresh()
+    assert service.require("a").password == Secret("old")
+
+
 def test_a_password_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert refused(store(A__USER="u", A__PASSWORD_FILE=str(tmp_path / "none"))).code == "CF-AUTHD-033"
 

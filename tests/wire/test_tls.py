@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from support_tls import profile_keys
 from support_wire import Wire, first_words, require_proton, wire
 
@@ -123,6 +124,52 @@ def test_who_speaks_too_old_a_protocol_is_told_so_by_an_alert(tmp_path: Path) ->
         with socket.create_connection(("127.0.0.1", running.port("InboundSecureMessaging")), 10) as plain:
             with pytest.raises(ssl.SSLError, match="ALERT_HANDSHAKE_FAILURE"):
                 context.wrap_socket(plain, server_hostname="localhost")
+
+
+def test_a_chain_of_tls_1_3_takes_nobody_who_speaks_1_2_only_and_logs_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("node", "alice"):
+        profile_keys(tmp_path, name)
+    extra = (
+        TLS.replace("ASKS", "none").replace("USERS", "false").replace("[chains", 'minimum_protocol = "1.3"\n[chains')
+    )
+    with wire(tmp_path, permitted='"tls-only"', extra=extra) as running:
+        port = running.port("InboundSecureMessaging")
+        old = ssl.create_default_context(cafile=tmp_path / "node.crt")
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        with caplog.at_level("INFO", "connector_bus.chains"):
+            with socket.create_connection(("127.0.0.1", port), 10) as plain:
+                with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+                    old.wrap_socket(plain, server_hostname="localhost")
+        (logged,) = [each.getMessage() for each in caplog.records if "handshake failed" in each.getMessage()]
+        assert "it speaks no version from minimum_protocol on (UNSUPPORTED_PROTOCOL)" in logged
+        assert b"PLAIN" in begins_with(tmp_path, port)  # by 1.3
+
+
+@pytest.mark.parametrize("own", ["alice", "mallory"])
+def test_a_chain_serves_with_key_and_trust_stores_in_pkcs12(tmp_path: Path, own: str) -> None:
+    word = b"only for this test"
+    made = {name: profile_keys(tmp_path, name) for name in ("node", "alice", "mallory")}
+    node, how = made["node"], BestAvailableEncryption(word)
+    keys = pkcs12.serialize_key_and_certificates(b"node", node.key, node.certificate, None, how)
+    trusted = pkcs12.serialize_key_and_certificates(None, None, None, [made["alice"].certificate], how)
+    (tmp_path / "stores").mkdir()
+    for name, content in (("node.p12", keys), ("trust.p12", trusted), ("word", word)):
+        (tmp_path / "stores" / name).write_bytes(content)
+        (tmp_path / "stores" / name).chmod(0o600)
+    (tmp_path / "node.pem").unlink()
+    extra = TLS.replace("ASKS", "required").replace("USERS", "true").replace('"node.pem"', '"stores/node.p12"')
+    extra = extra.replace('"alice.crt"', '"stores/trust.p12"')
+    words = 'key_store_password = "file:stores/word"\ntrust_store_password = "file:stores/word"\n'
+    with wire(tmp_path, permitted='"tls-only"', extra=extra.replace("[chains", f"{words}[chains")) as running:
+        port = running.port("InboundSecureMessaging")
+        if own == "alice":
+            said = begins_with(tmp_path, port, own)
+            assert b"EXTERNAL" in said
+        else:
+            with pytest.raises(ssl.SSLError, match="ALERT_UNKNOWN_CA"):
+                begins_with(tmp_path, port, own)
 
 
 def test_who_speaks_no_tls_is_hung_up_on_at_once(tmp_path: Path) -> None:

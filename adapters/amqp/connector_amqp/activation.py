@@ -47,7 +47,7 @@ NO_TRANSACTED_DELIVERY = Reason(
     "CF-AMQP-510",
     "{resource} wants the deliveries to handler {application}:{activation} in transactions of its broker: {why}",
     "Leave `transactions` out of its properties, or set it to false: messages are then settled after the commit of the "
-    "handler's unit of work, and may come again.",
+    "handler's unit of work, and may come again. RabbitMQ 3 has no transactions over AMQP 1.0.",
 )
 
 #: Transacted deliveries at once: each may open some links, of which a connection can't have any number.

@@ -53,6 +53,11 @@ NO_FACTORY = Reason(
 NO_DESTINATION = Reason(
     "CF-NAM-580", "{name} is a {kind} there, and no destination.", "Give the name of a destination."
 )
+NO_MESSAGES_THERE = Reason(
+    "CF-NAM-581",
+    "{name} is a connection factory of the adapter {adapter!r} there, by which no messages go over the network.",
+    "Give the name of one of a bus or of a broker; one of another adapter is defined in the own configuration.",
+)
 ALIAS_GONE = Reason(
     "CF-NAM-011",
     "the alias {alias!r} of [naming.provider] does not exist.",
@@ -66,6 +71,9 @@ LOGIN_FILE_EXPOSED = Reason(
 
 #: How a client signs on, and what it lets over the network, is its own business, whatever a container tells it.
 _OWN = frozenset({"user", "password", "tls", "allow_plain_passwords", "certificate_sign_on"})
+#: By whose connections messages are sent from outside. Any other adapter would do what whoever answers likes: open a
+#: file here as a database, for example.
+_BELIEVED_ADAPTERS = frozenset({"amqp"})
 #: What a value begins with that stands for a secret of the reader's own.
 _SOURCES = ("file:", "env:")
 
@@ -140,10 +148,12 @@ class Outside:
 
         What it says of sign-on, of TLS, or of files and variables of this machine is dropped: whoever answers must not
         have this client send a secret anywhere. An alias that is still to be made is left to `bus_options.carry_out`.
-        Raises ConfigError CF-NAM-012, -015, AuthDataError CF-NAM-421.
+        Raises ConfigError CF-NAM-012, -015, -581, AuthDataError CF-NAM-421.
         """
         if found.kind != "connection-factory":
             raise ConfigError(NO_FACTORY, name=name, kind=found.kind)
+        if found.adapter not in _BELIEVED_ADAPTERS:
+            raise ConfigError(NO_MESSAGES_THERE, name=name, adapter=found.adapter[:100])
         if self.profile is not None and name in self.profile.resources:
             raise ConfigError(DEFINED_HERE, name=name)
         properties = {key: value for key, value in found.properties.items() if _is_believed(key, value)}

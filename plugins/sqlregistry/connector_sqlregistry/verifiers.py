@@ -85,7 +85,7 @@ class VerifierTable:
             wanted = wanted.outerjoin(self.table, self._belongs()).where(self.table.c.user_name.is_(None))
         return tuple(sorted(connection.scalars(wanted if limit is None else wanted.limit(limit))))
 
-    def _present(self) -> Select[Any]:
+    def _present(self) -> Select[Any, Any]:
         return select(self._users.c.name, self.table.c.verifier).join(self.table, self._belongs())
 
     def _belongs(self) -> ColumnElement[bool]:

@@ -23,7 +23,8 @@ from connector_bus.chains.crowd import Crowd
 from connector_bus.links.conversation import answer_to, login_from_head, refusal_to_head
 from connector_bus.links.framing import BODY_LIMIT, HEAD_LIMIT, FrameBuffer, encode_frame
 from connector_bus.links.network import LINK_HEADER, keep_alive
-from connector_bus.links.receiver import NetworkPeer, ReceiverSession
+from connector_bus.links.peer import NetworkPeer
+from connector_bus.links.receiver_session import ReceiverSession
 
 OTHER_CHAIN = Reason(
     "CF-BUS-443",

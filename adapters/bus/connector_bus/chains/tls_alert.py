@@ -16,6 +16,8 @@ from typing import Final
 _UNDERSTOOD: Final = frozenset(
     {"CERTIFICATE_VERIFY_FAILED", "PEER_DID_NOT_RETURN_A_CERTIFICATE", "UNSUPPORTED_PROTOCOL", "NO_SHARED_CIPHER"}
 )
+#: In our own words, where a setting of ours is what the client did not meet.
+_SAID: Final = {"UNSUPPORTED_PROTOCOL": "it speaks no version from minimum_protocol on (UNSUPPORTED_PROTOCOL)"}
 
 _LOG = logging.getLogger("connector_bus.chains")
 
@@ -36,7 +38,7 @@ class TellingHandshake(ssl.SSLObject):
         except ssl.SSLError as error:
             if error.reason not in _UNDERSTOOD:
                 raise
-            _LOG.info("a client's TLS handshake failed: %s", error.reason)
+            _LOG.info("a client's TLS handshake failed: %s", _SAID.get(error.reason, error.reason))
             self._failed = error
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the alert is to be written") from None
 

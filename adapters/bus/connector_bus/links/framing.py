@@ -33,7 +33,7 @@ FRAME_BROKEN = Reason(
 LINK_LOST = Reason(
     "CF-BUS-211",
     "the link was cut off: {cause}",
-    "It is opened again by itself; nothing is lost or sent twice.",
+    "It is opened again by itself; nothing is lost, and between buses nothing is sent twice.",
 )
 
 #: Bytes that the head of a frame may have, and all bodies of one frame together.

@@ -72,7 +72,7 @@ class NetworkTransport:
             except LoginRefused:
                 raise
             except ConnectorError as error:
-                tried.append(f"{error.code}: {error.text}")
+                tried.append(words_of_failure(error))
                 continue
             self._preferred = place
             return session
@@ -102,6 +102,11 @@ def identification(link: LinkSettings, login: Login) -> Identification:
         by_certificate=link.certificate_user is not None,
         plain_allowed=link.tls is not None or link.allow_plain,
     )
+
+
+def words_of_failure(error: ConnectorError) -> str:
+    """What an endpoint that did not take the link says, with what to do about it where waiting does not help."""
+    return f"{error.code}: {error.text}" + ("" if error.code == LINK_LOST.code else f". {error.action}")
 
 
 def _begin(connection: socket.socket, endpoint: str, deadline: float) -> None:

@@ -24,7 +24,7 @@ from connector.errors import ConnectionFailed, ConnectorError, LoginRefused, Rea
 from connector_bus.links.broker.engine import BrokerEngine
 from connector_bus.links.framing import LINK_LOST
 from connector_bus.links.in_process import BUS_AWAY
-from connector_bus.links.network import LOGIN_TIMEOUT, connect, identification
+from connector_bus.links.network import LOGIN_TIMEOUT, connect, identification, words_of_failure
 from connector_bus.links.sasl_client import sign_on
 from connector_bus.links.transfer import Login
 from connector_bus.settings import LinkSettings
@@ -304,7 +304,7 @@ def open_connection(
         except LoginRefused:
             raise
         except ConnectorError as error:
-            tried.append(f"{error.code}: {error.text}")
+            tried.append(words_of_failure(error))
     raise ConnectionFailed(BUS_AWAY, to=login.to, bus=login.bus, cause="; ".join(tried))
 
 
