@@ -26,9 +26,11 @@ class Claimant(Protocol):
 
     def receipt(self, entry: Entry) -> Receipt:
         """A message, and of which queue."""
+        ...
 
     def take_out(self, delivery: Any) -> Entry | None:
         """The message of a delivery that is out, which is so no more; None where it isn't."""
+        ...
 
     def put_out(self, delivery: Any, entry: Entry) -> None:
         """A delivery is out again: the client may say what is to become of it."""
