@@ -13,19 +13,12 @@ from click.testing import CliRunner, Result
 from support_amqp import Client, break_all, client
 from support_amqp_activations import Calls, eventually, put_alias, serving, state
 from support_rabbitmq import DEAD, LETTERS, RabbitMQ, password_of
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire, require_proton
 
 from connector.admin.main import main
 from connector.errors import ConfigError
 
 pytestmark = pytest.mark.amqp
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
 
 
 def test_the_caller_is_whom_the_engine_names(bus: Wire, tmp_path: Path) -> None:

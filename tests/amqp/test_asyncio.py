@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from support_amqp import Client, break_all, client
 from support_amqp_activations import eventually, serving
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire
 
 from connector import Secret
 from connector.errors import (
@@ -27,19 +26,6 @@ from connector.spi import Message
 from connector_amqp import AsyncAmqpConnection
 
 pytestmark = pytest.mark.amqp
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(bus: Wire, tmp_path: Path) -> Iterator[Client]:
-    with client(tmp_path / "shop", bus.port()) as container:
-        yield container
 
 
 def connect(shop: Client, user: str | None = "alice", password: str | None = None) -> AsyncAmqpConnection:

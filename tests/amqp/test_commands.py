@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from support_amqp import client_configuration
-from support_wire import Wire, _write_users, require_proton, wire
+from support_wire import Wire, _write_users
 
 from connector.admin.main import main
 
@@ -37,13 +36,6 @@ class Commands:
         result = self(*arguments)
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

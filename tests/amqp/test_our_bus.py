@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +24,6 @@ from connector.spi import Message, PropertyValue
 from connector_bus.engine.failure import FAULT_PROPERTY
 
 pytestmark = pytest.mark.amqp
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(bus: Wire, tmp_path: Path) -> Iterator[Client]:
-    with client(tmp_path / "shop", bus.port()) as container:
-        yield container
 
 
 @pytest.mark.parametrize("body", [None, "text, grüße", b"\x00bytes", {"a": [1, 2.5, None, True]}, [], 7, "x" * 300_000])

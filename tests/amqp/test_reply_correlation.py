@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support_amqp import Client, client
+from support_amqp import Client
 from support_amqp_activations import serving
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire
 
 from connector.errors import MessagingError
 from connector.spi import Message
 
 pytestmark = pytest.mark.amqp
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(bus: Wire, tmp_path: Path) -> Iterator[Client]:
-    with client(tmp_path / "client", bus.port()) as container:
-        yield container
 
 
 @pytest.mark.parametrize("transacted", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,6 @@ bind = "jms/remote"
 res_auth = "Application"
 """
 EXCEPTIONS = "_SYSTEM.Exception.Destination.weather"
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
 
 
 def serving_transacted(

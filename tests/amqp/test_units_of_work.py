@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 from support_amqp import Client, break_all, client
 from support_pool import until
-from support_wire import Wire, require_proton, wire
+from support_wire import Wire
 
 from connector.errors import MessagingError, TransactionError
 
 pytestmark = pytest.mark.amqp
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Wire]:
-    require_proton()
-    with wire(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

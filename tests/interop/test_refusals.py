@@ -73,11 +73,12 @@ def test_whoever_does_not_wait_hears_of_each_message_why_it_is_refused(
     place: Place, clients: dict[str, Client]
 ) -> None:
     said = built("jms", clients).run(place.plain, "bob", "complete", "private", "one", "two").succeeded().said
-    assert [line.split(":")[:2] for line in said[:2]] == [
+    # It has the listener called on a thread of its own, which may be later than what it says on the main one.
+    refusals = [line for line in said if line != "closed"]
+    assert [line.split(":")[:2] for line in refusals] == [
         [f"failed {text}", " JMSSecurityException"] for text in ("one", "two")
     ]
-    assert all("CF-BUS-020" in line for line in said[:2])
-    assert said[2:] == ("closed",)
+    assert all("CF-BUS-020" in line for line in refusals)
 
 
 def test_a_selector_that_is_none_is_told(place: Place, client: Client, queue: str) -> None:

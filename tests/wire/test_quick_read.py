@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from support_wire import require_proton
 
@@ -71,6 +71,7 @@ def test_what_is_read_by_hand_is_what_the_library_reads(data: bytes) -> None:
         assert by_hand is None or by_hand == read_by_the_library(data)
 
 
+@example(bytes(Message(b"", subject="0").encode()), 15, b"\0", 1)
 @given(messages(), st.integers(0, 2000), st.binary(min_size=1, max_size=3), st.integers(0, 3))
 @settings(phases=PHASES, max_examples=500, deadline=None)
 def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(

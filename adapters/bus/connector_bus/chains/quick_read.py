@@ -147,6 +147,8 @@ def _fields(data: bytes, place: int) -> tuple[list[Value], int]:
             place += 1
         else:
             value, place = _value(data, place)
+            if type(value) is str and "\0" in value:
+                raise NotQuick  # the library, whose texts are C's, ends there
             fields.append(value)
     if place != end:
         raise NotQuick
