@@ -11,7 +11,6 @@ from connector.errors import Reason
 from connector_bus.store.contract import MessageStore, SharedStore
 from connector_bus.store.engine_proof import EngineProof
 from connector_bus.store.postgresql_place import PostgresqlPlace
-from connector_bus.store.postgresql_store import PostgresqlStore
 from connector_bus.store.sqlite_store import SqliteStore
 
 URL_MISSING = Reason(
@@ -47,6 +46,8 @@ def open_store(
     """
     if place is None:
         return SqliteStore(folder / _file_name(bus)), None
+    from connector_bus.store.postgresql_store import PostgresqlStore  # which loads a lot, for those who share a store
+
     shared = PostgresqlStore(place, container, proof())
     return shared, shared
 

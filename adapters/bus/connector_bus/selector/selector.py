@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, final
 
 from lark import Lark
@@ -22,8 +22,6 @@ SELECTOR_UNFIT = Reason(
 #: More than these no client needs; a longer or deeper one would cost others their time, or the stack.
 MAX_LENGTH: Final = 4096
 MAX_DEPTH: Final = 64
-
-_PARSER: Final = Lark(GRAMMAR, parser="lalr", maybe_placeholders=False)
 
 
 @final
@@ -54,6 +52,12 @@ class Selector:
         return f"<Selector {self.text!r}>"
 
 
+@cache
+def _parser() -> Lark:
+    """Made for the first selector: it takes longer than loading all else of a bus, and many have none."""
+    return Lark(GRAMMAR, parser="lalr", maybe_placeholders=False)
+
+
 @lru_cache(maxsize=512)
 def parse_selector(text: str) -> Selector:
     """Parse a selector; equal texts share one. Does not block.
@@ -63,7 +67,7 @@ def parse_selector(text: str) -> Selector:
     compiler = Compiler()
     try:
         _check_size(text)
-        condition: Getter = compiler.transform(_PARSER.parse(text))
+        condition: Getter = compiler.transform(_parser().parse(text))
     except (Unfit, UnexpectedInput, VisitError) as error:
         why = _why(error, text)
     else:
