@@ -63,4 +63,4 @@ def test_a_container_looks_at_its_certificates_when_it_starts(
         assert "CF-CTR-061" not in caplog.text
         with profile.open():
             until(lambda: "CF-CTR-061: tls.old" in caplog.text)
-    assert not [thread for thread in threading.enumerate() if thread.name.endswith("-certificates")]
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith("-certificates")])

@@ -74,6 +74,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._sasl: SaslClient | None = SaslClient(who)
         self._engine: ClientEngine | None = None
+        self._peer: dict[str, Any] | None = None  # what the broker says of itself, once it was read
         self._gone = self._loop.create_future()
         self._links = WireLinks()
         self._timer: asyncio.TimerHandle | None = None
@@ -86,9 +87,13 @@ class Wire(asyncio.Protocol):
 
     @property
     def peer_properties(self) -> dict[str, Any]:
-        """What the broker says of itself."""
-        found = None if self._engine is None else self._engine.connection.remote_properties
-        return {str(name): value for name, value in (found or {}).items()}
+        """What the broker says of itself. Read once, when the connection has been opened: the library reads it with a
+        cursor that all readers share, and a second thread would find nothing, not even that the broker is an engine.
+        """
+        if self._peer is None and self._engine is not None:
+            found = self._engine.connection.remote_properties
+            self._peer = {str(name): value for name, value in (found or {}).items()}
+        return self._peer or {}
 
     @property
     def offers_relay(self) -> bool:

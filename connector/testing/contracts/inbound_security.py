@@ -34,7 +34,8 @@ class InboundSecurityContract(InboundAdapterContract):
             bench.send((bench.first.user, number))
             bench.send((bench.second.user, number), sender=bench.second)
         assert active.handler.wait_for(6)
-        assert all(call.caller == f"{call.body[0]}@{REALM}" for call in active.handler.calls)
+        found = [(call.body, call.caller) for call in active.handler.calls]
+        assert all(caller == f"{body[0]}@{REALM}" for body, caller in found), found
 
     @requirement(
         "IN-SEC-003",
