@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector import Container, Secret
-from connector.admin.commands.run import calm_collector
+from connector.admin.process_memory import settle_memory
 from connector.security.file_registry import FileUserRegistry
 from connector.security.tls.generated import generate_key_store
 from connector.security.tls.signer import as_pem
@@ -57,7 +57,7 @@ def main() -> None:
     (folder / "node.pem").chmod(0o600)
     (folder / "node.crt").write_bytes(as_pem(store.certificate))
     with Container.open(configuration, environ={}) as container:
-        calm_collector()  # as `connector run` does
+        settle_memory()  # as `connector run` does
         adapter: Any = container._parts.adapters["bus"]
         print("READY", json.dumps(adapter._listeners.ports()), flush=True)
         sys.stdin.read()

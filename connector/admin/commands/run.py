@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -20,6 +19,7 @@ import click
 from connector.admin.attach import Administration
 from connector.admin.exit_codes import ExitCode
 from connector.admin.output import print_json, print_line
+from connector.admin.process_memory import settle_memory
 from connector.admin.profile import load_profile
 from connector.admin.settings import AdminCommand, settings_of
 
@@ -33,8 +33,6 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LEFTOVER_TIMEOUT = 0.5
 #: Seconds after which a busy thread lets others have a turn in the process of an engine.
 ENGINE_SWITCH_INTERVAL = 0.0005
-#: Objects that have come and not gone before the garbage collector looks at them: those of some thousand messages.
-YOUNG_OBJECTS = 20_000
 
 
 @click.command(cls=AdminCommand)
@@ -61,7 +59,7 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         stop_signals(asked) as wait_for_stop,
         Container.open(profile.path, overrides=profile.overrides, attach=administration, engine=engine) as container,
     ):
-        calm_collector()
+        settle_memory()
         if engine is not None:
             # The engine's thread has the turn soon, should another one keep the processor busy after all.
             sys.setswitchinterval(ENGINE_SWITCH_INTERVAL)
@@ -70,17 +68,6 @@ def run(context: click.Context, configuration: Path | None, engine: str | None) 
         if not settings.json:
             print_line(f"container {container.name} stops")
     _leave_behind([thread for thread in threading.enumerate() if thread not in before])
-
-
-def calm_collector() -> None:
-    """Have the garbage collector of this process look at what may be garbage, and not at all that is in work.
-
-    What is there by now stays for good: no collection goes through it. And a pile of messages that comes and goes is no
-    reason to begin one: of what is made for each message nothing refers back to itself, so it goes without.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 10, 10)
 
 
 def _leave_behind(threads: list[threading.Thread], wait: float = LEFTOVER_TIMEOUT) -> None:

@@ -48,7 +48,9 @@ FAILED_BY_CLIENT = Reason(
 #: How large messages are taken to be until some have gone out, in bytes.
 _FIRST_SIZE: Final = 1024
 #: Wishes of one link at once: each takes memory, as long as nothing comes as well; what is served is wished for anew.
-_WISHES: Final = 100
+#: A link begins with a few, and has twice as many whenever all of them have been served within one turn.
+_FEW_WISHES: Final = 8
+_MANY_WISHES: Final = 100
 
 
 @final
@@ -65,7 +67,7 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
         subscription: What it is open on, or None for a queue.
 
-    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
+    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
     transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
     `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
     wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it
@@ -94,6 +96,7 @@ class ConsumerLink:
         self.temporary = temporary
         self._subscription = subscription
         self._wishes: set[Wish] = set()
+        self._pace = _FEW_WISHES
         self._lean = load_lean()
         self._impl = link._impl
         self._updated, self._state = self._lean.lib.pn_delivery_updated, self._lean.lib.pn_delivery_remote_state
@@ -148,7 +151,7 @@ class ConsumerLink:
         out = len(self._out) + len(self._claims)
         room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
         self._credit = self.link.credit
-        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, _WISHES))
+        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, self._pace))
         wanted = 0 if self._stopped else wanted
         while len(self._wishes) > wanted:
             if not self._withdraw(next(iter(self._wishes))):
@@ -182,6 +185,8 @@ class ConsumerLink:
         self._accepted.remove()
         if self._arrived:
             self._send_arrived()
+            if not self._wishes and self._pace < _MANY_WISHES:
+                self._pace = min(self._pace * 2, _MANY_WISHES)
         if self._ready and not self._closed:
             self._fill()
 
