@@ -10,7 +10,10 @@ for that: whatever they don't have themselves they ask the library's object for.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
+from contextvars import Context
 from typing import Any, final
 
 from connector_bus.store.amqp_content import load_proton
@@ -88,6 +91,16 @@ class Lean:
 
 _lean: Lean | None = None
 
+#: The library's links, each for as long as there is its `LeanLink`, whose `id` is the key.
+_KEPT: dict[int, Any] = {}
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
 
 @final
 class LeanDelivery:
@@ -152,8 +165,11 @@ class LeanDelivery:
             self._whole.update(state)
 
     def settle(self) -> None:
-        """Have done with it."""
+        """Have done with it. The library's own object goes now, on the loop: an error may keep this one, and let it go
+        on any thread, while the library counts references without a lock.
+        """
         self._lib.pn_delivery_settle(self._impl)
+        self._whole = None
 
     def __getattr__(self, name: str) -> Any:
         if self._whole is None:
@@ -163,14 +179,31 @@ class LeanDelivery:
 
 @final
 class LeanLink:
-    """A link as the library's `Sender` or `Receiver`, which it stands in front of. For the chain's loop only."""
+    """A link as the library's `Sender` or `Receiver`, which it stands in front of. For the chain's loop only.
 
-    __slots__ = ("_impl", "_lean", "_lib", "_link")
+    What has it may be let go of on any thread, by the garbage collector or by the one that writes to the disk. The
+    library's object must not be: references are counted without a lock, and the loop may be in the middle of the
+    library. So it is kept in `_KEPT`, where no collector finds it, until the loop takes it out.
+    """
+
+    __slots__ = ("_home", "_impl", "_lean", "_lib", "_link")
 
     def __init__(self, link: Any) -> None:
-        lean = load_lean()
-        for name, value in (("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link)):
+        lean, home = load_lean(), _running_loop()
+        given = (("_home", home), ("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link))
+        for name, value in given:
             object.__setattr__(self, name, value)
+        _KEPT[id(self)] = link
+
+    def __del__(self) -> None:
+        home, key = self._home, id(self)
+        if home is not None and home is not _running_loop():
+            last = {key: _KEPT.pop(key)}  # a place of its own: another link may soon have this number
+            object.__setattr__(self, "_link", None)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the connection with it
+                home.call_soon_threadsafe(last.clear, context=Context())
+        else:
+            del _KEPT[key]
 
     @property
     def credit(self) -> int:
