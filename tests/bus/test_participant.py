@@ -286,7 +286,7 @@ def test_two_threads_of_a_unit_take_part_in_it_by_one_participant() -> None:
 
     work: Any = Work()
     engine: Any = object()
-    participants = Participants(engine, SimpleNamespace(current=lambda: work))  # type: ignore[arg-type]
+    participants = Participants(engine, SimpleNamespace(current=lambda: work))
     participants._lock = Noting()  # type: ignore[assignment]
     found: list[object] = []
     other = threading.Thread(target=lambda: found.append(participants.current()))

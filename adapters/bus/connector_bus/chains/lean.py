@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import threading
 from contextvars import Context
-from typing import Any, final
+from typing import Any, Final, final
 
 from connector_bus.store.amqp_content import load_proton
 
@@ -23,17 +24,21 @@ BUFFER = 65536
 
 
 def load_lean() -> Lean:
-    """The functions, loaded where they are first used. Raises MessagingError CF-BUS-150."""
-    global _lean
-    if _lean is None:
+    """The functions, with the running thread's own buffers. Raises MessagingError CF-BUS-150.
+
+    Each container has a thread for its chains, and a process may have several: while the library writes into a buffer
+    other threads run, and one client's bytes would go to another.
+    """
+    lean: Lean | None = getattr(_OF_THREAD, "lean", None)
+    if lean is None:
         load_proton()
-        _lean = Lean()
-    return _lean
+        lean = _OF_THREAD.lean = Lean()
+    return lean
 
 
 @final
 class Lean:
-    """The C library's functions, and buffers for them. For one thread at a time: the chains' loop.
+    """The C library's functions, and buffers for them. For one thread only: that of the chains' loop.
 
     Attributes:
         lib: The functions.
@@ -89,7 +94,7 @@ class Lean:
         return bytes(data[:got]) if got > 0 else b""
 
 
-_lean: Lean | None = None
+_OF_THREAD: Final = threading.local()
 
 #: The library's links, each for as long as there is its `LeanLink`, whose `id` is the key.
 _KEPT: dict[int, Any] = {}
