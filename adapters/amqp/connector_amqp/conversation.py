@@ -94,7 +94,7 @@ class Conversation:
     # --- receiving ----------------------------------------------------------------------------------------------------
 
     async def receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
-        """The next message, acknowledged; None where none came in so many seconds (None: wait without limit)."""
+        """The next message, acknowledged in the transaction, if any; None where none came in `timeout` seconds."""
         unit = await self._unit()
         taken = await self.take(destination, timeout, selector)
         if taken is None:
