@@ -102,11 +102,6 @@ class RoleSession:
         return self._wire.connection
 
     @property
-    def role(self) -> str | None:
-        """Who is asserted; None on a session that is its login role."""
-        return self._role
-
-    @property
     def is_broken(self) -> bool:
         """Whether the server is gone. Does not ask it."""
         return self._wire.is_broken
