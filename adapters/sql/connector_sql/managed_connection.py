@@ -45,6 +45,10 @@ class SqlManagedConnection(ManagedConnection):
         credential: With what; None for "by the URL alone".
         audit: Where an escaped identity is reported.
 
+    Attributes:
+        branch: Its part in the unit of work that it takes part in, till the next clean-up; None outside of one. Not to
+            be set from outside.
+
     One thread at a time, as the contract says.
     """
 
@@ -67,7 +71,7 @@ class SqlManagedConnection(ManagedConnection):
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
-        self._branch: LocalBranch | None = None  # of the unit that it takes part in; till the next clean-up
+        self.branch: LocalBranch | None = None
 
     def begin_session(self) -> None:
         """What comes first in a new session; may block for a round trip, and raise what the driver raises."""
@@ -78,11 +82,6 @@ class SqlManagedConnection(ManagedConnection):
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect."""
         return self._dialect
-
-    @property
-    def branch(self) -> LocalBranch | None:
-        """Its part in a unit of work; None outside of one."""
-        return self._branch
 
     @property
     def asserted_role(self) -> str | None:
@@ -114,8 +113,9 @@ class SqlManagedConnection(ManagedConnection):
         """This session, for SQLAlchemy's event listeners."""
         return self._session.record
 
-    def begin_use(self) -> None:
-        """Whoever has the lease begins; where nobody is asserted, it is the trusted user itself that works.
+    def begin_use(self) -> PhysicalRecord:
+        """Whoever has the lease begins; where nobody is asserted, it is the trusted user itself that works. Answers
+        the session's `record`.
 
         Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
         """
@@ -124,6 +124,7 @@ class SqlManagedConnection(ManagedConnection):
         callers = self._callers
         if callers.user is None:
             callers.use_as_login()
+        return self._session.record
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back.
@@ -161,7 +162,7 @@ class SqlManagedConnection(ManagedConnection):
 
             branch = LocalBranch(self, unit, settings.resource)
         branch.require_transaction()
-        self._branch = branch
+        self.branch = branch
         return branch
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
@@ -219,7 +220,7 @@ class SqlManagedConnection(ManagedConnection):
         log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
         destroys the connection.
         """
-        self._branch = None
+        self.branch = None
         session = self._session
         if session.is_for_nobody:
             raise self._refusal()

@@ -105,7 +105,7 @@ class PostgresqlCallers(CallerAssertion):
         reported to the audit log.
         """
         try:
-            self._session.release()
+            driver = self._session.release()
         except IdentityMismatch as error:
             _log.warning("%s", error)
             if self._audit is not None:
@@ -114,7 +114,7 @@ class PostgresqlCallers(CallerAssertion):
                 self._audit.record(event)
             raise
         self.user = None
-        self._began_anew()
+        self._began_anew(driver)
 
     def used_as_login(self) -> None:
         """See `CallerAssertion`. Blocks for a round trip where the resource discards sessions; raises psycopg.Error."""
@@ -124,8 +124,7 @@ class PostgresqlCallers(CallerAssertion):
 
     def _discard(self) -> None:
         """Take the whole session back and wait for it."""
-        self._session.discard()
-        self._began_anew()
+        self._began_anew(self._session.discard())
 
     def _verify_login_role(self) -> None:
         """Once a connection, so that a right that was granted meanwhile is noticed by the next one."""
@@ -136,9 +135,8 @@ class PostgresqlCallers(CallerAssertion):
             )
         self._verified = True
 
-    def _began_anew(self) -> None:
+    def _began_anew(self, driver: Any) -> None:
         self._pristine = True
-        driver: Any = self._session.connection
         physical = self._physical
         if physical.dialect.is_async:
             shell: Any = physical.dbapi_connection
