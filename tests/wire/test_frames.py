@@ -92,7 +92,7 @@ def next_look(running: Wire) -> float:
 
     async def due() -> float:
         (client,) = running.listeners._clients
-        return float(client._ticking.when() - asyncio.get_running_loop().time())
+        return float(client.stage._ticking.when() - asyncio.get_running_loop().time())
 
     return asyncio.run_coroutine_threadsafe(due(), running.listeners._loop).result()
 

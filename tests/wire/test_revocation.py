@@ -1,4 +1,4 @@
-"""A right that is taken away ends what is open, and nothing else; how soon: `test_pushed_revocation` (BUS-12, CHAIN-5)."""
+"""A right that is taken away ends what is open and nothing else; how soon: test_pushed_revocation (BUS-12, CHAIN-5)."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_name_that_is_given_to_somebody_else_takes_no_open_connection_along(
 
 def _physical(running: Wire) -> Any:
     (client,) = running.listeners._clients
-    return client._bus_side.physical
+    return client.stage.side.physical
 
 
 def test_a_user_who_leaves_a_group_is_asked_again(running: Wire, tmp_path: Path) -> None:

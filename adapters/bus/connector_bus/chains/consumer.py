@@ -67,11 +67,12 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
         subscription: What it is open on, or None for a queue.
 
-    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
-    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
-    `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
-    wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it
-    was asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
+    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims`
+    (those whose outcome waits for a transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far
+    as it is not used up, `_ready`, `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what
+    it doesn't want again; `_served`, wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is
+    for, and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked whether a
+    turn was asked for.
     """
 
     def __init__(
