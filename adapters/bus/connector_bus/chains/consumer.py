@@ -227,7 +227,7 @@ class ConsumerLink:
                 self._end(self._send(data))
                 self._have_turn()
 
-        self._side.commit((), ((self._queue, entry),), removed)
+        self._side.writing.commit((), ((self._queue, entry),), removed)
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message; the delivery is the library's pointer."""
