@@ -13,10 +13,11 @@ counts where the database is far, or has a core of its own.
 On one core the work counts, ours and the server's. In a quiet moment the peer's whole raw request took 52 us there,
 36 of them the client's, and ours 130, of which 80 are the client's. By libpq alone, without any Python, a begin, a
 statement and a rollback take 28 us, with the switch and its check 38, with the session's reset as well 46 (`DISCARD
-ALL` in a round trip of its own) to 49 (in that of the rollback): 1.6 times, before the first line of ours. So 1.4
-can't be had on one core with a session that is taken back. Nor may the driver prepare statements, which the reset
-would drop. A login costs little beside a request that has to wake another core three times, and much beside one that
-hasn't: so no way of pinning suits all of the goals, and both are shown.
+ALL` in a round trip of its own) to 49 (in that of the rollback). The 24 us that the peer has above libpq are psycopg's,
+and ours as well; so 70 to 73 are gone before the first line of ours, and 73 is what 1.4 allows: it can't be had on one
+core with a session that is taken back. Nor may the driver prepare statements, which the reset would drop. A login costs
+little beside a request that has to wake another core three times, and much beside one that hasn't: so no way of pinning
+suits all of the goals, and both are shown.
 
 Tried, and not kept: sending `DISCARD ALL` on return and reading its answer before the next use (the next one waits
 for it where the pool is busy: five round trips for three, and hears of its failure); the same in libpq's pipeline

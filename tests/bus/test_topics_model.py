@@ -80,7 +80,9 @@ class Model:
         return bool({"*", "#"} & set(self.pattern.split("/")))
 
 
-@settings(phases=PHASES, deadline=None, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    phases=PHASES, max_examples=50, deadline=None, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
+)
 class Topics(RuleBasedStateMachine):
     """Each subscription holds exactly what the model says, in order."""
 

@@ -122,7 +122,7 @@ def edits_for(draw: Any, text: str) -> Edit:
     return Unset(path) if draw(st.integers(0, 2)) == 0 else SetValue(path, draw(VALUES))
 
 
-@settings(max_examples=400, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
+@settings(max_examples=200, phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink])
 @given(st.data(), toml_texts())
 def test_any_sequence_of_edits_means_on_the_text_what_it_means_on_the_values(data: st.DataObject, text: str) -> None:
     expected: dict[str, Any] = tomllib.loads(text)

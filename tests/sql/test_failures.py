@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -10,8 +12,8 @@ from support_security import variables_showing
 from support_sql import Database, MakeReference, Reference
 
 from connector import Secret
-from connector.errors import ConnectionFailed, HandleClosed, LoginRefused, SignOnError
-from connector.spi import PasswordCredential, Subject
+from connector.errors import AccessDenied, ConnectionFailed, HandleClosed, LoginRefused, SignOnError
+from connector.spi import IdentityAssertion, PasswordCredential, Subject
 
 WHO = text("SELECT current_user")
 
@@ -145,6 +147,20 @@ def test_a_connection_that_died_before_the_switch_is_reported_as_broken(ledger: 
     physical.destroy()
 
     assert failed.value.code == "CF-SQL-022"
+
+
+@pytest.mark.postgresql
+def test_a_connection_that_was_reset_for_a_caller_who_is_refused_is_closed_all_the_same(ledger: Reference) -> None:
+    physical = ledger.factory.create_managed_connection(ledger.current_plan().subject, None)
+    physical.cleanup()  # the login role itself has used it, so that it is reset for whoever comes next
+
+    with pytest.raises(AccessDenied, match="CF-SQL-021"):
+        physical.switch_identity(IdentityAssertion("nobody_there", "test", factory=ledger.factory))
+    driver: Any = physical.dbapi_connection
+    assert not driver.closed
+    physical.destroy()
+
+    assert driver.closed
 
 
 @pytest.mark.postgresql

@@ -13,6 +13,7 @@ from connector.errors import AccessDenied, ConfigError, ConnectionFailed, Identi
 from connector.spi import Capability
 from connector_sql.caller_strategy import TrustedSession
 from connector_sql.mssql_impersonation import execute_as, revert
+from connector_sql.physical_session import PhysicalSession
 from connector_sql.settings import read_settings
 
 TRUSTED, USER, PASSWORD = (
@@ -274,7 +275,8 @@ def test_a_strategy_for_another_database_is_refused_at_start(identity: str) -> N
 
 
 def test_a_connection_that_was_opened_by_ticket_asserts_nobody(oracle: TrustedConnection) -> None:
-    session = TrustedSession(oracle.connection.dbapi_connection, oracle.settings, oracle.opening, None)
+    physical = PhysicalSession(oracle.connection.dbapi_connection, oracle.settings.dialect)
+    session = TrustedSession(physical, oracle.settings, oracle.opening, None)
 
     with pytest.raises(ConfigError, match="CF-SQL-094"):
         session.login()

@@ -63,7 +63,7 @@ def read_by_the_library(data: bytes) -> Any:
 
 
 @given(messages())
-@settings(phases=PHASES, max_examples=300, deadline=None)
+@settings(phases=PHASES, max_examples=150, deadline=None)
 def test_what_is_read_by_hand_is_what_the_library_reads(data: bytes) -> None:
     quick = quick_read(data)
     if quick is not None:
@@ -73,7 +73,7 @@ def test_what_is_read_by_hand_is_what_the_library_reads(data: bytes) -> None:
 
 @example(bytes(Message(b"", subject="0").encode()), 15, b"\0", 1)
 @given(messages(), st.integers(0, 2000), st.binary(min_size=1, max_size=3), st.integers(0, 3))
-@settings(phases=PHASES, max_examples=500, deadline=None)
+@settings(phases=PHASES, max_examples=250, deadline=None)
 def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(
     data: bytes, place: int, change: bytes, cut: int
 ) -> None:
@@ -86,7 +86,7 @@ def test_whatever_was_changed_in_a_message_is_not_read_as_something_else(
 
 
 @given(st.lists(messages() | st.just(PLAIN), min_size=2, max_size=6), st.lists(st.binary(max_size=4), min_size=6))
-@settings(phases=PHASES, max_examples=300, deadline=None)
+@settings(phases=PHASES, max_examples=150, deadline=None)
 def test_what_is_remembered_of_the_one_before_changes_nothing(sent: list[bytes], tails: list[bytes]) -> None:
     reader = QuickReader()
     for data, tail in zip(sent, tails, strict=False):
@@ -104,7 +104,7 @@ def test_messages_that_begin_alike_and_are_equally_long_are_read_once() -> None:
 
 
 @given(messages(), st.sampled_from([Reliability.RELIABLE, Reliability.ASSURED]))
-@settings(phases=PHASES, max_examples=300, deadline=None)
+@settings(phases=PHASES, max_examples=150, deadline=None)
 def test_the_row_that_is_made_by_hand_is_what_the_long_way_writes(data: bytes, reliability: Reliability) -> None:
     quick = quick_read(data)
     if quick is None:

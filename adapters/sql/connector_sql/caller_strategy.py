@@ -13,14 +13,16 @@ They are written by the drivers' documentation and tested with recorded calls. N
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from connector.errors import AccessDenied, ConfigError, ConnectionFailed, ConnectorError, IdentityMismatch, Reason
 from connector.spi import PasswordCredential
+from connector_sql.caller_assertion import CallerAssertion
 from connector_sql.opening import Opening
+from connector_sql.physical_session import PhysicalSession
 from connector_sql.settings import SqlSettings
 from connector_sql.sign_on import SqlCredential
 
@@ -46,45 +48,11 @@ LOGIN_NEEDS_PASSWORD = Reason(
 )
 
 
-class CallerStrategy(Protocol):
-    """Asserts callers on one connection, one after the other. For whoever has the connection, one at a time."""
-
-    @property
-    def user(self) -> str | None:
-        """Who is asserted; None on a session that is the trusted user's, or nobody's."""
-        ...
-
-    @property
-    def dbapi_connection(self) -> DBAPIConnection:
-        """The driver's connection as it is now: another one where a session can't be passed on."""
-        ...
-
-    def use_as_login(self) -> None:
-        """The trusted user itself is about to work, with nothing of a caller's. Blocks for connecting at most.
-
-        Raises ConnectionFailed; end the connection then.
-        """
-        ...
-
-    def become(self, user: str) -> None:
-        """Assert a caller, verified, outside a transaction. Blocks for round trips, perhaps for connecting.
-
-        Raises AccessDenied, IdentityMismatch, ConnectionFailed, ConfigError: end the connection then.
-        """
-        ...
-
-    def release(self) -> None:
-        """Take the identity back, verified. Blocks for round trips. Raises as `become`."""
-        ...
-
-
 def strategy_for(
-    dbapi_connection: DBAPIConnection, settings: SqlSettings, opening: Opening, credential: SqlCredential | None
-) -> CallerStrategy | None:
-    """The strategy of a connection just opened; None where there is none for its resource. Does not block."""
-    if settings.strategy is None:
-        return None
-    session = TrustedSession(dbapi_connection, settings, opening, credential)
+    physical: PhysicalSession, settings: SqlSettings, opening: Opening, credential: SqlCredential | None
+) -> CallerAssertion:
+    """The strategy of a connection just opened, for a resource that has one. Does not block."""
+    session = TrustedSession(physical, settings, opening, credential)
     # Here: each for the connections of its database only.
     if settings.strategy == "trusted-context":
         from connector_sql.db2_trusted import Db2TrustedContext
@@ -103,39 +71,45 @@ class TrustedSession:
     """What the strategies have in common: asking on a connection, opening another one, and what is said of failures.
 
     Args:
-        connection: The driver's connection, just opened by the trusted user.
+        physical: The connection, just opened by the trusted user.
         settings: The resource.
         opening: How it was opened.
         credential: With what.
 
     Attributes:
-        connection: The driver's connection in use.
+        physical: The connection.
+        settings: The resource.
     """
 
     def __init__(
-        self, connection: DBAPIConnection, settings: SqlSettings, opening: Opening, credential: SqlCredential | None
+        self, physical: PhysicalSession, settings: SqlSettings, opening: Opening, credential: SqlCredential | None
     ) -> None:
-        self.connection = connection
-        self._settings = settings
+        self.physical = physical
+        self.settings = settings
         self._opening = opening
         self._credential = credential
         # Mutable: who has used the session (None: nobody, LOGIN: the trusted user itself).
         self._owner: str | None = None
 
     @property
+    def connection(self) -> DBAPIConnection:
+        """The driver's connection as it is now: another one where a session can't be passed on."""
+        return self.physical.dbapi_connection
+
+    @property
     def resource(self) -> str:
         """The resource's name, for messages."""
-        return self._settings.resource
+        return self.settings.resource
 
     @property
     def dialect(self) -> Dialect:
         """SQLAlchemy's dialect of the resource."""
-        return self._settings.dialect
+        return self.settings.dialect
 
     def login(self) -> PasswordCredential:
         """The trusted user. Raises ConfigError where the connection was opened otherwise."""
         if not isinstance(self._credential, PasswordCredential):
-            raise ConfigError(LOGIN_NEEDS_PASSWORD, resource=self._settings.resource)
+            raise ConfigError(LOGIN_NEEDS_PASSWORD, resource=self.settings.resource)
         return self._credential
 
     def ask(self, sql: str) -> tuple[Any, ...]:
@@ -158,8 +132,12 @@ class TrustedSession:
         Raises ConnectionFailed; no connection is left then.
         """
         self.connection.close()
-        self.connection = self._opening.connect(credential)
+        self.physical.began_anew(self._opening.connect(credential))
         self._opening.begin_session(self.connection)
+
+    def taken_back(self) -> None:
+        """The session was taken back from a caller: another one for SQLAlchemy's listeners. Does not block."""
+        self.physical.began_anew(self.connection)
 
     def begin_for(self, user: str) -> None:
         """A session that nobody else has used: where one has, another one is opened by the trusted user.
@@ -177,17 +155,17 @@ class TrustedSession:
         if not isinstance(found, str) or found.strip() != expected:
             raise IdentityMismatch(
                 SOMEBODY_ELSE_AT_WORK,
-                resource=self._settings.resource,
+                resource=self.settings.resource,
                 user=user,
                 found=found,
-                identity=self._settings.strategy,
+                identity=self.settings.strategy,
             )
 
     def refusal(self, error: Exception, user: str, advice: str) -> Exception:
         """The error to raise for a driver's error. Pure."""
         if isinstance(error, ConnectorError):
             return error
-        resource, why = self._settings.resource, " ".join(str(error).split()) or type(error).__name__
+        resource, why = self.settings.resource, " ".join(str(error).split()) or type(error).__name__
         dbapi_error = self.dialect.loaded_dbapi.Error
         if isinstance(error, dbapi_error) and self.dialect.is_disconnect(error, None, None):
             return ConnectionFailed(BROKEN_ON_THE_WAY, resource=resource, user=user, why=why)

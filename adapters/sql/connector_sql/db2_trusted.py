@@ -18,10 +18,9 @@ from __future__ import annotations
 import importlib
 from typing import Any, final
 
-from sqlalchemy.engine.interfaces import DBAPIConnection
-
 from connector.errors import ConfigError, Reason
 from connector.spi import PasswordCredential
+from connector_sql.caller_assertion import CallerAssertion
 from connector_sql.caller_strategy import LOGIN, TrustedSession
 
 NOT_TRUSTED = Reason(
@@ -45,35 +44,25 @@ def connect_arguments() -> dict[str, Any]:
 
 
 @final
-class Db2TrustedContext:
-    """Implements `CallerStrategy` for a connection of `ibm_db_dbi`.
+class Db2TrustedContext(CallerAssertion):
+    """See `CallerAssertion`: for a connection of `ibm_db_dbi`.
 
     Args:
         session: The connection of the trusted user.
     """
 
     def __init__(self, session: TrustedSession) -> None:
+        super().__init__(session.physical, session.settings)
         self._session = session
-        # The mutable state: who is asserted; whether the connection was seen to be a trusted one.
-        self._user: str | None = None
+        # The mutable state, beside `user`: whether the connection was seen to be a trusted one.
         self._is_trusted = False
 
-    @property
-    def user(self) -> str | None:
-        """See `CallerStrategy`."""
-        return self._user
-
-    @property
-    def dbapi_connection(self) -> DBAPIConnection:
-        """The session in use; another one after each change of caller."""
-        return self._session.connection
-
     def use_as_login(self) -> None:
-        """See `CallerStrategy`: not in a session that a caller has used. Blocks for connecting then."""
+        """See `CallerAssertion`: not in a session that a caller has used. Blocks for connecting then."""
         self._begin_for(LOGIN)
 
     def become(self, user: str) -> None:
-        """See `CallerStrategy`. Blocks for three round trips, also for connecting where another caller was before."""
+        """See `CallerAssertion`. Blocks for three round trips, also for connecting where another caller was before."""
         session = self._session
         try:
             self._begin_for(user)
@@ -82,15 +71,16 @@ class Db2TrustedContext:
             self._switch({driver().SQL_ATTR_TRUSTED_CONTEXT_USERID: user}, user)
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._user = user
+        self.user = user
 
     def release(self) -> None:
-        """See `CallerStrategy`. Blocks for three round trips."""
-        session, user = self._session, self._user or ""
+        """See `CallerAssertion`. Blocks for three round trips."""
+        session, user = self._session, self.user or ""
         failure = self._switch_back(session.login(), user)
         if failure is not None:
             raise failure
-        self._user = None
+        self.user = None
+        session.taken_back()
 
     def _switch_back(self, login: PasswordCredential, user: str) -> Exception | None:
         """What went wrong is a value, not raised: so no frame that has the password hangs on it."""

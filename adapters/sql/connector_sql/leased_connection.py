@@ -59,7 +59,7 @@ class LeasedConnection(PoolProxiedConnection):
     def __init__(self, pool: LeasePool, lease: Lease, request: ConnectionRequestInfo | None) -> None:
         physical: SqlManagedConnection = lease.physical  # type: ignore[assignment]  # our factory opened it
         try:
-            physical.begin_use()  # lent as the login role itself after a caller: then nobody else has looked
+            record = physical.begin_use()  # lent as the login role itself after a caller: then nobody else has looked
         except BaseException as error:
             lease.invalidate(error)
             raise
@@ -70,7 +70,6 @@ class LeasedConnection(PoolProxiedConnection):
         # as well (a request that is over), which only the lease itself knows: see `_is_open`.
         self._lease: Lease | None = lease
         self._physical = physical
-        record = physical.record
         self._record: PhysicalRecord = record
         self._detached = False
         self._ended = False  # whether a transaction was, since the caller was last compared; set by commit and rollback
@@ -82,7 +81,8 @@ class LeasedConnection(PoolProxiedConnection):
     @property
     def is_valid(self) -> bool:
         """Whether it is still open."""
-        return self._is_open()
+        lease = self._lease
+        return lease is not None and not lease.closed
 
     @property
     def is_detached(self) -> bool:
@@ -120,13 +120,16 @@ class LeasedConnection(PoolProxiedConnection):
         Raises HandleClosed after the end of the lease; after a commit or rollback IdentityMismatch where the caller has
         changed, and what sign-on raises for a caller who has left.
         """
-        self._check_open()
+        lease = self._lease
+        if lease is None or lease.closed:  # as `_check_open`: here for each statement
+            raise self._used_after_close()
         if self._ended:
             require_same_caller(self._pool.manager, self.plan, self.request)
             self._ended = False
-        if self._physical.branch is not None:
-            self._physical.branch.require_transaction()
-        return self._physical.cursor(*args, **kwargs)
+        physical = self._physical
+        if physical.branch is not None:
+            physical.branch.require_transaction()
+        return physical.cursor(*args, **kwargs)
 
     def commit(self) -> None:
         """Commit. Blocks for a round trip. Raises HandleClosed after the end of the lease.
@@ -155,7 +158,7 @@ class LeasedConnection(PoolProxiedConnection):
     @property
     def is_within_unit(self) -> bool:
         """Whether it takes part in a unit of work, with which it stays."""
-        return self._is_open() and self._physical.branch is not None
+        return self._physical.branch is not None and self._is_open()
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -177,9 +180,11 @@ class LeasedConnection(PoolProxiedConnection):
         """The connection is being closed: a rollback now would be the clean-up's first step, which looks at the role
         as well. With a caller asserted that spares a round trip. Not where listeners expect an ended transaction.
         """
+        if not self._physical.is_asserting or self._detached:
+            self._closing = False
+            return
         dispatch = self._pool.dispatch
-        listened = self._detached or any_listener(dispatch.reset, dispatch.checkin)
-        self._closing = self._physical.is_asserting and not listened
+        self._closing = not any_listener(dispatch.reset, dispatch.checkin)
 
     # --- the ends that a lease can come to -------------------------------------------------------------------------
 
@@ -275,9 +280,11 @@ class LeasedConnection(PoolProxiedConnection):
     def _check_open(self) -> None:
         lease = self._lease
         if lease is None or lease.closed:
-            raise HandleClosed(
-                USED_AFTER_CLOSE, reference=self.plan.reference, user=self.plan.effective_user or "the default user"
-            )
+            raise self._used_after_close()
+
+    def _used_after_close(self) -> HandleClosed:
+        user = self.plan.effective_user or "the default user"
+        return HandleClosed(USED_AFTER_CLOSE, reference=self.plan.reference, user=user)
 
     def __repr__(self) -> str:
         condition = "open" if self._is_open() else "closed"

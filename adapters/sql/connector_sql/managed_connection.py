@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
-from connector.errors import ConfigError, ConnectionFailed, IdentityMismatch, LoginRefused, Reason
+from connector.errors import ConnectionFailed
 from connector.spi import (
-    AuditEvent,
     AuditLog,
     ConnectionDescription,
     ConnectionRequestInfo,
     IdentityAssertion,
     ManagedConnection,
-    Outcome,
     Subject,
     TransactionParticipant,
     UnitOfWork,
 )
 from connector_sql.awaiting import closed_by_awaiting
-from connector_sql.caller_strategy import strategy_for
-from connector_sql.describing import is_mariadb, product_of, user_in, user_question, version_of
+from connector_sql.caller_assertion import caller_assertion
+from connector_sql.describing import product_of, user_in, user_question, version_of
 from connector_sql.kept_cursors import KeptCursors
-from connector_sql.mariadb_role import MariaDbRoleSession, mariadb_role_session
 from connector_sql.opening import Opening
 from connector_sql.physical_record import PhysicalRecord
+from connector_sql.physical_session import PhysicalSession
 from connector_sql.settings import SqlSettings
 from connector_sql.sign_on import SqlCredential
 from connector_sql.user_change import UserChange
@@ -37,22 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from connector_sql.branch import LocalBranch
-    from connector_sql.caller_strategy import CallerStrategy
-    from connector_sql.postgresql_callers import AssertedCallers
-
-CANNOT_ASSERT = Reason(
-    "CF-SQL-020",
-    "resource {resource} is to assert {role!r}, and its database or its property identity doesn't allow that.",
-    'Use PostgreSQL with the driver psycopg, or MariaDB with mysqldb, and identity = "set-role"; or another login'
-    " configuration.",
-)
-FOR_NOBODY = Reason(
-    "CF-SQL-061",
-    "a connection of resource {resource} was to be signed on anew, which failed: it was closed and works for nobody.",
-    "Destroy it and open another one.",
-)
-
-_log = logging.getLogger("connector.sql")
 
 
 @final
@@ -65,6 +44,10 @@ class SqlManagedConnection(ManagedConnection):
         opening: How it was signed on, and is signed on anew.
         credential: With what; None for "by the URL alone".
         audit: Where an escaped identity is reported.
+
+    Attributes:
+        branch: Its part in the unit of work that it takes part in, till the next clean-up; None outside of one. Not to
+            be set from outside.
 
     One thread at a time, as the contract says.
     """
@@ -81,30 +64,19 @@ class SqlManagedConnection(ManagedConnection):
         self._settings = settings
         self._dialect = settings.dialect
         self._opening = opening
-        self._callers = _callers(dbapi_connection, settings, opening.user(credential), audit)
-        self._user_change = UserChange(dbapi_connection, settings, opening) if settings.changes_user else None
-        self._strategy = strategy_for(dbapi_connection, settings, opening, credential)
-        # The mutable state; changed by whoever has the connection, one at a time:
-        self._dbapi_connection = dbapi_connection
-        self._record = PhysicalRecord(dbapi_connection, self._dialect)  # this session, for SQLAlchemy's listeners
+        self._session = session = PhysicalSession(dbapi_connection, settings.dialect)
+        self._user_change = UserChange(session, settings, opening) if settings.changes_user else None
+        self._callers = caller_assertion(session, settings, opening, credential, self._user_change, audit)
+        # The mutable state, beside the session's and the callers'; changed by whoever has the connection:
         self._user = opening.user(credential)  # who it is signed on as; None if the driver decides
-        self._audit = audit
-        self._mariadb = mariadb_role_session(dbapi_connection, settings, self._user)
-        self._pristine = True  # of MariaDB's roles: whether the session is as after signing on
-        # Kept only where a return signs the same user on again, which is how MariaDB resets a session:
-        renews = self._mariadb is not None or settings.discards
-        self._credential = credential if self._user_change is not None and renews else None
-        self._for_nobody = False  # whether signing on anew failed
         # handed out in this lease:
         self._cursors = KeptCursors(closed_by_awaiting) if self._dialect.is_async else KeptCursors()
-        self._destroyed = False
-        self._branch: LocalBranch | None = None  # of the unit that it takes part in; till the next clean-up
+        self.branch: LocalBranch | None = None
 
     def begin_session(self) -> None:
         """What comes first in a new session; may block for a round trip, and raise what the driver raises."""
-        self._opening.begin_session(self._dbapi_connection)
-        if self._callers is not None:
-            self._callers.begun()
+        self._opening.begin_session(self._session.dbapi_connection)
+        self._callers.begun()
 
     @property
     def dialect(self) -> Dialect:
@@ -112,70 +84,66 @@ class SqlManagedConnection(ManagedConnection):
         return self._dialect
 
     @property
-    def branch(self) -> LocalBranch | None:
-        """Its part in a unit of work; None outside of one."""
-        return self._branch
-
-    @property
     def asserted_role(self) -> str | None:
-        """The caller that is asserted on PostgreSQL; None where it is the login role that works."""
-        return self._callers.role if self._callers is not None else None
+        """The caller that is asserted; None where it is the login that works."""
+        return self._callers.user
 
     def is_lost(self, error: BaseException) -> bool:
         """Whether a driver's error says that the server is gone. Does not ask it."""
         dbapi = self._dialect.loaded_dbapi
-        return isinstance(error, dbapi.Error) and self._dialect.is_disconnect(error, self._dbapi_connection, None)
+        return isinstance(error, dbapi.Error) and self._dialect.is_disconnect(
+            error, self._session.dbapi_connection, None
+        )
 
     @property
     def is_asserting(self) -> bool:
         """Whether a caller is asserted whose return rolls back by itself (PostgreSQL)."""
-        return self._callers is not None and self._callers.role is not None
+        callers = self._callers
+        return callers.user is not None and callers.release_rolls_back
 
     @property
     def dbapi_connection(self) -> DBAPIConnection:
         """The driver's connection as SQLAlchemy's dialect sees it; another object after each clean-up that took a
         session back.
         """
-        return self._dbapi_connection
+        return self._session.dbapi_connection
 
     @property
     def record(self) -> PhysicalRecord:
         """This session, for SQLAlchemy's event listeners."""
-        return self._record
+        return self._session.record
 
-    def begin_use(self) -> None:
-        """Whoever has the lease begins; where nobody is asserted, it is the trusted user itself that works.
+    def begin_use(self) -> PhysicalRecord:
+        """Whoever has the lease begins; where nobody is asserted, it is the trusted user itself that works. Answers
+        the session's `record`.
 
         Blocks for connecting at most, and only where a session can't be passed on. Raises ConnectionFailed.
         """
-        self._require_usable()
-        strategy = self._strategy
-        if strategy is None or strategy.user is not None:
-            return
-        try:
-            strategy.use_as_login()
-        finally:
-            if strategy.dbapi_connection is not self._dbapi_connection:
-                self._renew()
+        if self._session.is_for_nobody:
+            raise self._refusal()
+        callers = self._callers
+        if callers.user is None:
+            callers.use_as_login()
+        return self._session.record
 
     def cursor(self, *args: Any, **kwargs: Any) -> DBAPICursor:
         """A driver's cursor, which dies when the connection goes back.
 
         Raises ConnectionFailed after a failed `reauthenticate`.
         """
-        self._require_usable()
-        cursor = self._dbapi_connection.cursor(*args, **kwargs)
+        session = self._session
+        if session.is_for_nobody:
+            raise self._refusal()
+        cursor = session.dbapi_connection.cursor(*args, **kwargs)
         # SQLAlchemy's cursor for asyncio is a shell, without weak references, around the driver's, which runs the SQL.
         self._cursors.add(getattr(cursor, "_cursor", cursor) if self._dialect.is_async else cursor)
         return cursor
 
     def rollback(self) -> None:
         """Roll back, for the application. On a session with an asserted caller it looks for an escape first."""
-        self._require_usable()
-        if self._callers is not None and self._callers.role is not None:
-            self._callers.rollback()
-        else:
-            self._dbapi_connection.rollback()
+        if self._session.is_for_nobody:
+            raise self._refusal()
+        self._callers.rollback()
 
     def take_part(self, unit: UnitOfWork) -> TransactionParticipant:
         """Take part in a unit of work: in two phases where the resource does, else as a last resource.
@@ -194,7 +162,7 @@ class SqlManagedConnection(ManagedConnection):
 
             branch = LocalBranch(self, unit, settings.resource)
         branch.require_transaction()
-        self._branch = branch
+        self.branch = branch
         return branch
 
     def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
@@ -208,16 +176,22 @@ class SqlManagedConnection(ManagedConnection):
         where the database takes the user for another one. The server would let the connection go on as the user
         *before*: so it is closed whatever was raised, and all use of it raises ConnectionFailed from then on.
         """
-        self._require_usable()
-        if self._user_change is None:
+        session, user_change = self._session, self._user_change
+        if session.is_for_nobody:
+            raise self._refusal()
+        if user_change is None:
             super().reauthenticate(subject, request)
             return
-        with self._for_nobody_if_it_fails():
-            credential = self._opening.credential(subject)
-            self._cursors.close_all()
-            self._sign_on_anew(credential)
-        if self._credential is not None:
-            self._credential = credential
+        try:
+            with session.for_nobody_if_it_fails():
+                credential = self._opening.credential(subject)
+                self._cursors.close_all()
+                user_change.sign_on(credential)
+                self._callers.signed_on_anew(credential)
+        except ConnectionFailed as error:
+            self._report_if_broken(error)
+            raise
+        self._user = self._opening.user(credential)
 
     def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Become the caller, outside a transaction, verified in the same round trip (TRUST-1).
@@ -229,22 +203,13 @@ class SqlManagedConnection(ManagedConnection):
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The
         pool destroys the connection.
         """
-        self._require_usable()
-        if self._strategy is not None:
-            self._assert_by(self._strategy, asserted.user)
-            return
-        if self._mariadb is not None:
-            self._become_on_mariadb(self._mariadb, asserted.user)
-            return
-        if self._callers is None or not self._settings.asserts_roles:
-            raise ConfigError(CANNOT_ASSERT, resource=self._settings.resource, role=asserted.user)
+        if self._session.is_for_nobody:
+            raise self._refusal()
         try:
             self._callers.become(asserted.user)
         except ConnectionFailed as error:
-            self.connection_error_occurred(error)
+            self._report_if_broken(error)
             raise
-        if self._callers.dbapi_connection is not self._dbapi_connection:  # the login role's own use was discarded first
-            self._renew()
 
     def cleanup(self) -> None:
         """Take back cursors, transaction, identity and session state (TRUST-3).
@@ -255,56 +220,37 @@ class SqlManagedConnection(ManagedConnection):
         log), LoginRefused and ConnectionFailed from signing on anew, else what the driver raises; the pool then
         destroys the connection.
         """
-        self._branch = None
-        self._require_usable()
+        self.branch = None
+        session = self._session
+        if session.is_for_nobody:
+            raise self._refusal()
         self._cursors.close_all()
-        record = self._record
+        record = session.record
         record.lent = False
         if record.finalize_callback:
             self.rollback()  # an isolation level can be set between transactions only
-            record.finalize(self._dbapi_connection)
-        if self._strategy is not None and self._strategy.user is not None:
-            self._strategy.release()
-            self._renew()
-            return
-        if self._mariadb is not None and self._mariadb.role is not None:
-            self._take_back_on_mariadb(self._mariadb, self._mariadb.role)
-            return
+            record.finalize(session.dbapi_connection)
         callers = self._callers
-        if callers is not None and callers.role is not None:
-            callers.release()
-            self._renew()
-            return
-        self._dialect.do_rollback(self._dbapi_connection)  # type: ignore[arg-type]  # takes the driver's as well
-        self._pristine = False
-        if callers is not None:
-            callers.used_by_login_role()
-        if not self._settings.discards:
-            return
-        if callers is not None:
-            callers.discard()
-            self._renew()
-        else:
-            with self._for_nobody_if_it_fails():
-                self._sign_on_anew(self._credential)
+        try:
+            if callers.user is not None:
+                callers.release()
+            else:
+                self._dialect.do_rollback(session.dbapi_connection)  # type: ignore[arg-type]  # takes the driver's too
+                callers.used_as_login()
+        except ConnectionFailed as error:
+            self._report_if_broken(error)
+            raise
 
     def destroy(self) -> None:
         """Close the physical connection. Harmless when called twice."""
-        if self._destroyed:
-            return
-        self._destroyed = True
-        self._record.dbapi_connection = None
-        if self._dialect.is_async:
-            # Not SQLAlchemy's terminate(): it closes by a task of its own, which nobody waits for where this one is
-            # cancelled, and which the end of the loop then leaves hanging. What is cancelled the pool aborts.
-            self._dialect.do_close(self._dbapi_connection)
-        else:
-            self._dialect.do_terminate(self._dbapi_connection)
+        self._session.close()
 
     def describe(self) -> ConnectionDescription:
         """Ask the database who is at work. Blocks for a round trip."""
         self.begin_use()
-        user = self._mariadb.acting_user() if self._mariadb is not None else self._current_user()
+        user = self._callers.acting_user()
+        if user is None:
+            user = self._current_user()
         return ConnectionDescription(product_of(self._dialect), version_of(self._dialect), user)
 
     def validate(self) -> bool:
@@ -312,10 +258,11 @@ class SqlManagedConnection(ManagedConnection):
 
         Raises ConnectionFailed after a failed `reauthenticate`: whoever asks then has missed that.
         """
-        if self._for_nobody:
-            raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
+        session = self._session
+        if session.is_for_nobody:
+            raise self._refusal()
         try:
-            alive = self._dialect.do_ping(self._dbapi_connection)
+            alive = self._dialect.do_ping(session.dbapi_connection)
             self.rollback()
         except self._dialect.loaded_dbapi.Error:
             return False
@@ -325,7 +272,7 @@ class SqlManagedConnection(ManagedConnection):
         question = user_question(self._dialect)
         if question is None:
             return None
-        cursor = self._dbapi_connection.cursor()
+        cursor = self._session.dbapi_connection.cursor()
         try:
             cursor.execute(question)
             row = cursor.fetchone()
@@ -334,94 +281,14 @@ class SqlManagedConnection(ManagedConnection):
             self.rollback()
         return user_in(self._dialect, row[0]) if row is not None else None
 
-    def _assert_by(self, strategy: CallerStrategy, user: str) -> None:
-        try:
-            strategy.become(user)
-        finally:
-            self._renew()  # perhaps another session, also where that was all that went well
+    def _refusal(self) -> ConnectionFailed:
+        return self._session.refusal(self._settings.resource)
 
-    def _become_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
-        """As `switch_identity`; what went wrong on the wire is reported to the pool."""
-        if not is_mariadb(self._dialect):
-            raise ConfigError(CANNOT_ASSERT, resource=self._settings.resource, role=role)
-        try:
-            if not self._pristine:
-                with self._for_nobody_if_it_fails():
-                    self._sign_on_anew(self._credential)
-            session.become(role)
-        except ConnectionFailed as error:
+    def _report_if_broken(self, error: ConnectionFailed) -> None:
+        if self._session.is_broken:
             self.connection_error_occurred(error)
-            raise
-        self._pristine = False
-        self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
-
-    def _take_back_on_mariadb(self, session: MariaDbRoleSession, role: str) -> None:
-        """As `cleanup`: look for an escape, then end the session by signing the login user on anew."""
-        with self._for_nobody_if_it_fails():
-            try:
-                session.verify()
-                self._sign_on_anew(self._credential)
-            except (IdentityMismatch, LoginRefused) as error:  # refused: its SQL may have changed the login's password
-                self._report_escape(role, error)
-                raise
-
-    def _sign_on_anew(self, credential: SqlCredential | None) -> None:
-        assert self._user_change is not None
-        failure = self._user_change.failure(credential)
-        if isinstance(failure, ConnectionFailed) and not isinstance(failure, LoginRefused):
-            self.connection_error_occurred(failure)
-        if failure is not None:
-            raise failure
-        self._user = self._opening.user(credential)
-        if self._mariadb is not None:
-            self._mariadb.began_anew(self._user or "")
-        self._pristine = True
-        self._renew()
-
-    @contextmanager
-    def _for_nobody_if_it_fails(self) -> Iterator[None]:
-        """Ends the connection at once on any error: its session may be anybody's."""
-        try:
-            yield
-        except BaseException:
-            self._for_nobody = True
-            self.destroy()
-            raise
-
-    def _require_usable(self) -> None:
-        if self._for_nobody:
-            raise ConnectionFailed(FOR_NOBODY, resource=self._settings.resource)
-
-    def _renew(self) -> None:
-        """The session is another one for SQLAlchemy's listeners, and perhaps another object for everybody."""
-        if self._callers is not None:
-            self._dbapi_connection = self._callers.dbapi_connection
-        elif self._strategy is not None:
-            self._dbapi_connection = self._strategy.dbapi_connection
-        self._record = PhysicalRecord(self._dbapi_connection, self._dialect)
-
-    def _report_escape(self, role: str, error: IdentityMismatch | LoginRefused) -> None:
-        _log.warning("%s", error)
-        if self._audit is not None:
-            self._audit.record(
-                AuditEvent("assert-identity", role, self._settings.resource, Outcome.DENIED, reason=error.code)
-            )
 
     def __repr__(self) -> str:
-        asserting = self._mariadb or self._callers
-        role = asserting.role if asserting is not None else None
-        if self._strategy is not None:
-            role = self._strategy.user
-        acting = f", working as {role!r}" if role is not None else ""
+        user = self._callers.user
+        acting = f", working as {user!r}" if user is not None else ""
         return f"<SqlManagedConnection to {self._settings.resource!r} as {self._user!r}{acting}>"
-
-
-def _callers(
-    dbapi_connection: DBAPIConnection, settings: SqlSettings, login: str | None, audit: AuditLog | None
-) -> AssertedCallers | None:
-    if settings.dialect.name != "postgresql" or not (settings.asserts_roles or settings.discards):
-        return None
-    # Here, since it loads psycopg: only for connections that are psycopg's.
-    from connector_sql.postgresql_callers import AssertedCallers
-
-    return AssertedCallers(dbapi_connection, settings, login, audit)

@@ -93,11 +93,6 @@ class MariaDbRoleSession:
         self._role: str | None = None  # who was asserted
         self._is_verified = False  # whether the login user was looked at
 
-    @property
-    def role(self) -> str | None:
-        """Who is asserted; None on a session that is its login user."""
-        return self._role
-
     def become(self, role: str) -> None:
         """Assert a role on a clean session and verify it: one round trip, two more on a connection's first.
 
@@ -184,17 +179,6 @@ class MariaDbRoleSession:
         finally:
             connection.converter = converter
         return [list(result.fetch_row(0)) for result in results if result is not None]
-
-
-def mariadb_role_session(
-    connection: DBAPIConnection, settings: SqlSettings, login: str | None
-) -> MariaDbRoleSession | None:
-    """What a connection asserts callers by; None where that is not MariaDB's way."""
-    return (
-        MariaDbRoleSession(connection, settings, login or "")
-        if settings.asserts_roles and settings.changes_user
-        else None
-    )
 
 
 def quoted(role: str) -> str:

@@ -16,43 +16,32 @@ from __future__ import annotations
 
 from typing import final
 
-from sqlalchemy.engine.interfaces import DBAPIConnection
-
+from connector_sql.caller_assertion import CallerAssertion
 from connector_sql.caller_strategy import LOGIN, TrustedSession
 
 _ADVICE = "The user must exist in the database, and the trusted user needs: GRANT IMPERSONATE ON USER::… TO …."
 
 
 @final
-class SqlServerImpersonation:
-    """Implements `CallerStrategy` for a connection of `pyodbc`.
+class SqlServerImpersonation(CallerAssertion):
+    """See `CallerAssertion`: for a connection of `pyodbc`.
 
     Args:
         session: The connection of the trusted user.
     """
 
     def __init__(self, session: TrustedSession) -> None:
+        super().__init__(session.physical, session.settings)
         self._session = session
-        # The mutable state: who is asserted; what takes that back.
-        self._user: str | None = None
+        # The mutable state, beside `user`: what takes that back.
         self._cookie = b""
 
-    @property
-    def user(self) -> str | None:
-        """See `CallerStrategy`."""
-        return self._user
-
-    @property
-    def dbapi_connection(self) -> DBAPIConnection:
-        """The session in use; another one after each change of caller."""
-        return self._session.connection
-
     def use_as_login(self) -> None:
-        """See `CallerStrategy`: not in a session that a caller has used. Blocks for connecting then."""
+        """See `CallerAssertion`: not in a session that a caller has used. Blocks for connecting then."""
         self._session.begin_for(LOGIN)
 
     def become(self, user: str) -> None:
-        """See `CallerStrategy`. Blocks for two round trips, also for connecting where another caller was before."""
+        """See `CallerAssertion`. Blocks for two round trips, also for connecting where another caller was before."""
         session = self._session
         try:
             session.begin_for(user)
@@ -63,12 +52,12 @@ class SqlServerImpersonation:
             session.require(_folded(row[1] if row else None), user.casefold(), user)
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._user = user
+        self.user = user
         self._cookie = bytes(row[0])
 
     def release(self) -> None:
-        """See `CallerStrategy`. Blocks for two round trips."""
-        session, user = self._session, self._user or ""
+        """See `CallerAssertion`. Blocks for two round trips."""
+        session, user = self._session, self.user or ""
         try:
             session.end_transaction()
             row = session.ask(revert(self._cookie))
@@ -76,7 +65,8 @@ class SqlServerImpersonation:
             session.require(_folded(row[0] if row else None), session.login().user.casefold(), user)
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._user, self._cookie = None, b""
+        self.user, self._cookie = None, b""
+        session.taken_back()
 
 
 def _folded(name: object) -> str | None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final, final
 
-from sqlalchemy.engine.interfaces import DBAPIConnection
-
 from connector.errors import AccessDenied, ConnectionFailed
+from connector_sql.caller_assertion import CallerAssertion
 from connector_sql.caller_strategy import CALLER_REFUSED, PLAIN_NAME, TrustedSession
 
 _ADVICE = (
@@ -28,37 +27,27 @@ _REFUSALS: Final = ("ORA-28150", "ORA-01045", "ORA-28000", "ORA-01017", "ORA-010
 
 
 @final
-class OracleProxy:
-    """Implements `CallerStrategy` for a connection of `oracledb`.
+class OracleProxy(CallerAssertion):
+    """See `CallerAssertion`: for a connection of `oracledb`.
 
     Args:
         session: The connection of the trusted user, who is the proxy.
     """
 
     def __init__(self, session: TrustedSession) -> None:
+        super().__init__(session.physical, session.settings)
         self._session = session
-        # The mutable state: whose session it is (None: the proxy's own), and whether that one is at work.
+        # The mutable state, beside `user`, who is at work: whose session it is (None: the proxy's own).
         self._owner: str | None = None
-        self._user: str | None = None
-
-    @property
-    def user(self) -> str | None:
-        """See `CallerStrategy`."""
-        return self._user
-
-    @property
-    def dbapi_connection(self) -> DBAPIConnection:
-        """The session in use; another one after each change of caller."""
-        return self._session.connection
 
     def use_as_login(self) -> None:
-        """See `CallerStrategy`: a caller's session is left for one of its own. Blocks for connecting then."""
+        """See `CallerAssertion`: a caller's session is left for one of its own. Blocks for connecting then."""
         if self._owner is not None:
             self._owner = None
             self._session.open_another(self._session.login())
 
     def become(self, user: str) -> None:
-        """See `CallerStrategy`. Blocks for a round trip, for connecting where the caller isn't the one before."""
+        """See `CallerAssertion`. Blocks for a round trip, for connecting where the caller isn't the one before."""
         session = self._session
         try:
             if self._owner != user:
@@ -70,14 +59,14 @@ class OracleProxy:
             session.require(row[1], session.login().user.upper(), user)
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._user = user
+        self.user = user
 
     def release(self) -> None:
-        """See `CallerStrategy`: the session stays its owner's, and works for nobody until that one comes again.
+        """See `CallerAssertion`: the session stays its owner's, and works for nobody until that one comes again.
 
         Blocks for two round trips.
         """
-        session, user = self._session, self._user or ""
+        session, user = self._session, self.user or ""
         try:
             session.end_transaction()
             cursor = session.connection.cursor()
@@ -87,7 +76,8 @@ class OracleProxy:
                 cursor.close()
         except Exception as error:
             raise session.refusal(error, user, _ADVICE) from error
-        self._user = None
+        self.user = None
+        session.taken_back()
 
     def _open_for(self, user: str) -> None:
         session = self._session

@@ -50,5 +50,5 @@ class AsyncWire(Wire):
     async def _sent_and_answered(self, statements: str) -> Results:
         driver = self._driver
         async with driver.lock:
-            driver.pgconn.send_query(statements.encode(self._encoding))
+            driver.pgconn.send_query(statements.encode(self.encoding))
             return await driver.wait(generators.execute(driver.pgconn))

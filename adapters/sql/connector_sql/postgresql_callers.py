@@ -6,14 +6,15 @@ Between the managed connection, which speaks of connections, and `postgresql_rol
 from __future__ import annotations
 
 import logging
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import psycopg
-from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from connector.errors import AccessDenied, ConfigError, ConnectionFailed, IdentityMismatch, Reason
 from connector.spi import AuditEvent, AuditLog, Outcome
+from connector_sql.caller_assertion import CallerAssertion
 from connector_sql.login_role import faults
+from connector_sql.physical_session import PhysicalSession
 from connector_sql.postgresql_role import RoleSession
 from connector_sql.postgresql_wire import Wire
 from connector_sql.settings import SqlSettings
@@ -38,92 +39,92 @@ _log = logging.getLogger("connector.sql")
 
 
 @final
-class AssertedCallers:
-    """One connection's callers, one after the other. For whoever has the connection, one at a time.
+class PostgresqlCallers(CallerAssertion):
+    """See `CallerAssertion`; where the resource asserts nobody it resets what comes back.
 
     Args:
-        dbapi_connection: SQLAlchemy's view of the driver's connection, just signed on.
+        physical: The connection, just signed on.
         settings: The resource.
         login: The login role, for messages.
         audit: Where an escaped identity is reported.
     """
 
+    release_rolls_back: ClassVar[bool] = True
+
     def __init__(
-        self, dbapi_connection: DBAPIConnection, settings: SqlSettings, login: str | None, audit: AuditLog | None
+        self, physical: PhysicalSession, settings: SqlSettings, login: str | None, audit: AuditLog | None
     ) -> None:
-        self._settings = settings
+        super().__init__(physical, settings)
         self._login = login
         self._audit = audit
-        self._session = _session(dbapi_connection, settings)
-        # The mutable state:
-        self._seen = dbapi_connection  # the driver's connection as SQLAlchemy sees it: another one after each reset
+        self._session = _session(physical)
+        # The mutable state, beside `user`:
         self._pristine = True  # whether the session is as after a DISCARD ALL
         self._verified = not settings.verify_login_role  # whether the login role was looked at
 
     def begun(self) -> None:
-        """The session has begun, and nobody has used it. Does not block."""
+        """See `CallerAssertion`."""
         self._session.begun()
 
-    @property
-    def role(self) -> str | None:
-        """Who is asserted; None on a session that is its login role."""
-        return self._session.role
-
-    @property
-    def dbapi_connection(self) -> DBAPIConnection:
-        """The driver's connection as SQLAlchemy sees it now."""
-        return self._seen
-
-    def become(self, role: str) -> None:
-        """Assert a caller; blocks for a round trip, for some more on the connection's first caller.
-
-        Raises AccessDenied, IdentityMismatch, ConfigError, ConnectionFailed as `SqlManagedConnection.switch_identity`.
-        """
-        session, resource = self._session, self._settings.resource
+    def become(self, user: str) -> None:
+        """See `CallerAssertion`: SET ROLE. Blocks for a round trip, for some more on the connection's first caller."""
+        settings = self._settings
+        if not settings.asserts_roles:
+            raise self._cannot(user)
+        session = self._session
         try:
             if not self._pristine:  # somebody used it as the login role itself, for example by a component alias
-                self.discard()
+                self._discard()
             if not self._verified:
                 self._verify_login_role()
-            session.become(role)
+            session.become(user)
         except psycopg.Error as error:
             if error.sqlstate is None or session.is_broken:
+                self._physical.is_broken = True
                 why = type(error).__name__
-                raise ConnectionFailed(BROKEN_AT_SWITCH, resource=resource, role=role, why=why) from error
+                raise ConnectionFailed(BROKEN_AT_SWITCH, resource=settings.resource, role=user, why=why) from error
             raise AccessDenied(
-                ROLE_REFUSED, resource=resource, login=self._login, role=role, sqlstate=error.sqlstate
+                ROLE_REFUSED, resource=settings.resource, login=self._login, role=user, sqlstate=error.sqlstate
             ) from error
         self._pristine = False
+        self.user = user
 
     def rollback(self) -> None:
-        """Roll back, looking for an escape first. Blocks for a round trip where a transaction is open."""
-        self._session.rollback()
+        """See `CallerAssertion`: with a caller asserted it looks for an escape first, and without a transaction there
+        is no round trip then.
+        """
+        if self.user is None:
+            super().rollback()
+        else:
+            self._session.rollback()
 
     def release(self) -> None:
-        """Take the session, all of it, back from its caller. Blocks for a round trip.
+        """See `CallerAssertion`: take the session, all of it, back from its caller. Blocks for a round trip.
 
         Raises psycopg.Error where that fails, IdentityMismatch where its SQL had changed who it is, which is also
         reported to the audit log.
         """
-        role = self._session.role or ""
         try:
-            self._session.release()
+            driver = self._session.release()
         except IdentityMismatch as error:
             _log.warning("%s", error)
             if self._audit is not None:
-                event = AuditEvent("assert-identity", role, self._settings.resource, Outcome.DENIED, reason=error.code)
+                user = self.user or ""
+                event = AuditEvent("assert-identity", user, self._settings.resource, Outcome.DENIED, reason=error.code)
                 self._audit.record(event)
             raise
-        self._renew()
+        self.user = None
+        self._began_anew(driver)
 
-    def used_by_login_role(self) -> None:
-        """The session was lent without a caller: whatever was left in it, the next caller gets none of it."""
+    def used_as_login(self) -> None:
+        """See `CallerAssertion`. Blocks for a round trip where the resource discards sessions; raises psycopg.Error."""
         self._pristine = False
+        if self._settings.discards:
+            self._discard()
 
-    def discard(self) -> None:
-        """Take the whole session back and wait for it. Blocks for a round trip; raises psycopg.Error."""
-        self._session.discard()
-        self._renew()
+    def _discard(self) -> None:
+        """Take the whole session back and wait for it."""
+        self._began_anew(self._session.discard())
 
     def _verify_login_role(self) -> None:
         """Once a connection, so that a right that was granted meanwhile is noticed by the next one."""
@@ -134,18 +135,18 @@ class AssertedCallers:
             )
         self._verified = True
 
-    def _renew(self) -> None:
+    def _began_anew(self, driver: Any) -> None:
         self._pristine = True
-        driver: Any = self._session.connection
-        if self._settings.dialect.is_async:
-            shell: Any = self._seen
+        physical = self._physical
+        if physical.dialect.is_async:
+            shell: Any = physical.dbapi_connection
             driver = type(shell)(shell.dbapi, driver)
-        self._seen = driver
+        physical.began_anew(driver)
 
 
-def _session(dbapi_connection: DBAPIConnection, settings: SqlSettings) -> RoleSession:
-    driver_connection = settings.dialect.get_driver_connection(dbapi_connection)
-    if settings.dialect.is_async:
+def _session(physical: PhysicalSession) -> RoleSession:
+    driver_connection = physical.dialect.get_driver_connection(physical.dbapi_connection)
+    if physical.dialect.is_async:
         from connector_sql.postgresql_async_wire import AsyncWire
 
         return RoleSession(AsyncWire(driver_connection))

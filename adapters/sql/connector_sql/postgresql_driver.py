@@ -59,10 +59,9 @@ class DriverState:
         """
         pgconn = connection.pgconn
         fresh = type(connection)(pgconn)
-        without_connection(connection)
+        connection.pgconn = _DEAD  # `without_connection`, for each request
         fresh._adapters = AdaptersMap(self._adapters)
-        for handler in self._notice_handlers:
-            fresh.add_notice_handler(handler)
+        fresh._notice_handlers.extend(self._notice_handlers)
         if self._unset is None:
             self._unset = {name: value for name, value in self._settings.items() if getattr(fresh, name) != value}
         return fresh, self._unset

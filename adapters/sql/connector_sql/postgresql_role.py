@@ -25,6 +25,7 @@ the application has rolled back itself. Threads and asyncio differ in the exchan
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, final
 
 from psycopg.pq import TransactionStatus
@@ -62,6 +63,11 @@ _WHO: Final = "SELECT current_user, session_user"
 #: No name that could be shadowed either: `none` after RESET ROLE and its like.
 _ROLE: Final = "SHOW role"
 _NO_ROLE: Final = "none"  # its answer where nobody is asserted; no name of a role, see `quoted`
+#: The setting in which the server reports the session's user by itself.
+_SESSION_USER: Final = b"session_authorization"
+#: How many callers' statements are kept.
+_KNOWN_CALLERS: Final = 1024
+_IDLE: Final = TransactionStatus.IDLE
 #: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
 _ENDS: Final[dict[int, str]] = {
     TransactionStatus.IDLE: _ROLE,
@@ -85,26 +91,18 @@ class RoleSession:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._login = wire.connection.info.user
+        self._login_answer = self._login.encode(wire.encoding)
         reset = reset_beside_others(wire.connection.info.server_version)
         self._endings = {status: f"{end}; {reset}" for status, end in _ENDS.items()} if reset else None
         self._driver_state: DriverState | None = None  # set by `begun`, once
         # The mutable state; changed by become, rollback, release and discard only:
         self._role: str | None = None  # who was asserted
+        self._role_answer = b""  # how the server says it
         self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
 
     def begun(self) -> None:
         """Take note of the driver's settings: the session has just begun. Does not block."""
         self._driver_state = DriverState(self._wire.connection)
-
-    @property
-    def connection(self) -> Any:
-        """The driver's connection; another object after each `release` and `discard`."""
-        return self._wire.connection
-
-    @property
-    def role(self) -> str | None:
-        """Who is asserted; None on a session that is its login role."""
-        return self._role
 
     @property
     def is_broken(self) -> bool:
@@ -116,12 +114,14 @@ class RoleSession:
 
         Raises IdentityMismatch where the role can't be asserted, or was not taken.
         """
-        statement = f"SET ROLE {quoted(role)}; {_WHO}"
+        statement = _switch_to(role)
         self._at_rest(role)
-        who = self._wire.row(self._wire.exchange(statement))
-        if who != (role, self._login):
-            raise self._mismatch(NOT_TAKEN, role, who)
-        self._role = role
+        wire = self._wire
+        result = wire.exchange(statement)
+        answer = role.encode(wire.encoding)
+        if result.get_value(0, 0) != answer or result.get_value(0, 1) != self._login_answer:
+            raise self._mismatch(NOT_TAKEN, role, wire.row(result))
+        self._role, self._role_answer = role, answer
 
     def rollback(self) -> None:
         """Roll the open transaction back, looking at the role before, which a rollback would put right, and after.
@@ -134,17 +134,17 @@ class RoleSession:
             self._look_at(results)
             self._wire.checked(results)
 
-    def release(self) -> None:
+    def release(self) -> Any:
         """Roll back, look at the role, and take it back with all of the session's state: one round trip; two on a
-        server that is newer than this.
+        server that is newer than this. Answers the driver's connection from then on: another object.
 
         Raises IdentityMismatch for a session that is or was not who it should be, or is busy; psycopg.Error where the
         reset has failed or the server is gone: what is left in the session nobody knows.
         """
-        status = self._wire.status
+        wire = self._wire
+        status = wire.connection.pgconn.transaction_status
         if status not in _ENDS:
             raise self._busy(self._role, status)
-        wire = self._wire
         results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
         self._look_at(results[: _ANSWERS[status]])
         if self._strayed is not None:  # said first: SQL that changed its role may have seen to it that the rest fails
@@ -152,13 +152,13 @@ class RoleSession:
         wire.checked(results)
         if self._endings is None:
             wire.exchange(DISCARD_ALL)
-        self._renew()
+        return self._renewed()
 
-    def discard(self) -> None:
-        """Take back all that a session at rest holds: one round trip. Raises as `release`."""
+    def discard(self) -> Any:
+        """Take back all that a session at rest holds: one round trip. Answers and raises as `release`."""
         self._at_rest(self._role)
         self._wire.exchange(DISCARD_ALL)
-        self._renew()
+        return self._renewed()
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
@@ -167,30 +167,34 @@ class RoleSession:
 
     def _look_at(self, results: Results) -> None:
         """Compare which role is in force, and who the session is; the first stray is kept."""
-        session = self._wire.reported("session_authorization")
+        # As the server says it: to decode the answers that are as expected would cost as much as to compare them.
+        session = self._wire.connection.pgconn.parameter_status(_SESSION_USER)
         for result in results:
             if not result.ntuples:
                 continue  # the rollback's
-            [role] = self._wire.row(result)
-            if (role != self._role or session != self._login) and self._strayed is None:
-                self._strayed = (session if role == _NO_ROLE else role, session)
+            role = result.get_value(0, 0)
+            if (role != self._role_answer or session != self._login_answer) and self._strayed is None:
+                found, user = ((answer or b"").decode(self._wire.encoding) for answer in (role, session))
+                self._strayed = (user if found == _NO_ROLE else found, user)
 
-    def _renew(self) -> None:
+    def _renewed(self) -> Any:
         """The session is as after its log-in, and nobody who kept the driver's object has it."""
-        self._at_rest(self._role)
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
         pgconn = wire.connection.pgconn
+        if pgconn.transaction_status != _IDLE:
+            raise self._busy(self._role, pgconn.transaction_status)
         while pgconn.notifies() is not None:
             pass  # of channels that the one before listened to: none of the next one's business
         wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
             wire.set(name, value)
-        self._role = None
+        self._role, self._role_answer = None, b""
+        return wire.connection
 
     def _at_rest(self, role: str | None) -> None:
-        status = self._wire.status
-        if status != TransactionStatus.IDLE:
+        status = self._wire.connection.pgconn.transaction_status
+        if status != _IDLE:
             raise self._busy(role, status)
 
     def _busy(self, role: str | None, status: int) -> IdentityMismatch:
@@ -200,6 +204,12 @@ class RoleSession:
     def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:
         found, session = who or ("", "")
         return IdentityMismatch(reason, role=role, found=found, session=session)
+
+
+@lru_cache(maxsize=_KNOWN_CALLERS)
+def _switch_to(role: str) -> str:
+    """What asserts a role and asks who the session is then. Raises as `quoted`."""
+    return f"SET ROLE {quoted(role)}; {_WHO}"
 
 
 def quoted(role: str) -> str:

@@ -25,6 +25,7 @@ class Wire:
 
     Attributes:
         connection: The driver's connection; set anew where it gets another object around the same session.
+        encoding: What its texts are encoded in, by Python's name.
 
     For one thread at a time; the driver's own lock is held during an exchange. Raises psycopg.Error where the server
     refuses or is gone.
@@ -32,7 +33,7 @@ class Wire:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        self._encoding = connection.info.encoding
+        self.encoding = connection.info.encoding
 
     @property
     def status(self) -> int:
@@ -44,11 +45,6 @@ class Wire:
         """Whether the server is gone. Does not ask it."""
         return self.connection.closed
 
-    def reported(self, name: str) -> str:
-        """A setting of the session that the server reports each change of. Does not ask it."""
-        value = self.connection.pgconn.parameter_status(name.encode())
-        return (value or b"").decode(self._encoding)
-
     def set(self, name: str, value: Any) -> None:
         """Change a setting of the driver's, on a session at rest."""
         setattr(self.connection, name, value)
@@ -57,8 +53,10 @@ class Wire:
         """One or several statements in one round trip; answers the last one's result."""
         with self.connection.lock:
             # Faster than `several`: libpq waits by itself, without the interpreter's lock.
-            result = self.connection.pgconn.exec_(statements.encode(self._encoding))
-        return self.checked([result])[-1]
+            result = self.connection.pgconn.exec_(statements.encode(self.encoding))
+        if result.status not in _GOOD:
+            raise error_from_result(result, encoding=self.encoding)
+        return result
 
     def several(self, statements: str) -> Results:
         """Several statements in one round trip; answers the result of each, for `checked`. After the first one that is
@@ -66,7 +64,7 @@ class Wire:
         """
         connection = self.connection
         with connection.lock:
-            connection.pgconn.send_query(statements.encode(self._encoding))
+            connection.pgconn.send_query(statements.encode(self.encoding))
             return connection.wait(generators.execute(connection.pgconn))
 
     def rows(self, statement: str) -> list[tuple[str, ...]]:
@@ -79,11 +77,11 @@ class Wire:
         if number >= result.ntuples:
             return ()
         values = (result.get_value(number, column) or b"" for column in range(result.nfields))
-        return tuple(value.decode(self._encoding) for value in values)
+        return tuple(value.decode(self.encoding) for value in values)
 
     def checked(self, results: Results) -> Results:
         """The same results; raises psycopg.Error where a statement was refused."""
         last = results[-1]
         if last.status not in _GOOD:
-            raise error_from_result(last, encoding=self._encoding)
+            raise error_from_result(last, encoding=self.encoding)
         return results

@@ -80,11 +80,12 @@ def installed_entry_points() -> Iterator[EntryPoint]:
     """The entry points of our groups in everything that is installed; of a distribution that is on the path twice the
     first. One walk over the path, where `importlib.metadata.entry_points` would take one for each group.
     """
-    seen: dict[str, Distribution] = {}
+    seen: set[str] = set()
     for distribution in distributions():
-        for entry in distribution.entry_points:
-            if entry.group in GROUPS and seen.setdefault(distribution.name, distribution) is distribution:
-                yield entry
+        entries = [entry for entry in distribution.entry_points if entry.group in GROUPS]
+        if entries and (name := distribution.name) not in seen:  # asking for the name parses its metadata
+            seen.add(name)
+            yield from entries
 
 
 def found_plugins(entry_points: Iterable[EntryPoint]) -> list[FoundPlugin]:

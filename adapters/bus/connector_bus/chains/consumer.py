@@ -29,8 +29,8 @@ from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
+from connector_bus.chains.selection import Selection
 from connector_bus.chains.units import Units, carry_out
-from connector_bus.chains.unwanted import Unwanted
 from connector_bus.chains.wish import Wish
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
@@ -67,11 +67,11 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
         subscription: What it is open on, or None for a queue.
 
-    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
-    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up, `_ready`,
-    `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what it doesn't want again; `_served`,
-    wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`, whether it
-    was asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
+    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims`
+    (those whose outcome waits for a transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far
+    as it is not used up, `_selection`, `_stopped`, `_closed`; `_served`, wishes to be used again; `_accepted` and
+    `_arrived`, what the loop's next turn is for, and `_turning`, whether it was asked for. What arrives is put in from
+    any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
@@ -91,8 +91,7 @@ class ConsumerLink:
         self._name = destination.name
         self._queue = destination.queue
         self._presettled = presettled
-        self._selector = selector
-        self._unwanted: Unwanted | None = None
+        self._selection = Selection(side, destination.queue, selector, self._know)
         self.temporary = temporary
         self._subscription = subscription
         self._wishes: set[Wish] = set()
@@ -111,7 +110,6 @@ class ConsumerLink:
         self._turning = False
         self._tags = 0
         self._size = _FIRST_SIZE
-        self._ready = selector is None
         self._stopped = False
         self._closed = False
 
@@ -119,25 +117,24 @@ class ConsumerLink:
         """Nothing is sent before the client gives credit; for a selector the queue has to know its headers first."""
         if self._subscription is not None:
             self._subscription.on_lost(lambda error: self._side.call_soon(lambda: self._lost(error)))
-        if not self._ready:
-            self._side.apart(self._queue.know_headers, self._know)
+        self._selection.begin()
 
     def _lost(self, error: ConnectorError) -> None:
         if not self._closed:
             self._side.refuse(self.link, refusal_of(error))
 
-    def _know(self, _: Any, error: BaseException | None) -> None:
+    def _know(self, error: BaseException | None) -> None:
+        """It is known which messages the link takes, or it can't be."""
         if self._closed:
             return
         if error is not None:
             self._side.refuse(self.link, refusal_of(error))
             return
-        self._ready = True
         self.on_flow()
 
     def on_flow(self) -> None:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
-        if not self._ready or self._closed:
+        if not self._selection.ready or self._closed:
             return
         self._fill()
         if self.link.drain_mode:
@@ -163,7 +160,7 @@ class ConsumerLink:
         wishes += [Wish(self._has_arrived) for _ in range(missing - len(wishes))]
         self._wishes.update(wishes)
         try:
-            self._queue.want_all(wishes, selector=self._selector)
+            self._queue.want_all(wishes, selector=self._selection.selector)
         except MessagingError:  # the queue has closed: there is nothing to receive any more
             self._wishes.difference_update(wishes)
 
@@ -187,7 +184,7 @@ class ConsumerLink:
             self._send_arrived()
             if not self._wishes and self._pace < _MANY_WISHES:
                 self._pace = min(self._pace * 2, _MANY_WISHES)
-        if self._ready and not self._closed:
+        if self._selection.ready and not self._closed:
             self._fill()
 
     def _send_arrived(self) -> None:
@@ -226,7 +223,7 @@ class ConsumerLink:
                 self._end(self._send(data))
                 self._have_turn()
 
-        self._side.commit((), ((self._queue, entry),), removed)
+        self._side.writing.commit((), ((self._queue, entry),), removed)
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message; the delivery is the library's pointer."""
@@ -295,17 +292,9 @@ class ConsumerLink:
 
     def _leave_out(self, entry: Entry) -> None:
         """Wait for anything but this message from now on. No wish is open when it goes back to its place."""
-        try:
-            header = self._side.bus.engine.fetch(self._queue.name, entry).header
-        except ConnectorError:  # it is gone
-            return
-        self._unwanted = self._unwanted or Unwanted(self._selector)
-        first, self._selector = self._selector is None, self._unwanted.without(header)
-        for wish in list(self._wishes):
-            self._withdraw(wish)
-        if first:
-            self._ready = False
-            self._side.apart(self._queue.know_headers, self._know)
+        if self._selection.leave_out(entry):
+            for wish in list(self._wishes):
+                self._withdraw(wish)
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
