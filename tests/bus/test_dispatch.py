@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -188,7 +189,8 @@ def test_a_receiver_that_is_interrupted_leaves_the_message_to_others(
             self.wait = super().wait  # type: ignore[method-assign]
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("connector_bus.engine.message_queue.threading.Event", Interrupted)
+    of_the_queue = SimpleNamespace(Event=Interrupted, Lock=threading.Lock)
+    monkeypatch.setattr("connector_bus.engine.message_queue.threading", of_the_queue)
     with pytest.raises(KeyboardInterrupt):
         queue.receive(None)
     if not served:
