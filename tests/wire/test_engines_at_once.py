@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support_wire import require_proton
+from support_amqp_activations import eventually
+from support_wire import require_proton, wire
 
+from connector_bus.chains import lean
 from connector_bus.chains.engine_room import EngineRoom
 from connector_bus.chains.lean import load_lean
 
@@ -75,7 +79,7 @@ def test_what_one_writes_is_its_own_while_another_writes() -> None:
 
 def test_what_one_reads_is_its_own_while_another_reads() -> None:
     require_proton()
-    lean = load_lean()
+    this = load_lean()
 
     def of(text: bytes) -> Callable[[Any, Any, int], int]:
         def receive(_link: Any, buffer: Any, size: int) -> int:
@@ -94,12 +98,23 @@ def test_what_one_reads_is_its_own_while_another_reads() -> None:
 
     def receive(link: Any, buffer: Any, size: int) -> int:
         got = of(b"of alice")(link, buffer, size)
-        lean._receive = before
+        this._receive = before
         assert on_another_thread(the_other_reads) == b"of bob"
         return got
 
-    before, lean._receive = lean._receive, receive
+    before, this._receive = this._receive, receive
     try:
-        assert lean.received(None, 100) == b"of alice"
+        assert this.received(None, 100) == b"of alice"
     finally:
-        lean._receive = before
+        this._receive = before
+
+
+def test_the_librarys_links_are_let_go_of_once_nobody_has_them(tmp_path: Path) -> None:
+    require_proton()
+    before = set(lean._KEPT)
+    with wire(tmp_path) as bus:
+        connection = bus.connect("alice")
+        connection.create_sender("requests").close()
+        connection.create_receiver("requests").close()
+        connection.close()
+        assert eventually(lambda: gc.collect() >= 0 and not set(lean._KEPT) - before)
