@@ -84,6 +84,6 @@ def break_all(running: Wire) -> None:
 
     async def abort() -> None:
         for protocol in list(listeners._clients):
-            protocol._transport.abort()
+            protocol.abort()
 
     listeners._call(abort(), 5)

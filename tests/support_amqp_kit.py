@@ -103,8 +103,8 @@ class BusOverTheWire(Backend):
 
         async def abort() -> None:
             for protocol in list(self.listeners._clients):
-                if protocol._transport.get_extra_info("peername") == own:
-                    protocol._transport.abort()
+                if protocol._outlet.transport.get_extra_info("peername") == own:
+                    protocol.abort()
 
         self.listeners._call(abort(), 5)
 

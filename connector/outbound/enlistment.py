@@ -3,7 +3,8 @@
 A connection that is obtained within a unit takes part in it and stays with it: closing the handle closes the handle.
 Shareable references get one physical connection for the same resource and the same effective user, however often they
 ask; callers never share one, and unshareable references get one each time. After the unit's end what handles are left
-are closed, and the connections go back to the pool, or are destroyed where one of them failed at the end.
+are closed, and the connections go back to the pool; or are destroyed, where one of them failed at the end, or may still
+be in use: by a handle that another thread than the one that ends the unit has obtained and not closed.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class EnlistedConnection:
         # The mutable state: what went wrong, so that nobody gets the connection any more; changed by whoever has it.
         self._broken: BaseException | None = None
         self._lost = False  # whether it was destroyed before the end
+        # Which thread has obtained which handle that is not closed, by the handle's `id`.
+        self._users: dict[int, int] = {}
 
     @property
     def resource(self) -> str:
@@ -91,9 +94,23 @@ class EnlistedConnection:
         self._lost = True
         self._lease.invalidate(cause)
 
+    def used(self, handle: int) -> None:
+        """A handle of it is open, on the running thread. Does not block."""
+        self._users[handle] = threading.get_ident()
+
+    def unused(self, handle: int) -> None:
+        """The handle is closed. Does not block; harmless when called twice."""
+        self._users.pop(handle, None)
+
     def give_back(self, outcome: Outcome) -> None:
-        """The unit has ended. Blocks for the clean-up."""
-        if self._broken is not None or outcome is Outcome.UNKNOWN:
+        """The unit has ended. Blocks for the clean-up.
+
+        What a thread of the unit has left open elsewhere may be in the middle of a call: the next borrower, who may be
+        somebody else, must not get that.
+        """
+        own = threading.get_ident()
+        left_behind = any(thread != own for thread in list(self._users.values()))
+        if self._broken is not None or outcome is Outcome.UNKNOWN or left_behind:
             self._lease.invalidate(self._broken)
         else:
             self._lease.close()
@@ -138,6 +155,7 @@ class UnitLease:
         self._connection = connection
         self._scope = scope
         self._closed = False
+        connection.used(id(self))
 
     @property
     def physical(self) -> ManagedConnection:
@@ -161,6 +179,7 @@ class UnitLease:
     def close(self) -> None:
         """Close the handle; the connection stays with the unit. Harmless when called twice. Does not block."""
         self._closed = True
+        self._connection.unused(id(self))
 
     def invalidate(self, cause: BaseException | None = None) -> None:
         """Destroy the connection: the unit can only be rolled back from now on. Harmless after its end or `close`."""
@@ -199,6 +218,7 @@ class UnitConnections:
         self._lock = threading.Lock()
         self._shared: dict[Hashable, EnlistedConnection] = {}
         self._all: list[EnlistedConnection] = []
+        self._over = False
         unit.at_end(self._give_back)
 
     def lease(
@@ -219,12 +239,14 @@ class UnitConnections:
         scope = current_scope()
         key = (plan.resource, plan.sharing_key)
         with self._lock:
+            if self._over:
+                self._unit.require_active()  # raises: it has ended meanwhile, and gives nothing back any more
             connection = self._shared.get(key) if shareable else None
             if connection is None:
                 connection = self._enlist(plan, take, two_phase=two_phase)
                 if shareable:
                     self._shared[key] = connection
-        return UnitLease(self._unit, connection, plan, scope)
+            return UnitLease(self._unit, connection, plan, scope)
 
     def _enlist(self, plan: SignOnPlan, take: Callable[[SignOnPlan], Lease], *, two_phase: bool) -> EnlistedConnection:
         # It belongs to the unit, which may outlive the login that it was obtained in.
@@ -246,6 +268,7 @@ class UnitConnections:
 
     def _give_back(self, outcome: Outcome) -> None:
         with self._lock:
+            self._over = True
             connections, self._all = self._all, []
             self._shared.clear()
         for connection in connections:

@@ -82,7 +82,7 @@ class WorkerThreads:
                 return
             try:
                 # Daemon: a work that never ends must not keep the process from ending; shutdown waits for the others.
-                threading.Thread(target=self._serve, args=(submission,), name=self._name, daemon=True).start()
+                threading.Thread(target=self._serve, args=([submission],), name=self._name, daemon=True).start()
             except RuntimeError:
                 refused, following = self._ledger.no_thread(submission)
                 if refused:
@@ -112,10 +112,9 @@ class WorkerThreads:
     def _reject(self, submission: Submission, reason: Reason, code: WorkErrorCode) -> None:
         self._rejections.reject(submission, WorkRejected(reason, error_code=code, work=name_of(submission.work)))
 
-    def _serve(self, first: Submission) -> None:
-        """One thread, until `stop`, or until it is one too many."""
-        following: Submission | Idle | None = first
-        del first
+    def _serve(self, first: list[Submission]) -> None:
+        """One thread, until `stop`, or until it is one too many. Empties the list, which it keeps."""
+        following: Submission | Idle | None = first.pop()
         while following is not None:
             if following is _HOME:
                 return

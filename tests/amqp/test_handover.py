@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import pytest
 
 from connector.errors import ConnectionFailed
+from connector.security.scope import current_subject, open_scope
+from connector.spi import Subject
 from connector_amqp.loop import LoopThread
 
 
@@ -169,3 +172,66 @@ def test_a_thread_that_waits_when_it_is_stopped_is_told(loop: LoopThread) -> Non
     loop.stop(5)
     asking.join(10)
     assert told == ["CF-AMQP-007"]
+
+
+def test_what_is_done_there_is_done_as_nobody(loop: LoopThread) -> None:
+    async def caller() -> str | None:
+        subject = current_subject()
+        return None if subject is None else str(subject.caller)
+
+    seen: list[str | None] = []
+    with open_scope(Subject.of_user("alice", "weather"), realm="weather", container="shop", origin="a test"):
+        assert loop.run(caller()) is None
+        assert asyncio.run(loop.awaited(caller())) is None
+        loop.soon(lambda: seen.append(str(current_subject())))
+        loop.run(answer())
+    assert seen == ["None"]
+
+
+def test_a_result_that_an_interrupted_thread_does_not_wait_for_is_undone(
+    loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undone: list[str] = []
+
+    class Interrupted(Future[str]):
+        """Has its answer, and the thread is interrupted before it looks at it."""
+
+        def result(self, timeout: float | None = None) -> str:
+            found = super().result(timeout)
+            monkeypatch.setattr("connector_amqp.loop.Future", Future)
+            Interrupted.result = Future.result  # type: ignore[method-assign]
+            assert found == "done"
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("connector_amqp.loop.Future", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(answer(), undone.append)
+    loop.run(answer())
+    assert undone == ["done"]
+
+
+def test_an_interrupted_thread_has_what_it_waits_for_cancelled_or_undone(
+    loop: LoopThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undone: list[str] = []
+    cancelled = threading.Event()
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            cancelled.set()
+            return "all the same"
+        raise AssertionError
+
+    class Interrupted(Future[str]):
+        def result(self, timeout: float | None = None) -> str:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("connector_amqp.loop.Future", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(stubborn(), undone.append)
+    monkeypatch.undo()
+    assert cancelled.wait(10)
+    loop.run(answer())
+    assert undone == ["all the same"]

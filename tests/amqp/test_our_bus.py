@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,25 @@ def test_what_the_broker_says_of_itself_is_read_once(shop: Client) -> None:
         wire: Any = connection._lease.physical.wire  # type: ignore[attr-defined]
         assert wire.peer_properties["product"]
         assert wire.peer_properties is wire.peer_properties
+
+
+def test_a_message_for_a_thread_that_is_interrupted_just_before_it_gets_it_goes_back(
+    bus: Wire, shop: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(Future[Any]):
+        """Has the message, and the thread is interrupted before it looks at it."""
+
+        def result(self, timeout: float | None = None) -> Any:
+            super().result(timeout)
+            monkeypatch.undo()
+            Interrupted.result = Future.result  # type: ignore[method-assign]
+            raise KeyboardInterrupt
+
+    with shop.connect() as connection:
+        connection.send("requests", "tea")
+        monkeypatch.setattr("connector_amqp.loop.Future", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            connection.receive("requests", 5)
+        message = connection.receive("requests", 5)
+        assert message is not None
+        assert message.body == "tea"

@@ -206,7 +206,7 @@ def test_a_transaction_that_the_bus_has_timed_out_fails_the_delivery(tmp_path: P
 
 
 def _open_transactions(bus: Wire) -> list[Any]:
-    return [protocol._peer._units._open for protocol in list(bus.listeners._clients) if protocol._peer is not None]
+    return [each.stage.peer._units._open for each in list(bus.listeners._clients) if hasattr(each.stage, "peer")]
 
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["any order", "in order"])

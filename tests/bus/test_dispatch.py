@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support_bus import ManualAlarm, ManualClock
@@ -169,3 +171,46 @@ def test_the_alarm_calls_back_in_time_s_order_and_survives_a_callback_that_raise
     alarm.close()
     alarm.call_later(0.0, broken)
     assert called == ["broken", "last"]
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["nothing has come", "it has just come"])
+def test_a_receiver_that_is_interrupted_leaves_the_message_to_others(
+    monkeypatch: pytest.MonkeyPatch, served: bool
+) -> None:
+    queue, _ = make_queue()
+
+    class Interrupted(threading.Event):
+        """The thread is interrupted in its first wait, perhaps after it was served."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            monkeypatch.undo()
+            if served:
+                queue.add([Entry(1, 4)])
+            self.wait = super().wait  # type: ignore[method-assign]
+            raise KeyboardInterrupt
+
+    of_the_queue = SimpleNamespace(Event=Interrupted, Lock=threading.Lock)
+    monkeypatch.setattr("connector_bus.engine.message_queue.threading", of_the_queue)
+    with pytest.raises(KeyboardInterrupt):
+        queue.receive(None)
+    if not served:
+        queue.add([Entry(1, 4)])
+    entry = queue.receive(0)
+    assert entry is not None
+    assert entry.sequence == 1
+
+
+def test_a_receiver_for_whom_nothing_can_be_fetched_leaves_the_message_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue, _ = make_queue()
+
+    def away() -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(queue, "feed", away)
+    with pytest.raises(ConnectionError):
+        queue.receive(None)
+    monkeypatch.undo()
+    queue.add([Entry(1, 4)])
+    assert queue.receive(0) is not None

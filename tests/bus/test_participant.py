@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support_bus import World, running, weather_bus
@@ -12,7 +15,7 @@ from connector.errors import MessagingError
 from connector.spi import Message, Subject, Vote
 from connector_bus.engine.delivery_unit import DeliveryUnit, unit_in_force
 from connector_bus.engine.engine import BusEngine
-from connector_bus.engine.participant import BusParticipant
+from connector_bus.engine.participant import BusParticipant, Participants
 
 
 def engine_of(world: World) -> BusEngine:
@@ -248,3 +251,46 @@ def test_what_a_prepared_unit_sends_is_shown_when_it_is_due(tmp_path: Path) -> N
         assert bodies(world, "uk") == []
         world.advance(60.0)
         assert bodies(world, "uk") == ["later"]
+
+
+def test_two_threads_of_a_unit_take_part_in_it_by_one_participant() -> None:
+    told = threading.Event()
+    enlisted: list[object] = []
+
+    class Noting:
+        """A lock that tells of who has to wait for it."""
+
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            if not self._lock.acquire(blocking=False):
+                told.set()
+                self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self._lock.release()
+
+    class Work:
+        """A unit of work in which the other thread comes while the first one enlists."""
+
+        id = "unit"
+
+        def enlist(self, participant: object) -> None:
+            enlisted.append(participant)
+            if len(enlisted) == 1:
+                other.start()
+                assert told.wait(10)
+            else:
+                told.set()
+
+    work: Any = Work()
+    engine: Any = object()
+    participants = Participants(engine, SimpleNamespace(current=lambda: work))
+    participants._lock = Noting()  # type: ignore[assignment]
+    found: list[object] = []
+    other = threading.Thread(target=lambda: found.append(participants.current()))
+    found.append(participants.current())
+    other.join(10)
+    assert len(enlisted) == 1
+    assert found[0] is found[1]

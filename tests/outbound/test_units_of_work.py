@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from support_signon import ALICE, BOB, BUILT_IN, Factory, container_managed, tar
 from support_transactions import FakeParticipant, FakeResource, refuse, transactions_in
 
 from connector.errors import HandleClosed, LoginRefused, Reason, ScopeError, TransactionError
+from connector.outbound.enlistment import connections_of
 from connector.outbound.manager import ReferenceConnectionManager
 from connector.pool.pool import ManagedConnectionPool
 from connector.pool.settings import PoolSettings
@@ -282,3 +285,66 @@ def test_a_caller_who_has_left_gets_none(transactions: Transactions) -> None:
             with pytest.raises(ScopeError):
                 world.manager.allocate(plan=plan)
     assert world.factory.opened == []
+
+
+def left_behind(world: World) -> tuple[Session, threading.Event, threading.Thread]:
+    """A thread of the unit in force, in the middle of a call on a connection; goes on when it is told to."""
+    begun, go_on = threading.Event(), threading.Event()
+    at_work: list[Session] = []
+
+    def call() -> None:
+        handle = world.manager.allocate()
+        physical = handle.physical
+        assert isinstance(physical, Session)
+        at_work.append(physical)
+        begun.set()
+        go_on.wait(10)
+        handle.close()
+
+    thread = threading.Thread(target=copy_context().run, args=(call,))
+    thread.start()
+    assert begun.wait(10)
+    return at_work[0], go_on, thread
+
+
+def test_one_that_a_thread_left_behind_still_uses_is_lent_to_nobody_else(transactions: Transactions) -> None:
+    world = World(Capability.TWO_PHASE)
+    with scope(ALICE), transactions.unit():
+        used, go_on, thread = left_behind(world)
+        assert used.works_as == "alice"
+    try:
+        with scope(BOB), world.manager.allocate() as lease:
+            assert lease.physical is not used
+            assert (used.works_as, used.destroyed) != ("bob", 0)
+    finally:
+        go_on.set()
+        thread.join(10)
+
+
+def test_one_that_every_thread_has_closed_goes_back(transactions: Transactions) -> None:
+    world = World(Capability.TWO_PHASE)
+    with scope(ALICE), transactions.unit():
+        used, go_on, thread = left_behind(world)
+        go_on.set()
+        thread.join(10)
+        assert world.manager.allocate().physical is used  # and this handle is left open, by the unit's own thread
+    assert (used.cleaned, used.destroyed) == (1, 0)
+
+
+def test_one_that_comes_when_the_unit_has_ended_meanwhile_is_not_kept(transactions: Transactions) -> None:
+    world = World(Capability.LOCAL_TRANSACTION)
+    world.factory.has_a_branch_already = True  # so that it is not the unit that refuses to enlist it
+    with scope(ALICE):
+        unit = transactions.begin()
+        connections, plan = connections_of(unit), world.manager.current_plan()
+        checked = unit.require_active
+
+        def end_meanwhile() -> None:
+            unit.require_active = checked  # type: ignore[method-assign]
+            checked()
+            transactions.rollback()
+
+        unit.require_active = end_meanwhile  # type: ignore[method-assign]
+        with pytest.raises(TransactionError, match="CF-TX-001"):
+            connections.lease(plan, world.pool.take, shareable=True, two_phase=False)
+    assert world.lent == 0

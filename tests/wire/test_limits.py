@@ -124,7 +124,7 @@ def test_a_consumer_that_never_reads_fills_no_memory_and_keeps_nothing_from_othe
     count, size = 300, 100_000
     for _ in range(count):
         sender.send(Message(body=b"x" * size, durable=False))
-    waiting = [client._bus_side.outgoing for client in running.listeners._clients if client._bus_side is not None]
+    waiting = [each.stage.side.outgoing for each in running.listeners._clients]
     assert max(waiting) <= HIGH_WATER + 2 * size
     ready, out = running.bus.engine.destinations.get("requests").queue.counts()
     assert out < count  # what the socket's buffers hold, and a megabyte

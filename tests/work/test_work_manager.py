@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +38,7 @@ from connector.spi import (
     Subject,
     TransactionContext,
     UserPrincipal,
+    Work,
     WorkContextErrorCode,
     WorkErrorCode,
     WorkEvent,
@@ -548,3 +551,16 @@ def test_many_submitters_at_once_lose_nothing(make: Callable[..., ContainerWorkM
     for thread in submitters:
         thread.join(PATIENCE)
     assert sorted(results) == sorted(1000 * n + i for n in range(8) for i in range(50))
+
+
+def test_a_thread_that_waits_for_its_next_work_keeps_nothing_of_its_first(manager: ContainerWorkManager) -> None:
+    class Bulky(Work):
+        def run(self) -> None: ...
+
+    work = Bulky()
+    kept = weakref.ref(work)
+    manager.do_work(work)
+    del work
+    manager.do_work(lambda: None)  # the same thread: it has done with the first one
+    gc.collect()
+    assert kept() is None

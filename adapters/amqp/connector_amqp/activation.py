@@ -301,6 +301,9 @@ class Activation:
         self._later(delivery, delay, lambda: self._say(delivery, outcome, condition))
 
     def _later(self, delivery: Delivery, seconds: float, action: Callable[[], None]) -> None:
+        earlier = self._timers.pop(delivery, None)
+        if earlier is not None:  # told twice, as of a work that is refused at once: it is one delivery all the same
+            earlier.cancel()
         if self.stopped:
             self._say(delivery, "released", None)
             return

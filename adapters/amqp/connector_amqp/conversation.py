@@ -28,24 +28,21 @@ ENGINE: Final = "connector-framework"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A message that has come and is not acknowledged yet.
+    """A message that has come and is not acknowledged yet. It goes to other threads, and so without its link.
 
     Attributes:
         message: The message.
         arrived: What is out with us.
-        inlet: The link that it came by.
-        once: Whether the link ends with it.
     """
 
     message: Message
     arrived: Arrived
-    inlet: Inlet
-    once: bool = False
 
 
 @final
 class Conversation:
-    """The links of one user of a connection. For the adapter's loop only; one coroutine of it at a time.
+    """The links of one user of a connection. For the adapter's loop only; one coroutine of it at a time, but in a
+    transacted delivery, whose handler may use several connections at once.
 
     Args:
         wire: The connection.
@@ -55,7 +52,8 @@ class Conversation:
         wire: See above.
         transaction: See above; may be set while nothing is under way.
 
-    Mutable state: the links, by address.
+    Mutable state: the links, by address; `_taken`, the link of each message that was taken and is not dealt with yet,
+    and whether it ends with that.
     """
 
     def __init__(self, wire: Wire, transaction: Transaction | None = None) -> None:
@@ -64,6 +62,7 @@ class Conversation:
         self._outlets: OrderedDict[str, Outlet] = OrderedDict()
         self._inlets: dict[str, Inlet] = {}
         self._replies: Inlet | None = None
+        self._taken: dict[Arrived, tuple[Inlet, bool]] = {}
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
@@ -83,6 +82,10 @@ class Conversation:
         if outlet is None or not outlet.stands:
             outlet = Outlet(self.wire, destination)
             await outlet.open()
+            other = self._outlets.pop(destination, None)
+            if other is not None and other.stands:  # opened meanwhile by another coroutine
+                outlet.close()
+                outlet = other
         self._outlets[destination] = outlet
         while len(self._outlets) > KEPT_OUTLETS:
             self._outlets.popitem(last=False)[1].close()
@@ -91,7 +94,7 @@ class Conversation:
     # --- receiving ----------------------------------------------------------------------------------------------------
 
     async def receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
-        """The next message, acknowledged; None where none came in so many seconds (None: wait without limit)."""
+        """The next message, acknowledged in the transaction, if any; None where none came in `timeout` seconds."""
         unit = await self._unit()
         taken = await self.take(destination, timeout, selector)
         if taken is None:
@@ -110,6 +113,10 @@ class Conversation:
         if inlet is None or not inlet.stands:
             inlet = Inlet(self.wire, destination)
             await inlet.open()
+            other = self._inlets.get(destination)
+            if other is not None and other.stands:  # opened meanwhile by another coroutine
+                inlet.close()
+                inlet = other
             self._inlets[destination] = inlet
         try:
             arrived = await inlet.take(timeout)
@@ -117,7 +124,7 @@ class Conversation:
             self._inlets.pop(destination, None)
             inlet.close()  # with it goes the credit, and what came too late goes back
             raise
-        return None if arrived is None else Taken(self._read(arrived, inlet, destination), arrived, inlet)
+        return None if arrived is None else self._took(arrived, inlet, destination, once=False)
 
     async def _select(self, destination: str, timeout: float | None, selector: str) -> Taken | None:
         """By a link of its own: hardly any two receipts have the same selector."""
@@ -127,7 +134,7 @@ class Conversation:
         try:
             arrived = await inlet.take(timeout)
             if arrived is not None:
-                taken = Taken(self._read(arrived, inlet, destination), arrived, inlet, once=True)
+                taken = self._took(arrived, inlet, destination, once=True)
             return taken
         finally:
             if taken is None:
@@ -135,18 +142,25 @@ class Conversation:
 
     def acknowledge(self, taken: Taken, unit: bytes | None = None) -> None:
         """Accept it, within a transaction where one is given."""
+        inlet, once = self._taken.pop(taken.arrived)
         if unit is None:
-            taken.inlet.settle(taken.arrived, "accepted")
+            inlet.settle(taken.arrived, "accepted")
         else:
-            taken.inlet.accept_within(taken.arrived, unit)
-        if taken.once:
-            taken.inlet.close()
+            inlet.accept_within(taken.arrived, unit)
+        if once:
+            inlet.close()
 
     def give_back(self, taken: Taken) -> None:
         """Nobody has seen it: it goes back to its place."""
-        taken.inlet.settle(taken.arrived, "released")
-        if taken.once:
-            taken.inlet.close()
+        inlet, once = self._taken.pop(taken.arrived)
+        inlet.settle(taken.arrived, "released")
+        if once:
+            inlet.close()
+
+    def _took(self, arrived: Arrived, inlet: Inlet, source: str, *, once: bool) -> Taken:
+        taken = Taken(self._read(arrived, inlet, source), arrived)
+        self._taken[arrived] = inlet, once
+        return taken
 
     async def look(self, destination: str, limit: int, selector: str | None) -> list[Message]:
         """What is there now, at most so many, without taking it."""

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, final
 
-from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason
+from connector.errors import ConnectionFailed, ConnectorError, MessagingError, Reason, TransactionError
 from connector_amqp.library import load_proton
 from connector_amqp.link import BrokerLink
 from connector_amqp.refusals import Condition, condition_of, refusal
@@ -20,6 +20,11 @@ NO_TRANSACTIONS = Reason(
     "CF-AMQP-464",
     "{broker} has no local transactions: {why}",
     "Set transactions = false for this resource, whose messages are then in no unit of work. RabbitMQ 3 has none.",
+)
+OVER = Reason(
+    "CF-AMQP-600",
+    "a connection to {broker} was used within a unit of work that has ended.",
+    "Wait within the handler for what it has others do, and end it before the handler returns.",
 )
 DECLARED: Final = 0x33
 TRANSACTIONAL: Final = 0x34
@@ -119,6 +124,11 @@ class Coordinators:
         self._wire = wire
         self._link: Coordinator | None = None
 
+    @property
+    def broker(self) -> str:
+        """The endpoint, for errors."""
+        return self._wire.broker
+
     async def get(self) -> Coordinator:
         """The link, open. Raises MessagingError CF-AMQP-464 where the broker has none, ConnectionFailed CF-AMQP-023."""
         link = self._link
@@ -138,11 +148,14 @@ class Coordinators:
 class Transaction:
     """One transaction at the broker, begun where it is first needed. For the adapter's loop only.
 
+    A handler may use several connections at once, on threads of its own, and all of them be in this one transaction: it
+    is begun once, and what comes after its end is refused. A second one would be nobody's to commit.
+
     Args:
         coordinators: The way to the coordinator.
         begun: Told the identifier once it has begun.
 
-    Mutable state: `_link` and `_identifier`, while it is open.
+    Mutable state, changed in `_turn`: `_link` and `_identifier`, while it is open; `_over`.
     """
 
     def __init__(self, coordinators: Coordinators, begun: Callable[[bytes], None] | None = None) -> None:
@@ -150,19 +163,28 @@ class Transaction:
         self._begun = begun
         self._link: Coordinator | None = None
         self._identifier: bytes | None = None
+        self._over = False
+        self._turn = asyncio.Lock()
 
     async def identifier(self) -> bytes:
-        """What everything in it carries; begins it. Raises as `Coordinators.get`, and what the broker refuses."""
-        if self._identifier is None:
-            self._link = await self._coordinators.get()
-            self._identifier = await self._link.declare()
-            if self._begun is not None:
-                self._begun(self._identifier)
-        return self._identifier
+        """What everything in it carries; begins it.
+
+        Raises as `Coordinators.get`, what the broker refuses, and TransactionError CF-AMQP-600 after its end.
+        """
+        async with self._turn:
+            if self._over:
+                raise TransactionError(OVER, broker=self._coordinators.broker)
+            if self._identifier is None:
+                self._link = await self._coordinators.get()
+                self._identifier = await self._link.declare()
+                if self._begun is not None:
+                    self._begun(self._identifier)
+            return self._identifier
 
     async def discharge(self, *, fail: bool) -> None:
         """End it; nothing to do where it has not begun. Raises as `Coordinator.discharge`."""
-        ended, self._identifier = self._identifier, None
-        if ended is not None:
-            assert self._link is not None
-            await self._link.discharge(ended, fail=fail)
+        async with self._turn:
+            ended, self._identifier, self._over = self._identifier, None, True
+            if ended is not None:
+                assert self._link is not None
+                await self._link.discharge(ended, fail=fail)

@@ -71,7 +71,8 @@ class Dialler:
         Raises what `dial` raises, and what the TLS configuration raises.
         """
         context = None if broker.tls is None else self._tls(broker.tls)
-        return self.loop.run(self._dialled(broker, credential, context, by_certificate=by_certificate))
+        dialling = self._dialled(broker, credential, context, by_certificate=by_certificate)
+        return self.loop.run(dialling, lambda wire: wire.abort("nobody waits for it any more"))
 
     async def open_async(self, broker: Broker, credential: PasswordCredential | None, *, by_certificate: bool) -> Wire:
         """The same for a task of another loop; waits instead of blocking."""

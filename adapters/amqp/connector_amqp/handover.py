@@ -9,10 +9,28 @@ r"""Something done on the adapter's loop for a task of another one: its result i
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, Generic, TypeVar, final
 
 T = TypeVar("T")
+
+
+def let_go(error: BaseException) -> None:
+    """Have an error forget what its frames held, before it goes to another thread; where it was raised stays.
+
+    On the adapter's loop. Frames hold links and sessions of the protocol library, which counts references without a
+    lock: the last one must not go on whatever thread drops the error.
+    """
+    told: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in told:
+            told.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += [one.__cause__, one.__context__]
 
 
 @final
@@ -45,7 +63,7 @@ class Handover(Generic[T]):
         def start() -> None:
             self._task = there.create_task(self._done_there())
 
-        there.call_soon_threadsafe(start)
+        there.call_soon_threadsafe(start, context=Context())
 
     async def answer(self) -> T:
         """Its result; raises what it raises."""
@@ -70,6 +88,7 @@ class Handover(Generic[T]):
             self._tell(lambda: self._fail(self._stopped()))
         except Exception as error:  # noqa: BLE001 - it is the task's that waits
             failure = error  # the name that it is caught by is gone after the clause
+            let_go(failure)
             self._tell(lambda: self._fail(failure))
         else:
             if not self._tell(lambda: self._succeed(result)) and self._undo is not None:
@@ -101,4 +120,4 @@ class Handover(Generic[T]):
     def _ask(self, action: Callable[[], Any]) -> None:
         there = self._there
         if there is not None and not there.is_closed():
-            there.call_soon_threadsafe(action)
+            there.call_soon_threadsafe(action, context=Context())

@@ -32,16 +32,14 @@ NO_SELECTOR = Reason(
 
 @dataclass(eq=False, slots=True)
 class Arrived:
-    """A message that is out with us.
+    """A message that is out with us. It goes to other threads, and so holds nothing of the library's.
 
     Attributes:
         data: The whole message as it came.
-        delivery: The library's delivery; for the loop only.
         presettled: Whether the broker wants to hear nothing of it any more.
     """
 
     data: bytes
-    delivery: Any
     presettled: bool = False
 
 
@@ -57,7 +55,9 @@ class Inlet(BrokerLink):
         on_message: Told each message; without it they are taken by `take`.
 
     Mutable state, besides that of all links: the pieces of what comes in; `_arrived`, what nobody has taken yet;
-    `_out`, what is not settled, by the library's pointer.
+    `_out`, the library's delivery of what is not settled, and `_known`, the same by the library's pointer. The
+    deliveries stay here: the library counts references without a lock, and takes a delivery whose last one is gone for
+    the next message.
     """
 
     def __init__(
@@ -78,7 +78,8 @@ class Inlet(BrokerLink):
         self._pieces: list[bytes] = []
         self._size = 0
         self._arrived: deque[Arrived] = deque()
-        self._out: dict[Any, Arrived] = {}
+        self._out: dict[Arrived, Any] = {}
+        self._known: dict[Any, Arrived] = {}
 
     @property
     def address(self) -> str:
@@ -125,12 +126,12 @@ class Inlet(BrokerLink):
         if self._arrived:
             return self._arrived.popleft()
         self._check()
-        if self._link.credit == 0:
-            self.want(1)
         shortest = 0.0 if self.wire.has_link_control else QUIET
         try:
             async with asyncio.timeout(timeout if timeout is None else max(timeout, shortest)):
                 while not self._arrived:
+                    if self._link.credit == 0:  # also where another one, who waited as well, has got what came
+                        self.want(1)
                     await self._change()
         except TimeoutError:
             await self._drain()
@@ -155,9 +156,9 @@ class Inlet(BrokerLink):
         Settled with it, so that no answer is awaited: where the connection is lost before the broker has heard it, the
         message comes again. Nothing is said where the link is no more: the broker has given it back already.
         """
-        if self._ended is not None or arrived.delivery._impl not in self._out:
+        delivery = self._out.get(arrived)
+        if self._ended is not None or delivery is None:
             return
-        delivery = arrived.delivery
         if outcome == "modified":
             delivery.local.failed = True
         if condition is not None:
@@ -177,11 +178,12 @@ class Inlet(BrokerLink):
 
         False where the link is no more, or the broker has taken the message back.
         """
-        if self._ended is not None or arrived.delivery._impl not in self._out:
+        delivery = self._out.get(arrived)
+        if self._ended is not None or delivery is None:
             return False
         proton = load_proton()
-        arrived.delivery.local.data = [unit, proton.Described(proton.ulong(ACCEPTED), [])]
-        arrived.delivery.update(TRANSACTIONAL)
+        delivery.local.data = [unit, proton.Described(proton.ulong(ACCEPTED), [])]
+        delivery.update(TRANSACTIONAL)
         if not keep:
             self._settled(arrived)
         self.wire.flush()
@@ -191,7 +193,7 @@ class Inlet(BrokerLink):
 
     def on_delivery(self, delivery: Any) -> None:
         """A piece of a message, or the broker's settlement of one."""
-        known = self._out.get(delivery._impl)
+        known = self._known.get(delivery._impl)
         if known is not None:
             if delivery.settled:
                 self._settled(known)
@@ -212,8 +214,8 @@ class Inlet(BrokerLink):
         data, size = b"".join(self._pieces), self._size
         self._pieces, self._size = [], 0
         self._link.advance()
-        arrived = Arrived(data, delivery)
-        self._out[delivery._impl] = arrived
+        arrived = Arrived(data)
+        self._out[arrived], self._known[delivery._impl] = delivery, arrived
         if size > TOO_LARGE:
             self.settle(arrived, "rejected", Condition("amqp:link:message-size-exceeded", f"more than {TOO_LARGE}"))
             self.want(1)
@@ -244,11 +246,14 @@ class Inlet(BrokerLink):
             self._wake()
 
     def _settled(self, arrived: Arrived) -> None:
-        self._out.pop(arrived.delivery._impl, None)
-        arrived.delivery.settle()
+        delivery = self._out.pop(arrived, None)
+        if delivery is not None:
+            del self._known[delivery._impl]
+            delivery.settle()
 
     def _over(self) -> None:
         self._out.clear()
+        self._known.clear()
         if self.on_end is not None:
             self.on_end()
 

@@ -128,9 +128,23 @@ class AmqpManagedConnection(ManagedConnection):
         return message_id
 
     def receive(self, destination: str, timeout: float | None, selector: str | None) -> Message | None:
-        """Receive one message and acknowledge it; None after `timeout` seconds. Blocks."""
+        """Receive one message and acknowledge it; None after `timeout` seconds. Blocks.
+
+        It is acknowledged by the thread that gets it: where that is interrupted just before, it has gone back.
+        """
         conversation, what = self._conversation, f"receiving from {destination}"
-        return self._run(lambda: conversation.receive(destination, timeout, selector), what, timeout)
+        if conversation.transaction is not None:
+            return self._run(lambda: conversation.receive(destination, timeout, selector), what, timeout)
+        taken = self._run(
+            lambda: conversation.take(destination, timeout, selector),
+            what,
+            timeout,
+            undo=lambda late: None if late is None else conversation.give_back(late),
+        )
+        if taken is None:
+            return None
+        self._loop.soon(lambda: conversation.acknowledge(taken))
+        return taken.message
 
     def browse(self, destination: str, limit: int, selector: str | None) -> list[Message]:
         """What is there now, at most so many. Blocks."""
@@ -151,16 +165,24 @@ class AmqpManagedConnection(ManagedConnection):
         what = f"the reply to a request to {destination}"
         return self._run(lambda: conversation.reply(asked, timeout), what, timeout)
 
-    def _run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, waits: float | None = 0.0) -> T:
+    def _run(
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        what: str,
+        waits: float | None = 0.0,
+        undo: Callable[[T], Any] | None = None,
+    ) -> T:
         """Do something on the loop; a connection that is found broken is told to the pool.
 
         Args:
             work: Begins it.
             what: For errors.
             waits: Seconds that it waits by itself; None for without limit.
+            undo: As in `LoopThread.run`.
         """
+        limit = self._broker.operation_timeout
         try:
-            return self._loop.run(answered(work, self._conversation.wire, self._broker.operation_timeout, what, waits))
+            return self._loop.run(answered(work, self._conversation.wire, limit, what, waits), undo)
         except (ConnectionFailed, MessagingError) as error:
             if isinstance(error, ConnectionFailed) or error.code == NO_ANSWER.code:
                 self.connection_error_occurred(error)

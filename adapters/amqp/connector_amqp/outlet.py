@@ -52,6 +52,13 @@ class Outlet(BrokerLink):
         tag = str(self._tags)
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._answers[tag] = answer
+        self._write(tag, data, unit)
+        try:
+            await answer
+        finally:
+            self._answers.pop(tag, None)
+
+    def _write(self, tag: str, data: bytes, unit: bytes | None) -> None:
         delivery = self._link.delivery(tag)
         if unit is not None:
             delivery.local.data = [unit]
@@ -59,10 +66,6 @@ class Outlet(BrokerLink):
         self._link.stream(data)
         self._link.advance()
         self.wire.flush()
-        try:
-            await answer
-        finally:
-            self._answers.pop(tag, None)
 
     def on_delivery(self, delivery: Any) -> None:
         """The broker has said what becomes of a message."""

@@ -68,11 +68,11 @@ class Accepted:
             else:  # each fails for its own reasons only
                 self._remove_each(entries, deliveries)
 
-        self._side.remove(self._queue, entries, removed)
+        self._side.writing.remove(self._queue, entries, removed)
 
     def _remove_each(self, entries: list[Entry], deliveries: list[Any]) -> None:
         for entry, delivery in zip(entries, deliveries, strict=True):
-            self._side.commit((), ((self._queue, entry),), functools.partial(self._removed, delivery))
+            self._side.writing.commit((), ((self._queue, entry),), functools.partial(self._removed, delivery))
 
     def _removed(self, delivery: Any, _error: BaseException | None) -> None:
         self._settle((delivery,))

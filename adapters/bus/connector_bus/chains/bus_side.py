@@ -6,8 +6,7 @@ import asyncio
 import dataclasses
 import functools
 import logging
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Final, final
 
@@ -20,7 +19,7 @@ from connector_bus.chains.inbox import Inbox
 from connector_bus.chains.memory import Memory
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.chains.subscriptions import SEPARATOR
-from connector_bus.engine.delivery_unit import Receipt
+from connector_bus.chains.writing import Writing
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.message_queue import MessageQueue
 from connector_bus.engine.queue_state import Entry
@@ -30,15 +29,9 @@ from connector_bus.policy.definition import ROOT
 from connector_bus.policy.roles import ResourceType, Role
 from connector_bus.reliability import Reliability
 from connector_bus.store.record import StoredMessage
-from connector_bus.store.unit import StoreUnit
-from connector_bus.store.unread import Unread
 
 _LOG = logging.getLogger("connector_bus.chains")
 
-Done = Callable[[BaseException | None], None]
-_HandedIn = tuple[Sequence[StoredMessage], Sequence[Receipt], Done]
-_Admitted = tuple[Sequence[StoredMessage], Counter[str]] | ConnectorError
-_MEMORY: Final = object()
 #: Bytes that wait for one client to read them, from which on it gets no more messages.
 HIGH_WATER: Final = 1024 * 1024
 
@@ -57,12 +50,12 @@ class BusSide:
 
     Attributes:
         physical: The connection as the engine knows it: what is temporary belongs to it.
+        writing: What is stored for it, and removed.
         refuse: Ends a link and says why; set by the peer.
         outgoing: Bytes that wait for the client to read them, by the last count.
         publishers: The names that the client publishes by: its connection's, and that of its client id.
 
-    Mutable state: `subject`, `refuse`, `outgoing`, `publishers`; `_waiting`, what is handed in until the loop has
-    its next turn; `_asking`, whether what was handed in before is being admitted on another thread.
+    Mutable state: `subject`, `refuse`, `outgoing`, `publishers`.
     """
 
     def __init__(
@@ -79,8 +72,7 @@ class BusSide:
         self._executor = executor
         self.physical = BusManagedConnection(bus, subject)
         executor.submit(self.physical.remember_user)
-        self._waiting: list[_HandedIn] = []
-        self._asking = False
+        self.writing = Writing(bus.engine, inbox, self.apart)
 
     @property
     def user(self) -> str | None:
@@ -154,145 +146,6 @@ class BusSide:
         reliability = None if message.persistent else Reliability.EXPRESS
         stored = engine.accept(message, name, identity, message_id=message.message_id, reliability=reliability)
         return engine.fan_out(route, dataclasses.replace(stored, publishers=self.publishers))
-
-    def commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
-        """Have arrivals stored and what was settled removed, as one unit; `done` is called on the loop afterwards.
-
-        What is handed in during one turn of the loop goes to the store together: that makes the difference between one
-        transaction's cost for each message and one for what a client sends at once.
-        """
-        self._waiting.append((sends, receipts, done))
-        if len(self._waiting) == 1:
-            self._inbox.put(self._commit_waiting)
-
-    def _commit_waiting(self) -> None:
-        if self._asking or not self._waiting:
-            return  # what was handed in first goes first
-        waiting, self._waiting = self._waiting, []
-        engine = self.bus.engine
-        if any(engine.may_block(sends) for sends, _, _ in waiting):
-            self._asking = True
-            self.apart(lambda: [self._admitted(*each[:2]) for each in waiting], functools.partial(self._asked, waiting))
-            return
-        groups: dict[object, list[_HandedIn]] = {}
-        if len(waiting) > 1 and not engine.has_limits:  # where a place has to be had, each is told for itself
-            for each in waiting:
-                groups.setdefault(self._kind(each), []).append(each)
-            waiting = groups.pop(None, [])
-        for sends, receipts, done in waiting:
-            self._commit(sends, receipts, done)
-        for group in groups.values():
-            self._commit_all(group)
-
-    def _asked(self, waiting: Sequence[_HandedIn], admitted: Sequence[_Admitted], error: BaseException | None) -> None:
-        """On the loop again: the registry has said who gets what is published, or that it can't."""
-        self._asking = False
-        if error is not None:
-            for _, _, done in waiting:
-                done(error)
-        else:
-            for (_, receipts, done), each in zip(waiting, admitted, strict=True):
-                if isinstance(each, ConnectorError):
-                    done(each)
-                else:
-                    self._store(*each, receipts, done)
-        self._commit_waiting()
-
-    def _admitted(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt]) -> _Admitted:
-        """What is to be stored, and the places for it; or why not. Nobody waits for a place: a client is refused at
-        once, and may send again.
-        """
-        try:
-            return self.bus.engine.admit(sends, receipts, wait=False)
-        except ConnectorError as error:
-            return error
-
-    def _kind(self, handed_in: _HandedIn) -> object:
-        """What can be one unit: what only lives in memory; and what is of one claim; None for what is best alone."""
-        sends, receipts, _ = handed_in
-        if not sends and len(receipts) == 1:
-            entry = receipts[0][1]
-            return _MEMORY if entry.in_memory else entry.claim
-        if len(sends) == 1 and not receipts:
-            return _MEMORY if self.bus.engine.stays_in_memory(sends[0]) else 0
-        try:
-            unit = self.bus.engine.store_unit(sends, receipts)
-        except ConnectorError:
-            return None
-        return _MEMORY if unit.is_empty else unit.claim
-
-    def _commit_all(self, group: Sequence[_HandedIn]) -> None:
-        def done(error: BaseException | None) -> None:
-            if error is None:
-                for each in group:
-                    each[2](None)
-            elif len(group) == 1:
-                group[0][2](error)
-            else:  # each fails for its own reasons only
-                for each in group:
-                    self._commit(*each)
-
-        sends = [stored for each in group for stored in each[0]]
-        receipts = [receipt for each in group for receipt in each[1]]
-        self._commit(sends, receipts, done)
-
-    def _commit(self, sends: Sequence[StoredMessage], receipts: Sequence[Receipt], done: Done) -> None:
-        admitted = self._admitted(sends, receipts)
-        if isinstance(admitted, ConnectorError):
-            done(admitted)
-        else:
-            self._store(*admitted, receipts, done)
-
-    def _store(
-        self, sends: Sequence[StoredMessage], needed: Counter[str], receipts: Sequence[Receipt], done: Done
-    ) -> None:
-        engine = self.bus.engine
-        try:
-            unit = engine.store_unit(sends, receipts)
-            if unit.is_empty:  # some messages live in memory only
-                engine.settled(sends, receipts)
-                engine.rooms.entered(needed)
-                done(None)
-                return
-            future = engine.store.submit(unit)
-        except ConnectorError as error:
-            engine.rooms.entered(needed)
-            done(error)
-            return
-
-        def written(outcome: Future[None]) -> None:
-            error = outcome.exception()
-            if error is None:
-                engine.settled(sends, receipts)
-            engine.rooms.entered(needed)
-            self._inbox.put(functools.partial(done, error))
-
-        future.add_done_callback(written)
-
-    def keep(self, name: str, messages: Sequence[Unread], done: Done) -> None:
-        """Have messages that came over the wire together stored, and then shown on their queue; `done` as above."""
-        show = functools.partial(self.bus.engine.show_kept, name, messages)
-        self._write(StoreUnit(unread=tuple(messages)), show, done)
-
-    def remove(self, queue: MessageQueue, entries: Sequence[Entry], done: Done) -> None:
-        """Have messages that were settled together removed; `done` as above. Not for a store that engines share."""
-        unit = StoreUnit(remove=tuple([entry.sequence for entry in entries]))
-        self._write(unit, functools.partial(queue.remove_all, entries), done)
-
-    def _write(self, unit: StoreUnit, then: Callable[[], None], done: Done) -> None:
-        try:
-            future = self.bus.engine.store.submit(unit)
-        except ConnectorError as error:
-            done(error)
-            return
-
-        def written(outcome: Future[None]) -> None:
-            error = outcome.exception()
-            if error is None:
-                then()
-            self._inbox.put(functools.partial(done, error))
-
-        future.add_done_callback(written)
 
     def failed(self, queue: MessageQueue, entry: Entry, error: ConnectorError, *, permanent: bool) -> None:
         """Book a failed delivery, on another thread: again, or to the exception destination. It logs its own errors."""

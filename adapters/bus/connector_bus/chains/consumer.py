@@ -29,9 +29,10 @@ from connector_bus.chains.conditions import Refusal, refusal_of
 from connector_bus.chains.extensions import ACCEPTED, TRANSACTIONAL, Outcome
 from connector_bus.chains.lean import LeanDelivery, load_lean
 from connector_bus.chains.message_codec import encoded, encoded_unread
+from connector_bus.chains.selection import Selection
 from connector_bus.chains.units import Units, carry_out
-from connector_bus.chains.unwanted import Unwanted
 from connector_bus.chains.wish import Wish
+from connector_bus.chains.wishes import MANY_WISHES, Wishes
 from connector_bus.engine.delivery_unit import Receipt
 from connector_bus.engine.destination import Destination
 from connector_bus.engine.queue_state import Entry
@@ -47,10 +48,6 @@ FAILED_BY_CLIENT = Reason(
 
 #: How large messages are taken to be until some have gone out, in bytes.
 _FIRST_SIZE: Final = 1024
-#: Wishes of one link at once: each takes memory, as long as nothing comes as well; what is served is wished for anew.
-#: A link begins with a few, and has twice as many whenever all of them have been served within one turn.
-_FEW_WISHES: Final = 8
-_MANY_WISHES: Final = 100
 
 
 @final
@@ -67,12 +64,10 @@ class ConsumerLink:
         temporary: The temporary queue that was made for it, or None.
         subscription: What it is open on, or None for a queue.
 
-    Mutable state: `_wishes` and `_pace`, how many there may be, `_out` (deliveries that are not settled), `_claims`
-    (those whose outcome waits for a transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far
-    as it is not used up, `_ready`, `_stopped`, `_closed`; `_selector` and `_unwanted`, where the client has said what
-    it doesn't want again; `_served`, wishes to be used again; `_accepted` and `_arrived`, what the loop's next turn is
-    for, and `_turning`, whether it was asked for. What arrives is put in from any thread, before it is looked whether a
-    turn was asked for.
+    Mutable state: `_wishes`, `_out` (deliveries that are not settled), `_claims` (those whose outcome waits for a
+    transaction), `_tags`, `_size` (of its messages, on the average), `_credit` as far as it is not used up,
+    `_selection`, `_stopped`, `_closed`; `_accepted` and `_arrived`, what the loop's next turn is for, and `_turning`,
+    whether it was asked for. What arrives is put in from any thread, before it is looked whether a turn was asked for.
     """
 
     def __init__(
@@ -92,12 +87,10 @@ class ConsumerLink:
         self._name = destination.name
         self._queue = destination.queue
         self._presettled = presettled
-        self._selector = selector
-        self._unwanted: Unwanted | None = None
+        self._selection = Selection(side, destination.queue, selector, self._know)
         self.temporary = temporary
         self._subscription = subscription
-        self._wishes: set[Wish] = set()
-        self._pace = _FEW_WISHES
+        self._wishes = Wishes(destination.queue, self._has_arrived)
         self._lean = load_lean()
         self._impl = link._impl
         self._updated, self._state = self._lean.lib.pn_delivery_updated, self._lean.lib.pn_delivery_remote_state
@@ -108,11 +101,9 @@ class ConsumerLink:
         self._credit = 0
         self._accepted = Accepted(side, destination.queue)
         self._arrived: deque[Wish] = deque()
-        self._served: list[Wish] = []
         self._turning = False
         self._tags = 0
         self._size = _FIRST_SIZE
-        self._ready = selector is None
         self._stopped = False
         self._closed = False
 
@@ -120,25 +111,24 @@ class ConsumerLink:
         """Nothing is sent before the client gives credit; for a selector the queue has to know its headers first."""
         if self._subscription is not None:
             self._subscription.on_lost(lambda error: self._side.call_soon(lambda: self._lost(error)))
-        if not self._ready:
-            self._side.apart(self._queue.know_headers, self._know)
+        self._selection.begin()
 
     def _lost(self, error: ConnectorError) -> None:
         if not self._closed:
             self._side.refuse(self.link, refusal_of(error))
 
-    def _know(self, _: Any, error: BaseException | None) -> None:
+    def _know(self, error: BaseException | None) -> None:
+        """It is known which messages the link takes, or it can't be."""
         if self._closed:
             return
         if error is not None:
             self._side.refuse(self.link, refusal_of(error))
             return
-        self._ready = True
         self.on_flow()
 
     def on_flow(self) -> None:
         """The client has given credit, taken it back, or wants what there is and no more (drain)."""
-        if not self._ready or self._closed:
+        if not self._selection.ready or self._closed:
             return
         self._fill()
         if self.link.drain_mode:
@@ -152,21 +142,9 @@ class ConsumerLink:
         out = len(self._out) + len(self._claims)
         room = 0 if self._side.congested else max(1, HIGH_WATER // self._size)
         self._credit = self.link.credit
-        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, self._pace))
+        wanted = max(0, min(self._credit, self._side.chain.max_in_flight - out, room, self._wishes.pace))
         wanted = 0 if self._stopped else wanted
-        while len(self._wishes) > wanted:
-            if not self._withdraw(next(iter(self._wishes))):
-                break
-        missing = wanted - len(self._wishes)
-        if missing <= 0:
-            return
-        wishes, self._served = self._served[:missing], self._served[missing:]
-        wishes += [Wish(self._has_arrived) for _ in range(missing - len(wishes))]
-        self._wishes.update(wishes)
-        try:
-            self._queue.want_all(wishes, selector=self._selector)
-        except MessagingError:  # the queue has closed: there is nothing to receive any more
-            self._wishes.difference_update(wishes)
+        self._wishes.fit(wanted, self._selection.selector)
 
     def _has_arrived(self, wish: Wish) -> None:
         """From any thread: a wish has been served."""
@@ -186,15 +164,15 @@ class ConsumerLink:
         self._accepted.remove()
         if self._arrived:
             self._send_arrived()
-            if not self._wishes and self._pace < _MANY_WISHES:
-                self._pace = min(self._pace * 2, _MANY_WISHES)
-        if self._ready and not self._closed:
+            if not self._wishes.open and self._wishes.pace < MANY_WISHES:
+                self._wishes.all_were_served()
+        if self._selection.ready and not self._closed:
             self._fill()
 
     def _send_arrived(self) -> None:
         arrived, side, out = self._arrived, self._side, self._out
         engine, now = side.bus.engine, side.now
-        served, wishes = self._served, self._wishes
+        served, wishes = self._wishes.served, self._wishes.open
         for _ in range(len(arrived)):
             wish = arrived.popleft()
             entry = wish.take_out()
@@ -227,7 +205,7 @@ class ConsumerLink:
                 self._end(self._send(data))
                 self._have_turn()
 
-        self._side.commit((), ((self._queue, entry),), removed)
+        self._side.writing.commit((), ((self._queue, entry),), removed)
 
     def on_delivery(self, delivery: Any) -> None:
         """The client has said something of a message; the delivery is the library's pointer."""
@@ -296,17 +274,8 @@ class ConsumerLink:
 
     def _leave_out(self, entry: Entry) -> None:
         """Wait for anything but this message from now on. No wish is open when it goes back to its place."""
-        try:
-            header = self._side.bus.engine.fetch(self._queue.name, entry).header
-        except ConnectorError:  # it is gone
-            return
-        self._unwanted = self._unwanted or Unwanted(self._selector)
-        first, self._selector = self._selector is None, self._unwanted.without(header)
-        for wish in list(self._wishes):
-            self._withdraw(wish)
-        if first:
-            self._ready = False
-            self._side.apart(self._queue.know_headers, self._know)
+        if self._selection.leave_out(entry):
+            self._wishes.withdraw_all()
 
     def recheck(self) -> None:
         """Raise AccessDenied where the user may not receive from here any more, NameNotFound where it is gone."""
@@ -327,8 +296,7 @@ class ConsumerLink:
         """The link is gone: what is not settled goes back to its place; what is in a transaction stays there."""
         self._closed = self._accepted.closed = True
         self._accepted.remove()
-        for wish in list(self._wishes):
-            self._withdraw(wish)
+        self._wishes.withdraw_all()
         out, self._out = self._out, {}
         for entry in out.values():
             self._queue.release(entry)
@@ -336,13 +304,6 @@ class ConsumerLink:
         if subscription is not None:
             record = subscription.subscription.record
             self._side.unsubscribe(subscription, record.name if for_good and record.durable else None)
-
-    def _withdraw(self, wish: Wish) -> bool:
-        """False if it has been served: its message is on its way through the inbox."""
-        withdrawn = self._queue.withdraw(wish)
-        if withdrawn:
-            self._wishes.discard(wish)
-        return withdrawn
 
     def _send(self, data: bytes) -> Any:
         size = len(data)
@@ -355,15 +316,14 @@ class ConsumerLink:
     def _drained(self) -> None:
         if self._closed or not self.link.drain_mode or self._side.congested:
             return  # with room again, `on_flow` comes once more
-        served = not self._wishes
-        for wish in list(self._wishes):
-            self._withdraw(wish)
-        if self._wishes:  # served at this very moment: they are in the inbox behind us
+        served = not self._wishes.open
+        self._wishes.withdraw_all()
+        if self._wishes.open:  # served at this very moment: they are in the inbox behind us
             self._side.call_soon(self._drained)
             return
         if served:  # there may be more
             self._fill()
-            if self._wishes:
+            if self._wishes.open:
                 self._side.call_soon(self._drained)
                 return
         self.link.drained()

@@ -257,7 +257,7 @@ class Lane:
                 return
             side.memory.give_back(size)
             for message, impl in zip(messages, deliveries, strict=True):  # each fails for its own reasons only
-                side.commit((message.stored(),), (), functools.partial(one_done, impl))
+                side.writing.commit((message.stored(),), (), functools.partial(one_done, impl))
 
         def one_done(impl: Any, error: BaseException | None) -> None:
             if error is None:
@@ -266,7 +266,7 @@ class Lane:
                 reject(self.link.wrapped(impl), refusal_of(error))
             ended(1, 0)
 
-        side.keep(self._at, messages, done)
+        side.writing.keep(self._at, messages, done)
 
     def _accept(self, deliveries: Iterable[Any]) -> None:
         if self._producer.is_closed:

@@ -10,8 +10,12 @@ for that: whatever they don't have themselves they ask the library's object for.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
-from typing import Any, final
+import threading
+from contextvars import Context
+from typing import Any, Final, final
 
 from connector_bus.store.amqp_content import load_proton
 
@@ -20,17 +24,21 @@ BUFFER = 65536
 
 
 def load_lean() -> Lean:
-    """The functions, loaded where they are first used. Raises MessagingError CF-BUS-150."""
-    global _lean
-    if _lean is None:
+    """The functions, with the running thread's own buffers. Raises MessagingError CF-BUS-150.
+
+    Each container has a thread for its chains, and a process may have several: while the library writes into a buffer
+    other threads run, and one client's bytes would go to another.
+    """
+    lean: Lean | None = getattr(_OF_THREAD, "lean", None)
+    if lean is None:
         load_proton()
-        _lean = Lean()
-    return _lean
+        lean = _OF_THREAD.lean = Lean()
+    return lean
 
 
 @final
 class Lean:
-    """The C library's functions, and buffers for them. For one thread at a time: the chains' loop.
+    """The C library's functions, and buffers for them. For one thread only: that of the chains' loop.
 
     Attributes:
         lib: The functions.
@@ -86,7 +94,17 @@ class Lean:
         return bytes(data[:got]) if got > 0 else b""
 
 
-_lean: Lean | None = None
+_OF_THREAD: Final = threading.local()
+
+#: The library's links, each for as long as there is its `LeanLink`, whose `id` is the key.
+_KEPT: dict[int, Any] = {}
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 @final
@@ -152,8 +170,11 @@ class LeanDelivery:
             self._whole.update(state)
 
     def settle(self) -> None:
-        """Have done with it."""
+        """Have done with it. The library's own object goes now, on the loop: an error may keep this one, and let it go
+        on any thread, while the library counts references without a lock.
+        """
         self._lib.pn_delivery_settle(self._impl)
+        self._whole = None
 
     def __getattr__(self, name: str) -> Any:
         if self._whole is None:
@@ -163,14 +184,31 @@ class LeanDelivery:
 
 @final
 class LeanLink:
-    """A link as the library's `Sender` or `Receiver`, which it stands in front of. For the chain's loop only."""
+    """A link as the library's `Sender` or `Receiver`, which it stands in front of. For the chain's loop only.
 
-    __slots__ = ("_impl", "_lean", "_lib", "_link")
+    What has it may be let go of on any thread, by the garbage collector or by the one that writes to the disk. The
+    library's object must not be: references are counted without a lock, and the loop may be in the middle of the
+    library. So it is kept in `_KEPT`, where no collector finds it, until the loop takes it out.
+    """
+
+    __slots__ = ("_home", "_impl", "_lean", "_lib", "_link")
 
     def __init__(self, link: Any) -> None:
-        lean = load_lean()
-        for name, value in (("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link)):
+        lean, home = load_lean(), _running_loop()
+        given = (("_home", home), ("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link))
+        for name, value in given:
             object.__setattr__(self, name, value)
+        _KEPT[id(self)] = link
+
+    def __del__(self) -> None:
+        home, key = self._home, id(self)
+        if home is not None and home is not _running_loop():
+            last = {key: _KEPT.pop(key)}  # a place of its own: another link may soon have this number
+            object.__setattr__(self, "_link", None)
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the connection with it
+                home.call_soon_threadsafe(last.clear, context=Context())
+        else:
+            del _KEPT[key]
 
     @property
     def credit(self) -> int:

@@ -59,7 +59,9 @@ class _Opened:
 
 @final
 class LinkClient:
-    """One engine of another bus. For the chain's loop only; what blocks is done in the executor, one thing at a time.
+    """One engine of another bus. A `Stage`; for the chain's loop only.
+
+    What blocks is done in the executor, one thing at a time.
 
     Args:
         transport: The connection.
@@ -119,6 +121,9 @@ class LinkClient:
     def stop(self) -> None:
         """The server stops: nothing new is begun."""
         self._stopping = True
+
+    def say_goodbye(self, reason: str) -> None:
+        """Nothing: links end without a word, and whoever began one begins it again."""
 
     def end(self) -> None:
         """The connection is gone. Harmless when called twice."""

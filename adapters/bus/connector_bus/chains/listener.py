@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, final
 
 from connector.errors import ConfigError, Reason
-from connector.spi import IdentityService, Instrument, Measurement
+from connector.spi import IdentityService, Measurement
 from connector_bus.adapter.bus import Bus
 from connector_bus.adapter.directed_bus import DirectedBus
 from connector_bus.chains.admission import Admission
-from connector_bus.chains.crowd import REFUSALS, Crowd
+from connector_bus.chains.chain_figures import figures
+from connector_bus.chains.chain_service import ChainService
+from connector_bus.chains.crowd import Crowd
 from connector_bus.chains.place import Place
 from connector_bus.chains.protocol import ClientProtocol
+from connector_bus.chains.securing import Contexts, Securing, TurnedAway
 from connector_bus.chains.settings import ChainSettings
 from connector_bus.chains.sole_connection import SoleConnections
 from connector_bus.chains.throttle import Throttle
-from connector_bus.chains.tls_alert import telling
 from connector_bus.store.amqp_content import load_proton
 
 CANNOT_LISTEN = Reason(
@@ -32,8 +33,6 @@ CANNOT_LISTEN = Reason(
 
 _LOG = logging.getLogger("connector_bus.chains")
 
-#: Seconds that a TLS handshake may take.
-HANDSHAKE_TIMEOUT = 10.0
 #: Threads that do what blocks, for all clients together.
 HELPERS = 4
 #: Threads that ask the registry: hashing passwords takes a processor.
@@ -44,7 +43,6 @@ LINKING = 128
 DRAIN = 0.5
 
 T = TypeVar("T")
-Contexts = Callable[[str], ssl.SSLContext]
 
 
 @final
@@ -133,48 +131,7 @@ class ChainListeners:
         """The figures of each chain. Does not block."""
         clients = self.clients()
         for name, crowd in list(self._crowds.items()):
-            at = {"messaging.chain": name}
-            yield Measurement(
-                "messaging.chain.connections",
-                Instrument.GAUGE,
-                clients.get(name, 0),
-                "{connection}",
-                "Clients that are connected over the chain.",
-                at,
-            )
-            yield Measurement(
-                "messaging.chain.memory",
-                Instrument.GAUGE,
-                crowd.memory.used,
-                "By",
-                "What messages of clients take in memory until they are stored.",
-                at,
-            )
-            yield Measurement(
-                "messaging.chain.accepted",
-                Instrument.COUNTER,
-                crowd.let_in,
-                "{connection}",
-                "Clients that were let onto a bus.",
-                at,
-            )
-            yield Measurement(
-                "messaging.chain.redirected",
-                Instrument.COUNTER,
-                crowd.sent_on,
-                "{connection}",
-                "Clients that were told where else to get their bus.",
-                at,
-            )
-            for why in REFUSALS:
-                yield Measurement(
-                    "messaging.chain.refused",
-                    Instrument.COUNTER,
-                    crowd.refused[why],
-                    "{connection}",
-                    "Clients that were not let in.",
-                    {**at, "reason": why},
-                )
+            yield from figures(crowd, clients.get(name, 0))
 
     def stop(self, timeout: float = 1.0) -> None:
         """Take no more clients, tell those there are, and end. Blocks for at most about `timeout` seconds.
@@ -212,18 +169,19 @@ class ChainListeners:
         admission = Admission(chain, self._buses, self._identity, self._directed, self._container, self._places)
         crowd = self._crowds[chain.name] = Crowd(chain)
 
+        service = ChainService(
+            admission,
+            self._container,
+            crowd,
+            self._throttle,
+            executor=self._executor,
+            asking=self._asking,
+            linking=self._linking,
+            names=self._names,
+        )
+
         def client() -> ClientProtocol:
-            protocol = ClientProtocol(
-                admission,
-                self._container,
-                crowd=crowd,
-                throttle=self._throttle,
-                executor=self._executor,
-                asking=self._asking,
-                linking=self._linking,
-                names=self._names,
-                gone=self._gone,
-            )
+            protocol = ClientProtocol(service, self._gone)
             self._clients[protocol] = chain.name
             return protocol
 
@@ -231,10 +189,10 @@ class ChainListeners:
             if list(self._clients.values()).count(chain.name) >= chain.max_connections:
                 crowd.refused["limit"] += 1
                 _LOG.warning("chain %s has %d clients and takes no more", chain.name, chain.max_connections)
-                return _TurnedAway()
+                return TurnedAway()
             if chain.tls is None:
                 return client()
-            return _Securing(chain.tls, client, self._contexts, self._handshakes, crowd)
+            return Securing(chain.tls, client, self._contexts, self._handshakes, crowd)
 
         try:
             self._servers[chain.name] = await self._loop.create_server(accepted, chain.host, chain.port)
@@ -271,77 +229,3 @@ class ChainListeners:
         for client in list(self._clients):
             client.abort()  # whoever does not even end TLS, as the engine at the other end of a quiet link
         await asyncio.sleep(0)
-
-
-@final
-class _TurnedAway(asyncio.Protocol):
-    """For whoever is one too many."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-@final
-class _Securing(asyncio.Protocol):
-    """Begins TLS with the context that is in force now, and gives the connection to whom it is for."""
-
-    def __init__(
-        self,
-        tls: str,
-        client: Callable[[], ClientProtocol],
-        contexts: Contexts,
-        handshakes: set[asyncio.Task[None]],
-        crowd: Crowd,
-    ) -> None:
-        self._tls = tls
-        self._client = client
-        self._contexts = contexts
-        self._handshakes = handshakes
-        self._crowd = crowd
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
-        task = asyncio.ensure_future(self._secure(transport))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
-
-    async def _secure(self, transport: asyncio.Transport) -> None:
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting()
-        try:
-            secured = await loop.start_tls(
-                transport,
-                waiting,
-                telling(self._contexts(self._tls)),
-                server_side=True,
-                ssl_handshake_timeout=HANDSHAKE_TIMEOUT,
-            )
-        except (OSError, ssl.SSLError) as error:
-            self._crowd.refused["tls"] += 1
-            if not isinstance(error, ConnectionResetError):  # that of one who hangs up, after an alert for example
-                _LOG.info("a client's TLS handshake failed: %s", getattr(error, "reason", None) or type(error).__name__)
-            transport.close()
-            return
-        if secured is None or waiting.lost:
-            return
-        client = self._client()
-        secured.set_protocol(client)
-        client.connection_made(secured)
-        if waiting.early:
-            client.data_received(b"".join(waiting.early))
-
-
-@final
-class _Waiting(asyncio.Protocol):
-    """Between the handshake and the client's own protocol: nothing that comes may be lost."""
-
-    def __init__(self) -> None:
-        self.early: list[bytes] = []
-        self.lost = False
-
-    def data_received(self, data: bytes) -> None:
-        self.early.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True

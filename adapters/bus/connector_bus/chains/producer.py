@@ -212,7 +212,7 @@ class ProducerLink:
         def done(error: BaseException | None) -> None:
             self._done(delivery, size, None if error is None else refusal_of(error), presettled=presettled)
 
-        self._side.commit(sends, (), done)
+        self._side.writing.commit(sends, (), done)
 
     def _done(self, delivery: Any, size: int, refusal: Refusal | None, *, presettled: bool) -> None:
         """A message is stored, or refused."""

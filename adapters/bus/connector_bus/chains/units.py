@@ -144,7 +144,7 @@ class Unit:
                 each.committed()
             ended(None)
 
-        self._side.commit(tuple(self._sends), tuple(receipts), written)
+        self._side.writing.commit(tuple(self._sends), tuple(receipts), written)
 
     def undo(self, error: ConnectorError | None) -> None:
         """Do nothing of it; with an error, what was received in it counts as failed."""

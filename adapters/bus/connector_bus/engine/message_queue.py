@@ -212,11 +212,18 @@ class MessageQueue:
         self.want(waiter, selector=selector)
         if interrupt is not None:
             interrupt.attach(lambda: self._give_up(waiter))
-        self.feed()
-        if not waiter.arrived.wait(timeout) and self.withdraw(waiter):
-            return None
-        # Withdrawing came too late: the entry was matched to us and its hand-over is a matter of microseconds.
-        waiter.arrived.wait()
+        try:
+            self.feed()
+            if not waiter.arrived.wait(timeout) and self.withdraw(waiter):
+                return None
+            # Withdrawing came too late: the entry was matched to us and its hand-over is a matter of microseconds.
+            waiter.arrived.wait()
+        except BaseException:  # an interrupt, or the database: nobody waits any more, and the message must go to others
+            if not self.withdraw(waiter):
+                waiter.arrived.wait()
+                if waiter.entry is not None:
+                    self.release(waiter.entry)
+            raise
         if waiter.entry is None and not waiter.given_up:
             self.want(waiter)  # refused: the queue has closed
         return waiter.entry

@@ -171,12 +171,12 @@ class Participants:
         work = self._transactions.current()
         if work is None:
             return None
-        with self._lock:
+        with self._lock:  # of two threads of a unit the second takes part by the first one's
             participant = self._by_unit.get(work.id)
-        if participant is None:
-            participant = BusParticipant(self._engine, DeliveryUnit(self._engine))
-            work.enlist(participant)
-            self._bind(work, participant)
+            if participant is None:
+                participant = BusParticipant(self._engine, DeliveryUnit(self._engine))
+                work.enlist(participant)
+                self._by_unit[work.id] = participant
         return participant.unit
 
     def collecting(self) -> DeliveryUnit | None:
