@@ -274,6 +274,21 @@ def test_a_strategy_for_another_database_is_refused_at_start(identity: str) -> N
         read_settings("jdbc/ledger", {"url": "sqlite://", "identity": identity})
 
 
+@pytest.mark.parametrize("database", ["db2", "oracle", "sql_server"])
+def test_what_listeners_kept_of_one_lease_is_gone_in_the_next(database: str, request: pytest.FixtureRequest) -> None:
+    trusted: TrustedConnection = request.getfixturevalue(database)
+    trusted.become("alice")
+    record = trusted.connection.record
+    record.info["kept"] = "alice's"
+    trusted.connection.cleanup()
+
+    trusted.become("alice")
+
+    assert trusted.connection.record is not record
+    assert trusted.connection.record.info == {}
+    assert trusted.connection.record.dbapi_connection is trusted.connection.dbapi_connection
+
+
 def test_a_connection_that_was_opened_by_ticket_asserts_nobody(oracle: TrustedConnection) -> None:
     physical = PhysicalSession(oracle.connection.dbapi_connection, oracle.settings.dialect)
     session = TrustedSession(physical, oracle.settings, oracle.opening, None)

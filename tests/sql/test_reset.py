@@ -86,6 +86,22 @@ def test_a_caller_costs_one_round_trip_before_and_one_after(ledger: Reference, e
     assert work(ledger, "alice") == process
 
 
+def test_notices_are_logged_for_the_next_caller_as_for_the_first(
+    ledger: Reference, caplog: pytest.LogCaptureFixture
+) -> None:
+    process = work(ledger, "alice")
+
+    with (
+        caplog.at_level("INFO", "sqlalchemy.dialects.postgresql"),
+        ledger.called_by("bob") as connections,
+        connections.get_connection() as connection,
+    ):
+        connection.execute(text("DO $$ BEGIN RAISE NOTICE 'bob is heard'; END $$"))
+        assert tuple(connection.execute(WHO).one()) == ("bob", process)
+
+    assert "bob is heard" in caplog.text
+
+
 def test_a_server_that_is_newer_than_this_is_told_to_discard_all(
     ledger: Reference, exchanges: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
