@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from support_sql import Reference
+from support_sql import Database, MakeReference, Reference
 
+from connector import Secret
 from connector.spi import Outcome
 
 pytestmark = pytest.mark.postgresql
@@ -86,3 +87,24 @@ def test_a_transaction_that_another_thread_left_busy_destroys_the_connection(led
 
     assert ledger.physical_count == 0
     assert [event.reason for event in ledger.audit.events] == ["CF-SQL-033"]
+
+
+def test_another_session_user_behind_the_same_role_is_an_escape_where_a_superuser_was_let_assert(
+    database: Database, make_reference: MakeReference, marker: Secret
+) -> None:
+    database.run_sql(
+        f"CREATE ROLE root_pool SUPERUSER LOGIN PASSWORD '{marker.reveal()}'; CREATE ROLE deputy; GRANT alice TO deputy"
+    )
+    try:
+        properties = {"url": database.url, "verify_login_role": False}
+        unwise = make_reference(properties=properties, trusted=("root_pool", marker))
+        with unwise.connections.get_connection() as connection:
+            connection.execute(text("SET SESSION AUTHORIZATION deputy"))
+            connection.execute(text("SET ROLE alice"))
+            assert connection.execute(text("SELECT current_user, session_user")).one() == ("alice", "deputy")
+            connection.commit()
+
+        assert unwise.physical_count == 0
+        assert [event.reason for event in unwise.audit.events] == ["CF-SQL-032"]
+    finally:
+        database.run_sql("DROP ROLE deputy, root_pool")

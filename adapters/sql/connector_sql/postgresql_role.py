@@ -130,8 +130,9 @@ class RoleSession:
         """
         status = self._wire.status
         if status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+            session = self._session_user()
             results = self._wire.several(_ENDS[status])
-            self._look_at(results)
+            self._look_at(results, session)
             self._wire.checked(results)
 
     def release(self) -> Any:
@@ -145,8 +146,9 @@ class RoleSession:
         status = wire.connection.pgconn.transaction_status
         if status not in _ENDS:
             raise self._busy(self._role, status)
+        session = self._session_user()
         results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
-        self._look_at(results[: _ANSWERS[status]])
+        self._look_at(results[: _ANSWERS[status]], session)
         if self._strayed is not None:  # said first: SQL that changed its role may have seen to it that the rest fails
             raise self._mismatch(ESCAPED, self._role, self._strayed)
         wire.checked(results)
@@ -165,10 +167,14 @@ class RoleSession:
         self._at_rest(None)
         return read_facts(self._wire.rows, self._wire.connection.info.server_version)
 
-    def _look_at(self, results: Results) -> None:
-        """Compare which role is in force, and who the session is; the first stray is kept."""
+    def _session_user(self) -> bytes | None:
+        """Who the session is, as the server has reported it last: before an end that takes that back as well."""
+        reported: bytes | None = self._wire.connection.pgconn.parameter_status(_SESSION_USER)
+        return reported
+
+    def _look_at(self, results: Results, session: bytes | None) -> None:
+        """Compare which role is in force, and who the session was; the first stray is kept."""
         # As the server says it: to decode the answers that are as expected would cost as much as to compare them.
-        session = self._wire.connection.pgconn.parameter_status(_SESSION_USER)
         for result in results:
             if not result.ntuples:
                 continue  # the rollback's
