@@ -79,8 +79,8 @@ def write(broker: RabbitMQ, queue: str, *bodies: Any, **fields: Any) -> None:
             sender.send(Wire(body=body, durable=True, **fields))
 
 
-def read(broker: RabbitMQ, queue: str, count: int | None = None) -> list[Any]:
-    """The messages of a queue there: so many, or what there is."""
+def read(broker: RabbitMQ, queue: str, count: int | None = None, pause: float = 3) -> list[Any]:
+    """The messages of a queue there: so many, or what there is until none has come for `pause` seconds."""
     from proton import Timeout
 
     found: list[Any] = []
@@ -88,7 +88,7 @@ def read(broker: RabbitMQ, queue: str, count: int | None = None) -> list[Any]:
         receiver = connection.create_receiver(queue, credit=200)
         try:
             while count is None or len(found) < count:
-                found.append(receiver.receive(timeout=10 if count is not None else 0.5))
+                found.append(receiver.receive(timeout=10 if count is not None else pause))
                 receiver.accept()
         except Timeout:
             assert count is None, f"{len(found)} of {count} in {queue}"

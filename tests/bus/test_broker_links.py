@@ -37,7 +37,7 @@ def emptied(request: pytest.FixtureRequest) -> None:
     if "rabbitmq" in request.fixturenames:
         broker = request.getfixturevalue("rabbitmq")
         for queue in (LETTERS, REPLIES, DEAD):
-            read(broker, queue)
+            read(broker, queue, pause=0.5)
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------

@@ -24,8 +24,10 @@ class BrokerLink(ABC):
     def __init__(self, wire: Wire, what: str) -> None:
         self.wire = wire
         self.what = what
-        self._session: Any = None
+        # In this order, in which they are let go of: the library ends the links of a session that nobody holds any
+        # more, also those that somebody does, whose memory is then somebody else's.
         self._link: Any = None
+        self._session: Any = None
         self._ended: tuple[str, ConnectorError | Condition | None] | None = None
         self._attached = False
         self._waiting: set[asyncio.Future[None]] = set()

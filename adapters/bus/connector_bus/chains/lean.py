@@ -96,8 +96,14 @@ class Lean:
 
 _OF_THREAD: Final = threading.local()
 
-#: The library's links, each for as long as there is its `LeanLink`, whose `id` is the key.
-_KEPT: dict[int, Any] = {}
+#: The library's links, each with its session and for as long as there is its `LeanLink`, whose `id` is the key.
+_KEPT: dict[int, list[Any]] = {}
+
+
+def _let_go(kept: list[Any]) -> None:
+    """The link first: whoever has the last hold of a session that has ended takes its links with it."""
+    while kept:
+        kept.pop()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -188,7 +194,8 @@ class LeanLink:
 
     What has it may be let go of on any thread, by the garbage collector or by the one that writes to the disk. The
     library's object must not be: references are counted without a lock, and the loop may be in the middle of the
-    library. So it is kept in `_KEPT`, where no collector finds it, until the loop takes it out.
+    library. So it is kept in `_KEPT`, where no collector finds it, until the loop takes it out. Its session is kept
+    with it: the library ends the links of a session that nobody holds, also those that somebody does.
     """
 
     __slots__ = ("_home", "_impl", "_lean", "_lib", "_link")
@@ -198,17 +205,16 @@ class LeanLink:
         given = (("_home", home), ("_impl", link._impl), ("_lean", lean), ("_lib", lean.lib), ("_link", link))
         for name, value in given:
             object.__setattr__(self, name, value)
-        _KEPT[id(self)] = link
+        _KEPT[id(self)] = [link.session, link]
 
     def __del__(self) -> None:
-        home, key = self._home, id(self)
+        home, kept = self._home, _KEPT.pop(id(self))  # now: another link may soon have this number
+        object.__setattr__(self, "_link", None)
         if home is not None and home is not _running_loop():
-            last = {key: _KEPT.pop(key)}  # a place of its own: another link may soon have this number
-            object.__setattr__(self, "_link", None)
             with contextlib.suppress(RuntimeError):  # the loop has ended, and the connection with it
-                home.call_soon_threadsafe(last.clear, context=Context())
+                home.call_soon_threadsafe(_let_go, kept, context=Context())
         else:
-            del _KEPT[key]
+            _let_go(kept)
 
     @property
     def credit(self) -> int:
