@@ -71,7 +71,7 @@ wire-kills: $(VENV)/.installed-test $(VENV)/.servers  ## the engine killed under
 	@CONNECTOR_WIRE_KILLS=$(KILLS) $(BIN)/pytest tests/wire/test_engine_kills.py -q -s
 
 fuzz: $(VENV)/.installed-test $(VENV)/.servers  ## the wire under a million broken streams (STREAMS=1000000)
-	@CONNECTOR_FUZZ_STREAMS=$(STREAMS) $(BIN)/pytest tests/wire/test_fuzz.py -q -s
+	@CONNECTOR_FUZZ_STREAMS=$(STREAMS) $(BIN)/pytest tests/wire/test_fuzz.py -q -s -p no:logging
 
 docs: $(VENV)/.installed-docs  ## the documentation, warnings are errors
 	@$(BIN)/python docs/generate.py

@@ -87,6 +87,14 @@ def test_the_open_says_who_the_server_is_and_what_it_bears(running: Wire) -> Non
     assert said.field(9)["bus"] == "weather"
 
 
+@pytest.mark.parametrize("role", [SENDER, RECEIVER], ids=["sender", "receiver"])
+def test_a_link_without_a_name_ends_the_connection_with_the_reason(running: Wire, role: bool) -> None:
+    nameless: Any = None
+    # Said all at once, and without a terminus, as whoever deletes a subscription does.
+    with raw_client(running.port(), *begun(), attaching(nameless, role)) as client:
+        assert "decode-error" in str(client.hear(CLOSE).fields)
+
+
 def next_look(running: Wire) -> float:
     """Seconds until the server looks again after the one client that there is."""
 

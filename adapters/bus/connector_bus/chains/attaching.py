@@ -56,7 +56,12 @@ class Attaching:
         self._links = links
 
     def attach(self, link: Any) -> Link:
-        """Open our side of a link as the client's asks for. Does not block; raises ConnectorError for a refusal."""
+        """Open our side of a link as the client's asks for. Does not block.
+
+        Raises ConnectorError for a refusal, ValueError for a link without a name, which no client may have.
+        """
+        if link.name is None:
+            raise ValueError("a link without a name")
         return self._receiving(link) if link.is_sender else self._sending(link)
 
     def _sending(self, link: Any) -> Link:
