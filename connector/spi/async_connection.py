@@ -94,7 +94,8 @@ class AsyncManagedConnection(ABC):
     async def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Assert the caller's identity on a clean trusted connection. Only asked with Capability.IDENTITY_SWITCH.
 
-        Must verify that the external system took it, and raise if not: the pool then destroys the connection.
+        Must verify that the external system took it, and raise if not: the pool then destroys the connection. What may
+        be left to the first use, see `ManagedConnection.switch_identity`.
         """
         raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
 

@@ -130,7 +130,8 @@ class ManagedConnection(ABC):
         """Assert the caller's identity on a clean trusted connection. Only asked with Capability.IDENTITY_SWITCH.
 
         Blocks for round trips. Must verify that the external system took it, and raise if not: the pool then destroys
-        the connection.
+        the connection. For an identity that this connection has had before, both may be left to the first use, which
+        then raises instead, before anything of the caller's is sent; `cleanup` raises after that.
         """
         raise TypeError(f"{type(self).__name__} declares no {'identity-switch'!r} capability")
 

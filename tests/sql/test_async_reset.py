@@ -60,7 +60,7 @@ def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(
 ) -> None:
     async def scene() -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(postgresql_role, "reset_beside_others", lambda _version: "SELECT 1/0")
+            patched.setattr(postgresql_role, "reset_beside_others", lambda _version: b"SELECT 1/0")
             process = await work(ledger, "alice")
         assert ledger.async_count == 0
         assert await work(ledger, "bob") != process
@@ -71,7 +71,7 @@ def test_a_refused_reset_costs_the_connection_before_anybody_gets_it(
 def test_a_server_that_is_newer_than_this_is_told_to_discard_all(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: "")
+    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: b"")
 
     async def scene() -> None:
         process = await work(ledger, "alice")

@@ -38,8 +38,13 @@ by_every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 
 @pytest.fixture
 def bobs(database: Database, ledger: Reference) -> Iterator[Reference]:
-    """The ledger with a row of bob's; what an attack may have left in the catalogue is taken away."""
+    """The ledger with a row of bob's; what an attack may have left in the catalogue is taken away.
+
+    Its connection has had both before, so that each is asserted with his first statement only.
+    """
     database.run_sql("INSERT INTO ledger (what, who) VALUES ('rain', 'bob')")
+    for caller in ("alice", "bob"):
+        assert ask(ledger, caller, "SELECT current_user") == caller
     yield ledger
     database.run_sql("ALTER ROLE alice RESET ALL; ALTER ROLE ledger_pool RESET ALL; ALTER ROLE carol RESET ALL")
 
@@ -220,7 +225,8 @@ def test_an_adapter_or_handler_on_the_drivers_connection_is_gone_with_its_caller
 def test_libpqs_connection_that_was_kept_is_the_next_callers(bobs: Reference) -> None:
     with closing(bobs.connections.engine.raw_connection()) as raw:
         wire: Any = raw.driver_connection.pgconn  # type: ignore[union-attr]
-    with bobs.called_by("bob") as connections, connections.get_connection():
+    with bobs.called_by("bob") as connections, connections.get_connection() as connection:
+        connection.execute(text("SELECT 1"))
         assert wire.exec_(b"SELECT current_user").get_value(0, 0) == b"bob"  # code in the process is trusted
 
 

@@ -66,7 +66,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def reset_by(monkeypatch: pytest.MonkeyPatch, statements: str) -> None:
     """Connections that are opened from now on are taken back by other statements; none: by DISCARD ALL."""
-    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: statements)
+    monkeypatch.setattr(postgresql_role, "reset_beside_others", lambda _version: statements.encode())
 
 
 @pytest.mark.parametrize("end", ["", "SELECT 1", "SELECT 1/0"], ids=["no transaction", "an open one", "a failed one"])
@@ -178,7 +178,7 @@ def test_an_escape_is_reported_also_where_its_sql_has_the_reset_fail(
 def test_notifications_that_come_with_the_answer_are_not_the_next_callers(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reset_by(monkeypatch, "NOTIFY gossip, 'late'; " + reset_beside_others(180000))
+    reset_by(monkeypatch, "NOTIFY gossip, 'late'; " + reset_beside_others(180000).decode())
     with closing(ledger.connections.engine.raw_connection()) as raw:
         driver: Any = raw.driver_connection
         driver.autocommit = True

@@ -105,7 +105,7 @@ def test_mariadb_is_not_signed_on_anew_by_ticket(maria: MariaDatabase) -> None:
 
     with pytest.raises(ConfigError, match=r"CF-SQL-070.*user and password only"):
         connection.reauthenticate(with_ticket(factory), None)
-    with pytest.raises(ConnectionFailed, match="works for nobody"):
+    with pytest.raises(ConnectionFailed, match="CF-SQL-061"):
         connection.cursor()
 
 

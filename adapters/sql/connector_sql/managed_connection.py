@@ -196,8 +196,10 @@ class SqlManagedConnection(ManagedConnection):
     def switch_identity(self, asserted: IdentityAssertion) -> None:
         """Become the caller, outside a transaction, verified in the same round trip (TRUST-1).
 
-        Blocks for a round trip, for some more on the connection's first switch. The groups of the assertion mean
-        nothing here: the database knows what it granted to the role.
+        Blocks for a round trip, for some more on the connection's first switch. On PostgreSQL a caller whom this
+        connection has had before is asserted, and verified, with his first statement instead, which then raises what is
+        said here; nothing of his reaches the database before. The groups of the assertion mean nothing here: the
+        database knows what it granted to the role.
 
         Raises AccessDenied where the database refuses, IdentityMismatch where it answers somebody else, ConfigError for
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The
@@ -223,7 +225,9 @@ class SqlManagedConnection(ManagedConnection):
         self.branch = None
         session = self._session
         if session.is_for_nobody:
-            raise self._refusal()
+            refusal = self._refusal()
+            self._report_if_broken(refusal)
+            raise refusal
         self._cursors.close_all()
         record = session.record
         record.lent = False

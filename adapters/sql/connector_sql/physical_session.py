@@ -18,7 +18,7 @@ from connector_sql.physical_record import PhysicalRecord
 
 FOR_NOBODY = Reason(
     "CF-SQL-061",
-    "a connection of resource {resource} was to be signed on anew, which failed: it was closed and works for nobody.",
+    "a connection of resource {resource} was to work for another user, which failed: it was closed.",
     "Destroy it and open another one.",
 )
 
@@ -36,7 +36,7 @@ class PhysicalSession:
             time, and keep it nowhere.
         record: This session, for SQLAlchemy's event listeners.
         dialect: See above.
-        is_for_nobody: Whether signing on anew failed: whose session it is then, nobody knows.
+        is_for_nobody: Whether signing on anew failed, or asserting a caller late: whose session it is, nobody knows.
         is_broken: Whether an exchange below the cursors has shown that the server is gone, which the pool is to know.
     """
 

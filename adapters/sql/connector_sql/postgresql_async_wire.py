@@ -8,7 +8,8 @@ import psycopg
 from psycopg import generators
 
 from connector_sql.awaiting import wait_for
-from connector_sql.postgresql_wire import Results, Wire
+from connector_sql.postgresql_assertion import Results
+from connector_sql.postgresql_wire import Wire
 
 #: What the driver changes by a coroutine only.
 _SET_BY_AWAITING: Final = frozenset({"autocommit", "isolation_level", "read_only", "deferrable"})
@@ -39,16 +40,17 @@ class AsyncWire(Wire):
         else:
             super().set(name, value)
 
-    def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
+    def exchange(self, statements: str | bytes) -> psycopg.pq.abc.PGresult:
         """As for threads; waits."""
-        return self.checked(self.several(statements))[-1]
+        text = statements if isinstance(statements, bytes) else statements.encode(self.encoding)
+        return self.checked(self.several(text))[-1]
 
-    def several(self, statements: str) -> Results:
+    def several(self, statements: bytes) -> Results:
         """As for threads; waits."""
         return wait_for(self._sent_and_answered(statements))
 
-    async def _sent_and_answered(self, statements: str) -> Results:
+    async def _sent_and_answered(self, statements: bytes) -> Results:
         driver = self._driver
         async with driver.lock:
-            driver.pgconn.send_query(statements.encode(self.encoding))
+            driver.pgconn.send_query(statements)
             return await driver.wait(generators.execute(driver.pgconn))

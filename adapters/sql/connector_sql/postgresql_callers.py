@@ -6,6 +6,7 @@ Between the managed connection, which speaks of connections, and `postgresql_rol
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import psycopg
@@ -57,17 +58,20 @@ class PostgresqlCallers(CallerAssertion):
         super().__init__(physical, settings)
         self._login = login
         self._audit = audit
-        self._session = _session(physical)
+        self._session = _session(physical, self._failed)
         # The mutable state, beside `user`:
         self._pristine = True  # whether the session is as after a DISCARD ALL
         self._verified = not settings.verify_login_role  # whether the login role was looked at
 
     def begun(self) -> None:
         """See `CallerAssertion`."""
-        self._session.begun()
+        self._began_anew(self._session.begun())
 
     def become(self, user: str) -> None:
-        """See `CallerAssertion`: SET ROLE. Blocks for a round trip, for some more on the connection's first caller."""
+        """See `CallerAssertion`: SET ROLE, with the first statement of a caller whom the connection has had before.
+
+        Else blocks for a round trip, for some more on the connection's first caller.
+        """
         settings = self._settings
         if not settings.asserts_roles:
             raise self._cannot(user)
@@ -79,13 +83,7 @@ class PostgresqlCallers(CallerAssertion):
                 self._verify_login_role()
             session.become(user)
         except psycopg.Error as error:
-            if error.sqlstate is None or session.is_broken:
-                self._physical.is_broken = True
-                why = type(error).__name__
-                raise ConnectionFailed(BROKEN_AT_SWITCH, resource=settings.resource, role=user, why=why) from error
-            raise AccessDenied(
-                ROLE_REFUSED, resource=settings.resource, login=self._login, role=user, sqlstate=error.sqlstate
-            ) from error
+            raise self._refusal(user, error) from error
         self._pristine = False
         self.user = user
 
@@ -126,6 +124,18 @@ class PostgresqlCallers(CallerAssertion):
         """Take the whole session back and wait for it."""
         self._began_anew(self._session.discard())
 
+    def _failed(self, error: BaseException) -> BaseException:
+        """The first statement of the caller could not assert him: nobody is to use the session any more."""
+        self._physical.is_for_nobody = True
+        return self._refusal(self.user or "", error) if isinstance(error, psycopg.Error) else error
+
+    def _refusal(self, user: str, error: psycopg.Error) -> ConnectionFailed | AccessDenied:
+        resource = self._settings.resource
+        if error.sqlstate is None or self._session.is_broken:
+            self._physical.is_broken = True
+            return ConnectionFailed(BROKEN_AT_SWITCH, resource=resource, role=user, why=type(error).__name__)
+        return AccessDenied(ROLE_REFUSED, resource=resource, login=self._login, role=user, sqlstate=error.sqlstate)
+
     def _verify_login_role(self) -> None:
         """Once a connection, so that a right that was granted meanwhile is noticed by the next one."""
         found = faults(self._session.login_role_facts(), self._settings.trust_domain)
@@ -144,10 +154,10 @@ class PostgresqlCallers(CallerAssertion):
         physical.began_anew(driver)
 
 
-def _session(physical: PhysicalSession) -> RoleSession:
+def _session(physical: PhysicalSession, refused: Callable[[BaseException], BaseException]) -> RoleSession:
     driver_connection = physical.dialect.get_driver_connection(physical.dbapi_connection)
     if physical.dialect.is_async:
         from connector_sql.postgresql_async_wire import AsyncWire
 
-        return RoleSession(AsyncWire(driver_connection))
-    return RoleSession(Wire(driver_connection))
+        return RoleSession(AsyncWire(driver_connection), refused)
+    return RoleSession(Wire(driver_connection), refused)

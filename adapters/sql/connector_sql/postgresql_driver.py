@@ -13,6 +13,8 @@ import psycopg
 from psycopg import pq
 from psycopg.adapt import AdaptersMap
 
+from connector_sql.postgresql_assertion import AssertsFirst, asserting
+
 #: Settings that an application may have changed, and a new object is given as they were.
 SETTINGS: Final = (
     "autocommit",
@@ -47,6 +49,7 @@ class DriverState:
         # What a new object has otherwise; found out once, by the first new object.
         self._settings = {name: getattr(connection, name) for name in SETTINGS}
         self._unset: dict[str, Any] | None = None
+        self._kind = asserting(connection)
         # Maps are copied when they are written to: these stay as they are.
         self._adapters = AdaptersMap(connection.adapters)
         self._notice_handlers = tuple(connection._notice_handlers)
@@ -58,8 +61,10 @@ class DriverState:
         sent.
         """
         pgconn = connection.pgconn
-        fresh = type(connection)(pgconn)
+        fresh = self._kind(pgconn)
         connection.pgconn = _DEAD  # `without_connection`, for each request
+        if isinstance(connection, AssertsFirst):
+            connection.assertion = None  # of a caller who has sent nothing: it would be made on nobody's session
         fresh._adapters = AdaptersMap(self._adapters)
         fresh._notice_handlers.extend(self._notice_handlers)
         if self._unset is None:

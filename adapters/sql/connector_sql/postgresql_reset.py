@@ -31,10 +31,10 @@ _KNOWN_MAJOR: Final = 18
 _PER_MAJOR: Final = 10_000  # libpq writes 18.4 as 180004
 
 
-def reset_beside_others(server_version: int) -> str:
+def reset_beside_others(server_version: int) -> bytes:
     """The statements that take a session back beside others; empty where only `DISCARD_ALL` is known to.
 
     Args:
         server_version: As libpq writes it.
     """
-    return "; ".join(_PARTS) if server_version // _PER_MAJOR <= _KNOWN_MAJOR else ""
+    return "; ".join(_PARTS).encode() if server_version // _PER_MAJOR <= _KNOWN_MAJOR else b""

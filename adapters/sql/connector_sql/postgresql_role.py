@@ -4,11 +4,13 @@ Theory of operation
 -------------------
 The physical connection is signed on as a login role that has no rights of its own and may become its callers::
 
-    clean --become(alice)--> alice --rollback()--> alice --release()--> clean
-                                                      \--escaped------> (raises: the pool destroys the connection)
+    clean --become(alice)--> awaiting alice --her first statement--> alice --rollback()--> alice --release()--> clean
+                                                                                             \--escaped------> (raises)
 
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
-  same round trip.
+  same round trip. It goes along with the BEGIN of the caller's first statement (`postgresql_assertion`), if this
+  session has taken the role before: then a refusal is heard only there. A caller who is new to it is asserted at once,
+  and anybody is where the server has said something unasked, which is a farewell mostly.
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
@@ -19,22 +21,27 @@ The physical connection is signed on as a login role that has no rights of its o
   change, the server reports by itself.
 * The driver's object goes as well (`postgresql_driver`).
 
-What a request costs: one round trip for the switch, and one on return, where a plain pool has one as well; two where
-the application has rolled back itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
+What a request costs: as many round trips as with a plain pool, since the one that ends its transaction takes all back
+as well. One more for a caller's first one, for each rollback of the application's own, and where each statement commits
+itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 """
 
 from __future__ import annotations
 
+import select
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
 
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from connector.errors import IdentityMismatch, Reason
 from connector_sql.login_role import LoginRoleFacts, read_facts
+from connector_sql.postgresql_assertion import HOOKED, Assertion, Results
 from connector_sql.postgresql_driver import DriverState
 from connector_sql.postgresql_reset import DISCARD_ALL, reset_beside_others
-from connector_sql.postgresql_wire import Results, Wire
+from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
@@ -59,23 +66,22 @@ SESSION_BUSY = Reason(
 )
 
 #: Keywords, which no search_path and no function of the session's can shadow.
-_WHO: Final = "SELECT current_user, session_user"
-#: No name that could be shadowed either: `none` after RESET ROLE and its like.
-_ROLE: Final = "SHOW role"
+_ROLE: Final = b"SHOW role"
 _NO_ROLE: Final = "none"  # its answer where nobody is asserted; no name of a role, see `quoted`
 #: The setting in which the server reports the session's user by itself.
 _SESSION_USER: Final = b"session_authorization"
-#: How many callers' statements are kept.
+#: How many callers' statements are kept, and how many callers each session knows; then it begins anew.
 _KNOWN_CALLERS: Final = 1024
+_KNOWN_TO_SESSION: Final = 256
 _IDLE: Final = TransactionStatus.IDLE
 #: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
-_ENDS: Final[dict[int, str]] = {
+_ENDS: Final[dict[int, bytes]] = {
     TransactionStatus.IDLE: _ROLE,
-    TransactionStatus.INTRANS: f"{_ROLE}; ROLLBACK; {_ROLE}",
-    TransactionStatus.INERROR: f"ROLLBACK; {_ROLE}",
+    TransactionStatus.INTRANS: b"%b; ROLLBACK; %b" % (_ROLE, _ROLE),
+    TransactionStatus.INERROR: b"ROLLBACK; %b" % _ROLE,
 }
 #: How many of its results are left to look at.
-_ANSWERS: Final = {status: end.count(";") + 1 for status, end in _ENDS.items()}
+_ANSWERS: Final = {status: end.count(b";") + 1 for status, end in _ENDS.items()}
 
 
 @final
@@ -84,25 +90,33 @@ class RoleSession:
 
     Args:
         wire: The driver's connection, clean, and how to exchange with it.
+        refused: Called with what was raised where a caller's first statement could not assert him; answers what to
+            raise instead. The session is at its end then.
 
     Not safe for several threads. Raises psycopg.Error where the server refuses or is gone.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, refused: Callable[[BaseException], BaseException]) -> None:
         self._wire = wire
+        self._refused = refused
         self._login = wire.connection.info.user
         self._login_answer = self._login.encode(wire.encoding)
         reset = reset_beside_others(wire.connection.info.server_version)
-        self._endings = {status: f"{end}; {reset}" for status, end in _ENDS.items()} if reset else None
+        self._endings = {status: b"%b; %b" % (end, reset) for status, end in _ENDS.items()} if reset else None
         self._driver_state: DriverState | None = None  # set by `begun`, once
+        self._has_spoken = _listening(wire.connection.pgconn.socket) if HOOKED else _always
         # The mutable state; changed by become, rollback, release and discard only:
         self._role: str | None = None  # who was asserted
         self._role_answer = b""  # how the server says it
-        self._strayed: tuple[str, ...] | None = None  # whom a rollback found instead
+        self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
+        self._taken: set[str] = set()  # the roles that the server has taken on this session
 
-    def begun(self) -> None:
-        """Take note of the driver's settings: the session has just begun. Does not block."""
+    def begun(self) -> Any:
+        """The session has just begun: take note of the driver's settings. Answers the driver's connection from then
+        on: another object. Does not block.
+        """
         self._driver_state = DriverState(self._wire.connection)
+        return self._renewed()
 
     @property
     def is_broken(self) -> bool:
@@ -110,18 +124,39 @@ class RoleSession:
         return self._wire.is_broken
 
     def become(self, role: str) -> None:
-        """Assert a role on a session at rest and verify it: one round trip.
+        """Assert a role on a session at rest and verify it: one round trip, now or with the first statement.
 
         Raises IdentityMismatch where the role can't be asserted, or was not taken.
         """
-        statement = _switch_to(role)
-        self._at_rest(role)
-        wire = self._wire
-        result = wire.exchange(statement)
-        answer = role.encode(wire.encoding)
-        if result.get_value(0, 0) != answer or result.get_value(0, 1) != self._login_answer:
-            raise self._mismatch(NOT_TAKEN, role, wire.row(result))
+        statements, answer = _switch_to(role, self._wire.encoding)
         self._role, self._role_answer = role, answer
+        self.require_rest()
+        wire = self._wire
+        if role in self._taken and not self._has_spoken(0):
+            wire.assert_first(Assertion(self, statements))
+            return
+        self.verify(wire.exchange(statements))
+        if len(self._taken) >= _KNOWN_TO_SESSION:
+            self._taken.clear()
+        self._taken.add(role)
+
+    def require_rest(self) -> None:
+        """See `AssertedSession`."""
+        status = self._wire.connection.pgconn.transaction_status
+        if status != _IDLE:
+            raise self._busy(status)
+
+    def verify(self, answer: PGresult) -> None:
+        """See `AssertedSession`."""
+        role, session = answer.get_value(0, 0), self._session_user()
+        if role != self._role_answer or session != self._login_answer:
+            raise self._mismatch(NOT_TAKEN, self._said(role, session))
+
+    def failed(self, error: BaseException) -> BaseException:
+        """See `AssertedSession`: without a word to the server, since it may be within an exchange."""
+        reason = self._refused(error)
+        self._wire.connection.pgconn.finish()
+        return reason
 
     def rollback(self) -> None:
         """Roll the open transaction back, looking at the role before, which a rollback would put right, and after.
@@ -145,12 +180,12 @@ class RoleSession:
         wire = self._wire
         status = wire.connection.pgconn.transaction_status
         if status not in _ENDS:
-            raise self._busy(self._role, status)
+            raise self._busy(status)
         session = self._session_user()
         results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
         self._look_at(results[: _ANSWERS[status]], session)
         if self._strayed is not None:  # said first: SQL that changed its role may have seen to it that the rest fails
-            raise self._mismatch(ESCAPED, self._role, self._strayed)
+            raise self._mismatch(ESCAPED, self._strayed)
         wire.checked(results)
         if self._endings is None:
             wire.exchange(DISCARD_ALL)
@@ -158,13 +193,13 @@ class RoleSession:
 
     def discard(self) -> Any:
         """Take back all that a session at rest holds: one round trip. Answers and raises as `release`."""
-        self._at_rest(self._role)
+        self.require_rest()
         self._wire.exchange(DISCARD_ALL)
         return self._renewed()
 
     def login_role_facts(self) -> LoginRoleFacts:
         """What the login role may do by itself: three round trips on a session at rest."""
-        self._at_rest(None)
+        self.require_rest()
         return read_facts(self._wire.rows, self._wire.connection.info.server_version)
 
     def _session_user(self) -> bytes | None:
@@ -174,22 +209,27 @@ class RoleSession:
 
     def _look_at(self, results: Results, session: bytes | None) -> None:
         """Compare which role is in force, and who the session was; the first stray is kept."""
+        if self._wire.is_to_assert:
+            return  # none is: the caller has sent nothing
         # As the server says it: to decode the answers that are as expected would cost as much as to compare them.
         for result in results:
             if not result.ntuples:
                 continue  # the rollback's
             role = result.get_value(0, 0)
             if (role != self._role_answer or session != self._login_answer) and self._strayed is None:
-                found, user = ((answer or b"").decode(self._wire.encoding) for answer in (role, session))
-                self._strayed = (user if found == _NO_ROLE else found, user)
+                self._strayed = self._said(role, session)
+
+    def _said(self, *answers: bytes | None) -> tuple[str, str]:
+        """Who is at work and who has signed on, for people, by what the server says of its role and session's user."""
+        found, user = ((answer or b"").decode(self._wire.encoding) for answer in answers)
+        return (user if found == _NO_ROLE else found, user)
 
     def _renewed(self) -> Any:
         """The session is as after its log-in, and nobody who kept the driver's object has it."""
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
+        self.require_rest()
         pgconn = wire.connection.pgconn
-        if pgconn.transaction_status != _IDLE:
-            raise self._busy(self._role, pgconn.transaction_status)
         while pgconn.notifies() is not None:
             pass  # of channels that the one before listened to: none of the next one's business
         wire.connection, unset = state.renewed(wire.connection)
@@ -198,24 +238,32 @@ class RoleSession:
         self._role, self._role_answer = None, b""
         return wire.connection
 
-    def _at_rest(self, role: str | None) -> None:
-        status = self._wire.connection.pgconn.transaction_status
-        if status != _IDLE:
-            raise self._busy(role, status)
+    def _busy(self, status: int) -> IdentityMismatch:
+        role = self._role or self._login
+        return IdentityMismatch(SESSION_BUSY, role=role, status=TransactionStatus(status).name)
 
-    def _busy(self, role: str | None, status: int) -> IdentityMismatch:
-        return IdentityMismatch(SESSION_BUSY, role=role or self._login, status=TransactionStatus(status).name)
-
-    @staticmethod
-    def _mismatch(reason: Reason, role: str | None, who: tuple[str, ...]) -> IdentityMismatch:
-        found, session = who or ("", "")
-        return IdentityMismatch(reason, role=role, found=found, session=session)
+    def _mismatch(self, reason: Reason, who: tuple[str, str]) -> IdentityMismatch:
+        found, session = who
+        return IdentityMismatch(reason, role=self._role, found=found, session=session)
 
 
 @lru_cache(maxsize=_KNOWN_CALLERS)
-def _switch_to(role: str) -> str:
-    """What asserts a role and asks who the session is then. Raises as `quoted`."""
-    return f"SET ROLE {quoted(role)}; {_WHO}"
+def _switch_to(role: str, encoding: str) -> tuple[bytes, bytes]:
+    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`."""
+    return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
+
+
+def _listening(socket: int) -> Callable[[int], object]:
+    """What tells, given the milliseconds to wait, whether the other end of a socket has sent something."""
+    if not hasattr(select, "poll"):
+        return _always  # this platform can't tell without limits
+    ear = select.poll()
+    ear.register(socket, select.POLLIN)
+    return ear.poll
+
+
+def _always(_: int) -> bool:
+    return True
 
 
 def quoted(role: str) -> str:

@@ -5,16 +5,12 @@ Several statements in one round trip, and no loaders, row factories or cursor cl
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from psycopg import generators
-from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
 
-_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
-
-Results = list[psycopg.pq.abc.PGresult]
+from connector_sql.postgresql_assertion import Assertion, AssertsFirst, Results, checked
 
 
 class Wire:
@@ -41,6 +37,18 @@ class Wire:
         return self.connection.pgconn.transaction_status
 
     @property
+    def is_to_assert(self) -> bool:
+        """Whether a caller is still to be asserted, with the first statement."""
+        connection = self.connection
+        return isinstance(connection, AssertsFirst) and connection.assertion is not None
+
+    def assert_first(self, assertion: Assertion) -> None:
+        """Have a caller asserted with the first statement. Does not block."""
+        connection = self.connection
+        assert isinstance(connection, AssertsFirst), "see DriverState.renewed"
+        connection.assertion = assertion
+
+    @property
     def is_broken(self) -> bool:
         """Whether the server is gone. Does not ask it."""
         return self.connection.closed
@@ -49,22 +57,21 @@ class Wire:
         """Change a setting of the driver's, on a session at rest."""
         setattr(self.connection, name, value)
 
-    def exchange(self, statements: str) -> psycopg.pq.abc.PGresult:
+    def exchange(self, statements: str | bytes) -> psycopg.pq.abc.PGresult:
         """One or several statements in one round trip; answers the last one's result."""
+        text = statements if isinstance(statements, bytes) else statements.encode(self.encoding)
         with self.connection.lock:
             # Faster than `several`: libpq waits by itself, without the interpreter's lock.
-            result = self.connection.pgconn.exec_(statements.encode(self.encoding))
-        if result.status not in _GOOD:
-            raise error_from_result(result, encoding=self.encoding)
-        return result
+            result = self.connection.pgconn.exec_(text)
+        return self.checked([result])[0]
 
-    def several(self, statements: str) -> Results:
+    def several(self, statements: bytes) -> Results:
         """Several statements in one round trip; answers the result of each, for `checked`. After the first one that is
         refused there are no more.
         """
         connection = self.connection
         with connection.lock:
-            connection.pgconn.send_query(statements.encode(self.encoding))
+            connection.pgconn.send_query(statements)
             return connection.wait(generators.execute(connection.pgconn))
 
     def rows(self, statement: str) -> list[tuple[str, ...]]:
@@ -81,7 +88,4 @@ class Wire:
 
     def checked(self, results: Results) -> Results:
         """The same results; raises psycopg.Error where a statement was refused."""
-        last = results[-1]
-        if last.status not in _GOOD:
-            raise error_from_result(last, encoding=self.encoding)
-        return results
+        return checked(results, self.encoding)
