@@ -113,6 +113,7 @@ def test_the_way_without_code_certifies_and_reports(tmp_path: Path) -> None:
     assert (subject["name"], subject["version"], subject["backend"]) == ("echo", "1.0.0", "EchoBackend")
     assert {name: profile["verdict"] for name, profile in subject["profiles"].items()} == {
         "kit": "PASS",
+        "outbound-async": "PASS",
         "outbound-core": "PASS",
         "outbound-pool": "PASS",
         "outbound-security": "PASS",
