@@ -52,9 +52,9 @@ class AsyncEndsContract(AsyncAdapterContract):
             connection = await loops.connect(loops.bench.factory(), loops.bench.login)
             await connection.destroy()
             await connection.destroy()
-            connection.abort()
             with pytest.raises(Exception):
                 await loops.backend.user_of_async(connection)
+            connection.abort()
 
         loops.run(scene)
 

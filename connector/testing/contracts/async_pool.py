@@ -1,4 +1,4 @@
-"""Profile `outbound-async`, third part: the handle for asyncio over the framework's real pools of event loops (POOL-7)."""
+"""Profile `outbound-async`, third part: the handle for asyncio over the framework's real pools (POOL-7)."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class AsyncWire:
         self._socket = connected
         self._timeout = timeout
         self._received = b""
-        # Mutable: whether a question is under way, and whether its end is to close the socket.
-        self._asking = self._let_go = False
+        # Mutable: whether a question is under way, whether its answer may still come, whether its end is to close all.
+        self._asking = self._in_doubt = self._let_go = False
         #: How the server knows this connection.
         self.local_port = int(connected.getsockname()[1])
 
@@ -55,13 +55,16 @@ class AsyncWire:
     async def ask(self, *words: str) -> Any:
         """One round trip. Raises Refused where the server says no, OSError where it is gone.
 
-        Cancelled, the answer may still be on its way: nothing else may be asked then.
+        Cancelled, the answer may still be on its way: whatever is asked next raises, since it would get that.
         """
-        self._asking = True
+        if self._in_doubt:
+            raise ConnectionAbortedError("a question on it was cancelled")
+        self._asking = self._in_doubt = True
         try:
             async with asyncio.timeout(self._timeout):
                 await asyncio.get_running_loop().sock_sendall(self._socket, json.dumps(words).encode() + b"\n")
                 verdict, answer = json.loads(await self._line())
+            self._in_doubt = False
         finally:
             self._asking = False
             if self._let_go:
@@ -94,8 +97,6 @@ class AsyncEchoManagedConnection(AsyncManagedConnection):
     def __init__(self, wire: AsyncWire, factory: object) -> None:
         self.wire = wire
         self._factory = factory
-        # Mutable: whether an answer may be on its way that nobody has waited for.
-        self._in_doubt = False
 
     async def reauthenticate(self, subject: Subject | None, request: ConnectionRequestInfo | None) -> None:
         """As `EchoManagedConnection.reauthenticate`."""
@@ -139,23 +140,12 @@ class AsyncEchoManagedConnection(AsyncManagedConnection):
         return True
 
     async def ask(self, *words: str) -> Any:
-        """One round trip. A broken connection is reported, so that it is never pooled, then ConnectionFailed raised.
-
-        So is one on which a question was cancelled: the next would get its answer.
-        """
+        """One round trip. A broken connection is reported, so that it is never pooled, then ConnectionFailed raised."""
         try:
-            if self._in_doubt:
-                raise ConnectionAbortedError("a question on it was cancelled")
-            self._in_doubt = True
-            answer = await self.wire.ask(*words)
+            return await self.wire.ask(*words)
         except OSError as error:
             self.connection_error_occurred(error)
             raise ConnectionFailed(BROKEN, why=type(error).__name__) from None
-        except Refused:
-            self._in_doubt = False
-            raise
-        self._in_doubt = False
-        return answer
 
     async def _accepts(self, credential: PasswordCredential) -> bool:
         try:
