@@ -278,8 +278,7 @@ def test_a_role_that_was_revoked_meanwhile_is_refused_by_the_first_statement(
         with ledger.connections.get_connection() as connection:
             with pytest.raises(AccessDenied, match="CF-SQL-021"):
                 connection.execute(text(WHO))
-            with pytest.raises(ConnectionFailed, match="CF-SQL-061"):
-                connection.rollback()
+            connection.rollback()  # nothing was begun
         assert ledger.physical_count == 0
         with pytest.raises(AccessDenied, match="CF-SQL-021"):
             ledger.connections.get_connection()

@@ -96,6 +96,11 @@ class SqlManagedConnection(ManagedConnection):
         )
 
     @property
+    def is_for_nobody(self) -> bool:
+        """Whether another user was to have the session, which failed: then it was closed."""
+        return self._session.is_for_nobody
+
+    @property
     def is_asserting(self) -> bool:
         """Whether a caller is asserted whose return rolls back by itself (PostgreSQL)."""
         callers = self._callers
