@@ -100,6 +100,11 @@ class SqlManagedConnection(ManagedConnection):
         """Whether another user was to have the session, which failed: then it was closed."""
         return self._session.is_for_nobody
 
+    def require_session(self) -> None:
+        """Raise ConnectionFailed where `is_for_nobody`. Does not block."""
+        if self._session.is_for_nobody:
+            raise self._refusal()
+
     @property
     def is_asserting(self) -> bool:
         """Whether a caller is asserted whose return rolls back by itself (PostgreSQL)."""

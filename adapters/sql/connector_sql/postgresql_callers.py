@@ -124,10 +124,13 @@ class PostgresqlCallers(CallerAssertion):
     def _failed(self, error: BaseException) -> BaseException:
         """The first statement of the caller could not assert him: nobody is to use the session any more.
 
-        A refusal is recorded here: the manager, which records those at the checkout, doesn't hear of it.
+        A refusal is recorded here: the manager, which records those at the checkout, doesn't hear of it. What isn't
+        about the caller (a lost server, a statement that was cancelled) is the driver's error, as from any statement.
         """
         self._physical.is_for_nobody = True
         reason = self._refusal(self.user or "", error) if isinstance(error, psycopg.Error) else error
+        if isinstance(reason, ConnectionFailed) or isinstance(error, psycopg.OperationalError):
+            return error
         if isinstance(reason, AccessDenied | IdentityMismatch):
             self._record_denial(reason)
         return reason
