@@ -45,7 +45,8 @@ from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
-    "the role {role!r} can't be asserted: it is empty, holds a NUL, or means the login role itself.",
+    "the role {role!r} can't be asserted: it is empty, holds a NUL, means the login role itself, or can't be"
+    " written in the encoding of the connection.",
     "Map the caller to the name of a role.",
 )
 NOT_TAKEN = Reason(
@@ -133,7 +134,7 @@ class RoleSession:
         self.require_rest()
         wire = self._wire
         if role in self._taken and not self._has_spoken(0):
-            wire.assert_first(Assertion(self, statements))
+            wire.assert_first(Assertion(self, statements, wire.encoding))
             return
         self.verify(wire.exchange(statements))
         if len(self._taken) >= _KNOWN_TO_SESSION:
@@ -221,7 +222,8 @@ class RoleSession:
 
     def _said(self, *answers: bytes | None) -> tuple[str, str]:
         """Who is at work and who has signed on, for people, by what the server says of its role and session's user."""
-        found, user = ((answer or b"").decode(self._wire.encoding) for answer in answers)
+        # Its SQL may have set another encoding, which is not to keep an escape from being reported.
+        found, user = ((answer or b"").decode(self._wire.encoding, "replace") for answer in answers)
         return (user if found == _NO_ROLE else found, user)
 
     def _renewed(self) -> Any:
@@ -249,8 +251,13 @@ class RoleSession:
 
 @lru_cache(maxsize=_KNOWN_CALLERS)
 def _switch_to(role: str, encoding: str) -> tuple[bytes, bytes]:
-    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`."""
-    return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
+    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`, and for a name that
+    the encoding has not.
+    """
+    try:
+        return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role) from error
 
 
 def _listening(socket: int) -> Callable[[int], object]:
