@@ -110,6 +110,15 @@ def test_a_refused_cursor_of_the_servers_is_closed(ledger: Reference) -> None:
     assert ledger.physical_count == 0
 
 
+@pytest.mark.usefixtures("_revoked")
+def test_a_refused_cursor_of_the_servers_is_closed_with_the_drivers_connection_too(ledger: Reference) -> None:
+    with closing(ledger.connections.engine.raw_connection()) as raw:
+        cursor: Any = raw.cursor("named")
+        with pytest.raises(AccessDenied, match="CF-SQL-021"):
+            cursor.execute("SELECT current_user")
+    assert cursor.closed
+
+
 # --- what is no refusal -------------------------------------------------------------------------------------------
 
 

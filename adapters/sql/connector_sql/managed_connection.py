@@ -208,7 +208,8 @@ class SqlManagedConnection(ManagedConnection):
 
         Blocks for a round trip, for some more on the connection's first switch. On PostgreSQL a caller whom this
         connection has had before is asserted, and verified, with his first statement instead, which then raises what is
-        said here; nothing of his reaches the database before. The groups of the assertion mean nothing here: the
+        said here, the driver's own error for a broken connection, and ends the session; nothing of his reaches the
+        database before. The groups of the assertion mean nothing here: the
         database knows what it granted to the role.
 
         Raises AccessDenied where the database refuses, IdentityMismatch where it answers somebody else, ConfigError for
@@ -234,11 +235,11 @@ class SqlManagedConnection(ManagedConnection):
         """
         self.branch = None
         session = self._session
+        self._cursors.close_all()
         if session.is_for_nobody:
             refusal = self._refusal()
             self._report_if_broken(refusal)
             raise refusal
-        self._cursors.close_all()
         record = session.record
         record.lent = False
         if record.finalize_callback:
