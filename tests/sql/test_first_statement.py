@@ -18,6 +18,7 @@ from support_sql import Database, Reference
 
 from connector.errors import AccessDenied
 from connector_sql import postgresql_role
+from connector_sql.postgresql_driver import DriverState
 
 pytestmark = pytest.mark.postgresql
 
@@ -331,6 +332,22 @@ def test_what_was_kept_of_a_lease_without_a_statement_is_dead_and_harms_nobody(l
                 use.execute(WHO)
         assert driver.execute(WHO).fetchone() == ("bob",)
     assert ledger.physical_count == 1
+
+
+def test_the_drivers_object_is_exchanged_while_nobody_can_send_by_it(
+    ledger: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease may be ended from another thread, and a statement, with its caller, come in between."""
+    renew, held = DriverState.renewed, []
+
+    def renewed(state: DriverState, connection: Any) -> Any:
+        held.append(connection.lock.locked())
+        return renew(state, connection)
+
+    monkeypatch.setattr(DriverState, "renewed", renewed)
+    with driver_of(ledger) as driver:
+        driver.execute(WHO)
+    assert held == [True]
 
 
 def test_what_libpq_sends_by_itself_before_works_without_rights_and_is_taken_back(ledger: Reference) -> None:

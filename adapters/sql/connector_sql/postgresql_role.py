@@ -230,11 +230,12 @@ class RoleSession:
         """The session is as after its log-in, and nobody who kept the driver's object has it."""
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
-        self.require_rest()
-        pgconn = wire.connection.pgconn
-        while pgconn.notifies() is not None:
-            pass  # of channels that the one before listened to: none of the next one's business
-        wire.connection, unset = state.renewed(wire.connection)
+        with wire.lock:  # a thread that still has the object is through with its statement, or finds it dead
+            self.require_rest()
+            pgconn = wire.connection.pgconn
+            while pgconn.notifies() is not None:
+                pass  # of channels that the one before listened to: none of the next one's business
+            wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
             wire.set(name, value)
         self._role, self._role_answer = None, b""
