@@ -350,6 +350,23 @@ def test_the_drivers_object_is_exchanged_while_nobody_can_send_by_it(
     assert held == [True]
 
 
+def test_a_lease_that_ends_while_somebody_waits_for_notifications_waits_for_nobody(
+    ledger: Reference, database: Database
+) -> None:
+    """psycopg's generator has the connection locked until it is exhausted, or collected."""
+    with driver_of(ledger) as driver:
+        driver.execute("LISTEN gossip")
+        driver.commit()
+        database.run_sql("NOTIFY gossip")
+        heard = driver.notifies()
+        assert next(heard).channel == "gossip"
+    assert ledger.physical_count == 0
+    heard.close()
+
+    with ledger.connections.get_connection() as connection:
+        assert connection.execute(text(WHO)).scalar() == "alice"
+
+
 def test_what_libpq_sends_by_itself_before_works_without_rights_and_is_taken_back(ledger: Reference) -> None:
     with driver_of(ledger) as driver:
         refused = driver.pgconn.exec_(b"SELECT * FROM ledger")

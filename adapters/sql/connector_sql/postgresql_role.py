@@ -182,6 +182,8 @@ class RoleSession:
         status = wire.connection.pgconn.transaction_status
         if status not in _ENDS:
             raise self._busy(status)
+        if wire.connection.lock.locked():  # perhaps for ever: by a generator that nobody goes on with
+            raise self._busy(TransactionStatus.ACTIVE)
         session = self._session_user()
         results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
         self._look_at(results[: _ANSWERS[status]], session)
