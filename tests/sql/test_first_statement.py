@@ -78,6 +78,16 @@ def test_a_request_takes_as_many_round_trips_as_with_a_plain_pool(ledger: Refere
     assert sent == ["Query", "Query", "Query"]  # begin, as bob; the statement; the end, and all is taken back
 
 
+def test_on_a_connection_that_was_idle_for_long_everybody_is_asserted_at_once(
+    ledger: Reference, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server may be gone without a farewell (a firewall, a failover): so it is replaced, and nobody hears of it."""
+    later = postgresql_role._now() + 11
+    monkeypatch.setattr(postgresql_role, "_now", lambda: later)
+    with ledger.connections.get_connection():
+        assert last_words(database) == ['SET ROLE "alice"; SHOW role']
+
+
 def test_several_callers_are_kept_in_mind_but_not_without_end(
     ledger: Reference, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,8 @@ The physical connection is signed on as a login role that has no rights of its o
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
   same round trip. It goes along with the BEGIN of the caller's first statement (`postgresql_assertion`), if this
   session has taken the role before: then a refusal is heard only there. A caller who is new to it is asserted at once,
-  and anybody is where the server has said something unasked, which is a farewell mostly.
+  and anybody is where the server has said something unasked, which is a farewell mostly, and where nobody has used the
+  session for some seconds, since a server can go without one: the pool replaces a connection that is found broken then.
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
@@ -29,6 +30,7 @@ itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
@@ -74,6 +76,9 @@ _SESSION_USER: Final = b"session_authorization"
 #: How many callers' statements are kept, and how many callers each session knows; then it begins anew.
 _KNOWN_CALLERS: Final = 1024
 _KNOWN_TO_SESSION: Final = 256
+#: For how many seconds after its last use a session is taken to be alive without a round trip.
+_ALIVE_FOR: Final = 10.0
+_now = time.monotonic
 _IDLE: Final = TransactionStatus.IDLE
 #: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
 _ENDS: Final[dict[int, bytes]] = {
@@ -111,6 +116,7 @@ class RoleSession:
         self._role_answer = b""  # how the server says it
         self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
         self._taken: set[str] = set()  # the roles that the server has taken on this session
+        self._alive_until = 0.0  # by the monotonic clock
 
     def begun(self) -> Any:
         """The session has just begun: take note of the driver's settings. Answers the driver's connection from then
@@ -133,7 +139,7 @@ class RoleSession:
         self._role, self._role_answer = role, answer
         self.require_rest()
         wire = self._wire
-        if role in self._taken and not self._has_spoken(0):
+        if role in self._taken and _now() < self._alive_until and not self._has_spoken(0):
             wire.assert_first(Assertion(self, statements, wire.encoding))
             return
         self.verify(wire.exchange(statements))
@@ -241,6 +247,7 @@ class RoleSession:
         for name, value in unset.items():
             wire.set(name, value)
         self._role, self._role_answer = None, b""
+        self._alive_until = _now() + _ALIVE_FOR
         return wire.connection
 
     def _busy(self, status: int) -> IdentityMismatch:
