@@ -10,7 +10,8 @@ The physical connection is signed on as a login role that has no rights of its o
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
   same round trip. It goes along with the BEGIN of the caller's first statement (`postgresql_assertion`), if this
   session has taken the role before: then a refusal is heard only there. A caller who is new to it is asserted at once,
-  and anybody is where the server has said something unasked, which is a farewell mostly.
+  and anybody is where the server has said something unasked, which is a farewell mostly, and where nobody has used the
+  session for some seconds, since a server can go without one: the pool replaces a connection that is found broken then.
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
@@ -29,6 +30,7 @@ itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, final
@@ -45,7 +47,8 @@ from connector_sql.postgresql_wire import Wire
 
 ROLE_NOT_ALLOWED = Reason(
     "CF-SQL-030",
-    "the role {role!r} can't be asserted: it is empty, holds a NUL, or means the login role itself.",
+    "the role {role!r} can't be asserted: it is empty, holds a NUL, means the login role itself, or can't be"
+    " written in the encoding of the connection.",
     "Map the caller to the name of a role.",
 )
 NOT_TAKEN = Reason(
@@ -73,6 +76,9 @@ _SESSION_USER: Final = b"session_authorization"
 #: How many callers' statements are kept, and how many callers each session knows; then it begins anew.
 _KNOWN_CALLERS: Final = 1024
 _KNOWN_TO_SESSION: Final = 256
+#: For how many seconds after its last use a session is taken to be alive without a round trip.
+_ALIVE_FOR: Final = 10.0
+_now = time.monotonic
 _IDLE: Final = TransactionStatus.IDLE
 #: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
 _ENDS: Final[dict[int, bytes]] = {
@@ -110,6 +116,7 @@ class RoleSession:
         self._role_answer = b""  # how the server says it
         self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
         self._taken: set[str] = set()  # the roles that the server has taken on this session
+        self._alive_until = 0.0  # by the monotonic clock
 
     def begun(self) -> Any:
         """The session has just begun: take note of the driver's settings. Answers the driver's connection from then
@@ -132,8 +139,8 @@ class RoleSession:
         self._role, self._role_answer = role, answer
         self.require_rest()
         wire = self._wire
-        if role in self._taken and not self._has_spoken(0):
-            wire.assert_first(Assertion(self, statements))
+        if role in self._taken and _now() < self._alive_until and not self._has_spoken(0):
+            wire.assert_first(Assertion(self, statements, wire.encoding))
             return
         self.verify(wire.exchange(statements))
         if len(self._taken) >= _KNOWN_TO_SESSION:
@@ -181,6 +188,8 @@ class RoleSession:
         status = wire.connection.pgconn.transaction_status
         if status not in _ENDS:
             raise self._busy(status)
+        if wire.connection.lock.locked():  # perhaps for ever: by a generator that nobody goes on with
+            raise self._busy(TransactionStatus.ACTIVE)
         session = self._session_user()
         results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
         self._look_at(results[: _ANSWERS[status]], session)
@@ -221,21 +230,24 @@ class RoleSession:
 
     def _said(self, *answers: bytes | None) -> tuple[str, str]:
         """Who is at work and who has signed on, for people, by what the server says of its role and session's user."""
-        found, user = ((answer or b"").decode(self._wire.encoding) for answer in answers)
+        # Its SQL may have set another encoding, which is not to keep an escape from being reported.
+        found, user = ((answer or b"").decode(self._wire.encoding, "replace") for answer in answers)
         return (user if found == _NO_ROLE else found, user)
 
     def _renewed(self) -> Any:
         """The session is as after its log-in, and nobody who kept the driver's object has it."""
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
-        self.require_rest()
-        pgconn = wire.connection.pgconn
-        while pgconn.notifies() is not None:
-            pass  # of channels that the one before listened to: none of the next one's business
-        wire.connection, unset = state.renewed(wire.connection)
+        with wire.lock:  # a thread that still has the object is through with its statement, or finds it dead
+            self.require_rest()
+            pgconn = wire.connection.pgconn
+            while pgconn.notifies() is not None:
+                pass  # of channels that the one before listened to: none of the next one's business
+            wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
             wire.set(name, value)
         self._role, self._role_answer = None, b""
+        self._alive_until = _now() + _ALIVE_FOR
         return wire.connection
 
     def _busy(self, status: int) -> IdentityMismatch:
@@ -249,8 +261,13 @@ class RoleSession:
 
 @lru_cache(maxsize=_KNOWN_CALLERS)
 def _switch_to(role: str, encoding: str) -> tuple[bytes, bytes]:
-    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`."""
-    return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
+    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`, and for a name that
+    the encoding has not.
+    """
+    try:
+        return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
+    except UnicodeEncodeError as error:
+        raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role) from error
 
 
 def _listening(socket: int) -> Callable[[int], object]:
