@@ -17,7 +17,7 @@ from support_async_pool import run
 from support_sql import Database, Reference
 
 from connector.errors import AccessDenied
-from connector_sql import postgresql_role
+from connector_sql import familiar_roles, role_statements
 from connector_sql.postgresql_driver import DriverState
 
 pytestmark = pytest.mark.postgresql
@@ -82,8 +82,9 @@ def test_on_a_connection_that_was_idle_for_long_everybody_is_asserted_at_once(
     ledger: Reference, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its server may be gone without a farewell (a firewall, a failover): so it is replaced, and nobody hears of it."""
-    later = postgresql_role._now() + 11
-    monkeypatch.setattr(postgresql_role, "_now", lambda: later)
+    monkeypatch.setattr(familiar_roles, "_ALIVE_FOR", 0.0)
+    with ledger.allocate():
+        pass  # the last use, and any time is long after it
     with ledger.connections.get_connection():
         assert last_words(database) == ['SET ROLE "alice"; SHOW role']
 
@@ -91,7 +92,7 @@ def test_on_a_connection_that_was_idle_for_long_everybody_is_asserted_at_once(
 def test_several_callers_are_kept_in_mind_but_not_without_end(
     ledger: Reference, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_role, "_KNOWN_TO_SESSION", 2)
+    monkeypatch.setattr(familiar_roles, "_KNOWN", 2)
     with ledger.called_by('O"Hara') as connections, connections.get_connection():
         pass  # a third one: the first two are forgotten
 
@@ -102,7 +103,7 @@ def test_several_callers_are_kept_in_mind_but_not_without_end(
 def test_a_driver_without_its_hooks_has_everybody_asserted_at_once(
     ledger: Reference, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_role, "HOOKED", False)
+    monkeypatch.setattr(familiar_roles, "HOOKED", False)
     with ledger.allocate():  # so that there is another connection, which was opened without
         for _ in range(2):
             with ledger.connections.get_connection():
@@ -413,13 +414,13 @@ def test_an_interruption_in_the_middle_ends_the_session(ledger: Reference, inter
 def test_a_server_that_answers_somebody_else_is_not_believed(
     ledger: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    postgresql_role._switch_to.cache_clear()
-    monkeypatch.setattr(postgresql_role, "quoted", lambda _role: '"bob"')
+    role_statements.switch_to.cache_clear()
+    monkeypatch.setattr(role_statements, "quoted", lambda _role: '"bob"')
     try:
         with driver_of(ledger) as driver, pytest.raises(Exception, match="CF-SQL-031"):
             driver.execute(WHO)
     finally:
-        postgresql_role._switch_to.cache_clear()
+        role_statements.switch_to.cache_clear()
     assert ledger.physical_count == 0
 
 
