@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support_derivations import remember_derivations
+from support_derivations import derive_cheaply, remember_derivations
 from support_memory import keep_files_in_memory
 from support_orphans import watch_programs
 from support_secrets import MARKER
@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_programs()
     keep_files_in_memory()
     remember_derivations()
+    derive_cheaply()
     # Processes share the cores: how long an example takes says nothing about it.
     settings.register_profile("shared", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("shared")

@@ -97,17 +97,22 @@ class Ascent:
     Args:
         places: The profiles.
         tell: Takes each line of the story.
+        changed: Is called at each level once the server has it, before the client is tried.
     """
 
-    def __init__(self, places: Places, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, places: Places, tell: Callable[[str], None], changed: Callable[[Level], None] = lambda _level: None
+    ) -> None:
         self.places = places
         self.tell = tell
+        self.changed = changed
         self.steps = 0
 
     def climb(self, number: int, level: Level) -> None:
         """One level: change, refusals and their remedies, success, what is still open."""
         self.tell(f"\n{number}. {level.name}: {level.about}")
         self._do(level.changes)
+        self.changed(level)
         for refusal in level.refusals:
             self._refused(refusal)
         self._succeeds()

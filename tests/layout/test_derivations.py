@@ -1,9 +1,12 @@
-"""Tests don't pay twice for the same check of a password, and each check still is one."""
+"""Tests pay little for what passwords make, and never twice; programs that they start pay what anybody pays."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,19 @@ from support_derivations import remember_derivations
 from connector import Secret
 from connector.security.passwords import ScryptCost, hash_password, verify_password
 
+#: What a program makes of a password and of a passphrase.
+PROGRAM = """
+import pathlib
+from connector import Secret
+from connector.security.file_registry import FileUserRegistry
+from connector.security.key_derivation import new_derivation
+from connector.security.passwords import ScryptPasswords, hash_password
+FileUserRegistry("r", pathlib.Path("users.toml")).add_user("alice", Secret("x"))
+users = [line for line in pathlib.Path("users.toml").read_text().splitlines() if "scrypt$" in line]
+for hashed in (*users, ScryptPasswords().hash(Secret("x")), hash_password(Secret("x"))):
+    print(hashed[hashed.index("scrypt$"):].split("$")[1:4])
+print(new_derivation(Secret("x"))[0].cost)
+"""
 CHEAP = ScryptCost(n=2, r=1, p=1)
 
 
@@ -42,3 +58,12 @@ def test_another_password_and_another_salt_are_other_checks(asked: list[bytes]) 
     assert not verify_password(Secret("y"), one)
     assert not verify_password(Secret("y"), other)
     assert asked == [b"x", b"x", b"y", b"y"]
+
+
+def test_a_hash_that_nobody_said_the_cost_of_is_cheap_here() -> None:
+    assert hash_password(Secret("x")).startswith("scrypt$2$1$1$")
+
+
+def test_a_program_pays_the_whole_price_by_default(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['16384', '8', '5']"] * 3 + ["ScryptCost(n=131072, r=8, p=1)"]

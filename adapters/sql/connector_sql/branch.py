@@ -80,10 +80,14 @@ class LocalBranch:
 
     def rollback(self, branch: str) -> None:
         """Roll back. Blocks for a round trip. Raises what the driver raises."""
-        self._connection.rollback()
+        if not self._connection.is_for_nobody:  # else there is nothing: its session was closed
+            self._connection.rollback()
 
     def require_transaction(self) -> None:
-        """Raise TransactionError where statements stand alone. Does not block."""
+        """Raise TransactionError where statements stand alone, ConnectionFailed where the session is at its end without
+        any: a caller could not get it. Does not block.
+        """
+        self._connection.require_session()
         if autocommits(self._connection.dialect, self._connection.dbapi_connection):
             raise TransactionError(AUTOCOMMIT_WITHIN_UNIT, resource=self._resource, unit=self._unit.id)
 

@@ -119,10 +119,26 @@ class PinnedConnection(Connection):
         return self._dbapi_connection
 
     def _handle_dbapi_exception(self, e: BaseException, *context: Any, **options: Any) -> NoReturn:
-        """SQLAlchemy's hook to wrap errors; ours, for example a refused reconnect, are seen as they are."""
+        """SQLAlchemy's hook to wrap errors; ours, for example a refused reconnect, are seen as they are.
+
+        Where a caller could not be asserted the session is at its end, as if the backend had died: so there is nothing
+        to roll back, and a rollback must not hide why.
+        """
         if isinstance(e, ConnectorError):
+            leased = self._dbapi_connection
+            if isinstance(leased, LeasedConnection) and leased.is_for_nobody:
+                self._end(leased, e, *context)
             raise e
         super()._handle_dbapi_exception(e, *context, **options)
+
+    def _end(
+        self, leased: LeasedConnection, error: ConnectorError, _statement: Any, _parameters: Any, cursor: Any, *_: Any
+    ) -> None:
+        if error.explanation is None:
+            error.explanation = leased.plan.explanation  # as one has that is refused at the checkout
+        if cursor is not None:
+            self._safe_close_cursor(cursor)
+        self.invalidate(error)
 
     def _require_same_caller(self) -> None:
         leased = self._leased()

@@ -85,6 +85,11 @@ class LeasedConnection(PoolProxiedConnection):
         return lease is not None and not lease.closed
 
     @property
+    def is_for_nobody(self) -> bool:
+        """Whether the session is at its end, since a user could not get it; it is to be destroyed then."""
+        return self._physical.is_for_nobody
+
+    @property
     def is_detached(self) -> bool:
         """Whether the physical connection will be closed instead of pooled."""
         return self._detached

@@ -96,6 +96,16 @@ class SqlManagedConnection(ManagedConnection):
         )
 
     @property
+    def is_for_nobody(self) -> bool:
+        """Whether another user was to have the session, which failed: then it was closed."""
+        return self._session.is_for_nobody
+
+    def require_session(self) -> None:
+        """Raise ConnectionFailed where `is_for_nobody`. Does not block."""
+        if self._session.is_for_nobody:
+            raise self._refusal()
+
+    @property
     def is_asserting(self) -> bool:
         """Whether a caller is asserted whose return rolls back by itself (PostgreSQL)."""
         callers = self._callers
@@ -198,7 +208,8 @@ class SqlManagedConnection(ManagedConnection):
 
         Blocks for a round trip, for some more on the connection's first switch. On PostgreSQL a caller whom this
         connection has had before is asserted, and verified, with his first statement instead, which then raises what is
-        said here; nothing of his reaches the database before. The groups of the assertion mean nothing here: the
+        said here, the driver's own error for a broken connection, and ends the session; nothing of his reaches the
+        database before. The groups of the assertion mean nothing here: the
         database knows what it granted to the role.
 
         Raises AccessDenied where the database refuses, IdentityMismatch where it answers somebody else, ConfigError for
@@ -224,11 +235,11 @@ class SqlManagedConnection(ManagedConnection):
         """
         self.branch = None
         session = self._session
+        self._cursors.close_all()
         if session.is_for_nobody:
             refusal = self._refusal()
             self._report_if_broken(refusal)
             raise refusal
-        self._cursors.close_all()
         record = session.record
         record.lent = False
         if record.finalize_callback:

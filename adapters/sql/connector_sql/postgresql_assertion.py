@@ -53,7 +53,7 @@ class AssertedSession(Protocol):
         ...
 
 
-def checked(results: Results, encoding: str = "utf-8") -> Results:
+def checked(results: Results, encoding: str) -> Results:
     """The same results, of several statements in one round trip; raises psycopg.Error where one was refused, after
     which there are no more.
 
@@ -74,15 +74,17 @@ class Assertion:
     Args:
         session: On which session.
         statements: What asserts him and asks who it is then, encoded; the answer is the last one's.
+        encoding: Theirs, and of the server's messages.
 
     For whoever has the connection, under the driver's lock.
     """
 
-    __slots__ = ("_session", "_statements")
+    __slots__ = ("_session", "_statements", "_encoding")
 
-    def __init__(self, session: AssertedSession, statements: bytes) -> None:
+    def __init__(self, session: AssertedSession, statements: bytes, encoding: str) -> None:
         self._session = session
         self._statements = statements
+        self._encoding = encoding
 
     def make(self, pgconn: psycopg.pq.abc.PGconn, begin: bytes) -> PQGen[None]:
         """Assert, verify and, where there is a `begin`, begin with it: one round trip."""
@@ -90,7 +92,7 @@ class Assertion:
         try:
             session.require_rest()
             pgconn.send_query(b"BEGIN; %b; COMMIT; %b" % (text, begin) if begin else text)
-            results = checked((yield from generators.execute(pgconn)))
+            results = checked((yield from generators.execute(pgconn)), self._encoding)
             session.verify(results[-3 if begin else -1])
         except BaseException as error:
             reason = session.failed(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, cast, final
 
 import psycopg
@@ -28,6 +29,11 @@ class AsyncWire(Wire):
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         # What it asks of the connection itself both kinds have alike; what differs is overridden below.
         super().__init__(cast("psycopg.Connection[Any]", connection))
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """See `Wire`; nothing to hold, since no other task comes in between."""
+        return nullcontext()
 
     @property
     def _driver(self) -> psycopg.AsyncConnection[Any]:

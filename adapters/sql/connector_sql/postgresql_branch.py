@@ -141,6 +141,7 @@ class PostgresqlLastBranch(PostgresqlBranch):
 
         Raises TransactionError for a transaction that has failed, and what the driver raises.
         """
+        self.require_transaction()
         self._require_sound()
         ((number,),) = self._wire.rows("select txid_current()")
         return number

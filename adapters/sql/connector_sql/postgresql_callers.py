@@ -47,7 +47,7 @@ class PostgresqlCallers(CallerAssertion):
         physical: The connection, just signed on.
         settings: The resource.
         login: The login role, for messages.
-        audit: Where an escaped identity is reported.
+        audit: Where an identity that escaped, or was refused late, is reported.
     """
 
     release_rolls_back: ClassVar[bool] = True
@@ -106,10 +106,7 @@ class PostgresqlCallers(CallerAssertion):
             driver = self._session.release()
         except IdentityMismatch as error:
             _log.warning("%s", error)
-            if self._audit is not None:
-                user = self.user or ""
-                event = AuditEvent("assert-identity", user, self._settings.resource, Outcome.DENIED, reason=error.code)
-                self._audit.record(event)
+            self._record_denial(error)
             raise
         self.user = None
         self._began_anew(driver)
@@ -125,9 +122,25 @@ class PostgresqlCallers(CallerAssertion):
         self._began_anew(self._session.discard())
 
     def _failed(self, error: BaseException) -> BaseException:
-        """The first statement of the caller could not assert him: nobody is to use the session any more."""
+        """The first statement of the caller could not assert him: nobody is to use the session any more.
+
+        A refusal is recorded here: the manager, which records those at the checkout, doesn't hear of it. What isn't
+        about the caller (a lost server, a statement that was cancelled) is the driver's error, as from any statement.
+        """
         self._physical.is_for_nobody = True
-        return self._refusal(self.user or "", error) if isinstance(error, psycopg.Error) else error
+        reason = self._refusal(self.user or "", error) if isinstance(error, psycopg.Error) else error
+        if isinstance(reason, ConnectionFailed) or isinstance(error, psycopg.OperationalError):
+            return error
+        if isinstance(reason, AccessDenied | IdentityMismatch):
+            self._record_denial(reason)
+        return reason
+
+    def _record_denial(self, error: AccessDenied | IdentityMismatch) -> None:
+        if self._audit is not None:
+            resource = self._settings.resource
+            self._audit.record(
+                AuditEvent("assert-identity", self.user or "", resource, Outcome.DENIED, reason=error.code)
+            )
 
     def _refusal(self, user: str, error: psycopg.Error) -> ConnectionFailed | AccessDenied:
         resource = self._settings.resource

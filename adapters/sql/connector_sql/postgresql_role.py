@@ -9,8 +9,7 @@ The physical connection is signed on as a login role that has no rights of its o
 
 * The switch happens outside a transaction, since a rollback would undo it, and reads back who the session is in the
   same round trip. It goes along with the BEGIN of the caller's first statement (`postgresql_assertion`), if this
-  session has taken the role before: then a refusal is heard only there. A caller who is new to it is asserted at once,
-  and anybody is where the server has said something unasked, which is a farewell mostly.
+  session has taken the role before (`familiar_roles`): then a refusal is heard only there. Others are asserted at once.
 * SET ROLE confines honest code only: any SQL may say RESET ROLE or SET ROLE bob, in a SELECT by set_config too. Where
   that is still visible on rollback or return, the connection is destroyed and the escape reported; SQL that covers its
   tracks isn't noticed. Where callers may send SQL of their own, let them sign on as themselves.
@@ -28,26 +27,21 @@ itself. Threads and asyncio differ in the exchanges (`postgresql_wire`) only.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, final
 
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from connector.errors import IdentityMismatch, Reason
+from connector_sql.familiar_roles import FamiliarRoles
 from connector_sql.login_role import LoginRoleFacts, read_facts
-from connector_sql.postgresql_assertion import HOOKED, Assertion, Results
+from connector_sql.postgresql_assertion import Assertion, Results
 from connector_sql.postgresql_driver import DriverState
 from connector_sql.postgresql_reset import DISCARD_ALL, reset_beside_others
 from connector_sql.postgresql_wire import Wire
+from connector_sql.role_statements import ANSWERS, ENDS, NO_ROLE, switch_to
 
-ROLE_NOT_ALLOWED = Reason(
-    "CF-SQL-030",
-    "the role {role!r} can't be asserted: it is empty, holds a NUL, or means the login role itself.",
-    "Map the caller to the name of a role.",
-)
 NOT_TAKEN = Reason(
     "CF-SQL-031",
     "role {role!r} was asserted, but the session is {found!r} (signed on as {session!r}).",
@@ -65,23 +59,9 @@ SESSION_BUSY = Reason(
     "The connection is destroyed. Don't use a connection from another thread while it is being returned.",
 )
 
-#: Keywords, which no search_path and no function of the session's can shadow.
-_ROLE: Final = b"SHOW role"
-_NO_ROLE: Final = "none"  # its answer where nobody is asserted; no name of a role, see `quoted`
 #: The setting in which the server reports the session's user by itself.
 _SESSION_USER: Final = b"session_authorization"
-#: How many callers' statements are kept, and how many callers each session knows; then it begins anew.
-_KNOWN_CALLERS: Final = 1024
-_KNOWN_TO_SESSION: Final = 256
 _IDLE: Final = TransactionStatus.IDLE
-#: What a rollback says, by the state of the transaction; nothing can be asked in one that has failed.
-_ENDS: Final[dict[int, bytes]] = {
-    TransactionStatus.IDLE: _ROLE,
-    TransactionStatus.INTRANS: b"%b; ROLLBACK; %b" % (_ROLE, _ROLE),
-    TransactionStatus.INERROR: b"ROLLBACK; %b" % _ROLE,
-}
-#: How many of its results are left to look at.
-_ANSWERS: Final = {status: end.count(b";") + 1 for status, end in _ENDS.items()}
 
 
 @final
@@ -102,14 +82,13 @@ class RoleSession:
         self._login = wire.connection.info.user
         self._login_answer = self._login.encode(wire.encoding)
         reset = reset_beside_others(wire.connection.info.server_version)
-        self._endings = {status: b"%b; %b" % (end, reset) for status, end in _ENDS.items()} if reset else None
+        self._endings = {status: b"%b; %b" % (end, reset) for status, end in ENDS.items()} if reset else None
         self._driver_state: DriverState | None = None  # set by `begun`, once
-        self._has_spoken = _listening(wire.connection.pgconn.socket) if HOOKED else _always
+        self._familiar = FamiliarRoles(wire.connection.pgconn.socket)
         # The mutable state; changed by become, rollback, release and discard only:
         self._role: str | None = None  # who was asserted
         self._role_answer = b""  # how the server says it
         self._strayed: tuple[str, str] | None = None  # whom a rollback found instead
-        self._taken: set[str] = set()  # the roles that the server has taken on this session
 
     def begun(self) -> Any:
         """The session has just begun: take note of the driver's settings. Answers the driver's connection from then
@@ -128,17 +107,15 @@ class RoleSession:
 
         Raises IdentityMismatch where the role can't be asserted, or was not taken.
         """
-        statements, answer = _switch_to(role, self._wire.encoding)
+        statements, answer = switch_to(role, self._wire.encoding)
         self._role, self._role_answer = role, answer
         self.require_rest()
         wire = self._wire
-        if role in self._taken and not self._has_spoken(0):
-            wire.assert_first(Assertion(self, statements))
+        if self._familiar.may_wait(role):
+            wire.assert_first(Assertion(self, statements, wire.encoding))
             return
         self.verify(wire.exchange(statements))
-        if len(self._taken) >= _KNOWN_TO_SESSION:
-            self._taken.clear()
-        self._taken.add(role)
+        self._familiar.taken(role)
 
     def require_rest(self) -> None:
         """See `AssertedSession`."""
@@ -166,7 +143,7 @@ class RoleSession:
         status = self._wire.status
         if status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
             session = self._session_user()
-            results = self._wire.several(_ENDS[status])
+            results = self._wire.several(ENDS[status])
             self._look_at(results, session)
             self._wire.checked(results)
 
@@ -179,11 +156,13 @@ class RoleSession:
         """
         wire = self._wire
         status = wire.connection.pgconn.transaction_status
-        if status not in _ENDS:
+        if status not in ENDS:
             raise self._busy(status)
+        if wire.connection.lock.locked():  # perhaps for ever: by a generator that nobody goes on with
+            raise self._busy(TransactionStatus.ACTIVE)
         session = self._session_user()
-        results = wire.several(_ENDS[status] if self._endings is None else self._endings[status])
-        self._look_at(results[: _ANSWERS[status]], session)
+        results = wire.several(ENDS[status] if self._endings is None else self._endings[status])
+        self._look_at(results[: ANSWERS[status]], session)
         if self._strayed is not None:  # said first: SQL that changed its role may have seen to it that the rest fails
             raise self._mismatch(ESCAPED, self._strayed)
         wire.checked(results)
@@ -221,21 +200,24 @@ class RoleSession:
 
     def _said(self, *answers: bytes | None) -> tuple[str, str]:
         """Who is at work and who has signed on, for people, by what the server says of its role and session's user."""
-        found, user = ((answer or b"").decode(self._wire.encoding) for answer in answers)
-        return (user if found == _NO_ROLE else found, user)
+        # Its SQL may have set another encoding, which is not to keep an escape from being reported.
+        found, user = ((answer or b"").decode(self._wire.encoding, "replace") for answer in answers)
+        return (user if found == NO_ROLE else found, user)
 
     def _renewed(self) -> Any:
         """The session is as after its log-in, and nobody who kept the driver's object has it."""
         state, wire = self._driver_state, self._wire
         assert state is not None, "`begun` comes before any use"
-        self.require_rest()
-        pgconn = wire.connection.pgconn
-        while pgconn.notifies() is not None:
-            pass  # of channels that the one before listened to: none of the next one's business
-        wire.connection, unset = state.renewed(wire.connection)
+        with wire.lock:  # a thread that still has the object is through with its statement, or finds it dead
+            self.require_rest()
+            pgconn = wire.connection.pgconn
+            while pgconn.notifies() is not None:
+                pass  # of channels that the one before listened to: none of the next one's business
+            wire.connection, unset = state.renewed(wire.connection)
         for name, value in unset.items():
             wire.set(name, value)
         self._role, self._role_answer = None, b""
+        self._familiar.answered()
         return wire.connection
 
     def _busy(self, status: int) -> IdentityMismatch:
@@ -245,33 +227,3 @@ class RoleSession:
     def _mismatch(self, reason: Reason, who: tuple[str, str]) -> IdentityMismatch:
         found, session = who
         return IdentityMismatch(reason, role=self._role, found=found, session=session)
-
-
-@lru_cache(maxsize=_KNOWN_CALLERS)
-def _switch_to(role: str, encoding: str) -> tuple[bytes, bytes]:
-    """What asserts a role and asks for it, and the answer that is expected. Raises as `quoted`."""
-    return b"SET ROLE %b; %b" % (quoted(role).encode(encoding), _ROLE), role.encode(encoding)
-
-
-def _listening(socket: int) -> Callable[[int], object]:
-    """What tells, given the milliseconds to wait, whether the other end of a socket has sent something."""
-    if not hasattr(select, "poll"):
-        return _always  # this platform can't tell without limits
-    ear = select.poll()
-    ear.register(socket, select.POLLIN)
-    return ear.poll
-
-
-def _always(_: int) -> bool:
-    return True
-
-
-def quoted(role: str) -> str:
-    """A role's name as an SQL identifier.
-
-    Raises IdentityMismatch for a name that is no role: empty, with a NUL, or "none", which PostgreSQL takes for the
-    login role even in quotes.
-    """
-    if not role or "\0" in role or role.lower() == "none":
-        raise IdentityMismatch(ROLE_NOT_ALLOWED, role=role)
-    return '"' + role.replace('"', '""') + '"'

@@ -5,6 +5,7 @@ Several statements in one round trip, and no loaders, row factories or cursor cl
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -35,6 +36,11 @@ class Wire:
     def status(self) -> int:
         """The transaction status, by libpq. Does not ask the server."""
         return self.connection.pgconn.transaction_status
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held, nobody else sends anything by the driver's object. Blocks for what is being sent."""
+        return self.connection.lock
 
     @property
     def is_to_assert(self) -> bool:

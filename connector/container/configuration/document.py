@@ -48,14 +48,19 @@ class Document:
 
 def read_document(path: Path) -> Document | Problem:
     """Read and parse a file. Blocks for the disk. What is wrong with it is answered, not raised."""
+    text = read_text(path)
+    return text if isinstance(text, Problem) else parse_document(text, str(path), path.absolute().parent)
+
+
+def read_text(path: Path) -> str | Problem:
+    """Read a file, without parsing it. Blocks for the disk. What is wrong with it is answered, not raised."""
     file = str(path)
     try:
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         return _problem(FILE_UNREADABLE, file, None, "a readable file", cause=error.strerror or type(error).__name__)
     except UnicodeDecodeError:
         return _problem(FILE_NOT_TEXT, file, None, "UTF-8 text")
-    return parse_document(text, file, path.absolute().parent)
 
 
 def parse_document(text: str, file: str, folder: Path) -> Document | Problem:

@@ -1,15 +1,20 @@
-"""Finding and reading `ra.toml`, `plugin.toml` and `mapper.toml`, importing nothing (architecture rule 6)."""
+"""Finding and reading `ra.toml`, `plugin.toml` and `mapper.toml`, importing nothing (architecture rule 6).
+
+A file is read whenever somebody asks, but what the same text says is worked out once in a process: it means the same
+each time, and descriptors are immutable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 from connector.container.configuration.adapter_properties import default_fits
-from connector.container.configuration.document import read_document
+from connector.container.configuration.document import parse_document, read_text
 from connector.container.configuration.origins import Origins, Place
 from connector.container.configuration.problems import ProblemCollector
 from connector.container.configuration.sections import Section
@@ -29,6 +34,9 @@ DESCRIPTOR_MISSING = Reason(
 DESCRIPTOR_WRONG = Reason("CF-PLUG-011", "{file} is wrong: {problems}", "Correct it; docs/design.md has the format.")
 
 FILE_NAME = "ra.toml"
+
+#: How many files' worth of descriptors are kept; more than anybody has installed.
+_KEPT = 256
 
 S = TypeVar("S", bound=Section)
 
@@ -70,7 +78,12 @@ def read_descriptor(file: Path) -> AdapterDescriptor:
     Raises:
         PluginError: It can't be read, or says something wrong; the text has all mistakes with their lines.
     """
-    said, mistakes = _read(file, DescriptorFile)
+    return _adapter(file, _text(file))
+
+
+@lru_cache(_KEPT)
+def _adapter(file: Path, text: str) -> AdapterDescriptor:
+    said, mistakes = _read(file, text, DescriptorFile)
     descriptor = None if said is None else said.descriptor()
     if descriptor is not None:
         for kind, declared in (
@@ -87,7 +100,12 @@ def read_descriptor(file: Path) -> AdapterDescriptor:
 
 def read_plugin_descriptor(file: Path) -> PluginDescriptor:
     """Read a `plugin.toml`. Blocks for the disk. Raises PluginError like `read_descriptor`."""
-    said, mistakes = _read(file, PluginFile)
+    return _plugin(file, _text(file))
+
+
+@lru_cache(_KEPT)
+def _plugin(file: Path, text: str) -> PluginDescriptor:
+    said, mistakes = _read(file, text, PluginFile)
     descriptor = None if said is None else said.descriptor()
     if descriptor is not None:
         mistakes += _wrong_defaults(descriptor.sections, "sections")
@@ -101,7 +119,12 @@ def read_mapper_descriptor(file: Path, name: str) -> MapperDescriptor | None:
 
     Blocks and raises like `read_descriptor`.
     """
-    said, mistakes = _read(file, MapperFile)
+    return _mapper(file, _text(file), name)
+
+
+@lru_cache(_KEPT)
+def _mapper(file: Path, text: str, name: str) -> MapperDescriptor | None:
+    said, mistakes = _read(file, text, MapperFile)
     descriptor = None if said is None else said.descriptor(name)
     if descriptor is not None:
         mistakes += _wrong_defaults(descriptor.options, "options")
@@ -114,8 +137,15 @@ def _wrong(file: Path, mistakes: list[str]) -> PluginError:
     return PluginError(DESCRIPTOR_WRONG, file=file.name, problems="; ".join(mistakes))
 
 
-def _read(file: Path, model: type[S]) -> tuple[S | None, list[str]]:
-    document = read_document(file)
+def _text(file: Path) -> str:
+    text = read_text(file)
+    if isinstance(text, Problem):
+        raise _wrong(file, [str(text)])
+    return text
+
+
+def _read(file: Path, text: str, model: type[S]) -> tuple[S | None, list[str]]:
+    document = parse_document(text, str(file), file.absolute().parent)
     if isinstance(document, Problem):
         return None, [str(document)]
     origins = Origins(Place(file.name, None))
