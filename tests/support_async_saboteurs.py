@@ -186,20 +186,41 @@ class TestFailureIsARefusalOnTheLoop(AsyncSabotage):
                 raise LoginRefused(SHOWS, why="no") from error
 
 
-class TestBlocksTheLoop(AsyncSabotage):
+class BlockingConnection(Connection):
     """Lets others have a turn, and then waits for the server as code for threads does."""
 
+    async def blocking(self, *words: str) -> Any:
+        await asyncio.sleep(0)
+        wire: Any = self.wire
+        wire._socket.setblocking(True)
+        wire._socket.sendall(json.dumps(words).encode() + b"\n")
+        answer = json.loads(wire._socket.recv(65536))[1]
+        wire._socket.setblocking(False)
+        return answer
+
+
+class TestBlocksTheLoop(AsyncSabotage):
     breaks = ("OUT-ASYNC-008",)
 
-    class connection(Connection):
+    class connection(BlockingConnection):
         async def describe(self) -> ConnectionDescription:
-            await asyncio.sleep(0)
-            wire: Any = self.wire
-            wire._socket.setblocking(True)
-            wire._socket.sendall(b'["describe"]\n')
-            product, version, user = json.loads(wire._socket.recv(65536))[1]
-            wire._socket.setblocking(False)
-            return ConnectionDescription(product, version, user)
+            return ConnectionDescription(*await self.blocking("describe"))
+
+
+class TestBlocksTheLoopByItsHandle(AsyncSabotage):
+    breaks = ("OUT-ASYNC-030",)
+
+    class connection(BlockingConnection):
+        async def ask(self, *words: str) -> Any:
+            return await (self.blocking(*words) if words[0] == "echo" else super().ask(*words))
+
+
+class TestBlocksTheLoopWhileItAsserts(AsyncSabotage):
+    breaks = ("OUT-ASYNC-066",)
+
+    class connection(BlockingConnection):
+        async def switch_identity(self, asserted: IdentityAssertion) -> None:
+            await self.blocking("become", asserted.user)
 
 
 class TestCleanupClosesOnTheLoop(AsyncSabotage):
@@ -317,6 +338,7 @@ class TestSwallowsCancellation(AsyncSabotage):
     class connection(Connection):
         async def ask(self, *words: str) -> Any:
             try:
+                await asyncio.sleep(0)  # however fast the server is
                 return await super().ask(*words)
             except asyncio.CancelledError:
                 raise ConnectionFailed(SHOWS, why="cancelled") from None
@@ -381,8 +403,9 @@ class TestForgetsToAwait(AsyncSabotage):
 
     class connection(Connection):
         async def cleanup(self) -> None:
-            asyncio.sleep(0)
+            forgotten = asyncio.sleep(0)
             await super().cleanup()
+            del forgotten
 
 
 class TestPasswordInReprOnTheLoop(AsyncSabotage):

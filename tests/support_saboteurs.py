@@ -17,6 +17,8 @@ from support_async_saboteurs import (  # noqa: F401 - run from here, with the ot
     TestAlwaysValidOnTheLoop,
     TestAssertsNobodyOnTheLoop,
     TestBlocksTheLoop,
+    TestBlocksTheLoopByItsHandle,
+    TestBlocksTheLoopWhileItAsserts,
     TestBreaksSilentlyOnTheLoop,
     TestCleansUpHalfWhenCancelled,
     TestCleanupClosesOnTheLoop,

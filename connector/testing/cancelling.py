@@ -10,6 +10,8 @@ from typing import Any, final
 
 #: The most waits that a sweep goes through.
 _MOST = 200
+#: How often in a row the work must have had no such wait: a system that answers at once is not waited for each time.
+_IN_VAIN = 3
 
 
 @final
@@ -69,9 +71,11 @@ async def cancelled_in_each_wait(work: Callable[[], Coroutine[Any, Any, object]]
         work: Makes the work.
         then: Makes what is awaited after each time.
     """
+    in_vain = 0
     for wait in range(1, _MOST):
         cancelling = Cancelling(wait)
         await cancelling.run(work())
         await then()
-        if not cancelling.reached:
+        in_vain = 0 if cancelling.reached else in_vain + 1
+        if in_vain == _IN_VAIN:
             return

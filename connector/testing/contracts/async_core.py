@@ -11,14 +11,13 @@ from connector.spi import AsyncManagedConnection, Capability, PasswordCredential
 from connector.testing.async_bench import AsyncBench
 from connector.testing.contracts.async_adapter import AsyncAdapterContract
 from connector.testing.contracts.core import DECLINED
-from connector.testing.relay import Relay
 from connector.testing.requirement import Facet, requirement
 
 _ASYNC = Capability.ASYNC
 
 
 class AsyncCoreContract(AsyncAdapterContract):
-    """The right user or a refusal, as for threads, by awaiting: the loop goes on meanwhile."""
+    """The right user or a refusal, as for threads, by awaiting."""
 
     @requirement("OUT-ASYNC-001", "A factory opens a connection of the loop that the system answers on.", needs=_ASYNC)
     def test_a_connection_is_opened_on_the_loop(self, loops: AsyncBench) -> None:
@@ -116,28 +115,5 @@ class AsyncCoreContract(AsyncAdapterContract):
                 await loops.connect(loops.bench.factory(loops.backend.unreachable()), loops.bench.login)
             assert not isinstance(failed.value, LoginRefused)
             assert failed.value.retryable
-
-        loops.run(scene)
-
-    @requirement(
-        "OUT-ASYNC-008",
-        "While it opens, describes, cleans up and destroys, it waits for the system without blocking the loop.",
-        needs=(_ASYNC, Facet.NETWORK),
-    )
-    def test_the_loop_is_never_blocked(self, loops: AsyncBench) -> None:
-        async def scene() -> None:
-            with Relay(asyncio.get_running_loop(), self.patience) as relay:
-                factory = loops.bench.factory(loops.backend.relayed(relay))
-                connection = await loops.connect(factory, loops.bench.login)
-                assert relay.turns, (
-                    "the connection does not go through the relay, as the backend's `relayed` should say"
-                )
-                await connection.describe()
-                if Capability.VALIDATION in loops.bench.capabilities:
-                    assert await connection.validate()
-                await connection.cleanup()
-                await connection.destroy()
-                # While the loop waits: it must go round for as long as there is something to come through.
-                assert not relay.blocked, "the event loop stood still while the adapter waited for the system"
 
         loops.run(scene)

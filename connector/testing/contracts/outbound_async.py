@@ -8,6 +8,7 @@ from connector.testing.contracts.async_pool import AsyncPoolContract
 from connector.testing.contracts.async_security import AsyncSecurityContract
 from connector.testing.contracts.async_tasks import AsyncTasksContract
 from connector.testing.contracts.async_trust import AsyncTrustedIdentityContract
+from connector.testing.contracts.async_turns import AsyncTurnsContract
 
 
 class OutboundAsyncContract(
@@ -17,5 +18,6 @@ class OutboundAsyncContract(
     AsyncTasksContract,
     AsyncSecurityContract,
     AsyncTrustedIdentityContract,
+    AsyncTurnsContract,
 ):
     """All of it; supply the fixture `connector_backend`."""
