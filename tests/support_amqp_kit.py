@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from support_secrets import MARKER
 from connector import Container, Secret
 from connector.errors import MessagingError
 from connector.security.file_registry import FileUserRegistry
-from connector.spi import ManagedConnection, Message, ResourceAdapter
+from connector.spi import AsyncManagedConnection, ManagedConnection, Message, ResourceAdapter
 from connector.testing import Backend, InboundBackend, Login
 from connector.testing.backend import UserName
 from connector.testing.requirement import Facet, InboundFacet
 from connector_amqp import AmqpResourceAdapter
+from connector_amqp.async_managed import AsyncAmqpManagedConnection
 from connector_amqp.codec import encoded
 from connector_amqp.managed import AmqpManagedConnection
+from connector_amqp.wire import Wire
 
 ENGINE = """
 [container]
@@ -95,9 +98,33 @@ class BusOverTheWire(Backend):
         identity = connection._run(conversation.next_reply, "the reply").identity
         return None if identity is None else identity.name
 
+    @asynccontextmanager
+    async def borrowed_async(self, connections: Any) -> AsyncIterator[Callable[[], Awaitable[UserName]]]:
+        async with connections.get_async_connection() as connection:
+            yield lambda: self.user_of_async(connection._physical())
+
+    async def user_of_async(self, connection: AsyncManagedConnection) -> UserName:
+        assert isinstance(connection, AsyncAmqpManagedConnection)
+        conversation = connection._conversation
+        reply_to = await connection._run(conversation.reply_queue, "a queue of its own")
+        await connection.send(reply_to, Message("who am I?"))
+        identity = (await connection._run(conversation.next_reply, "the reply")).identity
+        return None if identity is None else identity.name
+
+    async def kill_async(self, connection: AsyncManagedConnection) -> None:
+        assert isinstance(connection, AsyncAmqpManagedConnection)
+        await asyncio.to_thread(self._end, connection.wire)
+
+    def relayed(self, relay: Callable[[str, int], int]) -> Mapping[str, Any]:
+        port = self.listeners.ports()["InboundBasicMessaging"]
+        return {**self.properties, "provider_endpoints": [f"127.0.0.1:{relay('127.0.0.1', port)}"]}
+
     def kill(self, connection: ManagedConnection) -> None:
         assert isinstance(connection, AmqpManagedConnection)
-        transport = connection.wire._transport
+        self._end(connection.wire)
+
+    def _end(self, wire: Wire) -> None:
+        transport = wire._transport
         assert transport is not None
         own = transport.get_extra_info("sockname")
 
@@ -199,11 +226,32 @@ class RabbitMQBackend(Backend):
 
     def kill(self, connection: ManagedConnection) -> None:
         assert isinstance(connection, AmqpManagedConnection)
-        self._broker.kill(_port_of(connection))
+        self._broker.kill(_port_of(connection.wire))
+
+    @asynccontextmanager
+    async def borrowed_async(self, connections: Any) -> AsyncIterator[Callable[[], Awaitable[UserName]]]:
+        async with connections.get_async_connection() as connection:
+            yield lambda: self.user_of_async(connection._physical())
+
+    async def user_of_async(self, connection: AsyncManagedConnection) -> UserName:
+        assert isinstance(connection, AsyncAmqpManagedConnection)
+        forged = encoded(Message("who am I?"), LETTERS, "nobody")
+        try:
+            await connection._run(lambda: connection._conversation.send(LETTERS, forged), "a question")
+        except MessagingError as refusal:
+            return str(re.findall("authenticated user was '([^']*)'", str(refusal))[0])
+        raise AssertionError("the broker believes any user-id")
+
+    async def kill_async(self, connection: AsyncManagedConnection) -> None:
+        assert isinstance(connection, AsyncAmqpManagedConnection)
+        await asyncio.to_thread(self._broker.kill, _port_of(connection.wire))
+
+    def relayed(self, relay: Callable[[str, int], int]) -> Mapping[str, Any]:
+        return {**self.properties, "provider_endpoints": [f"127.0.0.1:{relay('127.0.0.1', self._broker.port)}"]}
 
 
-def _port_of(connection: AmqpManagedConnection) -> int:
-    transport = connection.wire._transport
+def _port_of(wire: Wire) -> int:
+    transport = wire._transport
     assert transport is not None
     port: int = transport.get_extra_info("sockname")[1]
     return port

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.util import greenlet_spawn
 from support_mariadb import MariaDBServer
 from support_secrets import MARKER
 
 from connector.spi import (
+    AsyncManagedConnection,
     AuthenticationData,
     ManagedConnection,
     PasswordCredential,
@@ -25,6 +28,7 @@ from connector_configured import ConfiguredIdentityModule
 from connector_default import DefaultPrincipalMappingModule
 from connector_onetoone import OneToOneModule
 from connector_sql import SqlResourceAdapter
+from connector_sql.async_managed_connection import AsyncSqlManagedConnection
 from connector_sql.managed_connection import SqlManagedConnection
 from connector_trusted import TrustedConnectionMappingModule
 from weather_postgresql import PostgreSQLServer
@@ -53,6 +57,27 @@ class SqlBackend(Backend):
     def user_of(self, connection: ManagedConnection) -> UserName:
         user: UserName = self._rows(connection, self.whoami)[0][0]
         return user
+
+    @asynccontextmanager
+    async def borrowed_async(self, connections: Any) -> AsyncIterator[Callable[[], Awaitable[UserName]]]:
+        async with connections.get_async_connection() as connection:
+            yield lambda: connection.scalar(text(self.whoami))
+
+    async def user_of_async(self, connection: AsyncManagedConnection) -> UserName:
+        assert isinstance(connection, AsyncSqlManagedConnection)
+        return await greenlet_spawn(self.user_of, connection.within)
+
+    async def kill_async(self, connection: AsyncManagedConnection) -> None:
+        assert isinstance(connection, AsyncSqlManagedConnection)
+        await asyncio.to_thread(self.kill, connection.within)
+
+    async def soil_async(self, connection: AsyncManagedConnection) -> None:
+        assert isinstance(connection, AsyncSqlManagedConnection)
+        await greenlet_spawn(self.soil, connection.within)
+
+    async def is_soiled_async(self, connection: AsyncManagedConnection) -> bool:
+        assert isinstance(connection, AsyncSqlManagedConnection)
+        return await greenlet_spawn(self.is_soiled, connection.within)
 
     def soil(self, connection: ManagedConnection) -> None:
         self._rows(connection, "CREATE TEMPORARY TABLE left_behind (it text)")
@@ -118,6 +143,9 @@ class PostgreSQLBackend(SqlBackend):
 
     def unreachable(self) -> Mapping[str, Any]:
         return {"url": "postgresql+psycopg://127.0.0.1:1/postgres"}
+
+    def relayed(self, relay: Callable[[str, int], int]) -> Mapping[str, Any]:
+        return {"url": f"postgresql+psycopg://127.0.0.1:{relay(self._server.host, self._server.port)}/postgres"}
 
     def kill(self, connection: ManagedConnection) -> None:
         assert isinstance(connection, SqlManagedConnection)

@@ -10,6 +10,42 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
+from support_async_saboteurs import (  # noqa: F401 - run from here, with the others
+    TestAbortDoesNothing,
+    TestAbortNeedsItsLoop,
+    TestAlwaysInvalidOnTheLoop,
+    TestAlwaysValidOnTheLoop,
+    TestAssertsNobodyOnTheLoop,
+    TestBlocksTheLoop,
+    TestBlocksTheLoopByItsHandle,
+    TestBlocksTheLoopWhileItAsserts,
+    TestBreaksSilentlyOnTheLoop,
+    TestCleansUpHalfWhenCancelled,
+    TestCleanupClosesOnTheLoop,
+    TestCleanupForgetsNothingOnTheLoop,
+    TestDescribesAnotherUserOnTheLoop,
+    TestDescribesNothingOnTheLoop,
+    TestDestroyKeepsOnTheLoop,
+    TestDestroyOnlyOnceOnTheLoop,
+    TestEqualOnTheLoop,
+    TestFailureIsARefusalOnTheLoop,
+    TestForgetsToAwait,
+    TestHandlesLeakOnTheLoop,
+    TestHandlesLiveOn,
+    TestLeavesATask,
+    TestLeavesAThread,
+    TestNullSubjectCrashesOnTheLoop,
+    TestPasswordInAFrameOnTheLoop,
+    TestPasswordInLogOnTheLoop,
+    TestPasswordInReprOnTheLoop,
+    TestReauthenticatesNobodyOnTheLoop,
+    TestRefusalIsAFailureOnTheLoop,
+    TestRefusesLateOnTheLoop,
+    TestSharesAmongLoops,
+    TestSignsOnAsTheFirstOnTheLoop,
+    TestSwallowsCancellation,
+    TestTakesAnyCredentialOnTheLoop,
+)
 from support_inbound_saboteurs import (  # noqa: F401 - run from here, with the others
     TestAdmitsAnybody,
     TestAnswersNoQuestion,
@@ -84,9 +120,11 @@ from support_store_saboteurs import (  # noqa: F401 - run from here, with the ot
     TestWritesOverOthers,
 )
 
+from connector import testing
 from connector.errors import AccessDenied, ConnectionFailed, LoginRefused, Problem, Reason
 from connector.spi import (
     IN_THE_OPTIONS,
+    AsyncManagedConnection,
     AuthenticationDataCallback,
     CallbackHandler,
     CallerSubjectCallback,
@@ -135,6 +173,11 @@ class Factory(ManagedConnectionFactory):
     ) -> ManagedConnection:
         return self.opened(self.own(subject), request)
 
+    async def create_managed_connection_async(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AsyncManagedConnection:
+        return await self.honest.create_managed_connection_async(self.own(subject), request)
+
     def own(self, subject: Subject | None) -> Subject | None:
         """The subject with this factory's credential made out to the honest one."""
         found = subject.password_credential(self) if subject is not None else None
@@ -178,6 +221,19 @@ class NarrowedBackend(Backend):
     @property
     def callers(self) -> tuple[str, ...]:
         raise NotImplementedError
+
+
+class ThreadsOnlyBackend(EchoBackend):
+    """An honest adapter whose backend gives the kit nothing for asyncio."""
+
+    borrowed_async: Any = testing.Backend.borrowed_async
+    user_of_async: Any = testing.Backend.user_of_async
+
+
+class LoopLackingBackend(ThreadsOnlyBackend):
+    """The same, and says so."""
+
+    lacks = {Capability.ASYNC: "it is tried on threads only"}
 
 
 class Sabotage(OutboundContract):

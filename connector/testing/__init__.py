@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from connector.testing.contracts.inbound import InboundContract
     from connector.testing.contracts.mapper import MapperContract
     from connector.testing.contracts.outbound import OutboundContract
+    from connector.testing.contracts.outbound_async import OutboundAsyncContract
     from connector.testing.contracts.pool import OutboundPoolContract
     from connector.testing.contracts.reauthentication import ReauthenticationContract
     from connector.testing.contracts.registry import RegistryContract
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from connector.testing.store_backend import StoreBackend
 
 #: The version of the kit. A new requirement raises the second number, a stricter one the first: authors pin it.
-KIT_VERSION = "1.4"
+KIT_VERSION = "1.5"
 
 __all__ = [
     "KIT_VERSION",
@@ -59,6 +60,7 @@ __all__ = [
     "ReauthenticationContract",
     "TrustedIdentityContract",
     "OutboundPoolContract",
+    "OutboundAsyncContract",
     "MapperContract",
     "StoreContract",
     "RegistryContract",
@@ -79,6 +81,7 @@ _HOME = {
     "ReauthenticationContract": "contracts.reauthentication",
     "TrustedIdentityContract": "contracts.trust",
     "OutboundPoolContract": "contracts.pool",
+    "OutboundAsyncContract": "contracts.outbound_async",
     "MapperContract": "contracts.mapper",
     "StoreBackend": "store_backend",
     "StoreFacet": "requirement",

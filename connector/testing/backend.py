@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
-from connector.spi import Capability, ManagedConnection, ManagedConnectionFactory, ResourceAdapter, Secret
+from connector.spi import (
+    AsyncManagedConnection,
+    Capability,
+    ManagedConnection,
+    ManagedConnectionFactory,
+    ResourceAdapter,
+    Secret,
+)
 from connector.testing.opened import Opened
 from connector.testing.requirement import Facet
 
@@ -124,6 +131,36 @@ class Backend(Opened, ABC):
     def stranger(self) -> str:
         """A user that `trusted` may not assert (Capability.IDENTITY_SWITCH); by default one that nobody knows."""
         return "kit-stranger-whom-nobody-knows"
+
+    # --- where it claims Capability.ASYNC: on an event loop, which none of these may block ----------------------------
+
+    def borrowed_async(self, connections: Any) -> AbstractAsyncContextManager[Callable[[], Awaitable[UserName]]]:
+        """As `borrowed`, by the handle for asyncio; what the block gives is awaited for one round trip."""
+        raise NotImplementedError("borrow a handle for asyncio, or name Capability.ASYNC in `lacks`")
+
+    async def user_of_async(self, connection: AsyncManagedConnection) -> UserName:
+        """As `user_of`, of a connection for asyncio."""
+        raise NotImplementedError("ask who works on a connection for asyncio, or name Capability.ASYNC in `lacks`")
+
+    async def kill_async(self, connection: AsyncManagedConnection) -> None:
+        """As `kill` (Facet.KILL)."""
+        raise NotImplementedError("break the asyncio connection from the other side, or name Facet.KILL in `lacks`")
+
+    async def soil_async(self, connection: AsyncManagedConnection) -> None:
+        """As `soil` (Facet.STATE)."""
+        raise NotImplementedError("leave something in the asyncio session, or name Facet.STATE in `lacks`")
+
+    async def is_soiled_async(self, connection: AsyncManagedConnection) -> bool:
+        """As `is_soiled` (Facet.STATE)."""
+        raise NotImplementedError("say whether it can still be seen on asyncio, or name Facet.STATE in `lacks`")
+
+    def relayed(self, relay: Callable[[str, int], int]) -> Mapping[str, Any]:
+        """The resource's properties, with the kit's relay between adapter and system (Facet.NETWORK).
+
+        Args:
+            relay: Called with the system's host and port; answers the port on 127.0.0.1 to connect to in its place.
+        """
+        raise NotImplementedError("give the properties with the relay's port, or name Facet.NETWORK in `lacks`")
 
     # --- where the adapter is not made as the container makes it -----------------------------------------------------
 

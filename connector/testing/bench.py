@@ -123,6 +123,10 @@ class AdapterBench:
         """The same, for whom it doesn't matter who borrows."""
         return self.reference(factory, pool, plan_of(factory, self.login))
 
+    def at_the_end(self, end: Callable[[], object]) -> None:
+        """Have something called by `close`, before the adapter stops."""
+        self._stack.callback(end)
+
     def _effective_capabilities(self) -> frozenset[Capability]:
         """As the container asks for them, of a factory that nothing else is asked of."""
         declared = self.descriptor.capabilities

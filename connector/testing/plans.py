@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any, final
 
 from connector.errors import ConfigError, Reason
+from connector.pool.loop_pools import LoopPools
 from connector.pool.pool import ManagedConnectionPool
 from connector.spi import (
     AsyncLease,
+    AsyncManagedConnection,
     ConnectionRequestInfo,
     Explanation,
     IdentityAssertion,
@@ -26,8 +28,13 @@ from connector.testing.backend import REALM, RESOURCE, Login
 
 THREADS_ONLY = Reason(
     "CF-KIT-003",
-    "the conformance kit lends connections to threads only, it has no profile for asyncio yet",
-    "Test the asyncio side of the adapter in its own tests.",
+    "a test of the conformance kit for threads was asked for a connection for asyncio",
+    "Give the kit a handle for threads in `borrowed`, the one for asyncio in `borrowed_async`.",
+)
+LOOPS_ONLY = Reason(
+    "CF-KIT-630",
+    "a test of the conformance kit for asyncio was asked for a connection for threads",
+    "Give the kit the handle for asyncio in `borrowed_async`; it borrows by awaiting `allocate_async`.",
 )
 
 #: The reference that all borrowing is done by.
@@ -82,8 +89,28 @@ def plan_of(
     )
 
 
+class _OnePlan:
+    """What both managers say of the plan that they borrow by."""
+
+    reference = REFERENCE
+    resource = RESOURCE
+
+    def __init__(self, plan: SignOnPlan) -> None:
+        self._plan = plan
+
+    def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
+        """The plan, for the properties that the call asks for. A user and password in the call don't count here."""
+        if request is None or request.key() == ():
+            return self._plan
+        return replace(self._plan, request=request, partition=(self._plan.partition, request.key()))
+
+    def explain(self, request: ConnectionRequestInfo | None = None, *, caller: Any = None) -> Explanation:
+        """What the plan says of itself."""
+        return self._plan.explanation
+
+
 @final
-class KitConnectionManager:
+class KitConnectionManager(_OnePlan):
     """Implements `connector.spi.ConnectionManager` for one plan over a real pool. One a thread.
 
     Args:
@@ -91,12 +118,9 @@ class KitConnectionManager:
         plan: Who borrows.
     """
 
-    reference = REFERENCE
-    resource = RESOURCE
-
     def __init__(self, pool: ManagedConnectionPool, plan: SignOnPlan) -> None:
+        super().__init__(plan)
         self._pool = pool
-        self._plan = plan
         # Mutable: what was lent, in order; changed by the one thread that borrows.
         self.leases: list[Lease] = []
 
@@ -109,20 +133,43 @@ class KitConnectionManager:
     async def allocate_async(
         self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
     ) -> AsyncLease:
-        """Refused: the kit has no profile for asyncio yet, and says so instead of lending a thread's connection."""
+        """Refused (CF-KIT-003), instead of lending a thread's connection."""
         raise ConfigError(THREADS_ONLY)
-
-    def current_plan(self, request: ConnectionRequestInfo | None = None) -> SignOnPlan:
-        """The plan, for the properties that the call asks for. A user and password in the call don't count here."""
-        if request is None or request.key() == ():
-            return self._plan
-        return replace(self._plan, request=request, partition=(self._plan.partition, request.key()))
-
-    def explain(self, request: ConnectionRequestInfo | None = None, *, caller: Any = None) -> Explanation:
-        """What the plan says of itself."""
-        return self._plan.explanation
 
     @property
     def physical(self) -> ManagedConnection:
+        """The managed connection that was lent last and is still lent. Raises HandleClosed."""
+        return self.leases[-1].physical
+
+
+@final
+class AsyncKitConnectionManager(_OnePlan):
+    """The same over the pools of event loops. For the tasks of one loop at a time.
+
+    Args:
+        pools: Where connections come from.
+        plan: Who borrows.
+    """
+
+    def __init__(self, pools: LoopPools, plan: SignOnPlan) -> None:
+        super().__init__(plan)
+        self._pools = pools
+        # Mutable: what was lent, in order; changed on the loop that borrows.
+        self.leases: list[AsyncLease] = []
+
+    def allocate(self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None) -> Lease:
+        """Refused (CF-KIT-630): it would block the loop."""
+        raise ConfigError(LOOPS_ONLY)
+
+    async def allocate_async(
+        self, request: ConnectionRequestInfo | None = None, *, plan: SignOnPlan | None = None
+    ) -> AsyncLease:
+        """Borrow from the running loop's pool; waits and raises like `AsyncManagedConnectionPool.take`."""
+        lease = await self._pools.take(plan or self.current_plan(request))
+        self.leases.append(lease)
+        return lease
+
+    @property
+    def physical(self) -> AsyncManagedConnection:
         """The managed connection that was lent last and is still lent. Raises HandleClosed."""
         return self.leases[-1].physical

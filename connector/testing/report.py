@@ -18,6 +18,7 @@ PROFILES = {
     "OUT-SEC": "outbound-security",
     "OUT-TRUST": "outbound-security",
     "OUT-POOL": "outbound-pool",
+    "OUT-ASYNC": "outbound-async",
     "MAP": "mapper",
     "STORE": "secret-store",
     "REG": "user-registry",

@@ -113,6 +113,7 @@ def test_the_way_without_code_certifies_and_reports(tmp_path: Path) -> None:
     assert (subject["name"], subject["version"], subject["backend"]) == ("echo", "1.0.0", "EchoBackend")
     assert {name: profile["verdict"] for name, profile in subject["profiles"].items()} == {
         "kit": "PASS",
+        "outbound-async": "PASS",
         "outbound-core": "PASS",
         "outbound-pool": "PASS",
         "outbound-security": "PASS",
@@ -120,7 +121,7 @@ def test_the_way_without_code_certifies_and_reports(tmp_path: Path) -> None:
     lines = {line["id"]: line for line in subject["requirements"]}
     assert lines["OUT-CORE-042"]["outcome"] == "not applicable"
     assert lines["OUT-CORE-042"]["reason"] == "the adapter does not claim matching"
-    assert subject["claims"]["validation"] == "tested by 2 of 2"
+    assert subject["claims"]["validation"] == "tested by 4 of 4"
     assert {line["id"] for line in subject["requirements"]} == {
         each.id for each in requirements() if not each.id.startswith(("MAP", "STORE", "REG", "IN-"))
     }
@@ -133,7 +134,7 @@ def test_what_the_resource_narrows_does_not_apply_and_the_report_says_why(tmp_pa
     assert done.returncode == 0, done.stdout
     (subject,) = json.loads(report.read_text())["subjects"]
     assert subject["claims"]["reauthentication"] == subject["claims"]["identity-switch"] == "narrowed by the resource"
-    assert subject["claims"]["validation"] == "tested by 2 of 2"
+    assert subject["claims"]["validation"] == "tested by 4 of 4"
     outcomes = {line["id"]: (line["outcome"], line["reason"]) for line in subject["requirements"]}
     assert outcomes["OUT-SEC-040"] == (
         "not applicable",
@@ -142,6 +143,39 @@ def test_what_the_resource_narrows_does_not_apply_and_the_report_says_why(tmp_pa
     assert outcomes["OUT-CORE-042"] == ("not applicable", "the adapter does not claim matching")
     gone = {outcome for name, (outcome, _) in outcomes.items() if name.startswith(("OUT-TRUST", "OUT-SEC-04"))}
     assert gone == {"not applicable"}
+
+
+ASYNC_PART = ("-k", "a_connection_is_opened_on_the_loop or a_connection_of_the_loop_serves_again")
+
+
+def test_an_adapter_for_asyncio_whose_backend_gives_nothing_for_it_is_told_what_to_give(
+    tmp_path: Path,
+) -> None:
+    report = tmp_path / "report.json"
+    threads = "--connector-adapter=support_saboteurs:ThreadsOnlyBackend"
+    done = run_pytest("--pyargs", "connector.testing.kit", threads, f"--connector-report={report}", *ASYNC_PART)
+    assert done.returncode == 1, done.stdout
+    (subject,) = json.loads(report.read_text())["subjects"]
+    assert {line["id"]: (line["outcome"], line["reason"]) for line in subject["requirements"]} == {
+        "OUT-ASYNC-001": (
+            "failed",
+            "NotImplementedError: ask who works on a connection for asyncio, or name Capability.ASYNC in `lacks`",
+        ),
+        "OUT-ASYNC-020": (
+            "failed",
+            "NotImplementedError: borrow a handle for asyncio, or name Capability.ASYNC in `lacks`",
+        ),
+    }
+
+
+def test_where_a_backend_lacks_asyncio_its_profile_does_not_apply(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    lacking = "--connector-adapter=support_saboteurs:LoopLackingBackend"
+    done = run_pytest("--pyargs", "connector.testing.kit", lacking, f"--connector-report={report}", *ASYNC_PART)
+    assert done.returncode == 0, done.stdout
+    (subject,) = json.loads(report.read_text())["subjects"]
+    assert subject["profiles"]["outbound-async"]["verdict"] == "NOT APPLICABLE"
+    assert {line["reason"] for line in subject["requirements"]} == {"no async here: it is tried on threads only"}
 
 
 def test_what_a_backend_lacks_is_told_by_its_own_words_also_where_the_resource_narrows_it() -> None:

@@ -40,7 +40,7 @@ def test_the_adapter_is_listed_with_what_it_provides(environment: Path) -> None:
     listed = json.loads(run(environment / "clean/bin/connector", "plugins", "--json", cwd=environment))
     (echo,) = [plugin for plugin in listed if (plugin["group"], plugin["name"]) == ("connector.adapters", "echo")]
     assert (echo["distribution"], echo["version"], echo["state"]) == ("connector-echo", "1.0.0", "available")
-    assert set(echo["provides"]) == {"identity-switch", "reauthentication", "validation"}
+    assert set(echo["provides"]) == {"async", "identity-switch", "reauthentication", "validation"}
 
 
 @pytest.mark.slow

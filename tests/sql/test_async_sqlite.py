@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,20 @@ def test_listeners_may_use_a_connection_while_it_is_being_lent(notes: Reference)
 
     run(scene())
     assert heard == ["checkout", "engine_connect 1"] * 2
+
+
+def test_a_connection_that_was_let_go_is_closed_without_waiting_for_its_thread(notes: Reference) -> None:
+    async def scene() -> None:
+        physical: Any = await notes.factory.create_managed_connection_async(None, None)
+        gate = threading.Event()
+        busy = asyncio.ensure_future(physical.within.record.driver_connection._execute(gate.wait))
+        await asyncio.sleep(0)
+        physical.abort()  # its thread ends once it is no longer busy, and does nothing more
+        closing = asyncio.create_task(physical.destroy())
+        await asyncio.sleep(0)
+        gate.set()
+        async with asyncio.timeout(20):
+            await closing
+            await busy
+
+    run(scene())

@@ -48,6 +48,8 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
         driver: Any = within.record.driver_connection
         # Of PostgreSQL's not the driver's object, which is another one for each caller, but what is below it.
         self._wire: Any = getattr(driver, "pgconn", driver)
+        # Set by `abort`, once, perhaps by another thread.
+        self._let_go = False
         within.set_event_listener(_PassOn(self))
 
     async def cleanup(self) -> None:
@@ -55,11 +57,14 @@ class AsyncSqlManagedConnection(AsyncManagedConnection):
         await run_within(self.within.cleanup)
 
     async def destroy(self) -> None:
-        """Close the physical connection. Harmless when called twice."""
+        """Close the physical connection. Harmless when called twice, and after `abort`."""
+        if self._let_go:
+            return  # aiosqlite would wait for its thread, which has ended, for ever
         await run_within(self.within.destroy)
 
     def abort(self) -> None:
         """Drop the socket, or end the thread of an SQLite connection, at once. Harmless when called twice."""
+        self._let_go = True
         if hasattr(self._wire, "finish"):
             self._wire.finish()
         elif hasattr(self._wire, "stop"):

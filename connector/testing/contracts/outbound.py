@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.testing.contracts.core import OutboundCoreContract
+from connector.testing.contracts.outbound_async import OutboundAsyncContract
 from connector.testing.contracts.pool import OutboundPoolContract
 from connector.testing.contracts.reauthentication import ReauthenticationContract
 from connector.testing.contracts.security import OutboundSecurityContract
@@ -15,5 +16,6 @@ class OutboundContract(
     ReauthenticationContract,
     TrustedIdentityContract,
     OutboundPoolContract,
+    OutboundAsyncContract,
 ):
-    """Profiles outbound-core, outbound-security and outbound-pool; supply the fixture `connector_backend`."""
+    """Profiles outbound-core, -security, -pool and -async; supply the fixture `connector_backend`."""

@@ -17,4 +17,4 @@ def connector_backend() -> Iterator[EchoBackend]:
 
 
 class TestEcho(OutboundContract):
-    """Profiles outbound-core, outbound-security and outbound-pool."""
+    """All outbound profiles, those for asyncio included."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from connector.spi import ManagedConnection, Secret
+from connector.spi import AsyncManagedConnection, ManagedConnection, Secret
 from connector.testing import Backend, Login, UserName
 from connector_echo import EchoResourceAdapter
+from connector_echo.async_connection import AsyncEchoManagedConnection, AsyncWire
 from connector_echo.connection import EchoManagedConnection
 from connector_echo.server import EchoServer
 
@@ -66,7 +68,38 @@ class EchoBackend(Backend):
     def is_soiled(self, connection: ManagedConnection) -> bool:
         return bool(_wire(connection).ask("notes"))
 
+    # --- for asyncio ----------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def borrowed_async(self, connections: Any) -> AsyncIterator[Callable[[], Awaitable[UserName]]]:
+        async with connections.get_async_connection() as connection:
+
+            async def whoami() -> UserName:
+                return str((await connection.echo("hello")).partition(":")[0])
+
+            yield whoami
+
+    async def user_of_async(self, connection: AsyncManagedConnection) -> UserName:
+        return str(await _async_wire(connection).ask("whoami"))
+
+    async def kill_async(self, connection: AsyncManagedConnection) -> None:
+        await asyncio.to_thread(self._server.drop, _async_wire(connection).local_port)
+
+    async def soil_async(self, connection: AsyncManagedConnection) -> None:
+        await _async_wire(connection).ask("note", "left behind")
+
+    async def is_soiled_async(self, connection: AsyncManagedConnection) -> bool:
+        return bool(await _async_wire(connection).ask("notes"))
+
+    def relayed(self, relay: Callable[[str, int], int]) -> Mapping[str, Any]:
+        return {**self.properties, "port": relay("127.0.0.1", self._server.port)}
+
 
 def _wire(connection: ManagedConnection) -> Any:
     assert isinstance(connection, EchoManagedConnection)
+    return connection.wire
+
+
+def _async_wire(connection: AsyncManagedConnection) -> AsyncWire:
+    assert isinstance(connection, AsyncEchoManagedConnection)
     return connection.wire

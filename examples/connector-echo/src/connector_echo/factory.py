@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from connector.errors import ConnectionFailed, Reason
-from connector.spi import ConnectionManager, ConnectionRequestInfo, ManagedConnection, ManagedConnectionFactory, Subject
+from connector.spi import (
+    AsyncManagedConnection,
+    ConnectionManager,
+    ConnectionRequestInfo,
+    ManagedConnection,
+    ManagedConnectionFactory,
+    Subject,
+)
+from connector_echo.async_connection import AsyncEchoConnection, AsyncEchoManagedConnection, AsyncWire
 from connector_echo.connection import EchoConnection, EchoManagedConnection, credential_for
 from connector_echo.wire import Wire
 
@@ -32,12 +40,10 @@ class EchoManagedConnectionFactory(ManagedConnectionFactory):
         Raises SignOnError without a credential, LoginRefused, ConnectionFailed.
         """
         credential_for(self, subject)  # before the wire is troubled
-        host, port = self._address
         try:
             wire = Wire(self._address, self._timeout)
         except OSError as error:
-            why = type(error).__name__
-            raise ConnectionFailed(UNREACHABLE, resource=self._resource, host=host, port=port, why=why) from error
+            raise self._unreachable(error) from error
         connection = EchoManagedConnection(wire, self)
         try:
             connection.reauthenticate(subject, request)
@@ -45,6 +51,28 @@ class EchoManagedConnectionFactory(ManagedConnectionFactory):
             connection.destroy()
             raise
         return connection
+
+    async def create_managed_connection_async(
+        self, subject: Subject | None, request: ConnectionRequestInfo | None
+    ) -> AsyncManagedConnection:
+        """The same for the running event loop. Waits for two round trips, and raises the same."""
+        credential_for(self, subject)
+        try:
+            wire = await AsyncWire.connect(self._address, self._timeout)
+        except OSError as error:
+            raise self._unreachable(error) from error
+        connection = AsyncEchoManagedConnection(wire, self)
+        try:
+            await connection.reauthenticate(subject, request)
+        except BaseException:
+            await connection.destroy()
+            raise
+        return connection
+
+    def _unreachable(self, error: OSError) -> ConnectionFailed:
+        host, port = self._address
+        why = type(error).__name__
+        return ConnectionFailed(UNREACHABLE, resource=self._resource, host=host, port=port, why=why)
 
 
 class EchoConnectionFactory:
@@ -56,3 +84,7 @@ class EchoConnectionFactory:
     def get_connection(self) -> EchoConnection:
         """Borrow a connection. Blocks up to the pool's connection timeout."""
         return EchoConnection(self._manager.allocate())
+
+    def get_async_connection(self) -> AsyncEchoConnection:
+        """A connection for the running task; use it in an `async with` block, which borrows it."""
+        return AsyncEchoConnection(self._manager)
