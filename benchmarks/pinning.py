@@ -10,11 +10,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.installed_postgresql import VARIABLE, InstalledPostgreSQL
+
 _SERVER = Path(__file__).parents[1] / "examples" / "weather" / "weather_postgresql.py"
 
 
 def throw_away_postgresql() -> Any:
-    """The server of the demo, as a context manager. Raises PostgreSQLUnavailable on entry where there is none."""
+    """The server of the demo, or the one that CONNECTOR_BENCH_POSTGRESQL names, as a context manager.
+
+    Raises PostgreSQLUnavailable on entry where there is none.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return InstalledPostgreSQL(Path(named))
     spec = importlib.util.spec_from_file_location("weather_postgresql", _SERVER)
     assert spec is not None
     assert spec.loader is not None
