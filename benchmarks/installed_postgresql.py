@@ -43,9 +43,30 @@ class InstalledPostgreSQL:
     def __init__(self, programs: Path) -> None:
         self._bin = programs / "bin"
         self._password = secrets.token_urlsafe(18)
+        # The mutable state, set on entry:
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="connector-bench-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="connector-bench-", dir="/tmp"))
+        try:
+            self._start(self._folder)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(SIGQUIT)
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self, folder: Path) -> None:
         who: dict[str, Any] = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
         password = folder / "password"
         password.touch(mode=0o600)
@@ -62,15 +83,7 @@ class InstalledPostgreSQL:
         settings = {"listen_addresses": self.host, "port": self.port, "unix_socket_directories": folder, "fsync": "off"}
         told = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen([self._bin / "postgres", "-D", data, *told], stderr=subprocess.DEVNULL, **who)
-        self._wait()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.send_signal(SIGQUIT)
-        self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._wait(self._process)
 
     def run_sql(self, sql: str) -> None:
         """Run statements as the superuser, each committed by itself."""
@@ -81,7 +94,7 @@ class InstalledPostgreSQL:
         ) as connection:
             connection.execute(sql.encode())
 
-    def _wait(self) -> None:
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
         import psycopg
 
         until = time.monotonic() + _PATIENCE_SECONDS
@@ -89,8 +102,7 @@ class InstalledPostgreSQL:
             try:
                 self.run_sql("SELECT 1")
             except psycopg.OperationalError as error:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    self.__exit__(None, None, None)
+                if time.monotonic() > until or process.poll() is not None:
                     raise RuntimeError(f"the PostgreSQL in {self._bin} doesn't answer") from error
                 time.sleep(0.1)
             else:

@@ -193,3 +193,17 @@ def test_a_task_that_is_cancelled_in_its_first_statement_leaves_nothing(
     run(scene())
     assert ledger.audit.events == []
     assert [record.message for record in caplog.records if record.name == "psycopg"] == []  # it went as it should
+
+
+@pytest.mark.usefixtures("_revoked")
+def test_an_audit_log_that_fails_keeps_no_session_alive(ledger: Reference, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_event: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(ledger.audit, "record", fail)
+    with closing(ledger.connections.engine.raw_connection()) as raw:
+        driver: Any = raw.driver_connection
+        with pytest.raises(OSError, match="disk is full"):
+            driver.execute("SELECT current_user")
+        assert driver.closed
+    assert ledger.physical_count == 0

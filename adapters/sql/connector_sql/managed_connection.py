@@ -209,8 +209,7 @@ class SqlManagedConnection(ManagedConnection):
         Blocks for a round trip, for some more on the connection's first switch. On PostgreSQL a caller whom this
         connection has had before is asserted, and verified, with his first statement instead, which then raises what is
         said here, the driver's own error for a broken connection, and ends the session; nothing of his reaches the
-        database before. The groups of the assertion mean nothing here: the
-        database knows what it granted to the role.
+        database before. The groups of the assertion mean nothing here: the database knows what it granted to the role.
 
         Raises AccessDenied where the database refuses, IdentityMismatch where it answers somebody else, ConfigError for
         a login role that has rights of its own or a database that can't, ConnectionFailed for a broken connection. The

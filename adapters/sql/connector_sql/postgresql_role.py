@@ -131,9 +131,10 @@ class RoleSession:
 
     def failed(self, error: BaseException) -> BaseException:
         """See `AssertedSession`: without a word to the server, since it may be within an exchange."""
-        reason = self._refused(error)
-        self._wire.connection.pgconn.finish()
-        return reason
+        try:
+            return self._refused(error)
+        finally:  # whatever an audit log raises
+            self._wire.connection.pgconn.finish()
 
     def rollback(self) -> None:
         """Roll the open transaction back, looking at the role before, which a rollback would put right, and after.
